@@ -1,0 +1,1 @@
+"""What happened: the vocabulary of facts, time, and the wire form. Pure functions of their arguments."""

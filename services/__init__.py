@@ -1,0 +1,1 @@
+"""What runs: settings, the logs, the projector loop and the `casetrail` command."""
