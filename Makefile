@@ -1,0 +1,59 @@
+# Needs python3 (3.11 or newer) and make. Everything else goes into .venv, from the locks in requirements/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint lock clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input --quiet
+# Of the tests, as many at once as there are cores on the machine that lands changes.
+WORKERS ?= 2
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(VENV)/installed ## set up .venv, so that the command is .venv/bin/casetrail
+	@echo "Ready: $(VENV)/bin/casetrail --help"
+
+demo: $(VENV)/installed ## show what this is for, with a real example and a new database
+	@scripts/demo $(VENV)/bin/casetrail
+
+test: lint ## run everything that CI runs
+	@$(PYTHON) -m pytest -n $(WORKERS)
+
+lint: $(VENV)/testing ## check style and types
+	@$(PYTHON) -m ruff check --quiet
+	@$(PYTHON) -m ruff format --check --quiet
+	@$(PYTHON) -m mypy --no-error-summary
+
+lock: $(VENV)/bin/uv ## remake the locks in requirements/ (the newest versions that pyproject.toml allows)
+	@rm -f requirements/test.txt
+	@$(COMPILE) --group test --group build pyproject.toml -o requirements/test.txt
+	@$(COMPILE) --constraint requirements/test.txt pyproject.toml -o requirements/runtime.txt
+	@$(COMPILE) --constraint requirements/test.txt --group build -o requirements/build.txt
+
+clean: ## remove .venv, caches and the demo's database
+	@rm -rf $(VENV) build dist demo.db demo.db-wal demo.db-shm .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One lock for Python 3.11 and newer; no addresses in it, the registry is the business of the machine that installs.
+COMPILE = $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+$(PYTHON):
+	@python=$$(scripts/python) && echo "Setting up $(VENV) with $$python (once)" && "$$python" -m venv $(VENV)
+
+$(VENV)/installed: requirements/runtime.txt requirements/build.txt pyproject.toml | $(PYTHON)
+	@echo "Installing casetrail and what it needs into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/testing: requirements/test.txt $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/bin/uv: | $(PYTHON)
+	@$(PIP) install uv==0.13.9
