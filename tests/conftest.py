@@ -1,0 +1,63 @@
+"""Databases to test on, Hypothesis profiles, and a last word on what could not be tested."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.postgres import binaries, cluster, fresh_database
+from tests.untested import untested
+
+# On shared cores a slow example says nothing about the program, so neither profile has a deadline.
+settings.register_profile("dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """
+    The address of a database on a PostgreSQL server where tests may create databases.
+
+    CASETRAIL_TEST_POSTGRES_URL where given, else a private cluster from the installed binaries (one for each
+    worker of pytest-xdist). Tests want `postgres_url`, a database of their own.
+    """
+    given = os.environ.get("CASETRAIL_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    programs = binaries()
+    if programs is None:
+        untested("PostgreSQL (apt-get install postgresql, or set CASETRAIL_TEST_POSTGRES_URL)")
+    with cluster(programs) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh, empty SQLite database in a file, not made yet."""
+    return f"sqlite:///{tmp_path / 'casetrail.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, empty database, once of each kind: the same test holds on both."""
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    return url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end of the run what was not tested, and how many tests wanted it."""
+    skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    for what, tests in skipped.most_common():
+        terminalreporter.write_line(f"NOT TESTED, {tests} tests: {what}", yellow=True, bold=True)
