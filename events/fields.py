@@ -1,0 +1,110 @@
+"""The kinds of value that the fields of a fact hold, and the words for what they refuse."""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, JsonValue, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from events.edtf import parse
+from events.errors import BadDate
+
+MAX_LEVELS: Final = 64
+"""How deep a fact may nest, the envelope itself being the first level."""
+MAX_NUMBER: Final = 2**53 - 1
+"""The largest number that every JSON reader keeps exactly (RFC 8785 takes no greater whole number)."""
+
+VISIBLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+URI: Final = r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$"
+INSTANT: Final = (
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
+    r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
+MEDIA_TYPE: Final = r"^(?i:application/json)\s*(;.*)?$"
+PATTERN_WORDS: Final[Mapping[str, str]] = {
+    VISIBLE: "a name that is not blank and has no control characters",
+    URI: "an address with its scheme, such as https://news.example/1",
+    INSTANT: "an RFC 3339 date-time, such as 2022-04-27T08:00:00Z",
+    MEDIA_TYPE: "application/json",
+}
+
+
+def refused(what: str, wanted: str) -> PydanticCustomError:
+    """Return the error a validator raises: *what* was found and what was *wanted*, in plain words."""
+    return PydanticCustomError("refused", "{what}", {"what": what, "wanted": wanted})
+
+
+def check_date(text: str) -> str:
+    try:
+        parse(text)
+    except BadDate as bad:
+        raise refused(bad.what, bad.wanted) from bad
+    return text
+
+
+def _published(text: str) -> str:
+    span = parse(check_date(text))
+    # It bounds `occurred` and dates the fact where the log has no stamp: without an end it can do neither.
+    if not span.dated or span.latest is None:
+        raise refused(f'"{text}": published has no end', "the latest day it can have appeared, such as 2022-04-27")
+    return text
+
+
+def _day_exists(text: str) -> str:
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError as error:
+        raise refused(f'"{text}" is on a day that does not exist', PATTERN_WORDS[INSTANT]) from error
+    return text
+
+
+def _amount(value: object) -> int | float:
+    # Not `float`: a whole amount stays whole. bool is an int to Python, but not to a bank.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
+        shown = value if isinstance(value, bool | int | float) else type(value).__name__
+        raise refused(f"{str(shown)[:80]} is not an amount", f"a number from 0 to {MAX_NUMBER}")
+    return value
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    check_plain(data, level=3)
+    return data
+
+
+def check_plain(value: JsonValue, level: int) -> None:
+    """
+    Refuse what canonical JSON cannot hold or another reader would trip over.
+
+    Args:
+        value: parsed JSON.
+        level: how deep *value* itself lies, the envelope being 1.
+
+    Raises:
+        PydanticCustomError: nested deeper than `MAX_LEVELS`, a number that is not finite or a whole one over `MAX_NUMBER`.
+    """
+    if isinstance(value, dict | list):
+        if level > MAX_LEVELS:
+            raise PydanticCustomError("too_deep", "nested too deep")
+        for item in value.values() if isinstance(value, dict) else value:
+            check_plain(item, level + 1)
+    elif (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, int) and abs(value) > MAX_NUMBER
+    ):
+        raise refused(f"{str(value)[:80]} cannot be kept exactly", f"a number within {MAX_NUMBER}")
+
+
+Id = Annotated[str, StringConstraints(max_length=255, pattern=VISIBLE)]
+Origin = Annotated[str, StringConstraints(max_length=1024, pattern=VISIBLE)]
+Instant = Annotated[str, StringConstraints(max_length=100, pattern=INSTANT), AfterValidator(_day_exists)]
+MediaType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Address = Annotated[str, StringConstraints(pattern=URI)]
+# Cut by length before anything parses it.
+Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(check_date)]
+Published = Annotated[str, StringConstraints(max_length=100), AfterValidator(_published)]
+Amount = Annotated[
+    int | float, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_NUMBER})
+]
+Plain = Annotated[dict[str, Any], AfterValidator(_plain)]
