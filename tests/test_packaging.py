@@ -1,0 +1,58 @@
+"""What is built is what runs: the wheel carries everything that a checkout has and the program needs."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.slow
+
+
+def build(source: Path, target: str, into: Path) -> Path:
+    """Build *target* (wheel or sdist) of the project in *source*, with the build backend installed here, offline."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(into)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (built,) = into.iterdir()
+    return built
+
+
+def contents(wheel: Path) -> set[str]:
+    """The names of the files in *wheel*, without what describes the wheel itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def wanted() -> set[str]:
+    """What the wheel should carry, from what lies in the checkout."""
+    packages = {folder: folder for folder in ("events", "projections", "services")}
+    return {
+        f"{into}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, into in {**packages, "alembic": "services/migrations"}.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_carries_the_code_the_rules_and_the_migrations(tmp_path: Path) -> None:
+    """Neither less, or an installed program would miss it, nor more: no tests, no folder named alembic."""
+    built = contents(build(ROOT, "wheel", tmp_path))
+
+    assert built == wanted()
+    assert {"services/migrations/env.py", "services/migrations/script.py.mako"} <= built
+    assert any(name.startswith("projections/pack/") and name.endswith(".yaml") for name in built)
+
+
+def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:
+    """Whoever builds from the source archive gets the same program."""
+    for folder in ("sdist", "source", "wheel"):
+        (tmp_path / folder).mkdir()
+    with tarfile.open(build(ROOT, "sdist", tmp_path / "sdist")) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+
+    assert contents(build(source, "wheel", tmp_path / "wheel")) == wanted()
