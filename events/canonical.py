@@ -1,22 +1,20 @@
 """Canonical JSON (RFC 8785), for telling a duplicate from a conflict and for deriving ids."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import rfc8785
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "urn:casetrail:fact")
 """The namespace of derived ids; another one would publish every fact again."""
 FIRST_VERSION: Final = "1"
 """The dataversion of a fact that names none."""
 
+# Each in the order of the alphabet, and all of the data's before all of the envelope's: the order RFC 8785 sorts to.
+_DATA_PARTS: Final = ("by", "case_id", "fact_id", "occurred", "other", "ref")
 _ENVELOPE_PARTS: Final = ("source", "subject", "type")
-_DATA_PARTS: Final = ("case_id", "occurred", "ref", "fact_id", "other", "by")
-# Where all keys are ASCII and all values strings, sorted compact JSON is RFC 8785 already, at a fifth of the cost.
-_sorted_compact = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -56,7 +54,9 @@ def derive_id(event: Mapping[str, Any]) -> str:
         event: the envelope as parsed JSON; what is missing or malformed in it is for `decode` to refuse.
     """
     data = event.get("data")
-    parts = {name: event[name] for name in _ENVELOPE_PARTS if name in event}
-    if isinstance(data, Mapping):
-        parts |= {name: data[name] for name in _DATA_PARTS if name in data}
-    return str(uuid5(NAMESPACE, _sorted_compact(parts)))
+    parts = {name: data[name] for name in _DATA_PARTS if name in data} if isinstance(data, Mapping) else {}
+    if isinstance(by := parts.get("by"), Mapping):
+        parts["by"] = {name: by[name] for name in sorted(by)}
+    parts |= {name: event[name] for name in _ENVELOPE_PARTS if name in event}
+    # Of strings under sorted keys this compact JSON is RFC 8785 already, and many times faster than `canonical`.
+    return str(uuid5(NAMESPACE, to_json(parts, inf_nan_mode="constants").decode()))

@@ -14,9 +14,9 @@ from events.canonical import FIRST_VERSION, derive_id
 from events.edtf import format_instant, parse_instant
 from events.errors import BadDate, Unreadable
 from events.facts import UNRECORDED, Fact, make_fact
-from events.fields import MAX_LEVELS
+from events.fields import MAX_LEVELS, quote
 from events.lifts import lift
-from events.problems import explain, quote
+from events.problems import explain
 from events.vocabulary import CURRENT_VERSION, EVENT, Envelope, fields
 
 MAX_BYTES: Final = 900_000
@@ -35,7 +35,7 @@ def decode(value: bytes) -> Fact:
     """
     Return the fact in *value*, its CloudEvents JSON form, data lifted to the current version of its type.
 
-    Of a key that stands twice in one object the last one counts, as in every common parser; `complete` refuses such a line.
+    Of a key that stands twice in one object the last counts, as in every common parser; `complete` refuses the line.
 
     Raises:
         Unreadable: for anything else, with its `code` and what was wrong.
@@ -175,7 +175,7 @@ def _without_twins(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 
 def _refuse_bytes(value: bytes) -> None:
-    """Raise the Unreadable that says why *value* is no JSON we take; return where it is, and something else is wrong."""
+    """Raise the Unreadable that says why *value* is no JSON we take; return if it is, and something else is wrong."""
     if len(value) > MAX_BYTES:
         raise Unreadable(f"{len(value)} bytes", f"at most {MAX_BYTES}", code="too_large")
     text = _text(value)

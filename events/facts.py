@@ -46,8 +46,15 @@ class Fact(NamedTuple):
     order: Order
 
 
-def make_fact(  # noqa: PLR0913 - these are what a fact is made of
-    *, id: str, type: str, subject: str, source: str, version: str, data: Mapping[str, Any], recorded: datetime = UNRECORDED  # noqa: A002, E501
+def make_fact(  # noqa: PLR0913 - this is what a fact is made of
+    *,
+    id: str,  # noqa: A002
+    type: str,  # noqa: A002
+    subject: str,
+    source: str,
+    version: str,
+    data: Mapping[str, Any],
+    recorded: datetime = UNRECORDED,
 ) -> Fact:
     """
     Return the fact, its spans and its place in world order worked out from *data*.
@@ -93,9 +100,7 @@ def replace_data(fact: Fact, data: Mapping[str, Any]) -> Fact:
 
 # Facts of one story share their dates, so most pairs have been worked out before.
 @lru_cache(maxsize=65536)
-def _times(
-    occurred_text: str, published_text: str
-) -> tuple[Span, Span, bool, datetime, datetime, datetime, datetime]:
+def _times(occurred_text: str, published_text: str) -> tuple[Span, Span, bool, datetime, datetime, datetime, datetime]:
     """Return both spans, whether it is announced, and the four ends that order it (an open end is infinite)."""
     published = parse(published_text)
     occurred, announced = bound(parse(occurred_text), published)

@@ -1,5 +1,6 @@
 """The kinds of value that the fields of a fact hold, and the words for what they refuse."""
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import date
@@ -16,13 +17,15 @@ MAX_LEVELS: Final = 64
 MAX_NUMBER: Final = 2**53 - 1
 """The largest number that every JSON reader keeps exactly (RFC 8785 takes no greater whole number)."""
 
+QUOTED_CHARACTERS: Final = 80
+
 VISIBLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
-URI: Final = r"^[A-Za-z][A-Za-z0-9+.-]*:\S+$"
+URI: Final = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+$"
 INSTANT: Final = (
-    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
-    r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
-MEDIA_TYPE: Final = r"^(?i:application/json)\s*(;.*)?$"
+MEDIA_TYPE: Final = r"^application/json\s*(;.*)?$"
 PATTERN_WORDS: Final[Mapping[str, str]] = {
     VISIBLE: "a name that is not blank and has no control characters",
     URI: "an address with its scheme, such as https://news.example/1",
@@ -31,12 +34,18 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
 }
 
 
+def quote(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return *value* as JSON, cut to `QUOTED_CHARACTERS`."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= QUOTED_CHARACTERS else f"{text[:QUOTED_CHARACTERS]}..."
+
+
 def refused(what: str, wanted: str) -> PydanticCustomError:
     """Return the error a validator raises: *what* was found and what was *wanted*, in plain words."""
     return PydanticCustomError("refused", "{what}", {"what": what, "wanted": wanted})
 
 
-def check_date(text: str) -> str:
+def _date(text: str) -> str:
     try:
         parse(text)
     except BadDate as bad:
@@ -45,7 +54,7 @@ def check_date(text: str) -> str:
 
 
 def _published(text: str) -> str:
-    span = parse(check_date(text))
+    span = parse(_date(text))
     # It bounds `occurred` and dates the fact where the log has no stamp: without an end it can do neither.
     if not span.dated or span.latest is None:
         raise refused(f'"{text}": published has no end', "the latest day it can have appeared, such as 2022-04-27")
@@ -63,8 +72,7 @@ def _day_exists(text: str) -> str:
 def _amount(value: object) -> int | float:
     # Not `float`: a whole amount stays whole. bool is an int to Python, but not to a bank.
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
-        shown = value if isinstance(value, bool | int | float) else type(value).__name__
-        raise refused(f"{str(shown)[:80]} is not an amount", f"a number from 0 to {MAX_NUMBER}")
+        raise refused(f"{quote(value)} is not an amount", f"a number from 0 to {MAX_NUMBER}")
     return value
 
 
@@ -82,7 +90,8 @@ def check_plain(value: JsonValue, level: int) -> None:
         level: how deep *value* itself lies, the envelope being 1.
 
     Raises:
-        PydanticCustomError: nested deeper than `MAX_LEVELS`, a number that is not finite or a whole one over `MAX_NUMBER`.
+        PydanticCustomError: nested deeper than `MAX_LEVELS`; or a number that is not finite, or whole and over
+            `MAX_NUMBER`.
     """
     if isinstance(value, dict | list):
         if level > MAX_LEVELS:
@@ -92,7 +101,7 @@ def check_plain(value: JsonValue, level: int) -> None:
     elif (isinstance(value, float) and not math.isfinite(value)) or (
         isinstance(value, int) and abs(value) > MAX_NUMBER
     ):
-        raise refused(f"{str(value)[:80]} cannot be kept exactly", f"a number within {MAX_NUMBER}")
+        raise refused(f"{quote(value)} cannot be kept exactly", f"a number within {MAX_NUMBER}")
 
 
 Id = Annotated[str, StringConstraints(max_length=255, pattern=VISIBLE)]
@@ -102,7 +111,7 @@ MediaType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Address = Annotated[str, StringConstraints(pattern=URI)]
 # Cut by length before anything parses it.
-Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(check_date)]
+Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]
 Published = Annotated[str, StringConstraints(max_length=100), AfterValidator(_published)]
 Amount = Annotated[
     int | float, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_NUMBER})

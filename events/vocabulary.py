@@ -8,14 +8,27 @@ Descriptions are written so that they read well after "want": `data.published: m
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    Required,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, with_config
 from pydantic.fields import FieldInfo
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict
 
 from events.fields import Address, Amount, Date, Id, Instant, MediaType, Origin, Plain, Published, Text, refused
 from events.problems import explain
+
 
 def _shown(source: "Source") -> "Source":
     if not source.keys() & {"url", "title"}:
@@ -29,10 +42,15 @@ def _somebody(by: "Accuser") -> "Accuser":
     return by
 
 
+def _schema(**rules: JsonValue) -> ConfigDict:
+    """JSON Schema for what a validator of ours holds, and pydantic cannot know."""
+    return ConfigDict(json_schema_extra=rules)
+
+
 PLAIN: Final = ConfigDict(extra="forbid", strict=True)
 
 
-@with_config(PLAIN)
+@with_config(PLAIN | _schema(anyOf=[{"required": ["url"]}, {"required": ["title"]}]))
 class Source(TypedDict, total=False):
     """Where a fact comes from, so that a reader can check it; `url` or `title` is needed."""
 
@@ -62,7 +80,7 @@ class Charge(TypedDict, total=False):
     currency: Annotated[Text, Field(description="the currency of the sum, as ISO 4217, such as USD")]
 
 
-@with_config(PLAIN)
+@with_config(PLAIN | _schema(minProperties=1))
 class Accuser(TypedDict, total=False):
     """Who accuses; `subject_id` or `name` is needed."""
 
@@ -161,9 +179,7 @@ class CorrectionData(Common, total=False):
     """The data of `Corrected`."""
 
     fact_id: Required[Annotated[Id, Field(description="the id of the fact whose data is replaced")]]
-    data: Required[
-        Annotated[Plain, Field(description="the whole new data of that fact")]
-    ]
+    data: Required[Annotated[Plain, Field(description="the whole new data of that fact")]]
 
 
 class RetractionData(Common, total=False):
@@ -284,7 +300,13 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-@with_config(ConfigDict(extra="allow", strict=True))
+@with_config(
+    ConfigDict(extra="allow", strict=True)
+    | _schema(
+        propertyNames={"pattern": "^[a-z0-9]+$"},
+        additionalProperties={"type": ["string", "boolean", "integer", "null"], "description": "an extension"},
+    )
+)
 class Envelope(TypedDict, Generic[T, D], total=False):
     """A CloudEvent 1.0 in its JSON form. Extension attributes pass here; `decode` looks at their names and values."""
 
@@ -310,9 +332,8 @@ def _envelopes() -> Iterator[Any]:
         yield envelope[literal[types], shape]
 
 
-EVENT: Final[TypeAdapter[Any]] = TypeAdapter(
-    Annotated[Union[tuple(_envelopes())], Field(discriminator="type")]  # noqa: UP007 - made at run time
-)
+_ANY_ENVELOPE: Final[Any] = Annotated[Union[tuple(_envelopes())], Field(discriminator="type")]  # noqa: UP007 - dynamic
+EVENT: Final[TypeAdapter[Any]] = TypeAdapter(_ANY_ENVELOPE)
 """Validates any fact in one pass; what comes out is the plain dictionary that went in."""
 
 _NESTED: Final[Mapping[str, type]] = {"sources": Source, "charges": Charge, "by": Accuser, "envelope": Envelope}
@@ -324,7 +345,7 @@ def fields(shape: str) -> Mapping[str, str]:
     Return each field of *shape* with its description.
 
     Args:
-        shape: a type of fact, for its data; or ``sources``, ``charges``, ``by`` (one of their objects); or ``envelope``.
+        shape: a type of fact, for its data; ``sources``, ``charges`` or ``by``, for one of them; or ``envelope``.
 
     Raises:
         KeyError: if there is no such shape.
