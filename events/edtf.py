@@ -1,0 +1,268 @@
+"""
+When something happened, as precisely as the source says and no more: EDTF (ISO 8601-2), read as spans in UTC.
+
+The `edtf` library decides where the marks ``~ ? %`` may stand; the spans are ours. Its 5.0.2 drops the time and
+the zone of a date-time, widens marked dates, gives days that do not exist (``202X-02-29``), crashes on ``2022-1X``
+and ``2022-03-2X``, and knows neither ``10:00Z``, nor fractions, nor ``+00:00``, nor date-times in intervals.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import product
+from typing import Final, NamedTuple
+
+from events.errors import BadDate
+
+# A day is some place's local day: it begins and ends up to this long before or after the day in UTC.
+LOCAL_DAY_SLACK: Final = timedelta(hours=14)
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+LONGEST: Final = 100
+NO_TIME: Final = timedelta(0)
+
+
+class Span(NamedTuple):
+    """
+    A half-open span in UTC of when something can have happened.
+
+    Attributes:
+        earliest: aware UTC; None for an open start, or where undated.
+        latest: aware UTC, the exclusive end; None for an open end, or where undated.
+        earliest_exact: that end comes from a date-time with zone, not from a calendar date (some place's local day).
+        latest_exact: likewise for the other end.
+        marked: carries ``~``, ``?`` or ``%`` anywhere.
+        dated: False when the year is wholly unspecified (``XXXX-12``): orders nothing, and both ends are None.
+    """
+
+    earliest: datetime | None
+    latest: datetime | None
+    earliest_exact: bool
+    latest_exact: bool
+    marked: bool
+    dated: bool
+
+
+@lru_cache(maxsize=65536)
+def parse(text: str) -> Span:
+    """
+    The span of *text*: a date, month, year, date-time with zone or interval, with marks and unspecified digits.
+
+    Marks do not widen the span. Years run from 0001 to 9999, at whose end ``latest`` is the last microsecond.
+
+    Raises:
+        BadDate: if *text* is anything else, or names no day that exists; it says what was found and wanted.
+    """
+    if len(text) > LONGEST:
+        raise BadDate(f"{json.dumps(text[:40])}... is {len(text)} characters long", f"at most {LONGEST}")
+    start, slash, end = text.partition("/")
+    return _interval(text, start, end) if slash else _point(text)
+
+
+def certainly_before(a: Span, b: Span) -> bool:
+    """Whether *a* ended before *b* began, whatever is still unknown. Never so for marked or undated spans."""
+    if a.marked or b.marked or a.latest is None or b.earliest is None:
+        return False
+    slack = LOCAL_DAY_SLACK if a.latest_exact != b.earliest_exact else NO_TIME
+    return b.earliest - a.latest >= slack
+
+
+def possibly_before(a: Span, b: Span) -> bool:
+    """Whether *a* can have happened before *b*. An open end is infinite; an undated span orders nothing."""
+    if not (a.dated and b.dated):
+        return False
+    return a.earliest is None or b.latest is None or a.earliest < b.latest
+
+
+def bound(occurred: Span, published: Span) -> tuple[Span, bool]:
+    """
+    *occurred*, ending no later than *published* does, and whether it is announced.
+
+    What was published cannot have happened later. A span that begins at or after the end of *published* is
+    announced: it is ahead, and returned as it is, like one that is undated. A marked *published* marks what it cuts.
+    """
+    end = published.latest
+    if end is None or not occurred.dated:
+        return occurred, False
+    if occurred.earliest is not None and occurred.earliest >= end:
+        return occurred, True
+    if occurred.latest is not None and occurred.latest <= end:
+        return occurred, False
+    marked = occurred.marked or published.marked
+    return occurred._replace(latest=end, latest_exact=published.latest_exact, marked=marked), False
+
+
+def parse_instant(text: str) -> datetime:
+    """
+    The instant that *text* names, aware UTC: an RFC 3339 date-time itself, a date, month or year by its end.
+
+    Raises:
+        BadDate: if *text* is none of these, or vague: marked, an interval, or with unspecified digits.
+    """
+    span = parse(text)
+    instant = span.earliest if span.earliest_exact else span.latest
+    if instant is None or not _PLAIN.fullmatch(text):
+        raise BadDate(f"{json.dumps(text)} is not an instant", "a date-time with zone, or a date, month or year")
+    return instant
+
+
+def format_instant(instant: datetime) -> str:
+    """
+    The aware *instant* in UTC as ``YYYY-MM-DDTHH:MM:SSZ``, with six digits of a second only where they are not zero.
+
+    Raises:
+        ValueError: if *instant* is naive, since only the machine's own zone could be read into it.
+    """
+    if instant.tzinfo is None:
+        message = f"{instant.isoformat()} has no time zone"
+        raise ValueError(message)
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
+
+
+_WANTED: Final = "EDTF, such as 2024-01-13 or 2024-01"
+_DATE = re.compile(r"([0-9X]{4})(?:-([0-9X]{2})(?:-([0-9X]{2}))?)?")
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::([0-5][0-9])(?:\.([0-9]{1,6}))?)?"
+    r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+)
+_PLAIN = re.compile(rf"[0-9]{{4}}(?:-[0-9]{{2}}){{0,2}}|{_DATE_TIME.pattern}")
+_MARKS = str.maketrans("", "", "?~%")
+_OPEN: Final = ("", "..")
+
+_NO_DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}[?~%]?"
+_NO_MATCH: Final = r"(?=.*X)[0-9X]{4}(-[0-9X]{2}){1,2}"
+
+# What people and tools write that is not taken, most telling first, and what to write instead.
+_REFUSED: Final = tuple(
+    (re.compile(pattern, re.DOTALL), what, wanted)
+    for pattern, what, wanted in (
+        (r"", "is empty", _WANTED),
+        (r"\s.*|.*\s", "has white space around it", "the date alone"),
+        (r".*[^\x00-\x7f].*", "has characters that are not ASCII", "the digits 0 to 9"),
+        (r"[\[{].*", "is a set of dates", "one date or an interval, such as 2022-03/2022-05"),
+        (r"Y.*|[0-9]+[ES][0-9]+", "is a long, exponential or rounded year", "a year from 0001 to 9999"),
+        (r"-[0-9]{4}.*", "is a year before 0001", "a year from 0001 to 9999"),
+        (r"0000(-.*)?", "is in the year 0000", "a year from 0001 to 9999"),
+        (r"[0-9X-]+[xt].*|x.*|.*[0-9]z", "has a lower-case letter", "capital X, T and Z"),
+        (r"[0-9]{4}-(2[1-9]|3[0-9]|4[01])[?~%]?", "is a season", "a month or months, such as 2022-03/2022-05"),
+        (r"[^T]*T24:.*", "is at hour 24", "00:00 of the next day"),
+        (r"[^T]*T[0-9]{2}:[0-9]{2}:60.*", "is at a leap second", "a second from 00 to 59"),
+        (r"[^T]*T[0-9:.]+", "has no time zone", "Z or an offset such as +06:00"),
+        (r"[^T]*T.*\.[0-9]{7,}.*", "has more than six digits after the second", "microseconds at most"),
+        (r"[^T]*T.*[+-](?!14:00)(1[4-9]|[2-9][0-9]):[0-9]{2}", "has an offset beyond 14:00", "-14:00 to +14:00"),
+        (r"[^T]*T.*[+-][0-9]{2}([0-9]{2})?", "has an offset in another form", "Z or an offset such as +06:00"),
+        (r"[^T]*T.*[?~%].*", "is a date-time with a mark", "a marked date, or an interval of date-times"),
+        (rf"{_NO_DAY}|{_NO_MATCH}", "fits no day of the calendar", "a day that exists, such as 2024-02-29"),
+    )
+)
+
+
+def _interval(text: str, start: str, end: str) -> Span:
+    """From the earliest start to the latest end; an end left out, or ``..``, is open."""
+    if start in _OPEN and end in _OPEN:
+        raise BadDate(f"{json.dumps(text)} is open at both ends", "an interval with a start or an end")
+    first = _OPEN_SPAN if start in _OPEN else _point(start)
+    last = _OPEN_SPAN if end in _OPEN else _point(end)
+    if not (first.dated and last.dated):
+        raise BadDate(f"{json.dumps(text)} has an end without a year", "a year, or .. for an end that is not known")
+    if first.earliest is not None and last.latest is not None and first.earliest >= last.latest:
+        raise BadDate(f"{json.dumps(text)} ends before it starts", "the start first; a day is counted in UTC")
+    marked = first.marked or last.marked
+    return Span(first.earliest, last.latest, first.earliest_exact, last.latest_exact, marked, dated=True)
+
+
+_OPEN_SPAN: Final = Span(None, None, earliest_exact=False, latest_exact=False, marked=False, dated=True)
+
+
+def _point(text: str) -> Span:
+    """The span of a date or date-time: *text* holds no interval."""
+    if found := _DATE_TIME.fullmatch(text):
+        return _date_time(text, found)
+    bare = text.translate(_MARKS)
+    found = _DATE.fullmatch(bare)
+    marked = bare != text
+    # Pairs of digits become 10, a real month and day, so that one slow look at the library serves all dates of a form.
+    if not found or (marked and not _marks_stand_right(re.sub(r"[0-9X]{2}", "10", text))):
+        raise _reason(text)
+    return _date(text, found, marked=marked)
+
+
+@lru_cache(maxsize=1024)
+def _marks_stand_right(form: str) -> bool:
+    """Whether *form*, such as ``1010-10~-10``, is EDTF: a mark at the end, or on parts of the date (level 2)."""
+    # Imported where it is used: it takes a tenth of a second, and most runs meet no marked date.
+    from edtf import is_valid_edtf  # noqa: PLC0415
+
+    return is_valid_edtf(form)
+
+
+def _date(text: str, found: re.Match[str], *, marked: bool) -> Span:
+    """From the first real day that fits to the end of the last one."""
+    year, month, day = found.groups(default="XX")
+    undated = year == "XXXX"
+    # Every month and day that exists at all exists in 2000.
+    parts = [_numbers("2000" if undated else year, MAXYEAR), _numbers(month, 12), _numbers(day, 31)]
+    first = next(_days(*parts), None)
+    last = next(_days(*(numbers[::-1] for numbers in parts)), None)
+    if first is None or last is None:
+        raise _reason(text)
+    if undated:
+        return Span(None, None, earliest_exact=False, latest_exact=False, marked=marked, dated=False)
+    latest = _later(_midnight(last), timedelta(days=1))
+    return Span(_midnight(first), latest, earliest_exact=False, latest_exact=False, marked=marked, dated=True)
+
+
+def _numbers(digits: str, most: int) -> list[int]:
+    """The numbers from 1 to *most* that *digits*, with X for any digit, can stand for, rising."""
+    choices = ("0123456789" if digit == "X" else digit for digit in digits)
+    numbers = (int("".join(each)) for each in product(*choices))
+    return [number for number in numbers if 1 <= number <= most]
+
+
+def _days(years: list[int], months: list[int], days: list[int]) -> Iterator[date]:
+    """The days that exist among these, in the order given."""
+    for year, month, day in product(years, months, days):
+        try:
+            yield date(year, month, day)
+        except ValueError:
+            continue
+
+
+def _date_time(text: str, found: re.Match[str]) -> Span:
+    """The span of the last unit given: a minute, a second, or a fraction of one."""
+    second, fraction = found.groups()
+    try:
+        earliest = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise _reason(text) from None
+    except OverflowError:
+        raise _outside(text) from None
+    if earliest == END_OF_TIME:
+        raise _outside(text)
+    unit = timedelta(microseconds=10 ** (6 - len(fraction or ""))) if second else timedelta(minutes=1)
+    return Span(earliest, _later(earliest, unit), earliest_exact=True, latest_exact=True, marked=False, dated=True)
+
+
+def _outside(text: str) -> BadDate:
+    """What is wrong with a date-time that leaves the calendar of four digits once it is taken to UTC."""
+    return BadDate(f"{json.dumps(text)} is outside the years 0001 to 9999 in UTC", "an instant within them")
+
+
+def _midnight(day: date) -> datetime:
+    """The start of *day*, counted in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _later(instant: datetime, by: timedelta) -> datetime:
+    """*instant* plus *by*, at most the end of time."""
+    return instant + by if END_OF_TIME - instant > by else END_OF_TIME
+
+
+def _reason(text: str) -> BadDate:
+    """Why *text* is not taken, in words that quote it, so that whoever wrote it can put it right."""
+    quoted = json.dumps(text)
+    for pattern, what, wanted in _REFUSED:
+        if pattern.fullmatch(text):
+            return BadDate(f"{quoted} {what}", wanted)
+    return BadDate(f"{quoted} is not a date", _WANTED)
