@@ -27,6 +27,16 @@ def contents(wheel: Path) -> set[str]:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
+def unpack(sdist: Path, into: Path) -> None:
+    """Unpack *sdist*; file by file, since Debian's Python 3.11.2 has no filter yet and later ones warn without."""
+    with tarfile.open(sdist) as archive:
+        for member in archive:
+            data = archive.extractfile(member)
+            if data is not None:
+                (into / member.name).parent.mkdir(parents=True, exist_ok=True)
+                (into / member.name).write_bytes(data.read())
+
+
 def wanted() -> set[str]:
     """What the wheel should carry, from what lies in the checkout."""
     packages = {folder: folder for folder in ("events", "projections", "services")}
@@ -51,8 +61,7 @@ def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:
     """Whoever builds from the source archive gets the same program."""
     for folder in ("sdist", "source", "wheel"):
         (tmp_path / folder).mkdir()
-    with tarfile.open(build(ROOT, "sdist", tmp_path / "sdist")) as archive:
-        archive.extractall(tmp_path / "source", filter="data")
+    unpack(build(ROOT, "sdist", tmp_path / "sdist"), tmp_path / "source")
     (source,) = (tmp_path / "source").iterdir()
 
     assert contents(build(source, "wheel", tmp_path / "wheel")) == wanted()
