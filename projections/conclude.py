@@ -1,0 +1,290 @@
+"""
+From ledger entries to conclusions: the one path that live, late, corrected, timer and rebuild all take.
+
+SQL works in batches, conclusions do not: every casefile is stepped through its entries in ledger order, so
+that no batch size changes what comes out.
+"""
+
+import json
+import unicodedata
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from events.decode import restore
+from events.facts import Fact
+
+from .alerts import Casefile, Change
+from .database import upsert
+from .history import History
+from .ledger import Entry, again
+from .rulebook import Rulebook
+from .shapes import alert_from_row, alert_row, case_row, change_row, subject_row
+from .tables import LIVE, Conclusions, ledger
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+CHUNK = 1000
+CACHE_FACTS = 200_000
+
+
+class Concluder:
+    """
+    Draws the conclusions of one partition and writes them; keeps the casefiles it used last.
+
+    Args:
+        partition: the partition whose subjects these are. It has one writer, so what is kept is valid.
+        rulebook: the rules in force.
+        tables: where to write: the live tables, or their twins for a rebuild.
+        cache_facts: how many facts to keep in memory at the most.
+    """
+
+    def __init__(
+        self, partition: int, rulebook: Rulebook, tables: Conclusions = LIVE, *, cache_facts: int = CACHE_FACTS
+    ) -> None:
+        self.partition = partition
+        self.rulebook = rulebook
+        self.rules_since: datetime | None = None
+        self.tables = tables
+        self.cache_facts = cache_facts
+        self._casefiles: OrderedDict[str, Casefile] = OrderedDict()
+        self._kept = 0
+
+    def conclude(
+        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None
+    ) -> tuple[list[Change], datetime | None]:
+        """
+        Take in *entries*, in ledger order, and write what follows.
+
+        Args:
+            conn: a transaction that writes.
+            entries: rows of this partition's ledger that have not been concluded yet.
+            watermark: the partition's before the first of them.
+
+        Returns:
+            the changes of alerts, each alert's in order, and the watermark after the last entry.
+        """
+        changes: list[Change] = []
+        start = 0
+        for index, entry in enumerate(entries):
+            if entry.entry == "rules":
+                watermark = self._take(conn, entries[start:index], watermark, changes)
+                self._change_rules(conn, entry, watermark, changes)
+                start = index + 1
+        watermark = self._take(conn, entries[start:], watermark, changes)
+        return changes, watermark
+
+    def next_due(self, conn: Connection) -> datetime | None:
+        """Return the next instant at which time alone could change an answer in this partition."""
+        subjects = self.tables.subjects
+        return conn.scalar(select(func.min(subjects.c.due)).where(subjects.c.position_partition == self.partition))
+
+    def is_due(self, conn: Connection, watermark: datetime) -> bool:
+        """Whether a timer is due strictly before *watermark*."""
+        due = self.next_due(conn)
+        return due is not None and due < watermark
+
+    def forget(self, subject_ids: Iterable[str] | None = None) -> None:
+        """Drop what is kept of *subject_ids*, or everything: somebody else wrote, or a write was rolled back."""
+        for subject_id in list(self._casefiles) if subject_ids is None else subject_ids:
+            casefile = self._casefiles.pop(subject_id, None)
+            self._kept -= casefile.size if casefile else 0
+
+    def _take(
+        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None, changes: list[Change]
+    ) -> datetime | None:
+        if not entries:
+            return watermark
+        subject_ids = {e.subject_id for e in entries if e.subject_id and _speaks_of_subject(e)}
+        casefiles = self._open(conn, subject_ids, watermark, before=entries[0].seq)
+        for entry in entries:
+            if entry.entry != "acknowledgement":
+                watermark = max(watermark or entry.recorded, entry.recorded)
+            if entry.subject_id in casefiles and _speaks_of_subject(entry):
+                _step(casefiles[entry.subject_id], entry, watermark or BEGINNING)
+        for casefile in casefiles.values():
+            casefile.pass_time(watermark or BEGINNING)
+        self._write(conn, casefiles.values(), changes)
+        self._fire(conn, watermark, changes, before=entries[-1].seq + 1)
+        return watermark
+
+    def _fire(self, conn: Connection, watermark: datetime | None, changes: list[Change], before: int) -> None:
+        """Fire the timers of everybody else in the partition, a bounded number of people at a time."""
+        subjects = self.tables.subjects
+        if watermark is None:
+            return
+        overdue = (
+            select(subjects.c.subject_id)
+            .where(subjects.c.position_partition == self.partition, subjects.c.due < watermark)
+            .order_by(subjects.c.due, subjects.c.subject_id)
+            .limit(CHUNK)
+        )
+        while subject_ids := set(conn.scalars(overdue)):
+            casefiles = self._open(conn, subject_ids, watermark, before)
+            for casefile in casefiles.values():
+                casefile.pass_time(watermark)
+            self._write(conn, casefiles.values(), changes)
+
+    def _change_rules(
+        self, conn: Connection, entry: Entry, watermark: datetime | None, changes: list[Change]
+    ) -> None:
+        """Put other rules in force for everybody in the partition, a bounded number of people at a time."""
+        assert entry.value is not None, "a rules entry holds the rules"
+        first = watermark is None
+        self.rulebook = Rulebook.from_json(json.loads(entry.value)["rules"])
+        self.rules_since = watermark
+        if first:
+            self.forget()
+            return
+        assert watermark is not None
+        after = ""
+        subjects = self.tables.subjects
+        everybody = select(subjects.c.subject_id).where(subjects.c.position_partition == self.partition)
+        while subject_ids := conn.scalars(
+            everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
+        ).all():
+            casefiles = self._open(conn, set(subject_ids), watermark, before=entry.seq)
+            for casefile in casefiles.values():
+                casefile.change_rules(self.rulebook, watermark)
+            self._write(conn, casefiles.values(), changes)
+            after = subject_ids[-1]
+
+    def _open(
+        self, conn: Connection, subject_ids: set[str], watermark: datetime | None, before: int
+    ) -> dict[str, Casefile]:
+        """Return the casefiles of *subject_ids* as they stood before the ledger's row *before*."""
+        casefiles: dict[str, Casefile] = {}
+        for subject_id in sorted(subject_ids):
+            casefile = self._casefiles.get(subject_id)
+            if casefile is not None:
+                self._casefiles.move_to_end(subject_id)
+                casefiles[subject_id] = casefile
+        missing = sorted(subject_ids - casefiles.keys())
+        if missing:
+            for casefile in self._load(conn, missing, watermark, before):
+                casefiles[casefile.subject_id] = casefile
+        return casefiles
+
+    def _load(
+        self, conn: Connection, subject_ids: list[str], watermark: datetime | None, before: int
+    ) -> Iterator[Casefile]:
+        facts: dict[str, list[Fact]] = defaultdict(list)
+        applied = select(ledger.c.subject_id, ledger.c.value, ledger.c.recorded).where(
+            ledger.c.subject_id.in_(subject_ids),
+            ledger.c.outcome == "applied",
+            ledger.c.partition == self.partition,
+            ledger.c.seq < before,
+        )
+        for subject_id, value, recorded in conn.execute(applied):
+            facts[subject_id].append(restore(value, recorded))
+        # Just before the watermark: what is due at that very instant has not been looked at.
+        clock = watermark - timedelta(microseconds=1) if watermark else BEGINNING
+        casefiles = {
+            subject_id: Casefile(
+                subject_id, History(facts[subject_id], clock), self.rulebook, rules_since=self.rules_since
+            )
+            for subject_id in subject_ids
+        }
+        for subject_id in casefiles.keys() - facts.keys():
+            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, False
+        if facts:
+            self._recall(conn, casefiles, list(facts))
+        yield from casefiles.values()
+
+    def _recall(self, conn: Connection, casefiles: dict[str, Casefile], known: list[str]) -> None:
+        """Give *casefiles* what was concluded of the *known* people so far."""
+        subjects, alerts = self.tables.subjects, self.tables.alerts
+        told = select(subjects.c.subject_id, subjects.c.due, subjects.c.position_partition, subjects.c.position_offset)
+        for subject_id, due, partition, offset in conn.execute(told.where(subjects.c.subject_id.in_(known))):
+            casefiles[subject_id].due = due
+            casefiles[subject_id].position = (partition, offset)
+        for row in conn.execute(select(alerts).where(alerts.c.subject_id.in_(known))).mappings():
+            alert = alert_from_row(row)
+            casefiles[alert.subject_id].alerts[alert.rule, alert.anchor] = alert
+
+    def _write(self, conn: Connection, casefiles: Iterable[Casefile], changes: list[Change]) -> None:
+        """Write what the *casefiles* have come to, hand their changes over, and keep them for the next batch."""
+        rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        tried: list[str] = []
+        named: list[str] = []
+        for casefile in casefiles:
+            for name, row in _rows(casefile):
+                rows[name].append(row)
+            if casefile.status.cases or casefile.written_cases:
+                tried.append(casefile.subject_id)
+                casefile.written_cases = bool(casefile.status.cases)
+            if casefile.written_names != casefile.status.names:
+                named.append(casefile.subject_id)
+                casefile.written_names = dict(casefile.status.names)
+            changes.extend(casefile.changes)
+            casefile.changes = []
+            casefile.touched = set()
+            self._keep(casefile)
+        self._store(conn, rows, tried, named)
+        self._evict()
+
+    def _store(
+        self, conn: Connection, rows: dict[str, list[dict[str, Any]]], tried: list[str], named: list[str]
+    ) -> None:
+        tables = self.tables
+        upsert(conn, tables.subjects, rows["subjects"])
+        upsert(conn, tables.alerts, rows["alerts"])
+        if rows["alert_changes"]:
+            conn.execute(insert(tables.alert_changes), rows["alert_changes"])
+        for table, subject_ids in ((tables.cases, tried), (tables.names, named)):
+            if subject_ids:
+                conn.execute(delete(table).where(table.c.subject_id.in_(subject_ids)))
+        for table, name in ((tables.cases, "cases"), (tables.names, "names")):
+            if rows[name]:
+                conn.execute(insert(table), rows[name])
+
+    def _keep(self, casefile: Casefile) -> None:
+        before = self._casefiles.pop(casefile.subject_id, None)
+        self._kept += len(casefile.history.facts) - (before.size if before else 0)
+        casefile.size = len(casefile.history.facts)
+        self._casefiles[casefile.subject_id] = casefile
+
+    def _evict(self) -> None:
+        while self._kept > self.cache_facts and len(self._casefiles) > 1:
+            _, casefile = self._casefiles.popitem(last=False)
+            self._kept -= casefile.size
+
+
+def folded(name: str) -> str:
+    """Return *name* as names are searched for: NFKC, case folded."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _speaks_of_subject(entry: Entry) -> bool:
+    return entry.outcome == "applied" or entry.entry == "acknowledgement"
+
+
+def _step(casefile: Casefile, entry: Entry, watermark: datetime) -> None:
+    """Take one entry into its casefile: first the timers that were due before it, then itself."""
+    if entry.outcome == "applied":
+        fact = entry.fact or again(entry)
+        assert entry.log_offset is not None, "a record has an offset"
+        casefile.pass_time(fact.recorded)
+        casefile.apply(fact)
+        casefile.position = (entry.partition, entry.log_offset)
+    else:
+        assert entry.value is not None, "an acknowledgement says of what"
+        seen = json.loads(entry.value)
+        casefile.pass_time(watermark)
+        casefile.acknowledge(seen["alert_id"], seen["by"], seen["note"], entry.recorded)
+
+
+def _rows(casefile: Casefile) -> Iterator[tuple[str, dict[str, Any]]]:
+    status, subject_id = casefile.status, casefile.subject_id
+    yield "subjects", subject_row(subject_id, status, casefile.history.flags, casefile.position, casefile.due)
+    for case_id in status.cases:
+        yield "cases", case_row(subject_id, case_id, status.cases[case_id])
+    if casefile.written_names != status.names:
+        for name in status.names:
+            yield "names", {"subject_id": subject_id, "name": name, "folded": folded(name)}
+    for key in casefile.touched:
+        yield "alerts", alert_row(casefile.alerts[key])
+    for change in casefile.changes:
+        yield "alert_changes", change_row(change)

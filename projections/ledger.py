@@ -1,0 +1,184 @@
+"""
+The ledger: every record read and everything else that shaped a conclusion, append only, chained by hash.
+
+The chain of a partition begins at ``GENESIS``. Each row's hash is the SHA-256 of: the hash before it, a line
+feed, the row's other fields as one JSON array (in the order of ``FIELDS``, instants as text, no spaces, not
+escaped to ASCII), a line feed, and the bytes of ``value``. docs/audit.md says the same for those who check it
+with tools of their own.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from events.decode import decode, restore
+from events.edtf import format_instant
+from events.errors import Unreadable
+from events.facts import Fact
+
+GENESIS = "0" * 64
+
+FIELDS = (
+    "partition",
+    "seq",
+    "entry",
+    "topic",
+    "log_offset",
+    "outcome",
+    "reason",
+    "fact_id",
+    "fact_type",
+    "subject_id",
+    "recorded",
+    "stamped",
+    "key",
+    "headers",
+)
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class LogRecord(NamedTuple):
+    """
+    One record as the log holds it.
+
+    Attributes:
+        topic, partition, offset: its position.
+        stamped: the log's own time of acceptance, aware UTC.
+        key, value: as they came; None where the record has none.
+        headers: [[name, value], ...] as text, or None for the JSON form.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    stamped: datetime
+    key: bytes | None
+    headers: list[list[str]] | None
+    value: bytes | None
+
+
+class Entry(NamedTuple):
+    """One row of the ledger, and the fact in it where it could be read."""
+
+    partition: int
+    seq: int
+    entry: str
+    topic: str
+    log_offset: int | None
+    outcome: str | None
+    reason: str | None
+    fact_id: str | None
+    fact_type: str | None
+    subject_id: str | None
+    recorded: datetime
+    stamped: datetime | None
+    key: bytes | None
+    headers: list[list[str]] | None
+    value: bytes | None
+    hash: str
+    fact: Fact | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns and their values."""
+        row = self._asdict()
+        del row["fact"]
+        return row
+
+
+def read(record: LogRecord) -> Fact:
+    """
+    Read the fact in *record*.
+
+    Raises:
+        Unreadable: with a stable code; besides those of `decode`: ``empty``, ``wrong_key``.
+    """
+    if not record.value:
+        what = "the record has no value"
+        raise Unreadable(what, "a CloudEvent in JSON", code="empty")
+    fact = decode(record.value)
+    if record.key is not None and record.key != fact.subject.encode():
+        what = f"the key {record.key!r} is not the subject {fact.subject!r}"
+        raise Unreadable(what, "the subject as the record's key", code="wrong_key")
+    return fact
+
+
+def again(entry: Entry) -> Fact:
+    """Return the fact of an applied *entry* that came out of the database."""
+    assert entry.value is not None, "an applied record has a value"
+    return restore(entry.value, entry.recorded)
+
+
+def chained(previous: str, row: Mapping[str, Any]) -> str:
+    """Return the hash, in hex, of a ledger *row* (its columns by name) that follows the hash *previous*."""
+    key = row["key"]
+    fields = [
+        row["partition"],
+        row["seq"],
+        row["entry"],
+        row["topic"],
+        row["log_offset"],
+        row["outcome"],
+        row["reason"],
+        row["fact_id"],
+        row["fact_type"],
+        row["subject_id"],
+        format_instant(row["recorded"]),
+        format_instant(row["stamped"]) if row["stamped"] else None,
+        key.hex() if key is not None else None,
+        row["headers"],
+    ]
+    head = f"{previous}\n{_encode(fields)}\n".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(head + (row["value"] or b"")).hexdigest()
+
+
+class Chain:
+    """The growing end of one partition's chain: numbers the entries and links each to the one before."""
+
+    def __init__(self, topic: str, partition: int, seq: int, head: str) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.seq = seq
+        self.hash = head
+
+    def record(
+        self,
+        record: LogRecord,
+        recorded: datetime,
+        outcome: str,
+        *,
+        entry: str = "record",
+        reason: str | None = None,
+        fact: Fact | None = None,
+    ) -> Entry:
+        """Return the entry that says what became of *record*."""
+        return self._link(
+            entry=entry,
+            log_offset=record.offset,
+            outcome=outcome,
+            reason=reason,
+            fact_id=fact.id if fact else None,
+            fact_type=fact.type if fact else None,
+            subject_id=fact.subject if fact else None,
+            recorded=recorded,
+            stamped=record.stamped,
+            key=record.key,
+            headers=record.headers,
+            value=record.value,
+            fact=fact._replace(recorded=recorded) if fact else None,
+        )
+
+    def note(self, entry: str, recorded: datetime, value: bytes, subject_id: str | None = None) -> Entry:
+        """Return an entry that is not a record: a watermark, the rules, an acknowledgement."""
+        nothing = dict.fromkeys(("log_offset", "outcome", "reason", "fact_id", "fact_type", "stamped", "key"))
+        return self._link(
+            entry=entry, recorded=recorded, value=value, subject_id=subject_id, headers=None, fact=None, **nothing
+        )
+
+    def _link(self, *, fact: Fact | None, **columns: Any) -> Entry:  # noqa: ANN401 - the columns of Entry by name
+        self.seq += 1
+        row = {"partition": self.partition, "seq": self.seq, "topic": self.topic, **columns}
+        self.hash = chained(self.hash, row)
+        return Entry(hash=self.hash, fact=fact, **row)

@@ -1,0 +1,396 @@
+"""
+The projector of one partition: everything a batch brings about, in one transaction.
+
+Position, ledger, statuses, alerts and notices commit together or not at all. Each assignment raises the
+partition's epoch, and each write compares position, watermark and epoch with what it started from: a
+projector whose partition was given to another cannot write.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, func, insert, not_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from events.canonical import content
+from events.errors import CasetrailError, Unreadable
+from events.facts import Fact
+
+from .alerts import Change
+from .conclude import CACHE_FACTS, Concluder
+from .database import writing
+from .ledger import GENESIS, Chain, Entry, LogRecord, read
+from .rulebook import Rulebook
+from .shapes import notice_row
+from .tables import LIVE, TOPIC, ledger, outbox, partitions
+
+OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
+
+
+class Lost(CasetrailError):
+    """The partition was assigned to another projector; nothing of this batch was written."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """
+    A partition's row: how far it has been read, and what its records became.
+
+    The fields are the columns of ``partitions``.
+    """
+
+    topic: str
+    partition: int
+    position: int = 0
+    watermark: datetime | None = None
+    epoch: int = 0
+    seq: int = 0
+    hash: str = GENESIS
+    notices: int = 0
+    rules_version: str | None = None
+    rules_since: datetime | None = None
+    read: int = 0
+    applied: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    parked: int = 0
+    forwarded: int = 0
+    progressed: datetime | None = None
+
+
+class Projector:
+    """
+    Projects one partition. One thread, one database; as many processes as there are partitions.
+
+    Args:
+        engine: the database.
+        rulebook: the rules to put in force.
+        partition: the partition's number.
+        topic: the log's topic.
+        cache_facts: how many facts to keep in memory at the most.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rulebook: Rulebook,
+        partition: int = 0,
+        *,
+        topic: str = TOPIC,
+        cache_facts: int = CACHE_FACTS,
+    ) -> None:
+        self.engine = engine
+        self.rulebook = rulebook
+        self.held = Progress(topic, partition)
+        self._here = and_(partitions.c.topic == topic, partitions.c.partition == partition)
+        self._concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
+
+    def assign(self, clock: datetime) -> Progress:
+        """
+        Take the partition over: raise its epoch, put the rules in force, apply parked records now readable.
+
+        Args:
+            clock: the projector's clock, aware UTC; it dates the first rules entry and nothing else.
+        """
+        with writing(self.engine) as conn:
+            self.held = self._row(conn) or self._first_row(conn)
+            raised = replace(self.held, epoch=self.held.epoch + 1)
+            self._commit(conn, self.held, raised)
+        self.held = raised
+        self._concluder.forget()
+        self._concluder.rules_since = self.held.rules_since
+        if self.held.rules_version != self.rulebook.version:
+            self._put_rules_in_force(clock)
+        self.replay_readable(clock)
+        return self.held
+
+    def project(self, records: Sequence[LogRecord], clock: datetime) -> Progress:
+        """
+        Read *records*, the next of the partition in the order of their offsets.
+
+        A record on which the program itself fails is parked as ``failed`` and holds nobody else up.
+
+        Args:
+            records: at least one.
+            clock: the projector's clock, aware UTC, for the time of last progress only.
+
+        Raises:
+            Lost: if the partition was assigned to another projector.
+            SQLAlchemyError: if the database failed; nothing was written and the same call may be made again.
+        """
+        try:
+            return self._project(records, clock)
+        except (Lost, SQLAlchemyError):
+            raise
+        except Exception as problem:
+            if len(records) == 1:
+                return self._project(records, clock, failed=problem)
+            middle = len(records) // 2
+            self.project(records[:middle], clock)
+            return self.project(records[middle:], clock)
+
+    def pass_time(self, now: datetime, clock: datetime) -> Progress:
+        """
+        Declare that the end of the partition was asked for at *now* (less any margin) and found reached.
+
+        If that fires a timer, the watermark goes into the ledger, where a rebuild finds it.
+
+        Raises:
+            Lost, SQLAlchemyError: as for `project`.
+        """
+        with self._transaction() as (conn, start):
+            watermark = max(now, start.watermark or now)
+            chain = self._chain(start)
+            entries: list[Entry] = []
+            if self._concluder.is_due(conn, watermark):
+                entries = [chain.note("watermark", watermark, b"{}")]
+            self._finish(conn, start, entries, chain, clock, watermark=watermark)
+        return self.held
+
+    def next_due(self) -> datetime | None:
+        """Return the next instant at which time alone could change an answer in this partition."""
+        with self.engine.connect() as conn:
+            return self._concluder.next_due(conn)
+
+    def replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
+        """
+        Read parked records again, named by their place in the chain; each gets a new row with its outcome.
+
+        What is replayed becomes known at the partition's watermark: the log has been read up to there.
+        """
+        with self._transaction() as (conn, start):
+            rows = conn.execute(
+                select(ledger)
+                .where(ledger.c.partition == start.partition, ledger.c.seq.in_(seqs))
+                .order_by(ledger.c.seq)
+            ).mappings()
+            records = [
+                LogRecord(r["topic"], r["partition"], r["log_offset"], r["stamped"], r["key"], r["headers"], r["value"])
+                for r in rows
+            ]
+            chain = self._chain(start)
+            watermark = start.watermark or clock
+            entries = list(self._judge(conn, records, chain, watermark, entry="replay"))
+            self._finish(conn, start, entries, chain, clock, replayed=True)
+        return entries
+
+    def dismiss(self, seq: int, reason: str, clock: datetime) -> None:
+        """Note that a parked record, named by its place in the chain, is to stay parked, and why."""
+        with self._transaction() as (conn, start):
+            row = conn.execute(
+                select(ledger).where(ledger.c.partition == start.partition, ledger.c.seq == seq)
+            ).mappings().one()  # fmt: skip
+            chain = self._chain(start)
+            record = LogRecord(
+                row["topic"], row["partition"], row["log_offset"], row["stamped"], row["key"], row["headers"], None
+            )
+            entry = chain.record(
+                record, start.watermark or clock, "parked", entry="dismissal", reason=f"dismissed: {reason}"
+            )
+            self._finish(conn, start, [entry], chain, clock, replayed=True)
+
+    def acknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
+        """Note that *person* has seen an open alert at *clock*, their own."""
+        with self._transaction() as (conn, start):
+            chain = self._chain(start)
+            seen = json.dumps({"alert_id": alert_id, "by": person, "note": note}, ensure_ascii=False)
+            entry = chain.note("acknowledgement", clock, seen.encode(), subject_id)
+            self._finish(conn, start, [entry], chain, clock)
+
+    def replay_readable(self, clock: datetime) -> list[Entry]:
+        """Apply by itself what an earlier release parked for its unknown type or version and this one can read."""
+        with self.engine.connect() as conn:
+            rows = conn.execute(still_parked(self.held.partition, "unknown")).mappings().all()
+        seqs = [row["seq"] for row in rows if _readable(row)]
+        return self.replay(seqs, clock) if seqs else []
+
+    def _project(
+        self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None
+    ) -> Progress:
+        with self._transaction() as (conn, start):
+            chain = self._chain(start)
+            entries = list(self._judge(conn, records, chain, start.watermark, failed=failed))
+            self._finish(conn, start, entries, chain, clock, position=records[-1].offset + 1)
+        return self.held
+
+    def _judge(
+        self,
+        conn: Connection,
+        records: Sequence[LogRecord],
+        chain: Chain,
+        watermark: datetime | None,
+        *,
+        entry: str = "record",
+        failed: Exception | None = None,
+    ) -> Iterator[Entry]:
+        """Decide what each record becomes."""
+        facts = [_try_read(record, failed) for record in records]
+        first = self._first_contents(conn, [fact.id for fact in facts if isinstance(fact, Fact)])
+        for record, fact in zip(records, facts, strict=True):
+            # Within a partition `recorded` never runs backwards.
+            watermark = max(record.stamped, watermark or record.stamped) if entry == "record" else watermark
+            assert watermark is not None, "a replay has a watermark"
+            if not isinstance(fact, Fact):
+                yield chain.record(record, watermark, "parked", entry=entry, reason=fact)
+            elif fact.id not in first:
+                first[fact.id] = record.value or b""
+                yield chain.record(record, watermark, "applied", entry=entry, fact=fact)
+            elif content(first[fact.id]) == content(record.value or b""):
+                yield chain.record(record, watermark, "duplicate", entry=entry, fact=fact)
+            else:
+                reason = f"other_content: the fact {fact.id} was recorded before with other content"
+                yield chain.record(record, watermark, "conflict", entry=entry, reason=reason, fact=fact)
+
+    def _first_contents(self, conn: Connection, fact_ids: Sequence[str]) -> dict[str, bytes]:
+        known = select(ledger.c.fact_id, ledger.c.value).where(
+            ledger.c.fact_id.in_(set(fact_ids)), ledger.c.outcome == "applied"
+        )
+        return {fact_id: value for fact_id, value in conn.execute(known)} if fact_ids else {}
+
+    def _put_rules_in_force(self, clock: datetime) -> None:
+        with self._transaction() as (conn, start):
+            chain = self._chain(start)
+            rules = json.dumps({"version": self.rulebook.version, "rules": self.rulebook.as_json()})
+            entry = chain.note("rules", start.watermark or clock, rules.encode())
+            self._finish(conn, start, [entry], chain, clock, rules=self.rulebook.version)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
+        """Begin a write: lock the partition's row and see that it is still ours."""
+        try:
+            with writing(self.engine) as conn:
+                start = self._row(conn)
+                if start is None or _guard(start) != _guard(self.held):
+                    msg = f"partition {self.held.partition} was assigned to another projector"
+                    raise Lost(msg)
+                if start.seq != self.held.seq:
+                    self._catch_up(conn)
+                yield conn, start
+        except BaseException:
+            # The casefiles have taken steps that were rolled back.
+            self._concluder.forget()
+            raise
+
+    def _catch_up(self, conn: Connection) -> None:
+        """Forget whom an acknowledgement or a replay from elsewhere has touched."""
+        since = select(ledger.c.subject_id).where(
+            ledger.c.partition == self.held.partition, ledger.c.seq > self.held.seq, ledger.c.subject_id.is_not(None)
+        )
+        self._concluder.forget(set(conn.scalars(since)))
+
+    def _finish(
+        self,
+        conn: Connection,
+        start: Progress,
+        entries: Sequence[Entry],
+        chain: Chain,
+        clock: datetime,
+        *,
+        position: int | None = None,
+        watermark: datetime | None = None,
+        rules: str | None = None,
+        replayed: bool = False,
+    ) -> None:
+        """Write ledger, conclusions, notices and position; the caller's transaction commits them."""
+        if entries:
+            conn.execute(insert(ledger), [entry.row() for entry in entries])
+        changes, reached = self._concluder.conclude(conn, entries, start.watermark)
+        self._tell(conn, start, changes)
+        counts = Counter(entry.outcome for entry in entries if entry.outcome)
+        if replayed:
+            counts.subtract(parked=len(entries))
+        end = replace(
+            start,
+            position=start.position if position is None else position,
+            watermark=watermark or reached,
+            seq=chain.seq,
+            hash=chain.hash,
+            notices=start.notices + len(changes),
+            rules_version=rules or start.rules_version,
+            rules_since=self._concluder.rules_since,
+            read=start.read + (0 if replayed else sum(counts.values())),
+            progressed=clock,
+            **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
+        )
+        self._commit(conn, start, end)
+        self.held = end
+
+    def _tell(self, conn: Connection, start: Progress, changes: list[Change]) -> None:
+        notices = [notice_row(start.partition, start.notices + n, change) for n, change in enumerate(changes, 1)]
+        if notices:
+            conn.execute(insert(outbox), notices)
+
+    def _commit(self, conn: Connection, start: Progress, end: Progress) -> None:
+        """Compare and set the partition's row."""
+        unchanged = and_(
+            self._here,
+            partitions.c.position == start.position,
+            partitions.c.watermark.is_not_distinct_from(start.watermark),
+            partitions.c.epoch == start.epoch,
+            partitions.c.seq == start.seq,
+        )
+        if conn.execute(update(partitions).where(unchanged).values(**vars(end))).rowcount != 1:
+            msg = f"partition {start.partition} was assigned to another projector"
+            raise Lost(msg)
+
+    def _row(self, conn: Connection) -> Progress | None:
+        row = conn.execute(select(partitions).where(self._here).with_for_update()).mappings().one_or_none()
+        return Progress(**row) if row else None
+
+    def _first_row(self, conn: Connection) -> Progress:
+        first = Progress(self.held.topic, self.held.partition)
+        conn.execute(insert(partitions).values(**vars(first)))
+        return first
+
+    def _chain(self, start: Progress) -> Chain:
+        return Chain(start.topic, start.partition, start.seq, start.hash)
+
+
+def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Any:  # noqa: ANN401
+    """Return the query of the ledger rows whose record is parked still, in the order in which they were."""
+    later = ledger.alias("later")
+    superseded = (
+        select(later.c.seq)
+        .where(
+            later.c.partition == ledger.c.partition,
+            later.c.log_offset == ledger.c.log_offset,
+            later.c.entry.in_(["replay"] if dismissed else ["replay", "dismissal"]),
+            later.c.seq > ledger.c.seq,
+        )
+        .exists()
+    )
+    query = select(ledger).where(ledger.c.outcome == "parked", ledger.c.entry != "dismissal", not_(superseded))
+    if partition is not None:
+        query = query.where(ledger.c.partition == partition)
+    return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)
+
+
+def _guard(progress: Progress) -> tuple[Any, ...]:
+    return (progress.position, progress.watermark, progress.epoch)
+
+
+def _try_read(record: LogRecord, failed: Exception | None) -> Fact | str:
+    """Return the fact, or the reason why there is none."""
+    if failed is not None:
+        return f"failed: {type(failed).__name__} (want a release that can take it; replay it then)"
+    try:
+        return read(record)
+    except Unreadable as problem:
+        return printable(f"{problem.code}: {problem}")
+
+
+def printable(text: str) -> str:
+    """Return *text* as every database can store it: no NUL, no lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def _readable(row: Any) -> bool:  # noqa: ANN401 - a row of the ledger
+    record = LogRecord(
+        row["topic"], row["partition"], row["log_offset"], row["stamped"], row["key"], row["headers"], row["value"]
+    )
+    return isinstance(_try_read(record, None), Fact)

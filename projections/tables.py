@@ -1,0 +1,303 @@
+"""
+The tables: what they hold, and the description that PostgreSQL keeps as comments.
+
+The ledger, the log and the outbox are written once. The tables of conclusions (``subjects``, ``cases``,
+``names``, ``alerts``, ``alert_changes``) can be made again from the ledger, which is why each has a twin
+``rebuild_*`` that a rebuild fills beside it.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+TOPIC = "casetrail.events.v1"
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """
+    An instant: ``timestamptz`` in PostgreSQL; in SQLite text of one width, ``2022-04-27T08:00:00.000000Z``.
+
+    One width, so that text order is time order and SQLite's own date functions read it.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Store as text where the database has no instants."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return the way in; nothing to do where the driver takes aware datetimes."""
+        return _to_text if dialect.name == "sqlite" else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """Return the way out: always aware, always UTC."""
+        del coltype
+        return _from_text if dialect.name == "sqlite" else _to_utc
+
+
+def _to_text(instant: datetime | None) -> str | None:
+    if instant is None:
+        return None
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _from_text(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+def _to_utc(stored: datetime | None) -> datetime | None:
+    return None if stored is None else stored.astimezone(UTC)
+
+
+log = Table(
+    "log",
+    METADATA,
+    Column("log_offset", Big, primary_key=True, autoincrement=False, comment="place in the log, from 0, dense"),
+    Column("stamped", Instant, nullable=False, comment="when the log accepted the record, by its own clock"),
+    Column("key", LargeBinary, comment="record key: the subject_id in UTF-8"),
+    Column("headers", Json, comment="record headers, [[name, value], ...]; null for the JSON form"),
+    Column("value", LargeBinary, comment="the record as it came"),
+    comment="The embedded log: what was published, in the order it was accepted. Unused when the log is Kafka.",
+)
+
+ledger = Table(
+    "ledger",
+    METADATA,
+    Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
+    Column("seq", Big, primary_key=True, autoincrement=False, comment="place in this partition's chain, from 1, dense"),
+    Column("entry", Text, nullable=False, comment="record, replay, dismissal, watermark, rules or acknowledgement"),
+    Column("topic", Text, nullable=False, comment="topic of the log"),
+    Column("log_offset", Big, comment="offset in the log; null for entries that are not records"),
+    Column("outcome", Text, comment="applied, duplicate, conflict, parked or forwarded; null for other entries"),
+    Column("reason", Text, comment="why a record is parked or in conflict, as `code: words`"),
+    Column("fact_id", Text, comment="id of the fact, where the record could be read"),
+    Column("fact_type", Text, comment="type of the fact, where the record could be read"),
+    Column("subject_id", Text, comment="the person the entry is about"),
+    Column("recorded", Instant, nullable=False, comment="when the fact was known: never runs backwards in a partition"),
+    Column("stamped", Instant, comment="the log's own stamp of the record"),
+    Column("key", LargeBinary, comment="record key as it came"),
+    Column("headers", Json, comment="record headers as they came"),
+    Column("value", LargeBinary, comment="the record's bytes as they came, or the entry's own JSON"),
+    Column("hash", Text, nullable=False, comment="SHA-256 over the hash before it in the partition and this row"),
+    Index("ix_ledger_fact_id", "fact_id", unique=True, sqlite_where=text("outcome = 'applied'"),
+          postgresql_where=text("outcome = 'applied'")),
+    Index("ix_ledger_subject_id", "subject_id", sqlite_where=text("outcome = 'applied'"),
+          postgresql_where=text("outcome = 'applied'")),
+    Index("ix_ledger_troubled", "partition", "seq",
+          sqlite_where=text("outcome in ('parked', 'conflict')"),
+          postgresql_where=text("outcome in ('parked', 'conflict')")),
+    Index("ix_ledger_afterwards", "partition", "log_offset",
+          sqlite_where=text("entry in ('replay', 'dismissal')"),
+          postgresql_where=text("entry in ('replay', 'dismissal')")),
+    CheckConstraint("(outcome is null) = (entry in ('watermark', 'rules', 'acknowledgement'))", name="outcome"),
+    comment="The audit trail: every record read and everything else that shaped a conclusion. Append only, chained.",
+)  # fmt: skip
+
+
+def _partitions(name: str, comment: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("topic", Text, primary_key=True, comment="topic of the log"),
+        Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
+        Column("position", Big, nullable=False, comment="offset of the next record to read"),
+        Column("watermark", Instant, comment="instant up to which this partition is known to have been read"),
+        Column("epoch", Big, nullable=False, comment="raised by every assignment; an older projector cannot write"),
+        Column("seq", Big, nullable=False, comment="place of the last row in the chain"),
+        Column("hash", Text, nullable=False, comment="hash of the last row in the chain"),
+        Column("notices", Big, nullable=False, comment="number of notices written to the outbox"),
+        Column("rules_version", Text, comment="version of the rules in force"),
+        Column("rules_since", Instant, comment="since when they are in force"),
+        Column("read", Big, nullable=False, comment="records read; the sum of the five counts that follow"),
+        Column("applied", Big, nullable=False, comment="positions whose last outcome is applied"),
+        Column("duplicate", Big, nullable=False, comment="positions whose last outcome is duplicate"),
+        Column("conflict", Big, nullable=False, comment="positions whose last outcome is conflict"),
+        Column("parked", Big, nullable=False, comment="positions whose last outcome is parked"),
+        Column("forwarded", Big, nullable=False, comment="positions whose last outcome is forwarded"),
+        Column("progressed", Instant, comment="when a projector last wrote, by its own clock"),
+        comment=comment,
+    )
+
+
+partitions = _partitions("partitions", "How far each partition has been read, and what its records became.")
+rebuild_partitions = _partitions("rebuild_partitions", "How far a rebuild under way has come.")
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
+    Column("n", Big, primary_key=True, autoincrement=False, comment="number of the notice, from 1, dense"),
+    Column("notice_id", Text, nullable=False, unique=True, comment="idempotency key: UUIDv5 of alert_id and change"),
+    Column("alert_id", Text, nullable=False, comment="the alert that changed"),
+    Column("subject_id", Text, nullable=False, comment="the person it is about"),
+    Column("notice", Json, nullable=False, comment="what is told: the alert and its change"),
+    comment="Notices of alerts, written in the transaction that concluded them.",
+)
+
+
+class Conclusions(NamedTuple):
+    """One set of the tables that a rebuild can make again: the live one, or its side-by-side twin."""
+
+    partitions: Table
+    subjects: Table
+    cases: Table
+    names: Table
+    alerts: Table
+    alert_changes: Table
+
+    @property
+    def derived(self) -> tuple[Table, ...]:
+        """The tables whose rows follow from the ledger alone."""
+        return (self.subjects, self.cases, self.names, self.alerts, self.alert_changes)
+
+
+def _cell(name: str, what: str) -> list[Column[Any]]:
+    return [
+        Column(f"{name}_status", Text, comment=what),
+        Column(f"{name}_since_earliest", Instant, comment="earliest instant it can have begun; null: not known"),
+        Column(f"{name}_since_latest", Instant, comment="latest instant it can have begun; null: not known"),
+        Column(f"{name}_fact_id", Text, comment="the fact it rests on"),
+        Column(f"{name}_facts", Integer, comment="how many facts in a row say so"),
+    ]
+
+
+def _subjects(prefix: str) -> Table:
+    return Table(
+        f"{prefix}subjects",
+        METADATA,
+        Column("subject_id", Text, primary_key=True, comment="given by the ingestion tool, never reused"),
+        Column("name", Text, comment="the latest known name; null: none is known"),
+        Column("post", Text, comment="the latest known post"),
+        Column("agency", Text, comment="the latest known agency", index=True),
+        Column("region", Text, comment="the latest known region"),
+        Column("jurisdiction", Text, comment="the latest known jurisdiction"),
+        Column("name_fact_id", Text, comment="the fact that names it so"),
+        Column("post_fact_id", Text, comment="the fact that names it so"),
+        Column("agency_fact_id", Text, comment="the fact that names it so"),
+        Column("region_fact_id", Text, comment="the fact that names it so"),
+        Column("jurisdiction_fact_id", Text, comment="the fact that names it so"),
+        Column("headline", Text, nullable=False, comment="one word for lists", index=True),
+        *_cell("service", "unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office, deceased"),
+        *_cell("custody", "unknown, detained, remanded, house_arrest, bailed, released, extradited, imprisoned, "
+               "sentence_served"),
+        *_cell("wanted", "national, international; null: not wanted"),
+        *_cell("stage", "furthest stage of an open case, else the last end of one; null: no case"),
+        Column("open_cases", Integer, nullable=False, comment="number of cases that are open"),
+        Column("presumption", Text, nullable=False,
+               comment="presumed_innocent, convicted_not_final, convicted or cleared"),
+        Column("anomalies", Json, nullable=False, comment="[{code, fact_id}, ...]: what does not follow or is flagged"),
+        Column("position_partition", Integer, nullable=False, comment="partition of the last fact folded in"),
+        Column("position_offset", Big, nullable=False, comment="offset of the last fact folded in"),
+        Column("due", Instant, comment="next instant at which time alone could change an answer"),
+        Index(f"ix_{prefix}subjects_due", "position_partition", "due"),
+        comment="The current status of each person.",
+    )  # fmt: skip
+
+
+def _cases(prefix: str) -> Table:
+    return Table(
+        f"{prefix}cases",
+        METADATA,
+        Column("subject_id", Text, primary_key=True, comment="the person the case is about"),
+        Column("case_id", Text, primary_key=True, comment="given by the ingestion tool"),
+        *_cell("stage", "accused ... final, or the end: dropped, closed, acquitted, amnestied, pardoned, overturned"),
+        Column("is_open", Boolean, nullable=False, comment="whether the case is open"),
+        Column("charges", Json, nullable=False, comment="[{article, title, amount, currency}, ...] as last stated"),
+        Column("charges_fact_id", Text, comment="the fact that states them"),
+        Column("authority", Text, comment="the authority last named"),
+        Column("authority_fact_id", Text, comment="the fact that names it"),
+        comment="Each case of each person.",
+    )
+
+
+def _names(prefix: str) -> Table:
+    return Table(
+        f"{prefix}names",
+        METADATA,
+        Column("subject_id", Text, primary_key=True, comment="the person"),
+        Column("name", Text, primary_key=True, comment="a name or alias as a source spells it"),
+        Column("folded", Text, nullable=False, comment="the same for searching: NFKC, case folded"),
+        comment="Every known spelling of every name.",
+    )
+
+
+def _alerts(prefix: str) -> Table:
+    return Table(
+        f"{prefix}alerts",
+        METADATA,
+        Column("alert_id", Text, primary_key=True, comment="UUIDv5 of rule and anchor"),
+        Column("rule", Text, nullable=False, comment="id of the rule"),
+        Column("rule_version", Text, nullable=False, comment="version of the rule that concluded it last"),
+        Column("severity", Text, nullable=False, comment="info, notice, warning or critical"),
+        Column("subject_id", Text, nullable=False, comment="the person it is about", index=True),
+        Column("state", Text, nullable=False, index=True,
+               comment="open, acknowledged, resolved, retracted or superseded"),
+        Column("anchor", Text, nullable=False, comment="id of the fact it starts from"),
+        Column("evidence", Json, nullable=False, comment="[fact_id, ...]: the anchor and what completes the pattern"),
+        Column("explanation", Text, nullable=False, comment="one sentence that a person can check"),
+        Column("changes", Integer, nullable=False, comment="number of its changes"),
+        Column("opened_at", Instant, nullable=False, comment="when it first opened, by the log's clock"),
+        Column("changed_at", Instant, nullable=False, comment="when it last changed, by the log's clock"),
+        comment="The alerts, each in its latest state.",
+    )  # fmt: skip
+
+
+def _alert_changes(prefix: str) -> Table:
+    return Table(
+        f"{prefix}alert_changes",
+        METADATA,
+        Column("alert_id", Text, primary_key=True, comment="the alert"),
+        Column("n", Integer, primary_key=True, autoincrement=False, comment="number of the change, from 1"),
+        Column("state", Text, nullable=False, comment="open, acknowledged, resolved, retracted or superseded"),
+        Column("at", Instant, nullable=False, comment="when, by the log's clock (acknowledged: by the person's)"),
+        Column("cause", Text, nullable=False, comment="followed, deadline, world_changed, late_knowledge, corrected, "
+               "retracted, rule_changed or person"),
+        Column("fact_id", Text, comment="the fact that brought it about; null: time or a person did"),
+        Column("rule_version", Text, nullable=False, comment="version of the rule in force"),
+        Column("person", Text, comment="who acknowledged it"),
+        Column("note", Text, comment="what they noted"),
+        comment="The life of each alert.",
+    )  # fmt: skip
+
+
+def _conclusions(prefix: str, positions: Table) -> Conclusions:
+    return Conclusions(
+        positions, _subjects(prefix), _cases(prefix), _names(prefix), _alerts(prefix), _alert_changes(prefix)
+    )
+
+
+LIVE = _conclusions("", partitions)
+REBUILD = _conclusions("rebuild_", rebuild_partitions)

@@ -1,0 +1,5 @@
+"""The ``casetrail`` command."""
+
+from .app import main
+
+__all__ = ["main"]

@@ -1,0 +1,129 @@
+"""
+The command's frame: one application, how it ends, and what goes to stdout and stderr.
+
+Exit codes: 0 done, 1 bad lines or findings, 2 usage, 3 infrastructure. Stdout carries what was asked for and
+nothing else; progress and messages go to stderr.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from events.errors import BadInput, CasetrailError, Infrastructure
+from projections.database import open_database
+from projections.rulebook import Rulebook, load, pack
+
+from ..migrate import revisions
+from ..settings import Settings, load_settings
+
+FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
+
+# The modules that hang their commands on the application, in the order of its help.
+COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools")
+
+app = typer.Typer(
+    name="casetrail",
+    help="Keeps the case status of public officials: facts in, statuses, an audit trail and alerts out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs and nothing else.")]
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the exit code that fits."""
+    for module in COMMANDS:
+        import_module(f"services.cli.{module}")
+    try:
+        app(prog_name="casetrail")
+    except BadInput as problem:
+        fail(str(problem), USAGE)
+    except (Infrastructure, CasetrailError) as problem:
+        fail(str(problem), INFRASTRUCTURE)
+    except OperationalError as problem:
+        fail(f"database: {problem.orig}", INFRASTRUCTURE)
+    except DBAPIError as problem:
+        fail(f"database: {problem.orig} (is it migrated? run `casetrail init`)", INFRASTRUCTURE)
+    except BrokenPipeError:
+        # Whoever read us has seen enough; Python must not complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say *message* on stderr and end with *code*."""
+    print(f"casetrail: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def say(message: str) -> None:
+    """Say something to the person at the terminal, beside the output."""
+    print(message, file=sys.stderr)
+
+
+def emit(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Print one JSON value on stdout."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def emit_line(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Print one line of NDJSON on stdout, at once."""
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)
+
+
+def console() -> Console:
+    """Return the console of stdout; off a terminal it is as wide as its content, so that no name is cut."""
+    out = sys.stdout
+    return Console(file=out, highlight=False, width=None if out.isatty() else 100_000)
+
+
+def progress_console() -> Console:
+    """Return the console of stderr, for progress."""
+    return Console(stderr=True)
+
+
+def settings() -> Settings:
+    """Return the settings, or end with what is wrong in them."""
+    return load_settings()
+
+
+def database(chosen: Settings) -> Engine:
+    """
+    Open the database and see that its schema is this release's.
+
+    Raises:
+        Infrastructure: if it cannot be reached, is not there, or wants `casetrail init`.
+    """
+    engine = open_database(chosen.database_url)
+    if engine.dialect.name == "sqlite" and engine.url.database and not os.path.exists(engine.url.database):  # noqa: PTH110
+        msg = f"there is no database {engine.url.database} (run `casetrail init`, or set CASETRAIL_DATABASE_URL)"
+        raise Infrastructure(msg)
+    current, wanted = revisions(engine)
+    if current != wanted:
+        msg = f"the database's schema is at {current or 'nothing'}, this release wants {wanted} (run `casetrail init`)"
+        raise Infrastructure(msg)
+    return engine
+
+
+def rulebook(chosen: Settings) -> Rulebook:
+    """Return the rules in force: those of CASETRAIL_RULES, else the pack."""
+    return load(chosen.rules) if chosen.rules else pack()
+
+
+def lines(values: Iterable[str]) -> None:
+    """Print *values*, a line each."""
+    for value in values:
+        print(value)

@@ -1,0 +1,54 @@
+"""All settings: ``CASETRAIL_*`` variables, or the same in a file ``.env`` in the working directory."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events.errors import BadInput
+from projections.conclude import CACHE_FACTS
+
+
+class Settings(BaseSettings):
+    """What an installation chooses. Every field is a variable: its name in capitals after ``CASETRAIL_``."""
+
+    model_config = SettingsConfigDict(env_prefix="CASETRAIL_", env_file=".env", extra="ignore")
+
+    database_url: str = Field(
+        "sqlite:///casetrail.db",
+        description="SQLAlchemy URL of the database: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
+    )
+    log: Literal["local"] = Field("local", description="The log of facts: `local`, a table of the same database.")
+    rules: Path | None = Field(
+        None, description="A rule file, or a folder of them; the rules that ship with casetrail where it is not set."
+    )
+    clock_margin_seconds: float = Field(
+        2.0, ge=0, description="How far the clocks of this machine and of the database may differ before work stops."
+    )
+    batch_records: int = Field(
+        4000, ge=1, le=10_000, description="The most records projected in one transaction; batches grow with the backlog."
+    )
+    cache_facts: int = Field(
+        CACHE_FACTS, ge=0, description="How many facts a projector keeps in memory at the most, about 2 kB each."
+    )
+    poll_seconds: float = Field(0.1, gt=0, le=60, description="How long the service waits when there is nothing to do.")
+
+
+def load_settings() -> Settings:
+    """
+    Read the settings.
+
+    Raises:
+        BadInput: naming each variable that does not fit, and what was wanted.
+    """
+    try:
+        return Settings()
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        variable = f"CASETRAIL_{first['loc'][0]}".upper()
+        raise BadInput(f"{first['input']!r}: {first['msg']}", _described(str(first["loc"][0])), variable) from None
+
+
+def _described(field: str) -> str:
+    return Settings.model_fields[field].description or ""
