@@ -54,10 +54,10 @@ def imports(path: Path) -> Iterator[str]:
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
-            case ast.ImportFrom(level=0, module=str(module)):
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-            case ast.ImportFrom():
-                yield f"{path.parent.name}.{node.module}"
+            case ast.ImportFrom(level=level, module=module, names=names):
+                package = path.relative_to(ROOT).parts[:-level] if level else ()
+                stem = [*package, *([module] if module else [])]
+                yield from (".".join([*stem, alias.name]) for alias in names)
             case _:
                 pass
 
