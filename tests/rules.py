@@ -1,0 +1,66 @@
+"""Rule files to begin from, one of each pattern, and what is read from them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.facts import Fact, make_fact
+from projections.rulebook import Absence, Rulebook, RulesError, Sequence, load
+
+SILENCE = """\
+rules:
+  - id: silence
+    title: Dismissed, and nothing followed
+    severity: warning
+    on: Dismissed
+    absent: [case, Died]
+    for: P90D
+    settle: P7D
+    unless:
+      custody: [detained, remanded]
+      open_cases: {at_least: 1}
+    explain: "{name} was dismissed ({anchor.occurred})."
+"""
+SEQUENCE = """\
+rules:
+  - id: sequence
+    title: Dismissed, then detained
+    on: [Dismissed]
+    then: Detained
+    within: P180D
+    explain: "{name} was dismissed and {then.type}."
+"""
+
+
+def book(text: str | bytes) -> Rulebook:
+    """Read *text* as the only rule file there is."""
+    Path("rules.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load(Path("rules.yaml"))
+
+
+def silence(text: str = SILENCE) -> Absence:
+    """Read the one rule about silence of *text*."""
+    (rule,) = book(text).rules
+    assert isinstance(rule, Absence)
+    return rule
+
+
+def sequence(text: str = SEQUENCE) -> Sequence:
+    """Read the one sequence of *text*."""
+    (rule,) = book(text).rules
+    assert isinstance(rule, Sequence)
+    return rule
+
+
+def problems(text: str | bytes) -> list[str]:
+    """Read *text*, which must be refused, and return what is said of it."""
+    with pytest.raises(RulesError) as refused:
+        book(text)
+    return [str(problem) for problem in refused.value.problems]
+
+
+def fact(kind: str, **data: Any) -> Fact:
+    """Return a fact of *kind* about one person, with *data* beside the times."""
+    shape = {"occurred": "2022-03-27", "published": "2022-03-28", "sources": [{"title": "Decree"}], **data}
+    return make_fact(id=f"{kind}-1", type=kind, subject="kz-a", source="urn:test", version="1", data=shape)
