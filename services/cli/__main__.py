@@ -1,0 +1,5 @@
+"""Run the command as ``python -m services.cli``."""
+
+from . import main
+
+main()
