@@ -1,5 +1,6 @@
 """What is built is what runs: the wheel carries everything that a checkout has and the program needs."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+MIGRATE = """
+import sys
+from sqlalchemy import inspect
+import services.migrate
+from projections.database import open_database
+engine = open_database(sys.argv[1])
+services.migrate.migrate(engine)
+print(services.migrate.__file__)
+print(len(inspect(engine).get_table_names()))
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +77,24 @@ def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:
     (source,) = (tmp_path / "source").iterdir()
 
     assert contents(build(source, "wheel", tmp_path / "wheel")) == wanted()
+
+
+def test_the_installed_program_finds_its_migrations(tmp_path: Path, sqlite_url: str) -> None:
+    """No checkout around it: what the wheel carries is enough to make a database."""
+    (tmp_path / "wheel").mkdir()
+    with zipfile.ZipFile(build(ROOT, "wheel", tmp_path / "wheel")) as archive:
+        archive.extractall(tmp_path / "installed")  # noqa: S202 - our own archive, made a moment ago
+
+    made = subprocess.run(
+        [sys.executable, "-c", MIGRATE, sqlite_url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert made.stderr == ""
+    place, tables = made.stdout.splitlines()
+    assert Path(place).is_relative_to(tmp_path)
+    assert int(tables) > 1
