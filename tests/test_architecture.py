@@ -12,7 +12,7 @@ HOUSE = ("events", "projections", "services")  # each may import itself and thos
 AROUND = ("alembic", "benchmarks", "scripts", "tests")
 
 # The modules of projections/ that hold the tables and write them. Every other one decides, and is held to it.
-WRITING = {"conclude", "database", "ledger", "projector", "tables"}
+WRITING = {"backtest", "conclude", "database", "ledger", "projector", "tables"}
 # These decide, whatever else is in the folder, and whatever they are given to import.
 DECIDING = {"history", "status", "evaluate", "alerts", "rulebook"}
 
