@@ -76,7 +76,7 @@ class Charge(TypedDict, total=False):
 
     article: Annotated[Text, Field(description="the article of the law")]
     title: Annotated[Text, Field(description="what it is called")]
-    amount: Annotated[Amount, Field(description="the sum it is about, in whole units of the currency")]
+    amount: Annotated[Amount, Field(description="the sum it is about, in the currency's main unit")]
     currency: Annotated[Text, Field(description="the currency of the sum, as ISO 4217, such as USD")]
 
 
@@ -138,7 +138,7 @@ class CaseData(Core, total=False):
 
     case_id: Required[Annotated[Id, Field(description="the case it belongs to, named by the ingestion tool")]]
     authority: Annotated[Text, Field(description="the body that acts: an investigator, a prosecutor, a court")]
-    charges: Annotated[list[Charge], Field(description="the charges or suspicions, all that stand after this fact")]
+    charges: Annotated[list[Charge], Field(description="the charges or suspicions, as this fact states them")]
 
 
 class AccusationData(CaseData, total=False):

@@ -1,0 +1,111 @@
+"""Facts for tests: builders of one, and strategies for any of every type with whatever fields it may have."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from events.vocabulary import DATA, Accuser, Charge, Source
+
+NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+"""The publisher's clock in tests."""
+
+BARE: Mapping[str, Any] = {
+    "occurred": "2022-04-25",
+    "published": "2022-04-27",
+    "case_id": "kz-bukharbaev-fraud",
+    "sources": [{"url": "https://news.example/1"}],
+}
+EVENT: Mapping[str, Any] = {
+    "specversion": "1.0",
+    "id": "fact-1",
+    "type": "Detained",
+    "source": "urn:example:desk",
+    "subject": "kz-bukharbaev",
+    "data": BARE,
+}
+
+
+def written(event: object) -> bytes:
+    """The bytes of an event; NaN and Infinity as Python writes them."""
+    return json.dumps(event).encode()
+
+
+def event(type_: str = "Detained", /, **data: object) -> bytes:
+    """A fact with these fields in its data; None leaves one out."""
+    return written({**EVENT, "type": type_, "data": kept({**BARE, **data})})
+
+
+def envelope(**attributes: object) -> bytes:
+    """A fact with these attributes; None leaves one out."""
+    return written(kept({**EVENT, **attributes}))
+
+
+def kept(fields: Mapping[str, object]) -> dict[str, object]:
+    """Without what is None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+DATES = (
+    *("2022-03-27", "2022-03", "2022", "2022-03-27T10:30:00+06:00", "2022-03-27~", "2022-03?", "2022-03-2X", "20XX"),
+    *("2022-03-01/2022-03-15", "2022-03/..", "../2022-04-27", "XXXX-11-02", "2031-01-01"),
+)
+ENDING_DATES = tuple(date for date in DATES if date not in {"2022-03/..", "XXXX-11-02"})
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(str.strip)
+addresses = st.sampled_from(["https://news.example/1", "urn:isbn:0451450523"])
+numbers = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def shaped(shape: Any, **always: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects of a typed dictionary *shape*: what it requires and *always*, and any of the rest."""
+    required = {name: FIELDS.get(name, texts) for name in sorted(shape.__required_keys__)} | always
+    rest = {name: FIELDS.get(name, texts) for name in sorted(shape.__optional_keys__) if name not in required}
+    return st.fixed_dictionaries(required, optional=rest)
+
+
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("case_id", "fact_id", "other", "subject_id"), names),
+    **dict.fromkeys(("occurred", "born", "retrieved"), st.sampled_from(DATES)),
+    **dict.fromkeys(("url", "archived_url"), addresses),
+    "published": st.sampled_from(ENDING_DATES),
+    "reliability": st.sampled_from("ABCDEF"),
+    "credibility": st.integers(1, 6),
+    "amount": st.integers(0, 2**53 - 1) | st.floats(0, 2**53 - 1),
+    "rehabilitating": st.booleans(),
+    "scope": st.sampled_from(["national", "international"]),
+    "relation": st.sampled_from(["sibling", "spouse", "parent", "child", "associate", "subordinate", "superior"]),
+    "aliases": st.lists(texts, max_size=2),
+    "data": st.dictionaries(texts, json_values, max_size=3),
+}
+FIELDS["sources"] = st.lists(shaped(Source, url=addresses) | shaped(Source, title=texts), min_size=1, max_size=2)
+FIELDS["charges"] = st.lists(shaped(Charge), max_size=2)
+FIELDS["by"] = shaped(Accuser, name=texts) | shaped(Accuser, subject_id=names)
+
+
+def lines_of(type_: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Facts of *type_* as a tool writes them: some leave out what the publisher fills in."""
+    return st.fixed_dictionaries(
+        {"type": st.just(type_), "source": names, "subject": names, "data": shaped(DATA[type_])},
+        optional={
+            "id": names,
+            "specversion": st.just("1.0"),
+            "dataversion": st.just("1"),
+            "time": st.sampled_from(["2022-04-27T08:00:00Z", "2022-04-27T14:00:00.123+06:00"]),
+            "datacontenttype": st.just("application/json"),
+            "recorded": st.just("2022-04-27T08:00:00Z"),
+            "traceparent": texts | st.booleans() | st.integers(),
+        },
+    )
+
+
+lines = st.sampled_from(sorted(DATA)).flatmap(lines_of)
+"""Facts of any type, as objects, that `complete` takes."""
