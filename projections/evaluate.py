@@ -109,7 +109,8 @@ def _silence(
         else:
             value = _followed(anchor, deadline, follows)
         if watermark < opens:
-            if value == "standing":
+            # An end too waits for this instant: an alert that opened under another date may be told of it.
+            if value != "void":
                 due = min(due or opens, opens)
             value = "void"
         findings.append(Finding(anchor, value, opens))
