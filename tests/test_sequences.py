@@ -1,0 +1,123 @@
+"""The rule about what follows: a fact followed by facts within a time (DESIGN section 6, `then ... within`)."""
+
+import pytest
+
+from tests.stories import (
+    Line,
+    alerts,
+    arrest,
+    arrested,
+    detained,
+    dismissed,
+    life,
+    released,
+    retracted,
+    rulebook,
+    states,
+)
+
+DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
+POSSIBLE = rulebook(certainty="possible")
+
+
+def test_an_alert_opens_at_the_recorded_of_the_fact_that_completes_it() -> None:
+    """Known then, though it happened before; the evidence names both."""
+    (alert,) = arrest([DISMISSED, detained("2022-04-20", recorded="2022-04-27T08:00:00Z")])
+
+    assert [("open", "2022-04-27T08:00:00Z", "followed")] == life([alert])
+    assert [DISMISSED["id"], "Detained a 2022-04-20"] == alert["evidence"]
+    assert "a was dismissed (2022-03-27) and detained (2022-04-20)." == alert["explanation"]
+    assert "Detained a 2022-04-20" == alert["life"][0]["fact_id"]
+
+
+def test_the_dismissal_can_be_what_completes_it() -> None:
+    """The arrest was known first."""
+    late = dismissed("2022-03-27", recorded="2022-06-01T08:00:00Z")
+
+    assert [("open", "2022-06-01T08:00:00Z", "followed")] == life(arrest([detained("2022-04-20"), late]))
+
+
+def test_it_stands_as_long_as_any_completing_fact_does() -> None:
+    """Of two, one may go; with the last one gone it is retracted, and the evidence follows."""
+    one, two = detained("2022-04-20"), arrested("2022-04-22")
+    gone = retracted(one, recorded="2022-06-01T00:00:00Z")
+    story = [DISMISSED, one, two, gone]
+    (alert,) = arrest(story)
+
+    assert ["open"] == states([alert])
+    assert [DISMISSED["id"], two["id"]] == alert["evidence"]
+    assert "a was dismissed (2022-03-27) and arrested (2022-04-22)." == alert["explanation"]
+    assert ("retracted", "2022-06-02T00:00:00Z", "retracted") == (
+        life(arrest([*story, retracted(two, recorded="2022-06-02T00:00:00Z")]))[-1]
+    )
+
+
+def test_a_sequence_never_resolves() -> None:
+    """What happened in this order has happened; a release does not undo it."""
+    assert ["open"] == states(arrest([DISMISSED, detained("2022-04-20"), released("2022-04-21")]))
+
+
+@pytest.mark.parametrize(
+    ("expected", "follow"),
+    [
+        (["open"], detained("2022-03-28")),  # the day after the dismissal
+        (["open"], detained("2022-09-22")),  # ends 180 days after the dismissal's day began
+        ([], detained("2022-09-23")),
+        ([], detained("2022-03-27")),  # the same day: in what order, nobody said
+        ([], detained("2022-03", published="2022-04-02")),
+        ([], detained("2022-04-20~", published="2022-04-22")),
+        ([], detained("2022-04/..", published="2023-04-22")),
+        (["open"], detained("2022-04/..", published="2022-04-22")),  # published bounds it
+    ],
+    ids=lambda value: value["data"]["occurred"] if isinstance(value, dict) else "",
+)
+def test_certainly_within(expected: list[str], follow: Line) -> None:
+    """Certainly in order, and follow.latest - anchor.earliest <= within."""
+    assert expected == states(arrest([DISMISSED, follow]))
+
+
+@pytest.mark.parametrize(
+    ("expected", "follow"),
+    [
+        (["open"], detained("2022-03-27")),
+        (["open"], detained("2022-03", published="2022-04-02")),
+        (["open"], detained("2022-09-23")),  # begins 179 days after the dismissal's day ended
+        ([], detained("2022-09-24")),  # begins 180 days after it: not less
+        (["open"], detained("2022-04-20~", published="2022-04-22")),
+        (["open"], detained("../2022-04-20")),
+        ([], detained("2022-03-26")),
+        ([], detained("XXXX-04-20", published="2022-05-01")),
+    ],
+    ids=lambda value: value["data"]["occurred"] if isinstance(value, dict) else "",
+)
+def test_possibly_within(expected: list[str], follow: Line) -> None:
+    """Possibly in order, and follow.earliest - anchor.latest < within."""
+    found = [alert for alert in alerts([DISMISSED, follow], rules=POSSIBLE) if alert["rule"].endswith("arrest")]
+
+    assert expected == states(found)
+
+
+def test_a_marked_dismissal_is_certainly_before_nothing() -> None:
+    """The default is certainly."""
+    story = [dismissed("2022-03~", published="2022-04-02"), detained("2022-05-20")]
+
+    assert [] == arrest(story)
+
+
+def test_a_day_against_a_time_of_day_needs_fourteen_hours_to_spare() -> None:
+    """A day is some place's local day."""
+    for expected, time in (([], "13:59"), (["open"], "14:00")):
+        assert expected == states(arrest([DISMISSED, detained(f"2022-03-28T{time}Z", published="2022-03-29")]))
+
+
+def test_a_published_day_bounds_what_is_marked() -> None:
+    """A detention cut by a marked day of publication is marked too."""
+    assert [] == arrest([DISMISSED, detained("2022", published="2022-04-20?"), dismissed("2022-03-01", id="early")])
+
+
+def test_a_detention_without_a_year_completes_nothing() -> None:
+    """Not even possibly."""
+    story = [DISMISSED, detained("XXXX-04-20", published="2022-06-01")]
+
+    assert [] == alerts(story)
+    assert [] == alerts(story, rules=POSSIBLE)
