@@ -27,10 +27,22 @@ class Settings(BaseSettings):
         2.0, ge=0, description="How far the clocks of this machine and of the database may differ before work stops."
     )
     batch_records: int = Field(
-        4000, ge=1, le=10_000, description="The most records projected in one transaction; batches grow with the backlog."
+        4000,
+        ge=1,
+        le=10_000,
+        description="The most records projected in one transaction; batches grow with the backlog.",
     )
     cache_facts: int = Field(
         CACHE_FACTS, ge=0, description="How many facts a projector keeps in memory at the most, about 2 kB each."
+    )
+    source: str = Field(
+        "urn:casetrail:cli", description="Who states what `casetrail correct` and `retract` publish, as a URI."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that the service logs: debug, info, warning or error."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="How it logs: `json`, `console` (for people), or `auto`: console on a terminal, else json."
     )
     poll_seconds: float = Field(0.1, gt=0, le=60, description="How long the service waits when there is nothing to do.")
 

@@ -27,7 +27,7 @@ from ..settings import Settings, load_settings
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 # The modules that hang their commands on the application, in the order of its help.
-COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools")
+COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools", "generate")
 
 app = typer.Typer(
     name="casetrail",
@@ -56,10 +56,10 @@ def main() -> NoReturn:
         fail(f"database: {problem.orig}", INFRASTRUCTURE)
     except DBAPIError as problem:
         fail(f"database: {problem.orig} (is it migrated? run `casetrail init`)", INFRASTRUCTURE)
-    except BrokenPipeError:
-        # Whoever read us has seen enough; Python must not complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as end:
+        # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
+        seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
+        sys.exit(0 if seen_enough else end.code)
     sys.exit(0)
 
 

@@ -1,0 +1,198 @@
+"""Facts in: init, publish, id, correct and retract."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from alembic.util import CommandError
+from pydantic_core import from_json
+
+from events.canonical import derive_id
+from events.errors import BadInput, Infrastructure
+from projections.database import open_database
+from services.locallog import LocalLog
+from services.migrate import migrate, revisions
+from services.publishing import STDIN, Append, Line, Result, check_files, judge, publish, read_lines
+from services.stopping import Stop, stopping
+
+from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
+from .progress import Advance, bar
+
+BAR_BYTES = 5_000_000
+"""From how many bytes on a progress bar is worth its place."""
+
+AGAIN = "publish again to go on: what went in is not added twice"
+
+
+@app.command("init", epilog="\b\nExample:\n  casetrail init")
+def init(as_json: Json = False) -> None:
+    """Create the database, or bring it to this release's schema. Safe to repeat."""
+    url = settings().database_url
+    engine = open_database(url)
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file and not Path(file).absolute().parent.is_dir():
+        msg = f"the folder of {file} is missing (make it, or set CASETRAIL_DATABASE_URL)"
+        raise Infrastructure(msg)
+    before, wanted = revisions(engine)
+    try:
+        migrate(engine)
+    except CommandError as problem:
+        msg = f"the database's schema is at {before}, which this release does not know ({problem}; use a newer release)"
+        raise Infrastructure(msg) from problem
+    shown = file or engine.url.render_as_string(hide_password=True)
+    if as_json:
+        emit({"database": shown, "before": before, "after": wanted})
+    elif before == wanted:
+        say(f"{shown} is at schema {wanted} already")
+    else:
+        say(f"{shown}: brought from schema {before} to {wanted}" if before else f"{shown}: created, schema {wanted}")
+
+
+@app.command(
+    "publish",
+    epilog="\b\nExamples:\n  casetrail publish facts.ndjson more.ndjson\n  tool | casetrail publish -\n"
+    "  casetrail publish --check facts.ndjson",
+)
+def publish_files(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of facts, one a line; - for a pipe.")],
+    check: Annotated[bool, typer.Option("--check", help="Only say which lines are bad; needs no database.")] = False,
+    as_json: Json = False,
+) -> None:
+    """
+    Publish facts from NDJSON files into the log.
+
+    Bad lines are reported as FILE:LINE and left out, the others go in; the exit code is then 1. Publishing a file
+    again adds nothing, so after an interruption just publish it again.
+    """
+    check_files(files)
+    append: Append = _accept if check else LocalLog(database(settings())).append
+    word = "valid" if check else "accepted"
+    good = bad = 0
+    with stopping() as stop, _progress(files, as_json=as_json) as advance:
+        try:
+            for batch in publish(_all_lines(files, stop, advance), append):
+                for result in batch:
+                    _report(result, word, as_json=as_json)
+                broken = sum(result.problem is not None for result in batch)
+                good, bad = good + len(batch) - broken, bad + broken
+        except BrokenPipeError:
+            if check:
+                raise
+            fail(f"nobody reads the results any more, {good} {word}, {bad} bad ({AGAIN})", INFRASTRUCTURE)
+        finally:
+            if not as_json or stop.by:
+                say(f"{good} {word}, {bad} bad")
+    if stop.by:
+        fail(f"stopped by {stop.by.name} ({AGAIN})", stop.exit_code)
+    if bad:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command(
+    "id",
+    epilog="\b\nExamples:\n  casetrail id facts.ndjson\n"
+    "  casetrail id --type Detained --source urn:example:desk --subject kz-a --occurred 2022-04-25 --case-id c-1",
+)
+def derived(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="A file of facts; - for a pipe.")] = None,
+    *,
+    type_: Annotated[str | None, typer.Option("--type", help="The type of one fact, instead of a file.")] = None,
+    source: Annotated[str | None, typer.Option(help="Its source.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Its subject.")] = None,
+    occurred: Annotated[str | None, typer.Option(help="When it occurred, written as in the fact.")] = None,
+    case_id: Annotated[str | None, typer.Option(help="Its case.")] = None,
+    ref: Annotated[str | None, typer.Option(help="The source's own reference.")] = None,
+    fact_id: Annotated[str | None, typer.Option(help="The fact it is about.")] = None,
+    other: Annotated[str | None, typer.Option(help="The other person of a relation.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the id that each fact of a file gets when it is published without one."""
+    named = {"type": type_, "source": source, "subject": subject}
+    data = {"occurred": occurred, "case_id": case_id, "ref": ref, "fact_id": fact_id, "other": other}
+    if any(value is not None for value in (*named.values(), *data.values())):
+        _derive_one(file, named, data, as_json=as_json)
+    else:
+        _derive_each(file or STDIN, as_json=as_json)
+
+
+def _derive_one(file: str | None, named: dict[str, str | None], data: dict[str, str | None], *, as_json: bool) -> None:
+    missing = [f"--{name}" for name, value in (named | {"occurred": data["occurred"]}).items() if value is None]
+    if file is not None or missing:
+        what = f"{', '.join(missing)} missing" if missing else f"both {file} and options"
+        raise BadInput(what, "a file, or --type, --source, --subject and --occurred")
+    given = {name: value for name, value in data.items() if value is not None}
+    id_ = derive_id({**named, "data": given})
+    if as_json:
+        emit_line({"file": None, "line": None, "id": id_})
+    else:
+        print(id_)
+
+
+def _derive_each(file: str, *, as_json: bool) -> None:
+    check_files([file])
+    bad = False
+    with stopping() as stop:
+        for line in read_lines(file, stop, _unseen):
+            if line is not None:
+                bad |= not _derive_line(line, as_json=as_json)
+    if stop.by:
+        fail(f"stopped by {stop.by.name}", stop.exit_code)
+    if bad:
+        raise typer.Exit(FINDINGS)
+
+
+def _derive_line(line: Line, *, as_json: bool) -> bool:
+    result = judge(line)
+    if result.problem:
+        say(str(result.problem.at(line.place)))
+        return False
+    id_ = derive_id(from_json(result.value))
+    if as_json:
+        emit_line({"file": line.file, "line": line.number, "id": id_})
+    else:
+        print(id_, flush=True)
+    return True
+
+
+def _accept(facts: object) -> None:
+    """Take facts that are only checked."""
+
+
+def _progress(files: Iterable[str], *, as_json: bool) -> AbstractContextManager[Advance]:
+    """Give a progress bar where the files are long and nothing else is going to the terminal."""
+    total = sum(Path(file).stat().st_size for file in files if file != STDIN)
+    wanted = total >= BAR_BYTES and not (as_json and os.isatty(1))
+    return bar("Publishing", total) if wanted else nullcontext(_unseen)
+
+
+def _unseen(steps: int, *, absolute: bool = False) -> None:
+    """Tell nobody how far the work has come."""
+
+
+def _all_lines(files: Iterable[str], stop: Stop, advance: Advance) -> Iterator[Line | None]:
+    for file in files:
+        yield from read_lines(file, stop, advance)
+
+
+def _report(result: Result, word: str, *, as_json: bool) -> None:
+    if result.problem:
+        say(str(result.problem.at(result.line.place)))
+    if as_json:
+        emit_line(_result_json(result, word))
+
+
+def _result_json(result: Result, word: str) -> dict[str, Any]:
+    problem, fact = result.problem, result.fact
+    return {
+        "file": result.line.file,
+        "line": result.line.number,
+        "id": fact.id if fact else None,
+        "subject": fact.subject if fact else None,
+        "result": word if fact else "bad",
+        "error": {"code": problem.code, "where": problem.where, "what": problem.what, "wanted": problem.wanted}
+        if problem
+        else None,
+    }
