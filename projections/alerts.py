@@ -8,7 +8,7 @@ the changes it made in ``changes``, in the order in which they came about.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from events.facts import Fact
@@ -88,7 +88,7 @@ class Casefile:
         self.touched: set[tuple[str, str]] = set()
         self.position = (0, -1)
         self.written_names: dict[str, None] | None = None
-        self.written_cases = True
+        self.written_cases: list[tuple[Any, ...]] | None = None
         self.size = 0
         self._status: Status | None = None
 

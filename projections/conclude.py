@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from events.decode import restore
 from events.facts import Fact
 
 from .alerts import Casefile, Change
-from .database import upsert
+from .database import among, store
 from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
@@ -71,7 +71,7 @@ class Concluder:
         for index, entry in enumerate(entries):
             if entry.entry == "rules":
                 watermark = self._take(conn, entries[start:index], watermark, changes)
-                self._change_rules(conn, entry, watermark, changes)
+                watermark = self._change_rules(conn, entry, watermark, changes)
                 start = index + 1
         watermark = self._take(conn, entries[start:], watermark, changes)
         return changes, watermark
@@ -129,27 +129,26 @@ class Concluder:
 
     def _change_rules(
         self, conn: Connection, entry: Entry, watermark: datetime | None, changes: list[Change]
-    ) -> None:
+    ) -> datetime | None:
         """Put other rules in force for everybody in the partition, a bounded number of people at a time."""
-        assert entry.value is not None, "a rules entry holds the rules"
-        first = watermark is None
-        self.rulebook = Rulebook.from_json(json.loads(entry.value)["rules"])
-        self.rules_since = watermark
-        if first:
+        self.rulebook = in_force(entry)
+        if watermark is None:
+            # The partition's first rules: there is nobody yet whom they could concern.
             self.forget()
-            return
-        assert watermark is not None
+            return None
+        since = self.rules_since = max(watermark, entry.recorded)
         after = ""
         subjects = self.tables.subjects
         everybody = select(subjects.c.subject_id).where(subjects.c.position_partition == self.partition)
         while subject_ids := conn.scalars(
             everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
         ).all():
-            casefiles = self._open(conn, set(subject_ids), watermark, before=entry.seq)
+            casefiles = self._open(conn, set(subject_ids), since, before=entry.seq)
             for casefile in casefiles.values():
-                casefile.change_rules(self.rulebook, watermark)
+                casefile.change_rules(self.rulebook, since)
             self._write(conn, casefiles.values(), changes)
             after = subject_ids[-1]
+        return since
 
     def _open(
         self, conn: Connection, subject_ids: set[str], watermark: datetime | None, before: int
@@ -172,7 +171,7 @@ class Concluder:
     ) -> Iterator[Casefile]:
         facts: dict[str, list[Fact]] = defaultdict(list)
         applied = select(ledger.c.subject_id, ledger.c.value, ledger.c.recorded).where(
-            ledger.c.subject_id.in_(subject_ids),
+            among(conn, ledger.c.subject_id, subject_ids),
             ledger.c.outcome == "applied",
             ledger.c.partition == self.partition,
             ledger.c.seq < before,
@@ -188,7 +187,7 @@ class Concluder:
             for subject_id in subject_ids
         }
         for subject_id in casefiles.keys() - facts.keys():
-            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, False
+            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, []
         if facts:
             self._recall(conn, casefiles, list(facts))
         yield from casefiles.values()
@@ -197,26 +196,29 @@ class Concluder:
         """Give *casefiles* what was concluded of the *known* people so far."""
         subjects, alerts = self.tables.subjects, self.tables.alerts
         told = select(subjects.c.subject_id, subjects.c.due, subjects.c.position_partition, subjects.c.position_offset)
-        for subject_id, due, partition, offset in conn.execute(told.where(subjects.c.subject_id.in_(known))):
+        for subject_id, due, partition, offset in conn.execute(told.where(among(conn, subjects.c.subject_id, known))):
             casefiles[subject_id].due = due
             casefiles[subject_id].position = (partition, offset)
-        for row in conn.execute(select(alerts).where(alerts.c.subject_id.in_(known))).mappings():
+        for row in conn.execute(select(alerts).where(among(conn, alerts.c.subject_id, known))).mappings():
             alert = alert_from_row(row)
             casefiles[alert.subject_id].alerts[alert.rule, alert.anchor] = alert
 
     def _write(self, conn: Connection, casefiles: Iterable[Casefile], changes: list[Change]) -> None:
         """Write what the *casefiles* have come to, hand their changes over, and keep them for the next batch."""
-        rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         tried: list[str] = []
         named: list[str] = []
         for casefile in casefiles:
             for name, row in _rows(casefile):
                 rows[name].append(row)
-            if casefile.status.cases or casefile.written_cases:
+            cases = [case_row(casefile.subject_id, case_id, case) for case_id, case in casefile.status.cases.items()]
+            if casefile.written_cases != cases:
                 tried.append(casefile.subject_id)
-                casefile.written_cases = bool(casefile.status.cases)
+                rows["cases"] += cases
+                casefile.written_cases = cases
             if casefile.written_names != casefile.status.names:
                 named.append(casefile.subject_id)
+                rows["names"] += [(casefile.subject_id, name, folded(name)) for name in casefile.status.names]
                 casefile.written_names = dict(casefile.status.names)
             changes.extend(casefile.changes)
             casefile.changes = []
@@ -226,19 +228,17 @@ class Concluder:
         self._evict()
 
     def _store(
-        self, conn: Connection, rows: dict[str, list[dict[str, Any]]], tried: list[str], named: list[str]
+        self, conn: Connection, rows: dict[str, list[tuple[Any, ...]]], tried: list[str], named: list[str]
     ) -> None:
         tables = self.tables
-        upsert(conn, tables.subjects, rows["subjects"])
-        upsert(conn, tables.alerts, rows["alerts"])
-        if rows["alert_changes"]:
-            conn.execute(insert(tables.alert_changes), rows["alert_changes"])
         for table, subject_ids in ((tables.cases, tried), (tables.names, named)):
             if subject_ids:
-                conn.execute(delete(table).where(table.c.subject_id.in_(subject_ids)))
-        for table, name in ((tables.cases, "cases"), (tables.names, "names")):
-            if rows[name]:
-                conn.execute(insert(table), rows[name])
+                conn.execute(delete(table).where(among(conn, table.c.subject_id, subject_ids)))
+        store(conn, tables.subjects, rows["subjects"], replace=True)
+        store(conn, tables.cases, rows["cases"])
+        store(conn, tables.names, rows["names"])
+        store(conn, tables.alerts, rows["alerts"], replace=True)
+        store(conn, tables.alert_changes, rows["alert_changes"])
 
     def _keep(self, casefile: Casefile) -> None:
         before = self._casefiles.pop(casefile.subject_id, None)
@@ -250,6 +250,12 @@ class Concluder:
         while self._kept > self.cache_facts and len(self._casefiles) > 1:
             _, casefile = self._casefiles.popitem(last=False)
             self._kept -= casefile.size
+
+
+def in_force(entry: Entry) -> Rulebook:
+    """Return the rules that a ``rules`` entry put in force."""
+    assert entry.value is not None, "a rules entry holds the rules"
+    return Rulebook.from_json(json.loads(entry.value)["rules"])
 
 
 def folded(name: str) -> str:
@@ -276,14 +282,9 @@ def _step(casefile: Casefile, entry: Entry, watermark: datetime) -> None:
         casefile.acknowledge(seen["alert_id"], seen["by"], seen["note"], entry.recorded)
 
 
-def _rows(casefile: Casefile) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(casefile: Casefile) -> Iterator[tuple[str, tuple[Any, ...]]]:
     status, subject_id = casefile.status, casefile.subject_id
     yield "subjects", subject_row(subject_id, status, casefile.history.flags, casefile.position, casefile.due)
-    for case_id in status.cases:
-        yield "cases", case_row(subject_id, case_id, status.cases[case_id])
-    if casefile.written_names != status.names:
-        for name in status.names:
-            yield "names", {"subject_id": subject_id, "name": name, "folded": folded(name)}
     for key in casefile.touched:
         yield "alerts", alert_row(casefile.alerts[key])
     for change in casefile.changes:

@@ -1,13 +1,28 @@
 """How the database is opened, and the few statements that differ between SQLite and PostgreSQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
@@ -49,6 +64,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction that reads, and goes on seeing the database as it is now whatever others write."""
+    level = "REPEATABLE READ" if engine.dialect.name == "postgresql" else "SERIALIZABLE"
+    with engine.connect() as conn:
+        yield conn.execution_options(isolation_level=level)
+
+
 def database_clock(conn: Connection) -> datetime:
     """Return the database's own clock, aware UTC; SQLite has none but this machine's."""
     if conn.dialect.name == "sqlite":
@@ -58,18 +81,53 @@ def database_clock(conn: Connection) -> datetime:
     return now.astimezone(UTC)
 
 
-def upsert(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert *rows*, each with every column; a row whose key is there replaces it."""
+def among(conn: Connection, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that *column* is one of *values*: one parameter, however many thousands they are."""
+    if conn.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column == any_(bindparam(None, list(values), ARRAY(Text)))
+
+
+def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
+    """
+    Insert *rows*, each a value for every column of *table* in its order.
+
+    Goes to the driver directly: a batch is thousands of rows, and SQLAlchemy's own way takes longer to prepare
+    them than the database takes to write them.
+
+    Args:
+        conn: a transaction that writes.
+        table: where they go.
+        rows: as Python values: aware datetimes, JSON values, bytes.
+        replace: whether a row takes the place of one with the same key.
+    """
     if rows:
-        conn.execute(_upsert(table, conn.dialect.name), rows)
+        statement, conversions = _statement(table, conn.dialect, replace)
+        conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
 
 
 @cache
-def _upsert(table: Table, dialect: str) -> Executable:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+def _statement(table: Table, dialect: Dialect, replace: bool) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:  # noqa: FBT001
+    """Return the text of the insert and, by the number of the column, what turns a value into the driver's."""
+    quote = dialect.identifier_preparer.quote
+    names = [quote(column.name) for column in table.columns]
+    marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(names))
+    statement = f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
+    if replace:
+        keys = [quote(column.name) for column in table.primary_key]
+        changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+        statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+    processors = ((n, column.type.dialect_impl(dialect).bind_processor(dialect)) for n, column in enumerate(table.columns))
+    return statement, tuple((n, processor) for n, processor in processors if processor)
+
+
+def _converted(row: Sequence[Any], conversions: tuple[tuple[int, Callable[[Any], Any]], ...]) -> tuple[Any, ...]:
+    values = list(row)
+    for index, convert in conversions:
+        if values[index] is not None:
+            values[index] = convert(values[index])
+    return tuple(values)
 
 
 def _pool(*, memory: bool) -> dict[str, Any]:

@@ -9,8 +9,9 @@ with tools of their own.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from events.decode import decode, restore
@@ -36,6 +37,8 @@ FIELDS = (
     "key",
     "headers",
 )
+
+_VALUE = len(FIELDS)
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -81,11 +84,9 @@ class Entry(NamedTuple):
     hash: str
     fact: Fact | None = None
 
-    def row(self) -> dict[str, Any]:
-        """Return the columns and their values."""
-        row = self._asdict()
-        del row["fact"]
-        return row
+    def row(self) -> tuple[Any, ...]:
+        """Return the values of the columns, in their order."""
+        return self[:-1]
 
 
 def read(record: LogRecord) -> Fact:
@@ -111,27 +112,23 @@ def again(entry: Entry) -> Fact:
     return restore(entry.value, entry.recorded)
 
 
-def chained(previous: str, row: Mapping[str, Any]) -> str:
-    """Return the hash, in hex, of a ledger *row* (its columns by name) that follows the hash *previous*."""
-    key = row["key"]
-    fields = [
-        row["partition"],
-        row["seq"],
-        row["entry"],
-        row["topic"],
-        row["log_offset"],
-        row["outcome"],
-        row["reason"],
-        row["fact_id"],
-        row["fact_type"],
-        row["subject_id"],
-        format_instant(row["recorded"]),
-        format_instant(row["stamped"]) if row["stamped"] else None,
-        key.hex() if key is not None else None,
-        row["headers"],
-    ]
+def chained(previous: str, row: Sequence[Any]) -> str:
+    """
+    Return the hash, in hex, of a ledger row that follows the hash *previous*.
+
+    Args:
+        previous: the hash of the row before, or ``GENESIS``.
+        row: the values of the columns in their order; what comes after ``value`` is not looked at.
+    """
+    *plain, recorded, stamped, key, headers, value = row[:_VALUE + 1]
+    fields = [*plain, _instant(recorded), _instant(stamped), key.hex() if key is not None else None, headers]
     head = f"{previous}\n{_encode(fields)}\n".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + (row["value"] or b"")).hexdigest()
+    return hashlib.sha256(head + (value or b"")).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _instant(instant: datetime | None) -> str | None:
+    return None if instant is None else format_instant(instant)
 
 
 class Chain:
@@ -154,31 +151,18 @@ class Chain:
         fact: Fact | None = None,
     ) -> Entry:
         """Return the entry that says what became of *record*."""
-        return self._link(
-            entry=entry,
-            log_offset=record.offset,
-            outcome=outcome,
-            reason=reason,
-            fact_id=fact.id if fact else None,
-            fact_type=fact.type if fact else None,
-            subject_id=fact.subject if fact else None,
-            recorded=recorded,
-            stamped=record.stamped,
-            key=record.key,
-            headers=record.headers,
-            value=record.value,
-            fact=fact._replace(recorded=recorded) if fact else None,
-        )
+        about = (fact.id, fact.type, fact.subject) if fact else (None, None, None)
+        came = (record.stamped, record.key, record.headers, record.value)
+        fields = (entry, self.topic, record.offset, outcome, reason, *about, recorded, *came)
+        return self._link(fields, fact._replace(recorded=recorded) if fact else None)
 
     def note(self, entry: str, recorded: datetime, value: bytes, subject_id: str | None = None) -> Entry:
         """Return an entry that is not a record: a watermark, the rules, an acknowledgement."""
-        nothing = dict.fromkeys(("log_offset", "outcome", "reason", "fact_id", "fact_type", "stamped", "key"))
-        return self._link(
-            entry=entry, recorded=recorded, value=value, subject_id=subject_id, headers=None, fact=None, **nothing
-        )
+        nothing = (None, None, None, None, None)
+        return self._link((entry, self.topic, *nothing, subject_id, recorded, None, None, None, value), None)
 
-    def _link(self, *, fact: Fact | None, **columns: Any) -> Entry:  # noqa: ANN401 - the columns of Entry by name
+    def _link(self, fields: tuple[Any, ...], fact: Fact | None) -> Entry:
         self.seq += 1
-        row = {"partition": self.partition, "seq": self.seq, "topic": self.topic, **columns}
+        row = (self.partition, self.seq, *fields)
         self.hash = chained(self.hash, row)
-        return Entry(hash=self.hash, fact=fact, **row)
+        return Entry(*row, self.hash, fact)

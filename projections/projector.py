@@ -23,7 +23,7 @@ from events.facts import Fact
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder
-from .database import writing
+from .database import among, store, writing
 from .ledger import GENESIS, Chain, Entry, LogRecord, read
 from .rulebook import Rulebook
 from .shapes import notice_row
@@ -248,7 +248,7 @@ class Projector:
 
     def _first_contents(self, conn: Connection, fact_ids: Sequence[str]) -> dict[str, bytes]:
         known = select(ledger.c.fact_id, ledger.c.value).where(
-            ledger.c.fact_id.in_(set(fact_ids)), ledger.c.outcome == "applied"
+            among(conn, ledger.c.fact_id, fact_ids), ledger.c.outcome == "applied"
         )
         return {fact_id: value for fact_id, value in conn.execute(known)} if fact_ids else {}
 
@@ -297,8 +297,7 @@ class Projector:
         replayed: bool = False,
     ) -> None:
         """Write ledger, conclusions, notices and position; the caller's transaction commits them."""
-        if entries:
-            conn.execute(insert(ledger), [entry.row() for entry in entries])
+        store(conn, ledger, [entry.row() for entry in entries])
         changes, reached = self._concluder.conclude(conn, entries, start.watermark)
         self._tell(conn, start, changes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
@@ -321,9 +320,8 @@ class Projector:
         self.held = end
 
     def _tell(self, conn: Connection, start: Progress, changes: list[Change]) -> None:
-        notices = [notice_row(start.partition, start.notices + n, change) for n, change in enumerate(changes, 1)]
-        if notices:
-            conn.execute(insert(outbox), notices)
+        numbered = enumerate(changes, start.notices + 1)
+        store(conn, outbox, [notice_row(start.partition, n, change) for n, change in numbered])
 
     def _commit(self, conn: Connection, start: Progress, end: Progress) -> None:
         """Compare and set the partition's row."""

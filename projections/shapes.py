@@ -5,51 +5,61 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid5
 
+from sqlalchemy import Table
+
 from events.edtf import format_instant
 
 from .alerts import NAMESPACE, Alert, Change
 from .history import Flag
-from .status import UNKNOWN, Case, Cell, Status
+from .status import UNKNOWN, Case, Status
+from .tables import LIVE
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
+NO_CELL = (None, None, None, None, None)
 
 
 def subject_row(
     subject_id: str, status: Status, flags: Iterable[Flag], position: tuple[int, int], due: datetime | None
-) -> dict[str, Any]:
-    """Return the row of ``subjects``; *position* is (partition, offset) of the last fact folded in."""
-    anomalies = [*status.anomalies, *flags]
-    return {
-        "subject_id": subject_id,
-        **{name: status.described.get(name) for name in DESCRIBED},
-        **{f"{name}_fact_id": status.described_by.get(name) for name in DESCRIBED},
-        "headline": status.headline(),
-        **_columns("service", status.service),
-        **_columns("custody", status.custody),
-        **_columns("wanted", status.wanted),
-        **_columns("stage", status.stage()),
-        "open_cases": status.open_cases(),
-        "presumption": status.presumption(),
-        "anomalies": [flag._asdict() for flag in anomalies],
-        "position_partition": position[0],
-        "position_offset": position[1],
-        "due": due,
-    }
+) -> tuple[Any, ...]:
+    """
+    Return the row of ``subjects``, the values of its columns in their order.
+
+    Args:
+        subject_id: the person.
+        status: the fold of what counts.
+        flags: what is to be said of single facts.
+        position: (partition, offset) of the last fact folded in.
+        due: the next instant at which time alone could change an answer.
+    """
+    described, by = status.described, status.described_by
+    return (
+        subject_id,
+        *[described.get(name) for name in DESCRIBED],
+        *[by.get(name) for name in DESCRIBED],
+        status.headline(),
+        *status.service,
+        *status.custody,
+        *(status.wanted or NO_CELL),
+        *(status.stage() or NO_CELL),
+        status.open_cases(),
+        status.presumption(),
+        [flag._asdict() for flag in (*status.anomalies, *flags)],
+        *position,
+        due,
+    )
 
 
-def case_row(subject_id: str, case_id: str, case: Case) -> dict[str, Any]:
-    """Return the row of ``cases``."""
-    return {
-        "subject_id": subject_id,
-        "case_id": case_id,
-        **_columns("stage", None if case.stage is UNKNOWN else case.stage),
-        "is_open": case.is_open,
-        "charges": case.charges,
-        "charges_fact_id": case.charges_by,
-        "authority": case.authority,
-        "authority_fact_id": case.authority_by,
-    }
+def case_row(subject_id: str, case_id: str, case: Case) -> tuple[Any, ...]:
+    """Return the row of ``cases``, the values of its columns in their order."""
+    stage = NO_CELL if case.stage is UNKNOWN else case.stage
+    known = (case.charges, case.charges_by, case.authority, case.authority_by)
+    return (subject_id, case_id, *stage, case.is_open, *known)
+
+
+def named(table: Table, row: Iterable[Any]) -> dict[str, Any]:
+    """Return a *row* of *table*, its values in the order of the columns, by the names of the columns."""
+    return dict(zip(table.columns.keys(), row, strict=True))
 
 
 def status_json(subject: Mapping[str, Any], cases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -78,9 +88,9 @@ def status_json(subject: Mapping[str, Any], cases: Iterable[Mapping[str, Any]]) 
     }
 
 
-def alert_row(alert: Alert) -> dict[str, Any]:
-    """Return the row of ``alerts``."""
-    return {**alert._asdict(), "evidence": list(alert.evidence)}
+def alert_row(alert: Alert) -> tuple[Any, ...]:
+    """Return the row of ``alerts``, the values of its columns in their order."""
+    return alert
 
 
 def alert_from_row(row: Mapping[str, Any]) -> Alert:
@@ -88,19 +98,11 @@ def alert_from_row(row: Mapping[str, Any]) -> Alert:
     return Alert(**{**row, "evidence": tuple(row["evidence"])})
 
 
-def change_row(change: Change) -> dict[str, Any]:
-    """Return the row of ``alert_changes``."""
-    return {
-        "alert_id": change.alert.alert_id,
-        "n": change.alert.changes,
-        "state": change.alert.state,
-        "at": change.at,
-        "cause": change.cause,
-        "fact_id": change.fact_id,
-        "rule_version": change.alert.rule_version,
-        "person": change.person,
-        "note": change.note,
-    }
+def change_row(change: Change) -> tuple[Any, ...]:
+    """Return the row of ``alert_changes``, the values of its columns in their order."""
+    alert = change.alert
+    what = (alert.state, change.at, change.cause, change.fact_id, alert.rule_version, change.person, change.note)
+    return (alert.alert_id, alert.changes, *what)
 
 
 def change_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,30 +133,16 @@ def alert_json(alert: Alert, life: Iterable[Mapping[str, Any]]) -> dict[str, Any
     }
 
 
-def notice_row(partition: int, n: int, change: Change) -> dict[str, Any]:
+def notice_id(change: Change) -> str:
+    """Return the key by which a receiver knows a notice again: UUIDv5 of the alert and the number of its change."""
+    return str(uuid5(NAMESPACE, f"{change.alert.alert_id} {change.alert.changes}"))
+
+
+def notice_row(partition: int, n: int, change: Change) -> tuple[Any, ...]:
     """Return the row of ``outbox`` that tells of *change*, the *n*-th notice of *partition*."""
-    alert = change.alert
-    notice_id = str(uuid5(NAMESPACE, f"{alert.alert_id} {alert.changes}"))
-    told = alert_json(alert, [change_row(change)])
-    return {
-        "partition": partition,
-        "n": n,
-        "notice_id": notice_id,
-        "alert_id": alert.alert_id,
-        "subject_id": alert.subject_id,
-        "notice": {"notice_id": notice_id, **told},
-    }
-
-
-def _columns(name: str, cell: Cell | None) -> dict[str, Any]:
-    status, earliest, latest, fact_id, facts = cell or (None, None, None, None, None)
-    return {
-        f"{name}_status": status,
-        f"{name}_since_earliest": earliest,
-        f"{name}_since_latest": latest,
-        f"{name}_fact_id": fact_id,
-        f"{name}_facts": facts,
-    }
+    alert, key = change.alert, notice_id(change)
+    told = alert_json(alert, [named(LIVE.alert_changes, change_row(change))])
+    return (partition, n, key, alert.alert_id, alert.subject_id, {"notice_id": key, **told})
 
 
 def _cell(row: Mapping[str, Any], name: str) -> dict[str, Any] | None:

@@ -283,10 +283,12 @@ class Status:
 
     def open_cases(self) -> int:
         """Return the number of cases under way."""
-        return sum(case.is_open for case in self.cases.values())
+        return sum(case.is_open for case in self.cases.values()) if self.cases else 0
 
     def stage(self) -> Cell | None:
         """Return the furthest stage of an open case, else the end of the case that ended last; None: no case."""
+        if not self.cases:
+            return None
         under_way = [case for case in self.cases.values() if case.is_open]
         if under_way:
             return max(under_way, key=lambda case: (_WEIGHT[case.stage.status], case.order)).stage
@@ -299,6 +301,8 @@ class Status:
 
         A conviction that became final stands until a court sets it aside: a later pardon does not undo it.
         """
+        if not self.cases:
+            return "presumed_innocent"
         cases = self.cases.values()
         if any(case.final and case.verdict == "convicted" for case in cases):
             return "convicted"

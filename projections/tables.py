@@ -8,6 +8,7 @@ The ledger, the log and the outbox are written once. The tables of conclusions (
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -68,6 +69,8 @@ class Instant(TypeDecorator[datetime]):
         return _from_text if dialect.name == "sqlite" else _to_utc
 
 
+# Days and stamps come again and again.
+@lru_cache(maxsize=65536)
 def _to_text(instant: datetime | None) -> str | None:
     if instant is None:
         return None
@@ -201,7 +204,7 @@ def _subjects(prefix: str) -> Table:
         Column("subject_id", Text, primary_key=True, comment="given by the ingestion tool, never reused"),
         Column("name", Text, comment="the latest known name; null: none is known"),
         Column("post", Text, comment="the latest known post"),
-        Column("agency", Text, comment="the latest known agency", index=True),
+        Column("agency", Text, comment="the latest known agency"),
         Column("region", Text, comment="the latest known region"),
         Column("jurisdiction", Text, comment="the latest known jurisdiction"),
         Column("name_fact_id", Text, comment="the fact that names it so"),
@@ -209,7 +212,7 @@ def _subjects(prefix: str) -> Table:
         Column("agency_fact_id", Text, comment="the fact that names it so"),
         Column("region_fact_id", Text, comment="the fact that names it so"),
         Column("jurisdiction_fact_id", Text, comment="the fact that names it so"),
-        Column("headline", Text, nullable=False, comment="one word for lists", index=True),
+        Column("headline", Text, nullable=False, comment="one word for lists"),
         *_cell("service", "unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office, deceased"),
         *_cell("custody", "unknown, detained, remanded, house_arrest, bailed, released, extradited, imprisoned, "
                "sentence_served"),

@@ -659,9 +659,7 @@ def upgrade() -> None:
         comment="The current status of each person.",
     )
     with op.batch_alter_table("rebuild_subjects", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_rebuild_subjects_agency"), ["agency"], unique=False)
         batch_op.create_index("ix_rebuild_subjects_due", ["position_partition", "due"], unique=False)
-        batch_op.create_index(batch_op.f("ix_rebuild_subjects_headline"), ["headline"], unique=False)
 
     op.create_table(
         "subjects",
@@ -782,24 +780,18 @@ def upgrade() -> None:
         comment="The current status of each person.",
     )
     with op.batch_alter_table("subjects", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_subjects_agency"), ["agency"], unique=False)
         batch_op.create_index("ix_subjects_due", ["position_partition", "due"], unique=False)
-        batch_op.create_index(batch_op.f("ix_subjects_headline"), ["headline"], unique=False)
 
 
 
 def downgrade() -> None:
     """Say what is taken back, and what of the data is lost."""
     with op.batch_alter_table("subjects", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_subjects_headline"))
         batch_op.drop_index("ix_subjects_due")
-        batch_op.drop_index(batch_op.f("ix_subjects_agency"))
 
     op.drop_table("subjects")
     with op.batch_alter_table("rebuild_subjects", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_rebuild_subjects_headline"))
         batch_op.drop_index("ix_rebuild_subjects_due")
-        batch_op.drop_index(batch_op.f("ix_rebuild_subjects_agency"))
 
     op.drop_table("rebuild_subjects")
     op.drop_table("rebuild_partitions")
