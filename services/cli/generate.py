@@ -1,0 +1,64 @@
+"""Invented facts for tests, demos and benchmarks: generate."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from events.edtf import parse_instant
+from events.errors import BadInput
+from services.generate import generate
+
+from .app import app
+from .progress import bar
+
+CHUNK_LINES = 1000
+
+
+@app.command(
+    "generate",
+    epilog="\b\nExamples:\n  casetrail generate --subjects 100 --seed 1 | casetrail publish -\n"
+    "  casetrail generate --subjects 100 --seed 1 --tidy -o facts.ndjson",
+)
+def generate_facts(
+    *,
+    subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many people.")],
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    facts_per_subject: Annotated[
+        int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts about each of them.")
+    ] = 10,
+    until: Annotated[str, typer.Option("--until", help="Nothing is recorded after this instant.")] = "2025-12-31",
+    tidy: Annotated[bool, typer.Option("--tidy", help="Leave out malformed lines and conflicts.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write; standard output where none is named.")
+    ] = None,
+) -> None:
+    """
+    Write invented facts: plausible careers with vague dates, late reports, corrections and duplicates.
+
+    Nobody in them exists. They are NDJSON, in the order in which they count as recorded: `backtest` goes by that,
+    `publish` lets the log stamp its own.
+    """
+    lines = generate(subjects, seed, facts_per_subject=facts_per_subject, until=parse_instant(until), tidy=tidy)
+    with _opened(output) as file, bar("Generating", subjects * facts_per_subject) as advance:
+        while chunk := list(islice(lines, CHUNK_LINES)):
+            file.write(b"\n".join(chunk) + b"\n")
+            advance(len(chunk))
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        file = output.open("wb")
+    except OSError as problem:
+        raise BadInput(f"{problem.strerror}", "a file that can be written", str(output)) from problem
+    with file:
+        yield file
