@@ -105,13 +105,28 @@ class _Walk:
         """Walk all rows; return the first thing that is wrong."""
         query = select(ledger).where(ledger.c.partition == self.partition).order_by(ledger.c.seq)
         result = conn.execution_options(yield_per=CHUNK).execute(query)
-        for chunk in result.partitions(CHUNK):
-            for row in chunk:
-                what = self._step(row)
-                if what:
-                    return Finding(self.partition, row.seq, row.log_offset, what)
-            tell(len(chunk))
+        try:
+            for chunk in result.partitions(CHUNK):
+                for row in chunk:
+                    what = self._step(row)
+                    if what:
+                        return Finding(self.partition, row.seq, row.log_offset, what)
+                tell(len(chunk))
+        except (ValueError, TypeError):
+            return self._unreadable(conn)
         return None
+
+    def _unreadable(self, conn: Connection) -> Finding:
+        """Find the row whose columns do not even hold what their types say."""
+        while True:
+            query = select(ledger).where(ledger.c.partition == self.partition, ledger.c.seq > self.seq)
+            try:
+                row = conn.execute(query.order_by(ledger.c.seq).limit(1)).one()
+                what = self._step(row)
+            except (ValueError, TypeError):
+                return Finding(self.partition, self.seq + 1, None, "a column does not hold what its type says")
+            if what:
+                return Finding(self.partition, row.seq, row.log_offset, what)
 
     def against(self, progress: Mapping[str, Any] | None) -> Finding | None:
         """Hold the end of the walk against the partition's row."""
@@ -131,6 +146,8 @@ class _Walk:
         return None
 
     def _step(self, row: Row[Any]) -> str | None:
+        if not isinstance(row.value, bytes | None):
+            return "its value is not bytes"
         if row.seq != self.seq + 1:
             return f"row {self.seq + 1} is missing before it"
         if chained(self.hash, row) != row.hash:

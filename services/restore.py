@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Engine, select
 
 from events.decode import complete, recorded_of
@@ -60,6 +61,8 @@ def _records(lines: Iterable[bytes], name: str) -> Iterator[tuple[datetime, byte
 def _fact(value: bytes, where: str) -> tuple[datetime, bytes | None, bytes]:
     try:
         recorded = recorded_of(value)
+        if b'"outcome"' in value:
+            value = _as_it_came(value)
         fact, whole = complete(value, recorded or datetime.min.replace(tzinfo=UTC))
     except Unreadable as problem:
         raise problem.at(where) from None
@@ -67,6 +70,12 @@ def _fact(value: bytes, where: str) -> tuple[datetime, bytes | None, bytes]:
         what = "the line has no `recorded`"
         raise BadInput(what, "a line of `casetrail audit export`; `casetrail publish` takes others", where)
     return recorded, fact.subject.encode(), whole
+
+
+def _as_it_came(value: bytes) -> bytes:
+    """Return a line of ``--all`` without what the export said of it."""
+    event = from_json(value)
+    return to_json({name: event[name] for name in event if name not in {"outcome", "reason"}})
 
 
 def _parked(value: bytes, where: str) -> tuple[datetime, bytes | None, bytes] | None:
