@@ -41,7 +41,6 @@ def environment(folder: Path, env: Mapping[str, str] | None = None) -> dict[str,
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
     ours = {
         "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "error",
         "CASETRAIL_DATABASE_URL": f"sqlite:///{folder / 'casetrail.db'}",
     }
     return inherited | ours | dict(env or {})

@@ -180,9 +180,9 @@ class TestPublishing:
         """A client of the log without them holds nobody up either."""
         engine = open_database(f"sqlite:///{ready(tmp_path) / 'casetrail.db'}")
         good = [complete(fact_line(subject=f"kz-{n}").encode(), NOW)[1] for n in range(len(BAD_LINES))]
-        LocalLog(engine).append_raw(
-            [x for bad, each in zip(BAD_LINES.values(), good, strict=True) for x in (bad[0], each)]
-        )
+        keys = [f"kz-{n}".encode() for n in range(len(BAD_LINES))]
+        records = zip(keys, BAD_LINES.values(), good, strict=True)
+        LocalLog(engine).append_records([x for key, bad, each in records for x in ((key, bad[0]), (key, each))])
         totals = json.loads(run("project --json", tmp_path).stdout)
         with engine.connect() as conn:
             reasons = conn.scalars(select(ledger.c.reason).where(ledger.c.outcome == "parked").order_by(ledger.c.seq))

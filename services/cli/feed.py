@@ -1,8 +1,10 @@
 """Facts in: init, publish, id, correct and retract."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,19 +14,31 @@ from pydantic_core import from_json
 
 from events.canonical import derive_id
 from events.errors import BadInput, Infrastructure
+from events.facts import Fact
 from projections.database import open_database
+from services.correcting import Known, changed, difference, look_up, make
 from services.locallog import LocalLog
 from services.migrate import migrate, revisions
 from services.publishing import STDIN, Append, Line, Result, check_files, judge, publish, read_lines
 from services.stopping import Stop, stopping
 
 from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
+from .editor import edit
 from .progress import Advance, bar
 
 BAR_BYTES = 5_000_000
 """From how many bytes on a progress bar is worth its place."""
 
 AGAIN = "publish again to go on: what went in is not added twice"
+
+FactId = Annotated[str, typer.Argument(metavar="FACT_ID", help="The id of the fact, as `casetrail history` shows it.")]
+SourceUrl = Annotated[str | None, typer.Option(help="The address of the source; this or --source-title is needed.")]
+SourceTitle = Annotated[str | None, typer.Option(help="The title of the source.")]
+Published = Annotated[str | None, typer.Option(help="When that source made it known, as EDTF; the present by default.")]
+Occurred = Annotated[str | None, typer.Option(help="When it was corrected or taken back; as --published by default.")]
+Note = Annotated[str | None, typer.Option(help="A remark for readers.")]
+Stater = Annotated[str | None, typer.Option("--source", help="Who states it, as a URI; CASETRAIL_SOURCE by default.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")]
 
 
 @app.command("init", epilog="\b\nExample:\n  casetrail init")
@@ -89,6 +103,102 @@ def publish_files(
         fail(f"stopped by {stop.by.name} ({AGAIN})", stop.exit_code)
     if bad:
         raise typer.Exit(FINDINGS)
+
+
+@app.command(
+    "correct",
+    epilog="\b\nExamples:\n  casetrail correct FACT_ID --set occurred=2022-04-25 --source-url https://news.example/2\n"
+    "  casetrail correct FACT_ID --source-title 'Letter of the ministry'      (in an editor)",
+)
+def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
+    fact_id: FactId,
+    assigned: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value; repeatable.")
+    ] = None,
+    removed: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to leave out; repeatable.")
+    ] = None,
+    source_url: SourceUrl = None,
+    source_title: SourceTitle = None,
+    published: Published = None,
+    occurred: Occurred = None,
+    note: Note = None,
+    source: Stater = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """
+    Publish a correction of a fact: changed fields as options, or in an editor where none is given.
+
+    It starts from the data in force. A value is JSON where that fits the field, else text; charges.0.title is a
+    field within a field. The correction counts once it is projected.
+    """
+    chosen = settings()
+    said = _said(source_url, source_title, published, occurred, note)
+    log = LocalLog(database(chosen))
+    known = look_up(log, fact_id)
+    if assigned or removed:
+        data = changed(known.target.type, known.data, assigned or (), removed or ())
+    else:
+        data = edit(known.target.type, known.data)
+    if data == known.data:
+        raise BadInput("nothing changed", "another value in at least one field", fact_id)
+    made = make("Corrected", known, {**said, "data": data}, source or chosen.source, datetime.now(UTC))
+    _state(log, known, made, difference(known.data, data), yes=yes, as_json=as_json)
+
+
+@app.command(
+    "retract",
+    epilog="\b\nExample:\n  casetrail retract FACT_ID --reason 'Another person of that name' "
+    "--source-title 'Note of the editor'",
+)
+def retract(  # noqa: PLR0917
+    fact_id: FactId,
+    reason: Annotated[str, typer.Option(help="Why it is taken back, for readers.")],
+    source_url: SourceUrl = None,
+    source_title: SourceTitle = None,
+    published: Published = None,
+    occurred: Occurred = None,
+    note: Note = None,
+    source: Stater = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Publish that a fact is taken back. It counts once it is projected; retracting the retraction revives the fact."""
+    chosen = settings()
+    said = _said(source_url, source_title, published, occurred, note)
+    log = LocalLog(database(chosen))
+    known = look_up(log, fact_id)
+    made = make("Retracted", known, {**said, "reason": reason}, source or chosen.source, datetime.now(UTC))
+    _state(log, known, made, difference(known.data, {}), yes=yes, as_json=as_json)
+
+
+def _said(
+    url: str | None, title: str | None, published: str | None, occurred: str | None, note: str | None
+) -> dict[str, Any]:
+    """Return what the data of a correction and of a retraction have in common, as far as it is given."""
+    if not url and not title:
+        raise BadInput("no source", "--source-url or --source-title: where it can be checked")
+    sources = [{name: value for name, value in {"url": url, "title": title}.items() if value}]
+    given = {"published": published, "occurred": occurred, "note": note}
+    return {name: value for name, value in given.items() if value is not None} | {"sources": sources}
+
+
+def _state(
+    log: LocalLog, known: Known, made: tuple[Fact, bytes], shown: Iterable[str], *, yes: bool, as_json: bool
+) -> None:
+    """Show what a correction or retraction changes, ask whoever is at the terminal, and publish it."""
+    fact, value = made
+    say(f"{fact.type}: {known.target.type} {known.target.id} of {fact.subject}")
+    for line in shown:
+        say(f"  {line}")
+    if not yes and sys.stdin.isatty():
+        typer.confirm("Publish this?", abort=True, err=True)
+    log.append([(fact.subject, value)])
+    if as_json:
+        emit_line({"id": fact.id, "subject": fact.subject, "result": "accepted", "error": None})
+    else:
+        say(f"accepted as {fact.id}")
 
 
 @app.command(

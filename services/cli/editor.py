@@ -1,0 +1,65 @@
+"""A fact's data in the user's own editor."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typer
+
+from events.errors import BadInput
+from events.vocabulary import data_problem
+
+from .app import say
+
+
+def edit(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    Return *data* as the user leaves it in $VISUAL or $EDITOR.
+
+    Where it does not fit *type_* then, and somebody is at the terminal, they may go on with it.
+
+    Raises:
+        BadInput: if there is no editor, it fails, or what it leaves is no data of that type.
+    """
+    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    while True:
+        text = _edited(text)
+        try:
+            return _read(type_, text)
+        except BadInput as problem:
+            if not sys.stdin.isatty():
+                raise
+            say(str(problem))
+            typer.confirm("Edit again?", default=True, abort=True, err=True)
+
+
+def _edited(text: str) -> str:
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
+    if not chosen:
+        raise BadInput("no field is changed, and there is no editor", "--set FIELD=VALUE, or $EDITOR")
+    with TemporaryDirectory(prefix="casetrail-") as folder:
+        file = Path(folder) / "data.json"
+        file.write_text(text, encoding="utf-8")
+        try:
+            # Their own editor, by their own choice, with their own options.
+            subprocess.run([*shlex.split(chosen), str(file)], check=True)  # noqa: S603
+            return file.read_text(encoding="utf-8")
+        except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as problem:
+            raise BadInput(f"the editor failed: {problem}", "an editor in $VISUAL or $EDITOR") from problem
+
+
+def _read(type_: str, text: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as problem:
+        raise BadInput(f"broken JSON: {problem}", "the fact's data as a JSON object") from problem
+    if misfit := data_problem(type_, data):
+        raise BadInput(misfit, "")
+    assert isinstance(data, dict), "data that fits is an object"
+    return data
