@@ -1,0 +1,230 @@
+"""A person's history as lines for a terminal, and as a dossier in Markdown that can be handed on and checked."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from events.edtf import parse_instant
+from projections.alertqueries import AlertFilter, alerts
+from projections.story import Story, data_in_force, replies
+
+from .person import fact_words
+from .wording import (
+    ANOMALIES,
+    REASONS,
+    charge_words,
+    charges_words,
+    differences,
+    presumption_words,
+    safe,
+    source_words,
+    span,
+    stage_words,
+    type_words,
+    when,
+    words,
+)
+
+SECTIONS = {
+    "world": "In the order of the world",
+    "announced": "Announced: their time has not come",
+    "undated": "Without a year: they order nothing and set no status",
+    "about_facts": "About facts",
+}
+_ELSEWHERE = frozenset({"occurred", "occurred_text", "published", "sources", "data"})
+# What Markdown reads within a line, and what begins a list, a heading or a rule at the start of one.
+_MARKED = re.compile(r"[\\`*_\[\]<>#!|~&$]|^(?:[-+=]|\d+(?=[.)]))")
+_ADDRESS = re.compile(r"https?://[^\s<>\\`]+")
+
+
+def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a history as ``history_json`` gives it; every text from outside is safe to print."""
+    status = found["status"]
+    yield f"{safe(found['name'] or found['subject_id'])}  [{safe(found['subject_id'])}]"
+    yield f"  headline: {words(status['headline'])}. {presumption_words(status)}"
+    section = None
+    for fact in found["facts"]:
+        if fact["section"] != section:
+            section = fact["section"]
+            yield from ("", SECTIONS[section])
+        yield ""
+        yield f"  {_title(fact)}"
+        yield from (f"    {line}" for line in _body(told, fact))
+        yield f"    fact {safe(fact['id'])}, recorded {fact['recorded']}, position {_position(fact)}"
+
+
+def markdown(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of the dossier: status, facts with their places in the ledger, replies, alerts, how to verify."""
+    status = found["status"]
+    yield f"# {escaped(found['name'] or found['subject_id'])}"
+    yield from ("", f"Subject `{_code(found['subject_id'])}`. {_moment(found)}", "")
+    yield f"**{escaped(presumption_words(status))}**"
+    yield from ("", "## Status", "")
+    yield from _status(told, status)
+    section = None
+    for fact in found["facts"]:
+        if fact["section"] != section:
+            section = fact["section"]
+            yield from ("", f"## {SECTIONS[section]}")
+        yield from ("", f"### {escaped(_title(fact))}", "")
+        yield from _lines(told, fact)
+        yield f"- fact `{_code(fact['id'])}`, recorded {fact['recorded']}"
+        yield f"- ledger: position {_position(fact)}, row {fact['seq']}, hash `{fact['hash']}`"
+    yield from _replies(told)
+    yield from _alerts(conn, told, found)
+    yield from _how_to_verify()
+
+
+def escaped(text: object) -> str:
+    """Return *text* so that Markdown shows it as it is, whatever stands in it."""
+    return _MARKED.sub(_escape, safe(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    # A number that would begin a list is kept from it at its point, since a digit cannot be escaped.
+    return f"{found[0]}\u2060" if found[0].isdigit() else f"\\{found[0]}"
+
+
+def _lines(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a fact says as a list, each address as a link to itself."""
+    for line in _body(told, fact):
+        yield f"- {_linked(line)}"
+
+
+def _linked(text: str) -> str:
+    shown, rest = [], 0
+    for found in _ADDRESS.finditer(text):
+        address = found[0].rstrip(",.;:!?)”")
+        shown += [escaped(text[rest : found.start()]), f"<{safe(address)}>"]
+        rest = found.start() + len(address)
+    return "".join([*shown, escaped(text[rest:])])
+
+
+def _code(text: str) -> str:
+    # Within backticks nothing can be escaped, and a backtick would end them.
+    return safe(text).replace("`", "'")
+
+
+def _title(fact: Mapping[str, Any]) -> str:
+    data = fact["data_in_force"] or fact["data"]
+    state = {"in_force": "", "corrected": " [corrected]", "retracted": " [RETRACTED]", "no_effect": " [no effect]"}
+    return f"{when(data)}: {type_words(fact['type'])}{state[fact['state']]}"
+
+
+def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a fact says, what it rests on, and what became of it."""
+    data = fact["data_in_force"] or fact["data"]
+    yield f"published {safe(data['published'])}"
+    for field, value in data.items():
+        if field not in _ELSEWHERE:
+            yield f"{words(field)}: {_value(field, value, told)}"
+    for source in data["sources"]:
+        yield f"source: {source_words(source)}"
+        if "quote" in source:
+            yield f"quote: “{safe(source['quote'])}”"
+    yield from _fate(told, fact)
+    for code in fact["anomalies"]:
+        yield f"to be noted: {ANOMALIES.get(code, words(code))}"
+
+
+def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    if fact["state"] == "corrected":
+        for field, old, new in differences(fact["data"], fact["data_in_force"]):
+            yield f"corrected: {words(field)} {_change(old)} -> {_change(new)}, by fact {safe(fact['corrected_by'])}"
+    elif fact["state"] == "retracted":
+        by = fact["retracted_by"]
+        reason = (data_in_force(told, by) or {}).get("reason", "not stated")
+        yield f"retracted by fact {safe(by)}, reason: {safe(reason)}"
+    elif fact["state"] == "no_effect":
+        yield f"no effect: {REASONS.get(fact['because'], words(fact['because']))}"
+
+
+def _value(field: str, value: Any, told: Story) -> str:  # noqa: ANN401 - any JSON value
+    if field == "charges":
+        return charges_words(value)
+    if field == "fact_id":
+        return fact_words(told, value)
+    return _change(value)
+
+
+def _change(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if value is None:
+        return "(nothing)"
+    return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _position(fact: Mapping[str, Any]) -> str:
+    return f"{fact['position']['partition']}:{fact['position']['offset']}"
+
+
+def _moment(found: Mapping[str, Any]) -> str:
+    as_of = f"The world as of {found['as_of']}." if found["as_of"] else ""
+    known = f"What was known at {found['known_at']}." if found["known_at"] else ""
+    return " ".join(filter(None, (as_of, known))) or "All that is known."
+
+
+def _status(told: Story, status: Mapping[str, Any]) -> Iterator[str]:
+    yield f"- headline: {escaped(words(status['headline']))}"
+    for track in ("service", "custody", "wanted"):
+        cell = status[track]
+        if cell:
+            yield f"- {track}: {escaped(words(cell['status']))}{_since(told, cell)}"
+    for case in status["cases"]:
+        stage = case["stage"]
+        said = f"{escaped(stage_words(stage['status']))}{_since(told, stage)}" if stage else "nothing but remarks"
+        yield f"- case {escaped(case['case_id'])}: {said}"
+        yield from (f"    - charge: {escaped(charge_words(charge))}" for charge in case["charges"])
+
+
+def _since(told: Story, cell: Mapping[str, Any]) -> str:
+    if cell["fact_id"] is None:
+        return ""
+    data = data_in_force(told, cell["fact_id"])
+    since = when(data) if data else span(cell["since_earliest"], cell["since_latest"])
+    return f", since {escaped(since)} (fact `{_code(cell['fact_id'])}`)"
+
+
+def _replies(told: Story) -> Iterator[str]:
+    found = replies(told)
+    if found:
+        yield from ("", "## The person's own replies")
+    for fact_id, answers in found.items():
+        yield from ("", f"To {escaped(fact_words(told, fact_id))}:")
+        for answer in answers:
+            yield from ("", f"> {escaped(answer.data['text'])}", ">", f"> — {escaped(when(answer.data))}")
+            yield from (f"> source: {_linked(source_words(source))}" for source in answer.data["sources"])
+
+
+def _alerts(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    known_at = parse_instant(found["known_at"]) if found["known_at"] else None
+    wanted = AlertFilter(subject_id=told.subject_id, known_at=known_at)
+    listed = list(alerts(conn, wanted))
+    if listed:
+        yield from ("", "## Alerts")
+    for alert in listed:
+        yield from ("", f"### {escaped(alert['rule'])}: {alert['state']}", "", escaped(alert["explanation"]), "")
+        yield f"- alert `{alert['alert_id']}`, rule version `{alert['rule_version']}`, {alert['severity']}"
+        yield f"- evidence: {_facts(alert['evidence'])}"
+        yield from (f"- {escaped(step_words(step))}" for step in alert["life"])
+
+
+def _facts(fact_ids: Iterable[str]) -> str:
+    return ", ".join(f"`{_code(fact_id)}`" for fact_id in fact_ids)
+
+
+def step_words(step: Mapping[str, Any]) -> str:
+    """Return one step in the life of an alert on one line."""
+    by = f" by {safe(step['by'])}" if "by" in step else ""
+    note = f": “{safe(step['note'])}”" if step.get("note") else ""
+    fact = f", fact {safe(step['fact_id'])}" if step["fact_id"] else ""
+    return f"{step['at']} {step['state']}{by}{note} ({words(step['cause'])}{fact})"
+
+
+def _how_to_verify() -> Iterator[str]:
+    yield from ("", "## How to verify", "")
+    yield "Each hash above chains a row of the ledger to the one before it. `casetrail audit verify` walks the chain"
+    yield "of the whole ledger and names the first row that was edited, swapped or left out; with"
+    yield "`--head HASH` it holds the chain against a hash that was kept elsewhere (`casetrail audit head` prints it)."

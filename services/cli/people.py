@@ -1,0 +1,197 @@
+"""status and history: what is known of people, now or at a moment."""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from sqlalchemy import Connection, Engine
+
+from events.edtf import parse_instant
+from events.errors import BadInput
+from projections.database import snapshot
+from projections.queries import Filter, near, status_of, statuses, story_of
+from projections.rulewords import STATUSES
+from projections.story import Moment, history_json
+
+from .app import FINDINGS, Json, app, console, database, emit, lines, say, settings
+from .dossier import history_lines, markdown
+from .person import person_lines
+from .wording import PRESUMPTIONS, cell, safe, span, words
+
+TABLE_ROWS = 1000
+"""The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
+
+HEADLINES = tuple(
+    dict.fromkeys(
+        [
+            "deceased",
+            *(word for word in STATUSES["custody"] if word not in {"unknown", "released"}),
+            *STATUSES["stage"],
+            "wanted",
+            *STATUSES["service"],
+        ]
+    )
+)
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="INSTANT", help="The world at this instant; a day, month or year means its end."),
+]
+KnownAt = Annotated[
+    str | None, typer.Option("--known-at", metavar="INSTANT", help="Only what had been recorded by this instant.")
+]
+Limit = Annotated[int | None, typer.Option(min=0, help="The most to print.")]
+Words = list[str] | None
+
+
+def _moment(as_of: str | None, known_at: str | None) -> Moment:
+    return Moment(_instant("--as-of", as_of), _instant("--known-at", known_at))
+
+
+def _instant(option: str, text: str | None) -> Any:  # noqa: ANN401 - an instant or None
+    try:
+        return parse_instant(text) if text is not None else None
+    except BadInput as problem:
+        raise problem.at(option) from None
+
+
+def _known(option: str, given: Words, known: Iterable[str]) -> tuple[str, ...]:
+    for word in given or ():
+        if word not in known:
+            raise BadInput(f'"{word}" is not known', f"one of {', '.join(known)}", option)
+    return tuple(given or ())
+
+
+@app.command(
+    epilog="\b\nExamples:\n  casetrail status --service dismissed --agency police\n"
+    "  casetrail status kz-kudebaev --as-of 2022-06-30"
+)
+def status(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="People to show in full.")] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="Part of the name in any known spelling, or of the id.")] = None,
+    service: Annotated[Words, typer.Option(help="Service status; may be repeated.")] = None,
+    custody: Annotated[Words, typer.Option(help="Custody status; may be repeated.")] = None,
+    stage: Annotated[Words, typer.Option(help="Furthest stage of a case; may be repeated.")] = None,
+    headline: Annotated[Words, typer.Option(help="The one word for lists; may be repeated.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Part of the agency's name.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Country or region, such as KZ.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Show the status of everybody, of those that the filters let through, or of the named people in full.
+
+    With --as-of it is the world at an instant, with --known-at what had been recorded by then.
+    """
+    moment = _moment(as_of, known_at)
+    wanted = Filter(
+        name=name,
+        service=_known("--service", service, STATUSES["service"]),
+        custody=_known("--custody", custody, STATUSES["custody"]),
+        stage=_known("--stage", stage, STATUSES["stage"]),
+        headline=_known("--headline", headline, HEADLINES),
+        agency=agency,
+        jurisdiction=jurisdiction,
+    )
+    if ids and wanted != Filter():
+        raise BadInput("ids and filters are given", "either people by id, or filters")
+    engine = database(settings())
+    if ids:
+        _show_people(engine, list(dict.fromkeys(ids)), moment, as_json=as_json)
+        return
+    with snapshot(engine) as conn:
+        if as_json:
+            emit(list(statuses(conn, wanted, moment, limit)))
+        else:
+            _show_table(statuses(conn, wanted, moment, limit), limit)
+
+
+@app.command(epilog="\b\nExamples:\n  casetrail history kz-kudebaev\n  casetrail history kz-kudebaev --format markdown")
+def history(
+    subject_id: Annotated[str, typer.Argument(metavar="ID", help="The person.")],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    layout: Annotated[
+        Literal["text", "markdown"], typer.Option("--format", help="markdown writes a dossier that can be handed on.")
+    ] = "text",
+    as_json: Json = False,
+) -> None:
+    """Show all facts about one person in world order, with sources, corrections, retractions and anomalies."""
+    moment = _moment(as_of, known_at)
+    with snapshot(database(settings())) as conn:
+        told = story_of(conn, subject_id, moment)
+        if told is None:
+            _unknown(conn, subject_id, moment)
+            if as_json:
+                emit(None)
+            raise typer.Exit(FINDINGS)
+        found = history_json(told, moment, status_of(conn, told, moment))
+        if as_json:
+            emit(found)
+        elif layout == "markdown":
+            lines(markdown(conn, told, found))
+        else:
+            lines(history_lines(told, found))
+
+
+def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: bool) -> None:
+    found: list[dict[str, Any]] = []
+    with snapshot(engine) as conn:
+        for subject_id in ids:
+            told = story_of(conn, subject_id, moment)
+            if told is None:
+                _unknown(conn, subject_id, moment)
+                continue
+            own = status_of(conn, told, moment)
+            if not as_json:
+                lines([*([""] if found else []), *person_lines(own, told)])
+            found.append(own)
+    if as_json:
+        emit(found)
+    if len(found) < len(ids):
+        raise typer.Exit(FINDINGS)
+
+
+def _unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
+    when = " at that instant" if moment.known_at else ""
+    meant = ", ".join(safe(other) for other in near(conn, subject_id) if other != subject_id)
+    say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (known and near: {meant})" if meant else ""))
+
+
+def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for title in ("subject", "name", "headline", "since", "service", "custody", "case", "before the law"):
+        table.add_column(title, overflow="fold")
+    rows = iter(found)
+    for row in islice(rows, TABLE_ROWS if limit is None else limit):
+        table.add_row(*_cells(row))
+    console().print(table)
+    if next(rows, None) is not None:
+        say(f"the first {table.row_count} are shown; --json gives all, --limit another number, filters fewer")
+
+
+def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
+    stage = row["stage"]
+    custody = words(row["custody"]["status"])
+    yield cell(row["subject_id"])
+    yield cell(row["name"] or "")
+    yield cell(words(row["headline"]), "bold")
+    yield cell(_since(row))
+    yield cell(words(row["service"]["status"]))
+    yield cell(f"{custody}; wanted, {row['wanted']['status']}" if row["wanted"] else custody)
+    yield cell(words(stage["status"]) if stage else "")
+    yield cell(PRESUMPTIONS[row["presumption"]])
+
+
+def _since(row: Mapping[str, Any]) -> str:
+    """Return since when the headline holds, no finer than it is known."""
+    cells = (row["service"], row["custody"], row["stage"], row["wanted"])
+    said = {found["status"]: found for found in reversed(cells) if found}
+    found = row["wanted"] if row["headline"] == "wanted" else said[row["headline"]]
+    return span(found["since_earliest"], found["since_latest"]) if found["fact_id"] else ""
