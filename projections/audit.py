@@ -8,28 +8,45 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, select, true
+from sqlalchemy.exc import DBAPIError
 
 from events.edtf import format_instant
 
-from .ledger import GENESIS, chained
-from .projector import OUTCOMES
-from .tables import ledger, partitions
+from .ledger import GENESIS, chained, event_of
+from .projector import OUTCOMES, Progress
+from .tables import ledger, log, partitions
 
 CHUNK = 2000
 
+UNTIMED = frozenset({"rules", "acknowledgement"})
+"""Entries whose ``recorded`` is not the log's clock: a projector's, or a person's."""
+
+NONSENSE = "a column does not hold what its type says"
+
+# What comes of reading such a column. SQLite stores anything anywhere, if one insists.
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, MemoryError)
+
 
 class Finding(NamedTuple):
-    """The first thing wrong in one partition; ``seq`` and ``offset`` say where, None where there is no row."""
+    """
+    The first thing wrong in one partition.
 
-    partition: int
+    Attributes:
+        partition: its number; None for what is wrong with none in particular.
+        seq: the row's place in the chain; None where there is no row.
+        offset: the record's place in the log; None where there is no record.
+        what: what is wrong, in words.
+    """
+
+    partition: int | None
     seq: int | None
     offset: int | None
     what: str
 
 
 class Verdict(NamedTuple):
-    """What a walk over the ledger found: per partition the rows walked, and what is wrong."""
+    """What a walk over the ledger found: per partition the rows that hold, and what is wrong."""
 
     rows: Mapping[int, int]
     findings: Sequence[Finding]
@@ -41,36 +58,37 @@ def verify(conn: Connection, heads: Sequence[str] = (), tell: Callable[[int], No
 
     Args:
         conn: a read transaction, so that the projector's writes do not move what is walked.
-        heads: hashes noted elsewhere, by `head` at some earlier time; each must stand in a chain.
+        heads: hashes in hex, noted elsewhere by `heads` at some earlier time; each must stand in a chain.
         tell: called with the number of rows walked since the last call.
     """
-    wanted = set(heads)
-    progress = {row["partition"]: row for row in conn.execute(select(partitions)).mappings()}
-    numbers = sorted({*progress, *conn.scalars(select(ledger.c.partition).distinct())})
+    wanted = {head.lower() for head in heads}
+    numbers = {
+        number for table in (partitions, ledger) for number in conn.scalars(select(table.c.partition).distinct())
+    }
     rows, findings = {}, []
-    for partition in numbers:
+    for partition in sorted(numbers, key=lambda number: (type(number).__name__, number)):
         walk = _Walk(partition, wanted)
-        finding = walk.through(conn, tell) or walk.against(progress.get(partition))
+        finding = walk.through(conn, tell) or walk.against_progress(conn)
         rows[partition] = walk.seq
         if finding:
             findings.append(finding)
-    findings += [Finding(0, None, None, f"no chain holds the hash {head}: it was rewritten") for head in sorted(wanted)]
+            walk.leave_to_the_finding(conn)
+    findings += [
+        Finding(None, None, None, f"no chain holds the hash {head}: it was rewritten") for head in sorted(wanted)
+    ]
     return Verdict(rows, findings)
 
 
 def heads(conn: Connection) -> list[dict[str, Any]]:
     """Return each partition's last hash and its place, for keeping where nobody can change it."""
     last = select(ledger.c.partition, func.max(ledger.c.seq).label("seq")).group_by(ledger.c.partition).subquery()
-    tail = select(ledger).join(last, (ledger.c.partition == last.c.partition) & (ledger.c.seq == last.c.seq))
-    return [
-        {
-            "partition": row["partition"],
-            "seq": row["seq"],
-            "hash": row["hash"],
-            "recorded": format_instant(row["recorded"]),
-        }
-        for row in conn.execute(tail.order_by(ledger.c.partition)).mappings()
-    ]
+    tail = (
+        select(ledger.c.partition, ledger.c.seq, ledger.c.hash, ledger.c.recorded)
+        .join(last, (ledger.c.partition == last.c.partition) & (ledger.c.seq == last.c.seq))
+        .order_by(ledger.c.partition)
+    )
+    found = [row._asdict() for row in conn.execute(tail)]
+    return [row | {"recorded": format_instant(row["recorded"])} for row in found]
 
 
 def export(conn: Connection, *, everything: bool = False) -> Iterator[bytes]:
@@ -79,17 +97,18 @@ def export(conn: Connection, *, everything: bool = False) -> Iterator[bytes]:
 
     Args:
         conn: a read transaction.
-        everything: the other outcomes too. A line that could be read carries ``outcome`` and ``reason``; one that
-            could not is ``{"outcome": "parked", "reason": ..., "recorded": ..., "value_base64": ...}``.
+        everything: the other outcomes too, each record once with its last one. A duplicate or conflict is a fact with
+            ``outcome`` and, a conflict, ``reason``. What is parked or was forwarded is ``{"outcome", "reason",
+            "recorded", "key_base64", "headers", "value_base64"}``, its bytes as they came; null where it has none.
     """
     numbers = sorted(conn.scalars(select(ledger.c.partition).distinct()))
     streams = [_records(conn, partition, everything=everything) for partition in numbers]
-    for row in heapq.merge(*streams, key=lambda row: (row["recorded"], row["partition"], row["seq"])):
+    for row in heapq.merge(*streams, key=lambda row: (row.recorded, row.partition, row.seq)):
         yield _line(row)
 
 
 class _Walk:
-    """One partition's chain, walked row by row."""
+    """One partition's chain, walked row by row; ``wanted`` loses each hash that is met."""
 
     def __init__(self, partition: int, wanted: set[str]) -> None:
         self.partition = partition
@@ -104,69 +123,77 @@ class _Walk:
     def through(self, conn: Connection, tell: Callable[[int], None]) -> Finding | None:
         """Walk all rows; return the first thing that is wrong."""
         query = select(ledger).where(ledger.c.partition == self.partition).order_by(ledger.c.seq)
-        result = conn.execution_options(yield_per=CHUNK).execute(query)
         try:
-            for chunk in result.partitions(CHUNK):
+            for chunk in conn.execute(query, execution_options={"yield_per": CHUNK}).partitions():
                 for row in chunk:
-                    what = self._step(row)
-                    if what:
+                    if what := self._wrong(row):
                         return Finding(self.partition, row.seq, row.log_offset, what)
                 tell(len(chunk))
-        except (ValueError, TypeError):
-            return self._unreadable(conn)
+        except (*_UNREADABLE, DBAPIError) as problem:
+            _raise_unless_nonsense(problem)
+            return self._find_unreadable(conn)
         return None
 
-    def _unreadable(self, conn: Connection) -> Finding:
-        """Find the row whose columns do not even hold what their types say."""
-        while True:
-            query = select(ledger).where(ledger.c.partition == self.partition, ledger.c.seq > self.seq)
-            try:
-                row = conn.execute(query.order_by(ledger.c.seq).limit(1)).one()
-                what = self._step(row)
-            except (ValueError, TypeError):
-                return Finding(self.partition, self.seq + 1, None, "a column does not hold what its type says")
-            if what:
-                return Finding(self.partition, row.seq, row.log_offset, what)
-
-    def against(self, progress: Mapping[str, Any] | None) -> Finding | None:
+    def against_progress(self, conn: Connection) -> Finding | None:
         """Hold the end of the walk against the partition's row."""
-        tail = (self.seq, self.hash)
-        if progress is None:
-            return Finding(self.partition, self.seq, None, "the partition has no row in `partitions`")
-        if tail != (progress["seq"], progress["hash"]):
-            what = f"the chain ends at row {self.seq}, but row {progress['seq']} was written"
-            return Finding(self.partition, self.seq, None, what)
-        if self.position > progress["position"]:
-            what = f"the position is {progress['position']}, before the last record read"
-            return Finding(self.partition, self.seq, self.position - 1, what)
-        counted = {outcome: progress[outcome] for outcome in OUTCOMES}
-        found = {outcome: self.counts[outcome] for outcome in OUTCOMES}
-        if counted != found or progress["read"] != sum(found.values()):
-            return Finding(self.partition, None, None, f"the counts are {counted}, but the ledger holds {found}")
-        return None
+        query = select(partitions).where(partitions.c.partition == self.partition)
+        try:
+            rows = [Progress(**row._asdict()) for row in conn.execute(query)]
+            if len(rows) != 1:
+                return self._at_the_end(f"`partitions` has {len(rows) or 'no'} rows for it")
+            return self._tail(rows[0]) or self._passed_over(conn, rows[0]) or self._miscounted(rows[0])
+        except (*_UNREADABLE, DBAPIError) as problem:
+            _raise_unless_nonsense(problem)
+            return self._at_the_end(f"in its row of `partitions`, {NONSENSE}")
 
-    def _step(self, row: Row[Any]) -> str | None:
-        if not isinstance(row.value, bytes | None):
-            return "its value is not bytes"
+    def leave_to_the_finding(self, conn: Connection) -> None:
+        """Want no hash that stands behind the row where the walk ended: of this chain enough is said."""
+        behind = select(ledger.c.hash).where(ledger.c.partition == self.partition, ledger.c.seq > self.seq)
+        self.wanted.difference_update(conn.scalars(behind.where(ledger.c.hash.in_(self.wanted))).all())
+
+    def _find_unreadable(self, conn: Connection) -> Finding | None:
+        """Go on row by row up to the one whose columns do not even hold what their types say."""
+        while True:
+            ahead = [ledger.c.partition == self.partition, ledger.c.seq > self.seq if self.seq else true()]
+            place = select(ledger.c.seq, ledger.c.log_offset).where(*ahead).order_by(ledger.c.seq).limit(1)
+            seq, offset = conn.execute(place).one()
+            try:
+                what = self._wrong(conn.execute(select(ledger).where(*ahead).order_by(ledger.c.seq).limit(1)).one())
+            except (*_UNREADABLE, DBAPIError) as problem:
+                _raise_unless_nonsense(problem)
+                what = NONSENSE
+            if what:
+                return Finding(self.partition, seq, offset, what)
+
+    def _wrong(self, row: Row[Any]) -> str | None:
+        """Take the next row in; return what is wrong with it."""
         if row.seq != self.seq + 1:
             return f"row {self.seq + 1} is missing before it"
-        if chained(self.hash, row) != row.hash:
-            return "its hash does not follow from its content and the row before it"
+        try:
+            if chained(self.hash, row) != row.hash:
+                return "its hash does not follow from its content and the row before it"
+            if what := self._out_of_place(row):
+                return what
+        except _UNREADABLE:
+            return NONSENSE
         self.seq, self.hash = row.seq, row.hash
         self.wanted.discard(row.hash)
-        return self._count(row)
+        return None
 
-    def _count(self, row: Row[Any]) -> str | None:
+    def _out_of_place(self, row: Row[Any]) -> str | None:
+        """Return what is wrong with a row whose hash holds, as the program writes no such row."""
+        if row.entry not in UNTIMED:
+            if row.recorded < self.recorded:
+                return "its `recorded` runs backwards"
+            self.recorded = row.recorded
         if row.outcome is None:
             return None
         if row.entry == "record":
             if row.log_offset < self.position:
-                return f"offset {row.log_offset} was read before"
-            if row.recorded < self.recorded:
-                return "its `recorded` runs backwards"
-            self.position, self.recorded = row.log_offset + 1, row.recorded
+                return "its offset was read before"
+            self.position = row.log_offset + 1
         elif row.log_offset not in self.parked:
-            return f"nothing is parked at offset {row.log_offset}"
+            return "nothing is parked at its offset"
         else:
             self.counts["parked"] -= 1
             self.parked.discard(row.log_offset)
@@ -175,25 +202,73 @@ class _Walk:
             self.parked.add(row.log_offset)
         return None
 
+    def _tail(self, progress: Progress) -> Finding | None:
+        if self.seq != progress.seq:
+            return self._at_the_end(f"the chain ends here, but `partitions` says at row {progress.seq}")
+        if self.hash != progress.hash:
+            return self._at_the_end("its hash is not the last one in `partitions`")
+        if self.position > progress.position:
+            return self._at_the_end(f"`partitions` says that offset {progress.position} was not read yet")
+        if self.position and (progress.watermark is None or progress.watermark < self.recorded):
+            return self._at_the_end("the watermark in `partitions` is before its `recorded`")
+        return None
 
-def _records(conn: Connection, partition: int, *, everything: bool) -> Iterator[Mapping[str, Any]]:
-    query = select(ledger).where(ledger.c.partition == partition, ledger.c.outcome.is_not(None))
+    def _passed_over(self, conn: Connection, progress: Progress) -> Finding | None:
+        """Find the first record of the embedded log that the position has passed and no row tells of."""
+        unread = log.c.log_offset.between(self.position, progress.position - 1)
+        offset = conn.scalar(select(func.min(log.c.log_offset)).where(unread)) if self.partition == 0 else None
+        what = f"`partitions` says that offset {offset} was read, but no row tells of it"
+        return None if offset is None else Finding(self.partition, None, offset, what)
+
+    def _miscounted(self, progress: Progress) -> Finding | None:
+        counted = {name: getattr(progress, name) for name in ("read", *OUTCOMES)}
+        found = {"read": self.counts.total()} | {outcome: self.counts[outcome] for outcome in OUTCOMES}
+        wrong = [f"{name} {counted[name]}, not {found[name]}" for name in found if counted[name] != found[name]]
+        return Finding(self.partition, None, None, f"`partitions` counts {', '.join(wrong)}") if wrong else None
+
+    def _at_the_end(self, what: str) -> Finding:
+        return Finding(self.partition, self.seq, self.position - 1 if self.position else None, what)
+
+
+def _raise_unless_nonsense(problem: Exception) -> None:
+    """Raise *problem* again if it is the database that failed, rather than what stands in it."""
+    if isinstance(problem, DBAPIError) and "Could not decode" not in str(problem.orig):
+        raise problem
+
+
+def _records(conn: Connection, partition: int, *, everything: bool) -> Iterator[Row[Any]]:
+    query = select(ledger).where(ledger.c.partition == partition).order_by(ledger.c.seq)
     if not everything:
         query = query.where(ledger.c.outcome == "applied")
-    # A replayed or dismissed record stands once more further on, with the same bytes.
-    query = query.where((ledger.c.outcome == "applied") | (ledger.c.entry == "record")).order_by(ledger.c.seq)
-    yield from conn.execution_options(yield_per=CHUNK).execute(query).mappings()
+    replays = ledger.c.partition == partition, ledger.c.entry == "replay"
+    last = select(ledger.c.log_offset, func.max(ledger.c.seq)).where(*replays).group_by(ledger.c.log_offset)
+    replayed = dict(conn.execute(last).tuples().all())
+    rows = conn.execute(query.where(ledger.c.entry.in_(["record", "replay"])), execution_options={"yield_per": CHUNK})
+    return (row for row in rows if replayed.get(row.log_offset, row.seq) == row.seq)
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    recorded = format_instant(row["recorded"])
-    if row["outcome"] == "parked":
-        value = base64.b64encode(row["value"] or b"").decode()
-        return to_json({"outcome": "parked", "reason": row["reason"], "recorded": recorded, "value_base64": value})
-    event = from_json(row["value"])
+def _line(row: Row[Any]) -> bytes:
+    recorded = format_instant(row.recorded)
+    if row.outcome in {"parked", "forwarded"}:
+        return to_json(
+            {
+                "outcome": row.outcome,
+                "reason": row.reason,
+                "recorded": recorded,
+                "key_base64": _base64(row.key),
+                "headers": row.headers,
+                "value_base64": _base64(row.value),
+            }
+        )
+    event = from_json(event_of(row.headers, row.value))
+    event.pop("recorded", None)
     event["recorded"] = recorded
-    if row["outcome"] != "applied":
-        event["outcome"] = row["outcome"]
-    if row["outcome"] == "conflict":
-        event["reason"] = row["reason"]
+    if row.outcome != "applied":
+        event["outcome"] = row.outcome
+    if row.outcome == "conflict":
+        event["reason"] = row.reason
     return to_json(event)
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()

@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from events.decode import restore
 from events.facts import Fact
 
 from .alerts import Casefile, Change
@@ -170,14 +169,14 @@ class Concluder:
         self, conn: Connection, subject_ids: list[str], watermark: datetime | None, before: int
     ) -> Iterator[Casefile]:
         facts: dict[str, list[Fact]] = defaultdict(list)
-        applied = select(ledger.c.subject_id, ledger.c.value, ledger.c.recorded).where(
+        applied = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(conn, ledger.c.subject_id, subject_ids),
             ledger.c.outcome == "applied",
             ledger.c.partition == self.partition,
             ledger.c.seq < before,
         )
-        for subject_id, value, recorded in conn.execute(applied):
-            facts[subject_id].append(restore(value, recorded))
+        for subject_id, headers, value, recorded in conn.execute(applied):
+            facts[subject_id].append(again(headers, value, recorded))
         # Just before the watermark: what is due at that very instant has not been looked at.
         clock = watermark - timedelta(microseconds=1) if watermark else BEGINNING
         casefiles = {
@@ -270,7 +269,7 @@ def _speaks_of_subject(entry: Entry) -> bool:
 def _step(casefile: Casefile, entry: Entry, watermark: datetime) -> None:
     """Take one entry into its casefile: first the timers that were due before it, then itself."""
     if entry.outcome == "applied":
-        fact = entry.fact or again(entry)
+        fact = entry.fact or again(entry.headers, entry.value, entry.recorded)
         assert entry.log_offset is not None, "a record has an offset"
         casefile.pass_time(fact.recorded)
         casefile.apply(fact)

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from events.binding import Headers, to_json_form
 from events.decode import decode, restore
 from events.edtf import format_instant
 from events.errors import Unreadable
@@ -94,22 +95,27 @@ def read(record: LogRecord) -> Fact:
     Read the fact in *record*.
 
     Raises:
-        Unreadable: with a stable code; besides those of `decode`: ``empty``, ``wrong_key``.
+        Unreadable: with a stable code; besides those of `decode`: ``empty``, ``wrong_key``, ``no_headers``.
     """
     if not record.value:
         what = "the record has no value"
         raise Unreadable(what, "a CloudEvent in JSON", code="empty")
-    fact = decode(record.value)
-    if record.key is not None and record.key != fact.subject.encode():
-        what = f"the key {record.key!r} is not the subject {fact.subject!r}"
+    fact = decode(event_of(record.headers, record.value))
+    if record.key != fact.subject.encode():
+        what = f"the key {record.key!r} is not the subject {fact.subject!r}" if record.key else "the record has no key"
         raise Unreadable(what, "the subject as the record's key", code="wrong_key")
     return fact
 
 
-def again(entry: Entry) -> Fact:
-    """Return the fact of an applied *entry* that came out of the database."""
-    assert entry.value is not None, "an applied record has a value"
-    return restore(entry.value, entry.recorded)
+def event_of(headers: Headers | None, value: bytes) -> bytes:
+    """Return the JSON form of what a record holds; *headers* None: that is what it holds."""
+    return value if headers is None else to_json_form(headers, value)
+
+
+def again(headers: Headers | None, value: bytes | None, recorded: datetime) -> Fact:
+    """Return the fact of an applied record, its columns read back from the ledger."""
+    assert value is not None, "an applied record has a value"
+    return restore(event_of(headers, value), recorded)
 
 
 def chained(previous: str, row: Sequence[Any]) -> str:

@@ -8,25 +8,26 @@ projector whose partition was given to another cannot write.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, insert, not_, select, update
+from sqlalchemy import Connection, Engine, and_, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from events.canonical import content
-from events.errors import CasetrailError, Unreadable
-from events.facts import Fact
+from events.errors import CasetrailError
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder
-from .database import among, store, writing
-from .ledger import GENESIS, Chain, Entry, LogRecord, read
+from .database import store, writing
+from .judging import judge, printable, readable
+from .ledger import GENESIS, Chain, Entry, LogRecord
+from .parking import record_of, still_parked
 from .rulebook import Rulebook
-from .shapes import notice_row
+from .shapes import forward_row, notice_row
 from .tables import LIVE, TOPIC, ledger, outbox, partitions
 
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
@@ -72,21 +73,24 @@ class Projector:
         rulebook: the rules to put in force.
         partition: the partition's number.
         topic: the log's topic.
+        home: the partition to which a key belongs; a log with one partition needs none.
         cache_facts: how many facts to keep in memory at the most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one partition's place in the world
         self,
         engine: Engine,
         rulebook: Rulebook,
         partition: int = 0,
         *,
         topic: str = TOPIC,
+        home: Callable[[bytes], int] | None = None,
         cache_facts: int = CACHE_FACTS,
     ) -> None:
         self.engine = engine
         self.rulebook = rulebook
         self.held = Progress(topic, partition)
+        self._home = home or (lambda _: partition)
         self._here = and_(partitions.c.topic == topic, partitions.c.partition == partition)
         self._concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
 
@@ -169,13 +173,10 @@ class Projector:
                 .where(ledger.c.partition == start.partition, ledger.c.seq.in_(seqs))
                 .order_by(ledger.c.seq)
             ).mappings()
-            records = [
-                LogRecord(r["topic"], r["partition"], r["log_offset"], r["stamped"], r["key"], r["headers"], r["value"])
-                for r in rows
-            ]
+            records = [record_of(row) for row in rows]
             chain = self._chain(start)
             watermark = start.watermark or clock
-            entries = list(self._judge(conn, records, chain, watermark, entry="replay"))
+            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay"))
             self._finish(conn, start, entries, chain, clock, replayed=True)
         return entries
 
@@ -186,11 +187,8 @@ class Projector:
                 select(ledger).where(ledger.c.partition == start.partition, ledger.c.seq == seq)
             ).mappings().one()  # fmt: skip
             chain = self._chain(start)
-            record = LogRecord(
-                row["topic"], row["partition"], row["log_offset"], row["stamped"], row["key"], row["headers"], None
-            )
             entry = chain.record(
-                record, start.watermark or clock, "parked", entry="dismissal", reason=f"dismissed: {reason}"
+                record_of(row), start.watermark or clock, "parked", entry="dismissal", reason=printable(f"dismissed: {reason}")
             )
             self._finish(conn, start, [entry], chain, clock, replayed=True)
 
@@ -206,7 +204,7 @@ class Projector:
         """Apply by itself what an earlier release parked for its unknown type or version and this one can read."""
         with self.engine.connect() as conn:
             rows = conn.execute(still_parked(self.held.partition, "unknown")).mappings().all()
-        seqs = [row["seq"] for row in rows if _readable(row)]
+        seqs = [row["seq"] for row in rows if readable(record_of(row))]
         return self.replay(seqs, clock) if seqs else []
 
     def _project(
@@ -214,43 +212,9 @@ class Projector:
     ) -> Progress:
         with self._transaction() as (conn, start):
             chain = self._chain(start)
-            entries = list(self._judge(conn, records, chain, start.watermark, failed=failed))
+            entries = list(judge(conn, records, chain, start.watermark, self._home, failed=failed))
             self._finish(conn, start, entries, chain, clock, position=records[-1].offset + 1)
         return self.held
-
-    def _judge(
-        self,
-        conn: Connection,
-        records: Sequence[LogRecord],
-        chain: Chain,
-        watermark: datetime | None,
-        *,
-        entry: str = "record",
-        failed: Exception | None = None,
-    ) -> Iterator[Entry]:
-        """Decide what each record becomes."""
-        facts = [_try_read(record, failed) for record in records]
-        first = self._first_contents(conn, [fact.id for fact in facts if isinstance(fact, Fact)])
-        for record, fact in zip(records, facts, strict=True):
-            # Within a partition `recorded` never runs backwards.
-            watermark = max(record.stamped, watermark or record.stamped) if entry == "record" else watermark
-            assert watermark is not None, "a replay has a watermark"
-            if not isinstance(fact, Fact):
-                yield chain.record(record, watermark, "parked", entry=entry, reason=fact)
-            elif fact.id not in first:
-                first[fact.id] = record.value or b""
-                yield chain.record(record, watermark, "applied", entry=entry, fact=fact)
-            elif content(first[fact.id]) == content(record.value or b""):
-                yield chain.record(record, watermark, "duplicate", entry=entry, fact=fact)
-            else:
-                reason = f"other_content: the fact {fact.id} was recorded before with other content"
-                yield chain.record(record, watermark, "conflict", entry=entry, reason=reason, fact=fact)
-
-    def _first_contents(self, conn: Connection, fact_ids: Sequence[str]) -> dict[str, bytes]:
-        known = select(ledger.c.fact_id, ledger.c.value).where(
-            among(conn, ledger.c.fact_id, fact_ids), ledger.c.outcome == "applied"
-        )
-        return {fact_id: value for fact_id, value in conn.execute(known)} if fact_ids else {}
 
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
@@ -299,7 +263,7 @@ class Projector:
         """Write ledger, conclusions, notices and position; the caller's transaction commits them."""
         store(conn, ledger, [entry.row() for entry in entries])
         changes, reached = self._concluder.conclude(conn, entries, start.watermark)
-        self._tell(conn, start, changes)
+        notices = self._tell(conn, start, entries, changes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         if replayed:
             counts.subtract(parked=len(entries))
@@ -309,7 +273,7 @@ class Projector:
             watermark=watermark or reached,
             seq=chain.seq,
             hash=chain.hash,
-            notices=start.notices + len(changes),
+            notices=notices,
             rules_version=rules or start.rules_version,
             rules_since=self._concluder.rules_since,
             read=start.read + (0 if replayed else sum(counts.values())),
@@ -319,9 +283,17 @@ class Projector:
         self._commit(conn, start, end)
         self.held = end
 
-    def _tell(self, conn: Connection, start: Progress, changes: list[Change]) -> None:
-        numbered = enumerate(changes, start.notices + 1)
-        store(conn, outbox, [notice_row(start.partition, n, change) for n, change in numbered])
+    def _tell(self, conn: Connection, start: Progress, entries: Sequence[Entry], changes: list[Change]) -> int:
+        """Write what is to be sent, records for other partitions first; return the number of the last."""
+        number = count(start.notices + 1)
+        rows = [
+            forward_row(start.partition, next(number), entry, self._home((entry.subject_id or "").encode()))
+            for entry in entries
+            if entry.outcome == "forwarded"
+        ]
+        rows += [notice_row(start.partition, next(number), change) for change in changes]
+        store(conn, outbox, rows)
+        return start.notices + len(rows)
 
     def _commit(self, conn: Connection, start: Progress, end: Progress) -> None:
         """Compare and set the partition's row."""
@@ -349,46 +321,5 @@ class Projector:
         return Chain(start.topic, start.partition, start.seq, start.hash)
 
 
-def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Any:  # noqa: ANN401
-    """Return the query of the ledger rows whose record is parked still, in the order in which they were."""
-    later = ledger.alias("later")
-    superseded = (
-        select(later.c.seq)
-        .where(
-            later.c.partition == ledger.c.partition,
-            later.c.log_offset == ledger.c.log_offset,
-            later.c.entry.in_(["replay"] if dismissed else ["replay", "dismissal"]),
-            later.c.seq > ledger.c.seq,
-        )
-        .exists()
-    )
-    query = select(ledger).where(ledger.c.outcome == "parked", ledger.c.entry != "dismissal", not_(superseded))
-    if partition is not None:
-        query = query.where(ledger.c.partition == partition)
-    return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)
-
-
 def _guard(progress: Progress) -> tuple[Any, ...]:
     return (progress.position, progress.watermark, progress.epoch)
-
-
-def _try_read(record: LogRecord, failed: Exception | None) -> Fact | str:
-    """Return the fact, or the reason why there is none."""
-    if failed is not None:
-        return f"failed: {type(failed).__name__} (want a release that can take it; replay it then)"
-    try:
-        return read(record)
-    except Unreadable as problem:
-        return printable(f"{problem.code}: {problem}")
-
-
-def printable(text: str) -> str:
-    """Return *text* as every database can store it: no NUL, no lone surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
-
-
-def _readable(row: Any) -> bool:  # noqa: ANN401 - a row of the ledger
-    record = LogRecord(
-        row["topic"], row["partition"], row["log_offset"], row["stamped"], row["key"], row["headers"], row["value"]
-    )
-    return isinstance(_try_read(record, None), Fact)

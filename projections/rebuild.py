@@ -6,16 +6,21 @@ projectors and readers go on. The last step locks the partitions, catches up, co
 that differ, in one transaction.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, and_, delete, func, insert, select, tuple_, update
 
+from events.errors import Infrastructure
+
 from .alerts import Change
-from .conclude import Concluder, in_force
+from .conclude import CACHE_FACTS, Concluder, in_force
 from .database import store, writing
-from .ledger import Entry, again
+from .ledger import Entry
 from .projector import Progress
 from .rulebook import Rulebook
 from .shapes import alert_from_row, notice_id, notice_row
@@ -34,106 +39,131 @@ class Difference(NamedTuple):
 
 
 def rebuild(
-    engine: Engine, rulebook: Rulebook, tell: Callable[[int, int], None], *, exchange: bool = True
+    engine: Engine,
+    rulebook: Rulebook,
+    tell: Callable[[int], None],
+    *,
+    exchange: bool = True,
+    cache_facts: int = CACHE_FACTS,
 ) -> list[Difference]:
     """
     Make all conclusions again and return what differs from the live ones.
 
+    Goes on where an interrupted rebuild stopped, if that concluded by the same code; else starts over.
+
     Args:
         engine: the database.
         rulebook: any; the ledger says which rules were in force when.
-        tell: called after each batch with the ledger rows done and those there are.
+        tell: called after each batch with the number of ledger rows done.
         exchange: put the new rows in the place of those that differ; else only compare.
+        cache_facts: how many facts to keep in memory at the most.
+
+    Raises:
+        Infrastructure: if another rebuild took over.
     """
-    concluders: dict[int, Concluder] = {}
-    while not _caught_up(engine, rulebook, concluders, tell):
+    twins = _Twins(engine, rulebook, cache_facts)
+    twins.take_over()
+    while not twins.catch_up(tell):
         pass
     with writing(engine) as conn:
         progress = _lock(conn)
-        for partition, live in progress.items():
-            _conclude_rest(conn, concluders, partition, live, rulebook)
+        twins.complete(conn, progress)
         differences = list(_differences(conn))
-        if exchange:
+        if exchange and differences:
             _tell_of_new(conn, progress)
             _exchange(conn)
         _clear(conn)
     return differences
 
 
-def forget(engine: Engine) -> None:
-    """Throw away what an interrupted rebuild left."""
-    with writing(engine) as conn:
-        _clear(conn)
+@cache
+def code_version() -> str:
+    """Return a digest of the code that concludes: two releases with the same one conclude the same."""
+    here = Path(__file__).parent
+    files = [file for folder in (here, here.parent / "events") for file in sorted(folder.glob("*.py"))]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
-def _caught_up(
-    engine: Engine, rulebook: Rulebook, concluders: dict[int, Concluder], tell: Callable[[int, int], None]
-) -> bool:
-    """Do one batch of each partition; return whether all were at the end of the ledger."""
-    with engine.connect() as conn:
-        lives = [Progress(**row) for row in conn.execute(select(partitions)).mappings()]
-    done, caught_up = 0, True
-    for live in lives:
-        with writing(engine) as conn:
-            reached = _batch(conn, concluders, live, rulebook)
-        done += reached
-        caught_up = caught_up and reached >= live.seq
-    tell(done, sum(live.seq for live in lives))
-    return caught_up
+class _Twins:
+    """
+    The side-by-side tables on their way, as one process fills them.
 
+    How far they are stands in ``rebuild_partitions``, with the code's version as ``rules_version``. Each rebuild that
+    takes over raises the ``epoch`` there, and the one before it cannot go on.
+    """
 
-def _conclude_rest(
-    conn: Connection, concluders: dict[int, Concluder], partition: int, live: Progress, rulebook: Rulebook
-) -> None:
-    while _batch(conn, concluders, live, rulebook) < live.seq:
-        pass
-    del partition
+    def __init__(self, engine: Engine, rulebook: Rulebook, cache_facts: int) -> None:
+        self.engine = engine
+        self.rulebook = rulebook
+        self.cache_facts = cache_facts
+        self.epoch = 1
+        self._concluders: dict[int, Concluder] = {}
 
+    def take_over(self) -> None:
+        """Claim what an interrupted rebuild left; throw it away if other code concluded it."""
+        with writing(self.engine) as conn:
+            left = [Progress(**row._asdict()) for row in conn.execute(select(rebuild_partitions).with_for_update())]
+            self.epoch += max((row.epoch for row in left), default=0)
+            if any(row.rules_version != code_version() for row in left):
+                _clear(conn)
+            conn.execute(update(rebuild_partitions).values(epoch=self.epoch))
 
-def _batch(conn: Connection, concluders: dict[int, Concluder], live: Progress, rulebook: Rulebook) -> int:
-    """Conclude the next batch of one partition into the twins; return how far the ledger has been walked."""
-    reached = _reached(conn, live)
-    concluder = concluders.get(live.partition)
-    if concluder is None:
-        concluder = concluders[live.partition] = _take_up(conn, reached, rulebook)
-    query = select(ledger).where(ledger.c.partition == live.partition, ledger.c.seq > reached.seq)
-    entries = [_entry(row) for row in conn.execute(query.order_by(ledger.c.seq).limit(BATCH)).mappings()]
-    if not entries:
+    def catch_up(self, tell: Callable[[int], None]) -> bool:
+        """Do one batch of each partition; return whether all have come to the end of the ledger."""
+        with self.engine.connect() as conn:
+            lives = [Progress(**row._asdict()) for row in conn.execute(select(partitions))]
+        done, caught_up = 0, True
+        for live in lives:
+            with writing(self.engine) as conn:
+                reached = self._batch(conn, live)
+            done += reached
+            caught_up = caught_up and reached >= live.seq
+        tell(done)
+        return caught_up
+
+    def complete(self, conn: Connection, progress: dict[int, Progress]) -> None:
+        """Conclude what has come since; no projector writes meanwhile."""
+        for live in progress.values():
+            while self._batch(conn, live) < live.seq:
+                pass
+
+    def _batch(self, conn: Connection, live: Progress) -> int:
+        """Conclude the next batch of one partition; return how far its ledger has been walked."""
+        reached = self._reached(conn, live)
+        concluder = self._concluders.get(live.partition)
+        if concluder is None:
+            concluder = self._concluders[live.partition] = self._concluder(conn, reached)
+        query = select(ledger).where(ledger.c.partition == live.partition, ledger.c.seq > reached.seq)
+        entries = [Entry(*row) for row in conn.execute(query.order_by(ledger.c.seq).limit(BATCH))]
+        if not entries:
+            return reached.seq
+        _, watermark = concluder.conclude(conn, entries, reached.watermark)
+        reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
+        store(conn, rebuild_partitions, [tuple(vars(reached).values())], replace=True)
         return reached.seq
-    _, watermark = concluder.conclude(conn, entries, reached.watermark)
-    reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
-    store(conn, rebuild_partitions, [tuple(vars(reached).values())], replace=True)
-    return entries[-1].seq
 
+    def _reached(self, conn: Connection, live: Progress) -> Progress:
+        twin = rebuild_partitions
+        row = conn.execute(
+            select(twin).where(twin.c.topic == live.topic, twin.c.partition == live.partition).with_for_update()
+        ).one_or_none()  # fmt: skip
+        reached = Progress(**row._asdict()) if row else None
+        if reached is None and live.partition not in self._concluders:
+            return Progress(live.topic, live.partition, epoch=self.epoch, rules_version=code_version())
+        if reached is None or reached.epoch != self.epoch:
+            raise Infrastructure("another rebuild took over (let it end)")
+        return reached
 
-def _reached(conn: Connection, live: Progress) -> Progress:
-    row = (
-        conn.execute(
-            select(rebuild_partitions).where(
-                rebuild_partitions.c.topic == live.topic, rebuild_partitions.c.partition == live.partition
-            )
+    def _concluder(self, conn: Connection, reached: Progress) -> Concluder:
+        """Return a concluder with the rules that were in force at the point reached."""
+        query = select(ledger).where(
+            ledger.c.partition == reached.partition, ledger.c.entry == "rules", ledger.c.seq <= reached.seq
         )
-        .mappings()
-        .one_or_none()
-    )
-    return Progress(**row) if row else Progress(live.topic, live.partition)
-
-
-def _take_up(conn: Connection, reached: Progress, rulebook: Rulebook) -> Concluder:
-    """Return a concluder with the rules that were in force at the point reached."""
-    query = select(ledger).where(
-        ledger.c.partition == reached.partition, ledger.c.entry == "rules", ledger.c.seq <= reached.seq
-    )
-    row = conn.execute(query.order_by(ledger.c.seq.desc()).limit(1)).mappings().one_or_none()
-    rules = in_force(_entry(row)) if row else rulebook
-    concluder = Concluder(reached.partition, rules, REBUILD)
-    concluder.rules_since = reached.rules_since
-    return concluder
-
-
-def _entry(row: RowMapping) -> Entry:
-    entry = Entry(**row)
-    return entry._replace(fact=again(entry)) if entry.outcome == "applied" else entry
+        row = conn.execute(query.order_by(ledger.c.seq.desc()).limit(1)).one_or_none()
+        rules = in_force(Entry(*row)) if row else self.rulebook
+        concluder = Concluder(reached.partition, rules, REBUILD, cache_facts=self.cache_facts)
+        concluder.rules_since = reached.rules_since
+        return concluder
 
 
 def _lock(conn: Connection) -> dict[int, Progress]:
@@ -170,30 +200,33 @@ def _exchange(conn: Connection) -> None:
 
 def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
     """Write a notice of each change that nobody was told of; what was told once is not told again."""
-    live, rebuilt = LIVE.alert_changes, REBUILD.alert_changes
-    told = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
-    untold = select(rebuilt).outerjoin(live, told).where(live.c.alert_id.is_(None)).order_by(rebuilt.c.at, rebuilt.c.n)
-    for change in conn.execute(untold).mappings().all():
-        alerts, subjects = REBUILD.alerts, REBUILD.subjects
-        row = conn.execute(
-            select(alerts, subjects.c.position_partition)
-            .join(subjects, subjects.c.subject_id == alerts.c.subject_id)
-            .where(alerts.c.alert_id == change["alert_id"])
-        ).mappings().one()  # fmt: skip
-        alert = alert_from_row({column.name: row[column.name] for column in alerts.columns})
-        alert = alert._replace(state=change["state"], changes=change["n"], rule_version=change["rule_version"])
-        held = progress[row["position_partition"]]
-        step = Change(alert, change["at"], change["cause"], change["fact_id"], change["person"], change["note"])
-        notice = notice_row(held.partition, held.notices + 1, step)
-        if conn.scalar(select(func.count()).where(outbox.c.notice_id == notice_id(step))):
-            continue
-        store(conn, outbox, [notice])
-        progress[held.partition] = replace(held, notices=held.notices + 1)
-        conn.execute(
-            update(partitions)
-            .where(partitions.c.topic == held.topic, partitions.c.partition == held.partition)
-            .values(notices=held.notices + 1)
-        )
+    notices = {partition: held.notices for partition, held in progress.items()}
+    for partition, change in [*_untold(conn)]:
+        if not conn.scalar(select(func.count()).where(outbox.c.notice_id == notice_id(change))):
+            notices[partition] += 1
+            store(conn, outbox, [notice_row(partition, notices[partition], change)])
+    for partition, last in notices.items():
+        conn.execute(update(partitions).where(partitions.c.partition == partition).values(notices=last))
+
+
+def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
+    """Yield the changes that the live tables do not have, each with its partition; those of one alert in their order."""
+    live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
+    known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
+    # An acknowledgement bears a person's time, which can be before that of the change it follows.
+    since = func.max(rebuilt.c.at).over(partition_by=rebuilt.c.alert_id, order_by=rebuilt.c.n)
+    query = (
+        select(rebuilt, subjects.c.position_partition)
+        .join(alerts, alerts.c.alert_id == rebuilt.c.alert_id)
+        .join(subjects, subjects.c.subject_id == alerts.c.subject_id)
+        .outerjoin(live, known)
+        .where(live.c.alert_id.is_(None))
+        .order_by(since, rebuilt.c.alert_id, rebuilt.c.n)
+    )
+    for row in conn.execute(query):
+        alert = alert_from_row(conn.execute(select(alerts).where(alerts.c.alert_id == row.alert_id)).one()._asdict())
+        alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version)
+        yield row.position_partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note)
 
 
 def _only_in(table: Table, other: Table) -> Any:  # noqa: ANN401 - a compound select

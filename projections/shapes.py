@@ -11,12 +11,14 @@ from events.edtf import format_instant
 
 from .alerts import NAMESPACE, Alert, Change
 from .history import Flag
+from .ledger import Entry
 from .status import UNKNOWN, Case, Status
 from .tables import LIVE
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
 NO_CELL = (None, None, None, None, None)
+NO_RECORD = (None, None, None, None)
 
 
 def subject_row(
@@ -142,7 +144,13 @@ def notice_row(partition: int, n: int, change: Change) -> tuple[Any, ...]:
     """Return the row of ``outbox`` that tells of *change*, the *n*-th notice of *partition*."""
     alert, key = change.alert, notice_id(change)
     told = alert_json(alert, [named(LIVE.alert_changes, change_row(change))])
-    return (partition, n, key, alert.alert_id, alert.subject_id, {"notice_id": key, **told})
+    return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **told}, *NO_RECORD)
+
+
+def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any, ...]:
+    """Return the row of ``outbox`` that sends the record of *entry* on to the partition *target* its key belongs to."""
+    key = f"{entry.topic}/{entry.partition}/{entry.log_offset}"
+    return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
 
 
 def _cell(row: Mapping[str, Any], name: str) -> dict[str, Any] | None:

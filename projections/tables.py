@@ -162,13 +162,19 @@ outbox = Table(
     "outbox",
     METADATA,
     Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
-    Column("n", Big, primary_key=True, autoincrement=False, comment="number of the notice, from 1, dense"),
-    Column("notice_id", Text, nullable=False, unique=True, comment="idempotency key: UUIDv5 of alert_id and change"),
-    Column("alert_id", Text, nullable=False, comment="the alert that changed"),
+    Column("n", Big, primary_key=True, autoincrement=False, comment="number of the row, from 1, dense"),
+    Column("kind", Text, nullable=False, comment="notice (of an alert) or forward (a record for another partition)"),
+    Column("notice_id", Text, nullable=False, unique=True, comment="idempotency key: UUIDv5 of alert_id and change, "
+           "or the position of the record"),
     Column("subject_id", Text, nullable=False, comment="the person it is about"),
-    Column("notice", Json, nullable=False, comment="what is told: the alert and its change"),
-    comment="Notices of alerts, written in the transaction that concluded them.",
-)
+    Column("alert_id", Text, comment="the alert that changed"),
+    Column("notice", Json, comment="what is told: the alert and its change"),
+    Column("target", Integer, comment="the partition that a record is sent on to"),
+    Column("key", LargeBinary, comment="the record's key"),
+    Column("headers", Json, comment="the record's headers"),
+    Column("value", LargeBinary, comment="the record's value"),
+    comment="What is to be sent, written in the transaction that concluded it.",
+)  # fmt: skip
 
 
 class Conclusions(NamedTuple):

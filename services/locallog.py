@@ -1,12 +1,13 @@
 """The embedded log: a table of the same database. Many publishers at once, one order, no gaps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
 from events.errors import Infrastructure
-from projections.database import database_clock, writing
+from projections.database import database_clock, store, writing
 from projections.ledger import LogRecord
 from projections.tables import TOPIC, log
 
@@ -14,6 +15,9 @@ CHUNK = 2000
 
 # Publishers on PostgreSQL queue for this lock: offsets must become visible in their order.
 _APPEND_LOCK = 0x63617365
+
+Stamped = tuple[datetime, bytes | None, list[list[str]] | None, bytes | None]
+"""Stamp, key, headers and value of a record."""
 
 
 class LocalLog:
@@ -41,15 +45,19 @@ class LocalLog:
             _insert(conn, [(first + n, now, subject.encode(), value) for n, (subject, value) in enumerate(facts)])
         return first
 
-    def append_raw(self, values: Sequence[bytes]) -> None:
-        """Append bytes as they are, whatever they hold: what a client without our checks could send."""
+    def append_records(self, records: Sequence[tuple[bytes | None, bytes | None]]) -> None:
+        """Append records, (key, value) each, whatever they hold: what a client without our checks could send."""
         with writing(self.engine) as conn:
             first, now = _next_offset(conn), database_clock(conn)
-            _insert(conn, [(first + n, now, None, value) for n, value in enumerate(values)])
+            _insert(conn, [(first + n, now, *record) for n, record in enumerate(records)])
 
-    def restore(self, records: Iterable[tuple[datetime, bytes | None, bytes]]) -> int:
+    def restore(self, records: Iterable[Stamped], check: Callable[[Connection], None]) -> int:
         """
-        Fill an empty log with *records*, (stamp, key, value) each, in one transaction: all of them or none.
+        Fill an empty log with *records* in one transaction: all of them or none.
+
+        Args:
+            records: in their order.
+            check: raises where there is a reason against it; called within that transaction, before any of them.
 
         Returns:
             how many there were.
@@ -62,14 +70,11 @@ class LocalLog:
             if offset:
                 msg = f"the log already holds {offset} records (want an empty database)"
                 raise Infrastructure(msg)
-            rows = []
-            for stamped, key, value in records:
-                rows.append((offset, stamped, key, value))
-                offset += 1
-                if len(rows) == CHUNK:
-                    _insert(conn, rows)
-                    rows = []
-            _insert(conn, rows)
+            check(conn)
+            numbered = enumerate(records)
+            while rows := [(n, *record) for n, record in islice(numbered, CHUNK)]:
+                store(conn, log, rows)
+                offset += len(rows)
         return offset
 
     def read(self, partition: int, position: int, limit: int) -> list[LogRecord]:
@@ -90,7 +95,7 @@ class LocalLog:
             return _end(conn)
 
 
-def _insert(conn: Connection, rows: Sequence[tuple[int, datetime, bytes | None, bytes]]) -> None:
+def _insert(conn: Connection, rows: Sequence[tuple[int, datetime, bytes | None, bytes | None]]) -> None:
     columns = ("log_offset", "stamped", "key", "value")
     if rows:
         conn.execute(insert(log), [{**dict(zip(columns, row, strict=True)), "headers": None} for row in rows])

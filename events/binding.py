@@ -1,0 +1,94 @@
+"""
+The CloudEvents Kafka protocol binding: a fact as record headers and value, and back to its JSON form.
+
+Binary mode keeps each attribute in a header ``ce_NAME`` and the data alone in the value; structured mode has the
+whole event in the value, in the JSON form. The content type says which it is. Source: CloudEvents Kafka Protocol
+Binding 1.0, section 3.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from events.errors import Unreadable
+
+Headers = Sequence[Sequence[str]]
+
+PREFIX: Final = "ce_"
+CONTENT_TYPE: Final = "content-type"
+DATA_TYPE: Final = "application/json"
+EVENT_TYPE: Final = "application/cloudevents+json"
+
+
+def to_binary(event: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
+    """
+    Return the headers and the value of *event*, a fact in its JSON form, in binary mode.
+
+    Args:
+        event: what `decode.complete` returned.
+    """
+    attributes: dict[str, Any] = from_json(event)
+    data = attributes.pop("data")
+    content_type = attributes.pop("datacontenttype", DATA_TYPE)
+    headers = [(PREFIX + name, _text(value).encode()) for name, value in attributes.items() if value is not None]
+    return [(CONTENT_TYPE, content_type.encode()), *headers], to_json(data)
+
+
+def to_json_form(headers: Headers, value: bytes) -> bytes:
+    """
+    Return the JSON form of the fact in a record, whichever mode it came in.
+
+    Args:
+        headers: [name, value] pairs, as text.
+        value: the record's value.
+
+    Raises:
+        Unreadable: ``no_headers`` where neither mode is named, ``not_json`` where the value of binary mode is no
+            single JSON value, ``invalid`` for another content type or an attribute given twice.
+    """
+    content_type = _content_type(headers)
+    if content_type.startswith("application/cloudevents"):
+        if content_type != EVENT_TYPE:
+            what = f'the content type is "{content_type}"'
+            raise Unreadable(what, EVENT_TYPE, CONTENT_TYPE)
+        return value
+    attributes = _attributes(headers)
+    if "specversion" not in attributes:
+        what = "the record has no header ce_specversion"
+        wanted = "the headers of the CloudEvents Kafka binding, or the content type " + EVENT_TYPE
+        raise Unreadable(what, wanted, "headers", code="no_headers")
+    try:
+        # The value must be one JSON value by itself, or it could close the object it is put into.
+        from_json(value)
+    except ValueError as problem:
+        what = f"broken JSON: {problem}"
+        raise Unreadable(what, "one JSON object", "value", code="not_json") from None
+    attributes["datacontenttype"] = content_type or DATA_TYPE
+    head = json.dumps(attributes, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return b"".join((head[:-1], b',"data":', value, b"}"))
+
+
+def _content_type(headers: Headers) -> str:
+    for name, text in headers:
+        if name.lower() == CONTENT_TYPE:
+            return text.partition(";")[0].strip().lower()
+    return ""
+
+
+def _attributes(headers: Headers) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    for name, text in headers:
+        if name.startswith(PREFIX):
+            attribute = name[len(PREFIX) :]
+            if attribute in {*attributes, "data", "datacontenttype"}:
+                what = "the header stands twice" if attribute in attributes else "the header is not of binary mode"
+                raise Unreadable(what, "each attribute once, the data in the value", name)
+            attributes[attribute] = text
+    return attributes
+
+
+def _text(value: object) -> str:
+    """Return an attribute's value as the binding writes it: booleans and whole numbers as in JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
