@@ -14,8 +14,6 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from events.facts import Fact
-
 from .alerts import Casefile, Change
 from .database import among, store
 from .history import History
@@ -78,7 +76,9 @@ class Concluder:
     def next_due(self, conn: Connection) -> datetime | None:
         """Return the next instant at which time alone could change an answer in this partition."""
         subjects = self.tables.subjects
-        return conn.scalar(select(func.min(subjects.c.due)).where(subjects.c.position_partition == self.partition))
+        soonest = select(func.min(subjects.c.due)).where(subjects.c.position_partition == self.partition)
+        due: datetime | None = conn.scalar(soonest)
+        return due
 
     def is_due(self, conn: Connection, watermark: datetime) -> bool:
         """Whether a timer is due strictly before *watermark*."""
@@ -168,7 +168,7 @@ class Concluder:
     def _load(
         self, conn: Connection, subject_ids: list[str], watermark: datetime | None, before: int
     ) -> Iterator[Casefile]:
-        facts: dict[str, list[Fact]] = defaultdict(list)
+        facts = defaultdict(list)
         applied = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(conn, ledger.c.subject_id, subject_ids),
             ledger.c.outcome == "applied",

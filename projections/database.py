@@ -108,7 +108,11 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
 
 
 @cache
-def _statement(table: Table, dialect: Dialect, replace: bool) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:  # noqa: FBT001
+def _statement(
+    table: Table,
+    dialect: Dialect,
+    replace: bool,  # noqa: FBT001 - a key of the cache
+) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
     """Return the text of the insert and, by the number of the column, what turns a value into the driver's."""
     quote = dialect.identifier_preparer.quote
     names = [quote(column.name) for column in table.columns]
@@ -118,7 +122,9 @@ def _statement(table: Table, dialect: Dialect, replace: bool) -> tuple[str, tupl
         keys = [quote(column.name) for column in table.primary_key]
         changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
         statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
-    processors = ((n, column.type.dialect_impl(dialect).bind_processor(dialect)) for n, column in enumerate(table.columns))
+    processors = (
+        (n, column.type.dialect_impl(dialect).bind_processor(dialect)) for n, column in enumerate(table.columns)
+    )
     return statement, tuple((n, processor) for n, processor in processors if processor)
 
 

@@ -94,9 +94,7 @@ def _holds(unless: Unless, point: Point) -> Iterator[bool]:
         yield (low is None or point.open_cases >= low) and (high is None or point.open_cases <= high)
 
 
-def _silence(
-    rule: Absence, anchors: list[Fact], history: History, status: Status, watermark: datetime
-) -> Evaluation:
+def _silence(rule: Absence, anchors: list[Fact], history: History, status: Status, watermark: datetime) -> Evaluation:
     follows = [fact for fact in history.world if fact.type in rule.absent]
     undated = any(fact.type in rule.absent for fact in history.undated)
     findings = []

@@ -58,6 +58,9 @@ class History:
 
     def __init__(self, facts: Iterable[Fact], clock: datetime) -> None:
         self.facts: dict[str, Fact] = {fact.id: fact for fact in facts}
+        self.world: list[Fact] = []
+        self.announced: list[Fact] = []
+        self.undated: list[Fact] = []
         self._targets = {fact.data["fact_id"] for fact in self.facts.values() if fact.type in ABOUT_FACTS}
         self._settle(clock)
 

@@ -126,7 +126,7 @@ def chained(previous: str, row: Sequence[Any]) -> str:
         previous: the hash of the row before, or ``GENESIS``.
         row: the values of the columns in their order; what comes after ``value`` is not looked at.
     """
-    *plain, recorded, stamped, key, headers, value = row[:_VALUE + 1]
+    *plain, recorded, stamped, key, headers, value = row[: _VALUE + 1]
     fields = [*plain, _instant(recorded), _instant(stamped), key.hex() if key is not None else None, headers]
     head = f"{previous}\n{_encode(fields)}\n".encode("utf-8", "surrogatepass")
     return hashlib.sha256(head + (value or b"")).hexdigest()
@@ -146,7 +146,7 @@ class Chain:
         self.seq = seq
         self.hash = head
 
-    def record(
+    def record(  # noqa: PLR0913 - the columns that differ between records
         self,
         record: LogRecord,
         recorded: datetime,
@@ -171,4 +171,4 @@ class Chain:
         self.seq += 1
         row = (self.partition, self.seq, *fields)
         self.hash = chained(self.hash, row)
-        return Entry(*row, self.hash, fact)
+        return Entry._make((*row, self.hash, fact))

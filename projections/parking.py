@@ -1,12 +1,11 @@
 """The records that are parked: which still are, and what they held."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Select, func, not_, select
 
 from .ledger import LogRecord
-from .tables import ledger
+from .tables import NamedRow, ledger
 
 
 def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Select[Any]:
@@ -35,7 +34,7 @@ def still_parked(partition: int | None = None, code: str = "", *, dismissed: boo
     return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)
 
 
-def record_of(row: Mapping[str, Any]) -> LogRecord:
+def record_of(row: NamedRow) -> LogRecord:
     """Return the record that a row of the ledger tells of."""
     position = (row["topic"], row["partition"], row["log_offset"])
     return LogRecord(*position, row["stamped"], row["key"], row["headers"], row["value"])

@@ -28,13 +28,16 @@ from .ledger import GENESIS, Chain, Entry, LogRecord
 from .parking import record_of, still_parked
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
-from .tables import LIVE, TOPIC, ledger, outbox, partitions
+from .tables import TOPIC, ledger, outbox, partitions
 
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
 
 
 class Lost(CasetrailError):
     """The partition was assigned to another projector; nothing of this batch was written."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} was assigned to another projector")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class Projector:
             return self._project(records, clock)
         except (Lost, SQLAlchemyError):
             raise
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it must not hold the others up
             if len(records) == 1:
                 return self._project(records, clock, failed=problem)
             middle = len(records) // 2
@@ -188,7 +191,11 @@ class Projector:
             ).mappings().one()  # fmt: skip
             chain = self._chain(start)
             entry = chain.record(
-                record_of(row), start.watermark or clock, "parked", entry="dismissal", reason=printable(f"dismissed: {reason}")
+                record_of(row),
+                start.watermark or clock,
+                "parked",
+                entry="dismissal",
+                reason=printable(f"dismissed: {reason}"),
             )
             self._finish(conn, start, [entry], chain, clock, replayed=True)
 
@@ -207,9 +214,7 @@ class Projector:
         seqs = [row["seq"] for row in rows if readable(record_of(row))]
         return self.replay(seqs, clock) if seqs else []
 
-    def _project(
-        self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None
-    ) -> Progress:
+    def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None) -> Progress:
         with self._transaction() as (conn, start):
             chain = self._chain(start)
             entries = list(judge(conn, records, chain, start.watermark, self._home, failed=failed))
@@ -230,8 +235,7 @@ class Projector:
             with writing(self.engine) as conn:
                 start = self._row(conn)
                 if start is None or _guard(start) != _guard(self.held):
-                    msg = f"partition {self.held.partition} was assigned to another projector"
-                    raise Lost(msg)
+                    raise Lost(self.held.partition)  # noqa: TRY301 - so that what was kept is forgotten
                 if start.seq != self.held.seq:
                     self._catch_up(conn)
                 yield conn, start
@@ -247,7 +251,7 @@ class Projector:
         )
         self._concluder.forget(set(conn.scalars(since)))
 
-    def _finish(
+    def _finish(  # noqa: PLR0913 - all that one transaction changes
         self,
         conn: Connection,
         start: Progress,
@@ -266,7 +270,7 @@ class Projector:
         notices = self._tell(conn, start, entries, changes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         if replayed:
-            counts.subtract(parked=len(entries))
+            counts.subtract({"parked": len(entries)})
         end = replace(
             start,
             position=start.position if position is None else position,
@@ -305,8 +309,7 @@ class Projector:
             partitions.c.seq == start.seq,
         )
         if conn.execute(update(partitions).where(unchanged).values(**vars(end))).rowcount != 1:
-            msg = f"partition {start.partition} was assigned to another projector"
-            raise Lost(msg)
+            raise Lost(start.partition)
 
     def _row(self, conn: Connection) -> Progress | None:
         row = conn.execute(select(partitions).where(self._here).with_for_update()).mappings().one_or_none()

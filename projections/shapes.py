@@ -1,6 +1,6 @@
 """The shapes that programs read: statuses, alerts and notices as plain JSON values. Grown only by addition."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import uuid5
@@ -13,7 +13,7 @@ from .alerts import NAMESPACE, Alert, Change
 from .history import Flag
 from .ledger import Entry
 from .status import UNKNOWN, Case, Status
-from .tables import LIVE
+from .tables import LIVE, NamedRow
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
@@ -64,7 +64,7 @@ def named(table: Table, row: Iterable[Any]) -> dict[str, Any]:
     return dict(zip(table.columns.keys(), row, strict=True))
 
 
-def status_json(subject: Mapping[str, Any], cases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def status_json(subject: NamedRow, cases: Iterable[NamedRow]) -> dict[str, Any]:
     """Return the status of one person from a row of ``subjects`` and their rows of ``cases``."""
     return {
         "subject_id": subject["subject_id"],
@@ -95,7 +95,7 @@ def alert_row(alert: Alert) -> tuple[Any, ...]:
     return alert
 
 
-def alert_from_row(row: Mapping[str, Any]) -> Alert:
+def alert_from_row(row: NamedRow) -> Alert:
     """Return the alert of a row of ``alerts``."""
     return Alert(**{**row, "evidence": tuple(row["evidence"])})
 
@@ -107,7 +107,7 @@ def change_row(change: Change) -> tuple[Any, ...]:
     return (alert.alert_id, alert.changes, *what)
 
 
-def change_json(row: Mapping[str, Any]) -> dict[str, Any]:
+def change_json(row: NamedRow) -> dict[str, Any]:
     """Return one step in the life of an alert; ``by`` and ``note`` only where a person took it."""
     by_person = {"by": row["person"], "note": row["note"]} if row["person"] else {}
     return {
@@ -119,7 +119,7 @@ def change_json(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def alert_json(alert: Alert, life: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def alert_json(alert: Alert, life: Iterable[NamedRow]) -> dict[str, Any]:
     """Return an alert with its life, given as rows of ``alert_changes`` in their order."""
     return {
         "alert_id": alert.alert_id,
@@ -153,7 +153,7 @@ def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any,
     return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
 
 
-def _cell(row: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+def _cell(row: NamedRow, name: str) -> dict[str, Any] | None:
     if row[f"{name}_status"] is None:
         return None
     earliest, latest = row[f"{name}_since_earliest"], row[f"{name}_since_latest"]

@@ -179,7 +179,6 @@ class Case:
         needed = _PRESUPPOSES.get(fact.type)
         anomaly = needed[1] if needed and not needed[0] & self.seen else None
         self.seen.add(fact.type)
-        self.order = fact.order
         if "authority" in fact.data:
             self.authority, self.authority_by = fact.data["authority"], fact.id
         if "charges" in fact.data:
@@ -228,6 +227,7 @@ class Case:
     def _set(self, stage: str, fact: Fact) -> None:
         self.stage = _moved(self.stage, stage, fact)
         self.ended = stage in ENDED_STAGES
+        self.order = fact.order
 
 
 class Status:

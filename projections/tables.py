@@ -6,7 +6,7 @@ The ledger, the log and the outbox are written once. The tables of conclusions (
 ``rebuild_*`` that a rebuild fills beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -40,6 +40,9 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+# A row by the names of its columns; SQLAlchemy's own are keyed by the columns themselves too.
+NamedRow = Mapping[Any, Any]
 
 Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 Big = BigInteger().with_variant(Integer, "sqlite")
@@ -219,7 +222,8 @@ def _subjects(prefix: str) -> Table:
         Column("region_fact_id", Text, comment="the fact that names it so"),
         Column("jurisdiction_fact_id", Text, comment="the fact that names it so"),
         Column("headline", Text, nullable=False, comment="one word for lists"),
-        *_cell("service", "unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office, deceased"),
+        *_cell("service", "unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office or "
+               "deceased"),
         *_cell("custody", "unknown, detained, remanded, house_arrest, bailed, released, extradited, imprisoned, "
                "sentence_served"),
         *_cell("wanted", "national, international; null: not wanted"),

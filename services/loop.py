@@ -17,6 +17,7 @@ from projections.projector import Lost, Progress, Projector
 from .locallog import LocalLog
 
 DECLARE_SECONDS = 5.0
+MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
@@ -98,7 +99,7 @@ class Loop:
         started = datetime.now(UTC)
         self.projector.project(records, started)
         took = datetime.now(UTC) - started
-        log.debug("batch_projected", partition=held.partition, records=len(records), took_ms=took.microseconds // 1000)
+        log.debug("batch_projected", partition=held.partition, records=len(records), took_ms=took // MILLISECOND)
         return True
 
     def _declare(self, now: datetime) -> None:
@@ -124,7 +125,7 @@ class Loop:
         return min(here, there)
 
     def _pause(self, stop: threading.Event, event: str) -> None:
-        seconds = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)
+        seconds = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not meet again
         self._failures += 1
         log.warning(event, partition=self.projector.held.partition, pause_seconds=round(seconds, 2))
         stop.wait(seconds)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.conclude import CACHE_FACTS
@@ -60,6 +62,15 @@ def load_settings() -> Settings:
         first = problem.errors()[0]
         variable = f"CASETRAIL_{first['loc'][0]}".upper()
         raise BadInput(f"{first['input']!r}: {first['msg']}", _described(str(first["loc"][0])), variable) from None
+
+
+def without_secrets(url: str) -> str:
+    """Return the database URL *url* as it may be shown: no password, no values of its options."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return "***"
+    return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 
 
 def _described(field: str) -> str:

@@ -578,7 +578,7 @@ def upgrade() -> None:
             "service_status",
             sa.Text(),
             nullable=True,
-            comment="unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office, deceased",
+            comment="unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office or deceased",
         ),
         sa.Column(
             "service_since_earliest",
@@ -699,7 +699,7 @@ def upgrade() -> None:
             "service_status",
             sa.Text(),
             nullable=True,
-            comment="unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office, deceased",
+            comment="unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office or deceased",
         ),
         sa.Column(
             "service_since_earliest",
@@ -801,7 +801,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.create_index("ix_subjects_due", ["position_partition", "due"], unique=False)
-
 
 
 def downgrade() -> None:

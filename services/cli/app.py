@@ -20,9 +20,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from events.errors import BadInput, CasetrailError, Infrastructure
 from projections.database import open_database
 from projections.rulebook import Rulebook, load, pack
-
-from ..migrate import revisions
-from ..settings import Settings, load_settings
+from services.migrate import revisions
+from services.settings import Settings, load_settings
 
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 

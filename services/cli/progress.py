@@ -12,7 +12,8 @@ from .app import progress_console
 class Advance(Protocol):
     """Tell of *steps* more steps, or, if *absolute*, of the number reached."""
 
-    def __call__(self, steps: int, *, absolute: bool = False) -> None: ...
+    def __call__(self, steps: int, *, absolute: bool = False) -> None:
+        """Tell of it."""
 
 
 @contextmanager
@@ -26,6 +27,9 @@ def bar(title: str, total: int | None) -> Iterator[Advance]:
         task = progress.add_task(title, total=total)
 
         def advance(steps: int, *, absolute: bool = False) -> None:
-            progress.update(task, **({"completed": steps} if absolute else {"advance": steps}))
+            if absolute:
+                progress.update(task, completed=steps)
+            else:
+                progress.update(task, advance=steps)
 
         yield advance
