@@ -241,7 +241,7 @@ class TestCorrecting:
         """The greatest published wins, so an older one would be accepted and change nothing."""
         desk.correct(fact_id, "note=x", published="2022-06-01")
 
-        with pytest.raises(BadInput, match="published 2022-06-01, outweighs this one .want --published after 2022-06"):
+        with pytest.raises(BadInput, match=r"published 2022-06-01, outweighs this one .want --published after 2022-06"):
             desk.correct(fact_id, "note=y", published="2022-05-01")
         with pytest.raises(BadInput, match="there is such a Corrected already"):
             desk.correct(fact_id, "note=y", published="2022-06-01")

@@ -20,6 +20,7 @@ from services.correcting import Known, changed, difference, look_up, make
 from services.locallog import LocalLog
 from services.migrate import migrate, revisions
 from services.publishing import STDIN, Append, Line, Result, check_files, judge, publish, read_lines
+from services.settings import without_secrets
 from services.stopping import Stop, stopping
 
 from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
@@ -56,7 +57,7 @@ def init(as_json: Json = False) -> None:
     except CommandError as problem:
         msg = f"the database's schema is at {before}, which this release does not know ({problem}; use a newer release)"
         raise Infrastructure(msg) from problem
-    shown = file or engine.url.render_as_string(hide_password=True)
+    shown = file or without_secrets(url)
     if as_json:
         emit({"database": shown, "before": before, "after": wanted})
     elif before == wanted:

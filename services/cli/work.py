@@ -1,6 +1,5 @@
 """The work itself: run and project."""
 
-import gc
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Annotated, Any
 
@@ -27,9 +26,8 @@ log = structlog.get_logger()
 @app.command("project", epilog="\b\nExample:\n  casetrail project")
 def project(as_json: Json = False) -> None:
     """Project everything that is in the log, and return."""
-    loop = _loop(settings())
+    loop = projecting(settings())
     partition = loop.projector.held.partition
-    gc.freeze()
     with bar("Projecting", loop.source.end(partition)) as advance:
         done = loop.drain(lambda now: advance(now.position, absolute=True))
     if as_json:
@@ -55,12 +53,23 @@ def run(
         if part not in PARTS:
             raise BadInput(f'"{part}" is not a part of the service', " or ".join(PARTS))
     chosen = settings()
-    loop = _loop(chosen)
+    loop = projecting(chosen)
     with stopping() as stop:
-        gc.freeze()
         log.info("started", parts=list(parts or PARTS), rules=loop.projector.rulebook.version)
         _serve(loop, stop, chosen.poll_seconds)
         log.info("stopped", position=loop.projector.held.position)
+
+
+def projecting(chosen: Settings) -> Loop:
+    """Return the projector's loop over the log, as the settings have it; from now on logs go to stderr."""
+    configure(chosen)
+    engine = database(chosen)
+    return Loop(
+        Projector(engine, rulebook(chosen), cache_facts=chosen.cache_facts),
+        LocalLog(engine),
+        batch_records=chosen.batch_records,
+        clock_margin_seconds=chosen.clock_margin_seconds,
+    )
 
 
 def _serve(loop: Loop, stop: Stop, poll_seconds: float) -> None:
@@ -73,17 +82,6 @@ def _serve(loop: Loop, stop: Stop, poll_seconds: float) -> None:
             stop.set()
     for part in working:
         part.result()
-
-
-def _loop(chosen: Settings) -> Loop:
-    configure(chosen)
-    engine = database(chosen)
-    return Loop(
-        Projector(engine, rulebook(chosen), cache_facts=chosen.cache_facts),
-        LocalLog(engine),
-        batch_records=chosen.batch_records,
-        clock_margin_seconds=chosen.clock_margin_seconds,
-    )
 
 
 def _totals(done: Progress) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Tools beside the work: schema and doctor."""
+
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from events.errors import BadInput
+from events.schemas import schema as schema_of
+from events.vocabulary import DATA
+from services.doctor import Check, examine
+
+from .app import Json, app, console, emit
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+@app.command("schema", epilog="\b\nExamples:\n  casetrail schema\n  casetrail schema Detained")
+def schema(
+    type_: Annotated[
+        str | None, typer.Argument(metavar="[TYPE]", help="A type of fact; all where none is named.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of one type of fact, or of all."""
+    if type_ is not None and type_ not in DATA:
+        raise BadInput(f'"{type_}" is not a type', _near(type_))
+    emit(schema_of(type_))
+
+
+@app.command("doctor", epilog="\b\nExample:\n  casetrail doctor")
+def doctor(as_json: Json = False) -> None:
+    """
+    Check settings, rules, database, ledger, log and clock, and say what to do where something is wrong.
+
+    Ends with 0 where nothing is, 1 for errors in the data or the rules, 2 in the settings, 3 where something is not
+    reachable. Changes nothing and prints no password.
+    """
+    checks = list(examine())
+    if as_json:
+        emit([{name: value for name, value in check._asdict().items() if name != "code"} for check in checks])
+    else:
+        _print(checks)
+    raise typer.Exit(max((check.code for check in checks if check.state == "error"), default=0))
+
+
+def _near(type_: str) -> str:
+    lower = {known.lower(): known for known in DATA}
+    near = [lower[name] for name in get_close_matches(type_.lower(), lower)]
+    return f"perhaps {' or '.join(near)}" if near else f"one of {', '.join(DATA)}"
+
+
+def _print(checks: list[Check]) -> None:
+    out = console()
+    for check in checks:
+        line = Text.assemble((f"{check.state:<8}", _STYLES[check.state]), f"{check.name:<11}", check.found)
+        out.print(line, soft_wrap=True)
+        if check.advice:
+            out.print(Text(f"{'':19}-> {check.advice}"), soft_wrap=True)

@@ -1,0 +1,239 @@
+"""What `casetrail doctor` looks at, from the settings to the clock; it changes nothing."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic_settings import DotEnvSettingsSource
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from events.edtf import format_instant
+from events.errors import BadInput, Infrastructure
+from projections.database import database_clock, open_database
+from projections.parking import still_parked
+from projections.projector import OUTCOMES
+from projections.rulebook import load, pack
+from projections.tables import partitions
+
+from .locallog import LocalLog
+from .migrate import revisions
+from .settings import Settings, load_settings, without_secrets
+
+DATA, USAGE, INFRASTRUCTURE = 1, 2, 3
+"""Exit codes of errors: in the data or the rules, in the settings, in the machine around them."""
+
+SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 50_000_000
+STALLED = timedelta(minutes=1)
+
+# As the migrations name them.
+_TRIGGERS = {
+    "sqlite": {"ledger_no_update", "ledger_no_delete", "ledger_no_replace"},
+    "postgresql": {"ledger_no_update_or_delete", "ledger_no_truncate"},
+}
+_ENABLED = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'ledger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = 'ledger'::regclass AND tgenabled IN ('O', 'A')",
+}
+
+
+class Check(NamedTuple):
+    """
+    One thing that was looked at.
+
+    Attributes:
+        name: one word for it.
+        state: how it is.
+        found: what was found.
+        advice: what to do about it; empty where it is well.
+        code: the exit code that an error of it means.
+    """
+
+    name: str
+    state: Literal["ok", "warning", "error"]
+    found: str
+    advice: str = ""
+    code: int = INFRASTRUCTURE
+
+
+def examine() -> Iterator[Check]:
+    """Yield each check as it is done; what needs something that is not there is left out."""
+    try:
+        chosen = load_settings()
+    except BadInput as problem:
+        yield Check("settings", "error", str(problem), "correct it; docs/settings.md lists them all", USAGE)
+        return
+    yield _settings(chosen)
+    version, rules = _rules(chosen)
+    yield rules
+    try:
+        yield from _database(chosen, version)
+    except Infrastructure as problem:
+        yield Check("database", "error", str(problem), "set CASETRAIL_DATABASE_URL")
+    except DBAPIError as problem:
+        yield Check(
+            "database",
+            "error",
+            f"does not answer: {' '.join(str(problem.orig).split())}",
+            "see that it runs and is reachable",
+        )
+
+
+def durability(conn: Connection) -> Check:
+    """Whether what the database said is committed survives a crash."""
+    return _journal(conn) if conn.dialect.name == "sqlite" else _commits(conn)
+
+
+def _settings(chosen: Settings) -> Check:
+    given = [f"{_variable(name)}={_value(chosen, name)}" for name in sorted(chosen.model_fields_set)]
+    found = ", ".join(given) or "none set, all defaults"
+    known = {_variable(name) for name in Settings.model_fields}
+    strange = sorted(_given() - known)
+    if not strange:
+        return Check("settings", "ok", found)
+    close = get_close_matches(strange[0], known, n=1)
+    advice = f"perhaps {close[0]}" if close else "remove it, or see docs/settings.md"
+    return Check("settings", "warning", f"{', '.join(strange)}: not a setting of casetrail; {found}", advice)
+
+
+def _variable(name: str) -> str:
+    return f"CASETRAIL_{name.upper()}"
+
+
+def _value(chosen: Settings, name: str) -> str:
+    value = str(getattr(chosen, name))
+    return without_secrets(value) if name == "database_url" else value
+
+
+def _given() -> set[str]:
+    """Return the names of all variables that mean us, of the environment and of .env."""
+    names = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    return {name for name in names if name.startswith("CASETRAIL_") and not name.startswith("CASETRAIL_TEST_")}
+
+
+def _rules(chosen: Settings) -> tuple[str | None, Check]:
+    """Return the version of the rules that would be put in force, None where there are none, and the check."""
+    try:
+        book = load(chosen.rules) if chosen.rules else pack()
+    except BadInput as problem:
+        return None, Check("rules", "error", str(problem), "correct them; `casetrail rules check FILE` says more", DATA)
+    return book.version, Check("rules", "ok", f"{len(book.rules)} rules, version {book.version}")
+
+
+def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
+    engine = open_database(chosen.database_url)
+    shown = without_secrets(chosen.database_url)
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file and not Path(file).exists():
+        yield Check("database", "error", f"there is no {file}", "run `casetrail init`, or set CASETRAIL_DATABASE_URL")
+        return
+    current, wanted = revisions(engine)
+    yield Check("database", "ok", f"{shown} answers")
+    if file:
+        yield _file(Path(file))
+    if current != wanted:
+        found = f"at {current or 'nothing'}, this release wants {wanted}"
+        yield Check("schema", "error", found, "run `casetrail init` (of a newer release, where that does not help)")
+        return
+    yield Check("schema", "ok", f"at {current}")
+    with engine.connect() as conn:
+        yield durability(conn)
+        yield _append_only(conn)
+        yield from _progress(conn, engine, rules_version)
+        yield _clock(conn, chosen)
+    engine.dispose()
+
+
+def _file(file: Path) -> Check:
+    folder = file.absolute().parent
+    if not os.access(file, os.W_OK) or not os.access(folder, os.W_OK):
+        found = f"{file} or its folder may not be written"
+        return Check("file", "error", found, "let this user write both: SQLite keeps two files beside it")
+    free = shutil.disk_usage(folder).free
+    found = f"writable, {free // 1_000_000} MB free on its disk"
+    if free < FULL_BYTES:
+        return Check("file", "error", found, "make room: nothing can be accepted or projected soon")
+    return Check("file", "warning", found, "make room") if free < SCARCE_BYTES else Check("file", "ok", found)
+
+
+def _journal(conn: Connection) -> Check:
+    journal, synchronous = (conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous"))
+    found = f"journal_mode {journal}, synchronous {synchronous}"
+    if (journal, synchronous) == ("wal", 2):
+        return Check("durability", "ok", found)
+    return Check(
+        "durability", "error", f"{found} (want wal, 2)", "put the file on a local disk: WAL needs shared memory"
+    )
+
+
+def _commits(conn: Connection) -> Check:
+    settings = {name: conn.exec_driver_sql(f"SHOW {name}").scalar() for name in ("fsync", "synchronous_commit")}
+    found = ", ".join(f"{name} {value}" for name, value in settings.items())
+    if "off" in settings.values():
+        return Check(
+            "durability", "warning", found, "turn them on: a crash of the server would lose what was committed"
+        )
+    return Check("durability", "ok", found)
+
+
+def _append_only(conn: Connection) -> Check:
+    dialect = conn.dialect.name
+    missing = _TRIGGERS[dialect] - set(conn.scalars(text(_ENABLED[dialect])))
+    if missing:
+        found = f"the ledger can be changed: {', '.join(sorted(missing))} missing or disabled"
+        return Check(
+            "ledger", "error", found, "find out who did it, run `casetrail audit verify`, make them again", DATA
+        )
+    return Check("ledger", "ok", "the database refuses to change it")
+
+
+def _progress(conn: Connection, engine: Engine, rules_version: str | None) -> Iterator[Check]:
+    """Hold the log, the counts and the rules in force against the position of each partition."""
+    log = LocalLog(engine)
+    rows = {row["partition"]: row for row in conn.execute(select(partitions)).mappings()}
+    for partition in log.partitions:
+        end = log.end(partition)
+        row = rows.get(partition)
+        if row is None:
+            yield Check("log", "ok", f"{end} records, nothing projected yet")
+            continue
+        yield _lag(end, row["position"], row["progressed"])
+        if row["read"] != sum(row[outcome] for outcome in OUTCOMES):
+            yield Check("counts", "error", "do not add up to the records read", "run `casetrail audit verify`", DATA)
+        if rules_version and row["rules_version"] != rules_version:
+            since = format_instant(row["rules_since"]) if row["rules_since"] else "the first record"
+            found = f"version {row['rules_version']} is in force since {since}"
+            yield Check("rules", "warning", found, f"version {rules_version} comes into force with the next projector")
+    parked = conn.scalar(select(func.count()).select_from(still_parked().subquery())) or 0
+    if parked:
+        yield Check("parked", "warning", f"{parked} records", "see `casetrail parked list`")
+
+
+def _lag(end: int, position: int, progressed: datetime | None) -> Check:
+    if position > end:
+        found = f"ends at {end}, yet was read up to {position}: records are gone"
+        return Check("log", "error", found, "restore the log from a backup; the ledger still holds them", DATA)
+    found = f"{end} records, {end - position} of them not projected yet"
+    if position < end and (progressed is None or datetime.now(UTC) - progressed > STALLED):
+        return Check("log", "warning", found, "run `casetrail project` or `casetrail run`")
+    return Check("log", "ok", found)
+
+
+def _clock(conn: Connection, chosen: Settings) -> Check:
+    """Hold this machine's clock against the database's and against what was recorded already."""
+    here, there = datetime.now(UTC), database_clock(conn)
+    margin = timedelta(seconds=chosen.clock_margin_seconds)
+    off = (here - there).total_seconds()
+    if abs(here - there) > margin:
+        return Check(
+            "clock", "error", f"{off:+.1f} s off the database's", "set the clocks: no projector works like that"
+        )
+    watermark = conn.scalar(select(func.max(partitions.c.watermark)))
+    if watermark is not None and watermark - here > margin:
+        found = f"{format_instant(here)}, yet the log was read up to {format_instant(watermark)}"
+        return Check("clock", "error", found, "set the clock, which is behind or was ahead")
+    return Check("clock", "ok", "agrees with the database and the records")
