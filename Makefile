@@ -1,8 +1,9 @@
-# Needs python3 (3.11 or newer) and make. Everything else goes into .venv, from the locks in requirements/.
+# Needs python3 (3.11 or newer) and make. Everything else goes into .venv, from the locks in requirements/;
+# a broker and a database server for development run from .cache.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint lock clean
+.PHONY: help install demo kafka postgres test lint lock clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,6 +20,12 @@ install: $(VENV)/installed ## set up .venv, so that the command is .venv/bin/cas
 demo: $(VENV)/installed ## show what this is for, with a real example and a new database
 	@scripts/demo $(VENV)/bin/casetrail
 
+kafka: ## run Apache Kafka on 127.0.0.1:9092 (or KAFKA_PORT) until Ctrl-C; needs Java and Maven
+	@scripts/kafka
+
+postgres: ## run PostgreSQL on 127.0.0.1:5433 (or PG_PORT) until Ctrl-C; needs its server installed
+	@scripts/postgres
+
 test: lint ## run everything that CI runs
 	@$(PYTHON) -m pytest -n $(WORKERS)
 
@@ -33,8 +40,8 @@ lock: $(VENV)/bin/uv ## remake the locks in requirements/ (the newest versions t
 	@$(COMPILE) --constraint requirements/test.txt pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) --constraint requirements/test.txt --group build -o requirements/build.txt
 
-clean: ## remove .venv, caches and the demo's database
-	@rm -rf $(VENV) build dist demo.db demo.db-wal demo.db-shm .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove .venv, caches, what make kafka and make postgres kept, and the demo's database
+	@rm -rf $(VENV) .cache build dist demo.db demo.db-wal demo.db-shm .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One lock for Python 3.11 and newer; no addresses in it, the registry is the business of the machine that installs.

@@ -74,7 +74,7 @@ def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int
     """
     unseen = [and_(outbox.c.partition == partition, outbox.c.n > n) for partition, n in cursor.items()]
     query = select(outbox.c.partition, outbox.c.n, outbox.c.notice).where(
-        or_(outbox.c.partition.not_in(cursor), *unseen)
+        outbox.c.kind == "notice", or_(outbox.c.partition.not_in(cursor), *unseen)
     )
     query = query.where(outbox.c.kind == "notice")
     rows = conn.execute(query.order_by(outbox.c.partition, outbox.c.n).limit(NOTICES))

@@ -1,12 +1,12 @@
 """What would have been known, and when, had casetrail been running: the same core over a file, in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from events.decode import complete, recorded_of
 from events.edtf import format_instant
@@ -23,23 +23,34 @@ BATCH = 4000
 
 
 class Line(NamedTuple):
-    """One line of the file: its number from 1, when it counts as recorded, its record, and what is wrong with it."""
+    """
+    One line of the file.
+
+    Attributes:
+        number: from 1.
+        recorded: the instant from which on it counts as known, aware UTC.
+        key: the person's id as the key of a record; None for a bad line.
+        value: the fact's bytes; None for a bad line, which is parked whatever is in it.
+        problem: what is wrong with a bad line.
+    """
 
     number: int
     recorded: datetime
     key: bytes | None
-    value: bytes
+    value: bytes | None
     problem: Unreadable | None
 
 
 class Backtest(NamedTuple):
-    """The report, in the shape of the design's section 8, and the lines that could not be read."""
+    """The report, in the shape of the design's section 8, and the bad lines in the order of the file."""
 
     report: dict[str, Any]
     bad: list[Line]
 
 
-def backtest(lines: Iterable[bytes], rulebook: Rulebook, until: datetime) -> Backtest:
+def backtest(
+    lines: Iterable[bytes], rulebook: Rulebook, until: datetime, tell: Callable[[int], None] = lambda _: None
+) -> Backtest:
     """
     Replay *lines* of facts in the order in which they were recorded, and let the clock stop at *until*.
 
@@ -48,50 +59,64 @@ def backtest(lines: Iterable[bytes], rulebook: Rulebook, until: datetime) -> Bac
             unreadable line takes the one before it. Ties stay in file order; blank lines are passed over.
         rulebook: the rules in force all the time.
         until: lines recorded later are not read; the watermark at the end. Aware UTC.
+        tell: called with the number of lines replayed since the last call.
     """
-    read = sorted((line for line in _dated(lines, until) if line.recorded <= until), key=lambda line: line.recorded)
+    kept = [line for line in _dated(lines, until) if line.recorded <= until]
+    report = _replay(sorted(kept, key=attrgetter("recorded")), rulebook, until, tell)
+    return Backtest(report, [line for line in kept if line.problem])
+
+
+def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> dict[str, Any]:
     engine = open_database("sqlite://")
     try:
         METADATA.create_all(engine)
         projector = Projector(engine, rulebook)
-        projector.assign(read[0].recorded if read else until)
-        for start in range(0, len(read), BATCH):
+        projector.assign(lines[0].recorded if lines else until)
+        for start in range(0, len(lines), BATCH):
+            batch = lines[start : start + BATCH]
             records = [
-                LogRecord(TOPIC, 0, start + index, line.recorded, line.key, None, line.value)
-                for index, line in enumerate(read[start : start + BATCH])
+                LogRecord(TOPIC, 0, offset, line.recorded, line.key, None, line.value)
+                for offset, line in enumerate(batch, start)
             ]
             projector.project(records, until)
+            tell(len(batch))
         projector.pass_time(until, until)
         with engine.connect() as conn:
-            report = _report(conn, projector, until)
+            return _report(conn, projector, until)
     finally:
         engine.dispose()
-    return Backtest(report, [line for line in read if line.problem])
 
 
-def _dated(lines: Iterable[bytes], until: datetime) -> Iterable[Line]:
+def _dated(lines: Iterable[bytes], until: datetime) -> Iterator[Line]:
+    """Yield the lines, each with its instant, in the order of the file but for bad ones at its beginning."""
     before = None
-    waiting: list[tuple[int, bytes, Unreadable]] = []
+    waiting: list[tuple[int, Unreadable]] = []
     for number, raw in enumerate(lines, 1):
         value = raw.strip(b"\r\n")
         if not value.strip():
             continue
         try:
-            fact, whole = complete(value, until)
-            recorded = recorded_of(value) or fact.published.latest
+            before, key, whole = _known(value, until)
         except Unreadable as problem:
             if before is None:
-                waiting.append((number, value, problem))
+                waiting.append((number, problem))
             else:
-                yield Line(number, before, None, value, problem)
+                yield Line(number, before, None, None, problem)
             continue
-        assert recorded is not None, "published always has an end"
-        # Unreadable lines before the first readable one have none before them, and take its instant.
-        yield from (Line(n, recorded, None, unread, problem) for n, unread, problem in waiting)
+        # Bad lines before the first good one have none before them, and take its instant.
+        yield from (Line(bad, before, None, None, problem) for bad, problem in waiting)
         waiting = []
-        before = recorded
-        yield Line(number, recorded, fact.subject.encode(), whole, None)
-    yield from (Line(n, until, None, unread, problem) for n, unread, problem in waiting)
+        yield Line(number, before, key, whole, None)
+    yield from (Line(bad, until, None, None, problem) for bad, problem in waiting)
+
+
+def _known(line: bytes, until: datetime) -> tuple[datetime, bytes, bytes]:
+    """Return when the fact of a *line* counts as known, and key and value of its record."""
+    recorded = recorded_of(line) if b'"recorded"' in line else None
+    fact, whole = complete(line, until)
+    known = recorded or fact.published.latest
+    assert known is not None, "published always has an end"
+    return known, fact.subject.encode(), whole
 
 
 def _report(conn: Connection, projector: Projector, until: datetime) -> dict[str, Any]:
@@ -111,19 +136,18 @@ def _report(conn: Connection, projector: Projector, until: datetime) -> dict[str
 
 
 def _subjects(conn: Connection) -> list[dict[str, Any]]:
-    cases = select(LIVE.cases).order_by(LIVE.cases.c.subject_id, LIVE.cases.c.case_id)
-    of = {
-        subject_id: list(rows)
-        for subject_id, rows in groupby(conn.execute(cases).mappings(), key=itemgetter("subject_id"))
-    }
-    subjects = conn.execute(select(LIVE.subjects).order_by(LIVE.subjects.c.subject_id)).mappings()
-    return [status_json(row, of.get(row["subject_id"], [])) for row in subjects]
+    cases = _by_owner(conn, select(LIVE.cases).order_by(LIVE.cases.c.subject_id, LIVE.cases.c.case_id))
+    subjects = conn.execute(select(LIVE.subjects).order_by(LIVE.subjects.c.subject_id))
+    return [status_json(row._asdict(), cases.get(row.subject_id, [])) for row in subjects]
 
 
 def _alerts(conn: Connection) -> list[dict[str, Any]]:
-    changes = select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n)
-    life = {
-        alert_id: list(rows) for alert_id, rows in groupby(conn.execute(changes).mappings(), key=itemgetter("alert_id"))
-    }
-    alerts = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id)).mappings()
-    return [alert_json(alert_from_row(row), life[row["alert_id"]]) for row in alerts]
+    life = _by_owner(conn, select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n))
+    alerts = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id))
+    return [alert_json(alert_from_row(row._asdict()), life[row.alert_id]) for row in alerts]
+
+
+def _by_owner(conn: Connection, query: Select[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of *query* by the value of their first column, by which they are sorted."""
+    rows = conn.execute(query)
+    return {owner: [row._asdict() for row in owned] for owner, owned in groupby(rows, key=itemgetter(0))}

@@ -96,8 +96,9 @@ class Concluder:
     ) -> datetime | None:
         if not entries:
             return watermark
+        before = watermark
         subject_ids = {e.subject_id for e in entries if e.subject_id and _speaks_of_subject(e)}
-        casefiles = self._open(conn, subject_ids, watermark, before=entries[0].seq)
+        casefiles = self._open(conn, subject_ids, watermark, end=entries[0].seq)
         for entry in entries:
             if entry.entry != "acknowledgement":
                 watermark = max(watermark or entry.recorded, entry.recorded)
@@ -106,14 +107,21 @@ class Concluder:
         for casefile in casefiles.values():
             casefile.pass_time(watermark or BEGINNING)
         self._write(conn, casefiles.values(), changes)
-        self._fire(conn, watermark, changes, before=entries[-1].seq + 1)
+        self._fire(conn, before, watermark, changes, end=entries[-1].seq + 1)
         return watermark
 
-    def _fire(self, conn: Connection, watermark: datetime | None, changes: list[Change], before: int) -> None:
-        """Fire the timers of everybody else in the partition, a bounded number of people at a time."""
-        subjects = self.tables.subjects
+    def _fire(
+        self, conn: Connection, before: datetime | None, watermark: datetime | None, changes: list[Change], end: int
+    ) -> None:
+        """
+        Fire the timers of everybody else in the partition, a bounded number of people at a time.
+
+        Their casefiles stand at the watermark *before* the batch: what was announced for an instant since then
+        must come in at that instant.
+        """
         if watermark is None:
             return
+        subjects = self.tables.subjects
         overdue = (
             select(subjects.c.subject_id)
             .where(subjects.c.position_partition == self.partition, subjects.c.due < watermark)
@@ -121,7 +129,7 @@ class Concluder:
             .limit(CHUNK)
         )
         while subject_ids := set(conn.scalars(overdue)):
-            casefiles = self._open(conn, subject_ids, watermark, before)
+            casefiles = self._open(conn, subject_ids, before, end)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)
             self._write(conn, casefiles.values(), changes)
@@ -142,7 +150,7 @@ class Concluder:
         while subject_ids := conn.scalars(
             everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
         ).all():
-            casefiles = self._open(conn, set(subject_ids), since, before=entry.seq)
+            casefiles = self._open(conn, set(subject_ids), watermark, end=entry.seq)
             for casefile in casefiles.values():
                 casefile.change_rules(self.rulebook, since)
             self._write(conn, casefiles.values(), changes)
@@ -150,9 +158,9 @@ class Concluder:
         return since
 
     def _open(
-        self, conn: Connection, subject_ids: set[str], watermark: datetime | None, before: int
+        self, conn: Connection, subject_ids: set[str], watermark: datetime | None, end: int
     ) -> dict[str, Casefile]:
-        """Return the casefiles of *subject_ids* as they stood before the ledger's row *before*."""
+        """Return the casefiles of *subject_ids* as they stood before the ledger's row *end*."""
         casefiles: dict[str, Casefile] = {}
         for subject_id in sorted(subject_ids):
             casefile = self._casefiles.get(subject_id)
@@ -161,19 +169,19 @@ class Concluder:
                 casefiles[subject_id] = casefile
         missing = sorted(subject_ids - casefiles.keys())
         if missing:
-            for casefile in self._load(conn, missing, watermark, before):
+            for casefile in self._load(conn, missing, watermark, end):
                 casefiles[casefile.subject_id] = casefile
         return casefiles
 
     def _load(
-        self, conn: Connection, subject_ids: list[str], watermark: datetime | None, before: int
+        self, conn: Connection, subject_ids: list[str], watermark: datetime | None, end: int
     ) -> Iterator[Casefile]:
         facts = defaultdict(list)
         applied = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(conn, ledger.c.subject_id, subject_ids),
             ledger.c.outcome == "applied",
             ledger.c.partition == self.partition,
-            ledger.c.seq < before,
+            ledger.c.seq < end,
         )
         for subject_id, headers, value, recorded in conn.execute(applied):
             facts[subject_id].append(again(headers, value, recorded))

@@ -231,6 +231,7 @@ class Projector:
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
         """Begin a write: lock the partition's row and see that it is still ours."""
+        held = self.held
         try:
             with writing(self.engine) as conn:
                 start = self._row(conn)
@@ -241,6 +242,7 @@ class Projector:
                 yield conn, start
         except BaseException:
             # The casefiles have taken steps that were rolled back.
+            self.held = held
             self._concluder.forget()
             raise
 

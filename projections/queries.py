@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, select, text
 from events.decode import restore
 
 from .conclude import folded
+from .ledger import event_of
 from .shapes import case_row, named, status_json, subject_row
 from .status import Status
 from .story import NOW, Line, Moment, Story, story
@@ -181,6 +182,7 @@ def _described(wanted: Filter, agency: str | None, jurisdiction: str | None) -> 
 def _facts() -> Select[Any]:
     return select(
         ledger.c.subject_id,
+        ledger.c.headers,
         ledger.c.value,
         ledger.c.recorded,
         ledger.c.partition,
@@ -191,7 +193,8 @@ def _facts() -> Select[Any]:
 
 
 def _line(row: Row[Any]) -> Line:
-    return Line(restore(row.value, row.recorded), row.partition, row.log_offset, row.seq, row.hash, row.value)
+    event = event_of(row.headers, row.value)
+    return Line(restore(event, row.recorded), row.partition, row.log_offset, row.seq, row.hash, event)
 
 
 def _concluded(watermark: datetime | None) -> datetime:

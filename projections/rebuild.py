@@ -210,7 +210,7 @@ def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
 
 
 def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
-    """Yield the changes that the live tables do not have, each with its partition; those of one alert in their order."""
+    """Yield the changes that the live tables do not have, each with its partition, an alert's in their order."""
     live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
     known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
     # An acknowledgement bears a person's time, which can be before that of the change it follows.

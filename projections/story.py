@@ -34,7 +34,7 @@ NOW = Moment()
 
 
 class Line(NamedTuple):
-    """A fact and its row in the ledger: position, place in the chain, hash in hex, and the bytes as they came."""
+    """A fact and its row in the ledger: position, place in the chain, hash in hex, and its JSON form in bytes."""
 
     fact: Fact
     partition: int

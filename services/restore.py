@@ -1,92 +1,103 @@
 """Move an export into an empty database, ``recorded`` kept."""
 
 import base64
-import binascii
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, select, update
 
-from events.decode import complete, recorded_of
-from events.edtf import parse_instant
-from events.errors import BadInput, Infrastructure, Unreadable
+from events.decode import decode, recorded_of
+from events.errors import BadInput, Infrastructure
 from projections.tables import ledger, partitions
 
-from .locallog import LocalLog
+from .locallog import LocalLog, Stamped
+
+OTHER_OUTCOMES = frozenset({"duplicate", "conflict"})
+
+EXPORTED = "a line of `casetrail audit export`"
 
 
-def restore(engine: Engine, lines: Iterable[bytes], name: str) -> int:
+def restore(log: LocalLog, lines: Iterable[bytes], name: str, until: datetime) -> int:
     """
-    Append every line of an export to the empty log of *engine*, with its ``recorded`` as the log's stamp.
+    Append every line of an export to an empty log, with its ``recorded`` as the log's stamp.
 
     All lines go in or none does.
 
     Args:
-        engine: the database: migrated, and nothing projected in it yet.
+        log: of a database that is migrated, and in which nothing was published or projected yet.
         lines: what `casetrail audit export` wrote, with or without ``--all``.
         name: the file's name, for errors.
+        until: the present; nothing was recorded later. Aware UTC.
 
     Returns:
         how many lines went in.
 
     Raises:
-        BadInput: saying which line is not of an export, or not in the order of ``recorded``.
-        Infrastructure: if the database is not empty.
+        BadInput: naming the first line that is not of an export, or not in the order of ``recorded``.
+        Infrastructure: if the database has been in use.
     """
-    with engine.connect() as conn:
-        used = conn.scalar(select(partitions.c.watermark).where(partitions.c.watermark.is_not(None)).limit(1))
-        if used is not None or conn.scalar(select(ledger.c.seq).where(ledger.c.outcome.is_not(None)).limit(1)):
-            msg = "the database has been in use (want one fresh from `casetrail init`)"
-            raise Infrastructure(msg)
-    return LocalLog(engine).restore(_records(lines, name))
+    return log.restore(_records(lines, name, until), _see_that_it_is_fresh)
 
 
-def _records(lines: Iterable[bytes], name: str) -> Iterator[tuple[datetime, bytes | None, bytes]]:
+def _see_that_it_is_fresh(conn: Connection) -> None:
+    """Refuse a database in which time has passed: what it recorded next would be recorded after that."""
+    # Whoever projects there and has seen the log empty must look again before it lets time pass.
+    conn.execute(update(partitions).values(epoch=partitions.c.epoch + 1))
+    passed = conn.scalar(select(partitions.c.partition).where(partitions.c.watermark.is_not(None)).limit(1))
+    if passed is not None or conn.scalar(select(ledger.c.seq).where(ledger.c.outcome.is_not(None)).limit(1)):
+        raise Infrastructure("the database has been in use (want one fresh from `casetrail init`)")
+
+
+def _records(lines: Iterable[bytes], name: str, until: datetime) -> Iterator[Stamped]:
     before = datetime.min.replace(tzinfo=UTC)
     for number, raw in enumerate(lines, 1):
-        value = raw.strip(b"\r\n")
-        if not value.strip():
+        line = raw.strip(b"\r\n")
+        if not line.strip():
             continue
-        where = f"{name}:{number}"
-        recorded, key, whole = _parked(value, where) or _fact(value, where)
-        if recorded < before:
-            what = f"recorded {recorded.isoformat()} is before that of the line before"
-            raise BadInput(what, "the lines in the order in which they were exported", where)
+        try:
+            recorded, event = _recorded(line, before, until)
+            if event.get("outcome") != "forwarded":
+                # A record that was sent on stands once more, where it went to.
+                yield recorded, *(_bytes(event) if "value_base64" in event else _fact(event))
+        except BadInput as problem:
+            raise problem.at(f"{name}:{number}") from None
         before = recorded
-        yield recorded, key, whole
 
 
-def _fact(value: bytes, where: str) -> tuple[datetime, bytes | None, bytes]:
-    try:
-        recorded = recorded_of(value)
-        if b'"outcome"' in value:
-            value = _as_it_came(value)
-        fact, whole = complete(value, recorded or datetime.min.replace(tzinfo=UTC))
-    except Unreadable as problem:
-        raise problem.at(where) from None
+def _recorded(line: bytes, before: datetime, until: datetime) -> tuple[datetime, dict[str, Any]]:
+    recorded = recorded_of(line)
     if recorded is None:
-        what = "the line has no `recorded`"
-        raise BadInput(what, "a line of `casetrail audit export`; `casetrail publish` takes others", where)
-    return recorded, fact.subject.encode(), whole
+        raise BadInput("the line has no `recorded`", f"{EXPORTED}; `casetrail publish` takes others")
+    event: dict[str, Any] = from_json(line)
+    if recorded < before:
+        raise BadInput(
+            f"`recorded` {event['recorded']} is before that of the line before", "the lines in the order of the export"
+        )
+    if recorded > until:
+        raise BadInput(f"`recorded` {event['recorded']} is yet to come", "an instant that has been")
+    return recorded, event
 
 
-def _as_it_came(value: bytes) -> bytes:
-    """Return a line of ``--all`` without what the export said of it."""
-    event = from_json(value)
-    return to_json({name: event[name] for name in event if name not in {"outcome", "reason"}})
+def _fact(event: dict[str, Any]) -> tuple[bytes, None, bytes]:
+    """Return key, headers and value of a fact: without what the export said of it, else as it came."""
+    said = {"recorded", *({"outcome", "reason"} if event.get("outcome") in OTHER_OUTCOMES else ())}
+    value = to_json({name: event[name] for name in event if name not in said})
+    return decode(value).subject.encode(), None, value
 
 
-def _parked(value: bytes, where: str) -> tuple[datetime, bytes | None, bytes] | None:
-    """Return a line of ``--all`` that holds a record which could not be read; None if it is not one."""
-    if b'"value_base64"' not in value:
-        return None
+def _bytes(line: dict[str, Any]) -> tuple[bytes | None, list[list[str]] | None, bytes | None]:
+    """Return key, headers and value of a record that could not be read."""
     try:
-        line = json.loads(value)
-        if line.get("outcome") != "parked":
-            return None
-        return parse_instant(line["recorded"]), None, base64.b64decode(line["value_base64"], validate=True)
-    except (ValueError, KeyError, AttributeError, binascii.Error, BadInput) as problem:
-        what = f"not a parked record: {problem}"
-        raise BadInput(what, "a line of `casetrail audit export --all`", where) from None
+        headers = line["headers"]
+        if headers is not None:
+            headers = [[name + "", value + ""] for name, value in headers]
+        return _decoded(line["key_base64"]), headers, _decoded(line["value_base64"])
+    except (ValueError, KeyError, TypeError) as problem:
+        what = f"{problem} is missing" if isinstance(problem, KeyError) else f"not a record: {problem}"
+        raise BadInput(what, f"{EXPORTED} --all") from None
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)

@@ -24,6 +24,8 @@ from projections.tables import LIVE, METADATA, TOPIC
 Line = dict[str, Any]
 Row = dict[str, Any]
 
+NOW = parse_instant("2022-01-01T00:00:00Z")
+"""The publisher's clock, which decides nothing."""
 SOURCES = [{"title": "Decree"}]
 CASE_TRACK_CASE = "c"
 _PLAIN_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
@@ -187,7 +189,7 @@ def records(lines: Iterable[Line | bytes], first: int = 0, stamped: str | None =
     for offset, line in enumerate(lines, first):
         key, value = None, line if isinstance(line, bytes) else story(line)[0]
         if not isinstance(line, bytes):
-            read, value = complete(value, last)
+            read, value = complete(value, NOW)
             key = read.subject.encode()
             last = instant(stamped) if stamped else fact(line).recorded
         found.append(LogRecord(TOPIC, 0, offset, last, key, None, value))

@@ -1,5 +1,7 @@
 """audit verify, head, export, import; rebuild; backtest."""
 
+import codecs
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,34 +10,27 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
 from projections import audit as ledger_audit
 from projections.backtest import backtest as replay
 from projections.database import snapshot
-from projections.projector import Projector
-from projections.rebuild import Difference, rebuild as conclude_again
-from projections.rulebook import load, pack
+from projections.rebuild import Difference
+from projections.rebuild import rebuild as conclude_again
+from projections.rulebook import load
 from projections.tables import ledger
+from services.restore import restore
 
-from ..locallog import LocalLog
-from ..loop import Loop
-from ..restore import restore
-from .app import (
-    FINDINGS,
-    Json,
-    app,
-    console,
-    database,
-    emit,
-    rulebook,
-    say,
-    settings,
-)
-from .progress import bar
+from .app import FINDINGS, Json, app, console, database, emit, fail, rulebook, say, settings
+from .progress import Advance, bar
+from .wording import cell, safe
+from .work import projecting
+
+HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 audit_app = typer.Typer(
     help="The audit trail: hold it against itself, note its head, carry its facts elsewhere.", no_args_is_help=True
@@ -45,94 +40,123 @@ app.add_typer(audit_app, name="audit")
 InFile = Annotated[str, typer.Argument(metavar="FILE", help="A file of NDJSON, or - for standard input.")]
 
 
-@audit_app.command(epilog="Example: casetrail audit verify --head 6f1e...")
+@audit_app.command(epilog="\b\nExamples:\n  casetrail audit verify\n  casetrail audit verify --head HASH --head HASH")
 def verify(
     head: Annotated[
         list[str] | None,
-        typer.Option(help="A hash that `audit head` printed earlier and that was kept elsewhere; repeatable."),
+        typer.Option(metavar="HASH", help="What `audit head` printed earlier and was kept elsewhere; repeatable."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Walk the chain and the counts of every partition; name the first bad position; exit 1 if there is one."""
-    engine = database(settings())
-    with snapshot(engine) as conn, bar("Verifying", conn.scalar(select(func.count()).select_from(ledger))) as advance:
+    """
+    Walk the chain and the counts of every partition, and name the first bad position in each; exit 1 if there is one.
+
+    A chain that was rewritten whole holds in itself: only a head kept elsewhere tells. Any earlier head will do.
+    """
+    for given in head or ():
+        if not HASH.fullmatch(given):
+            raise BadInput(f'"{given}" is not a hash', "64 hex digits, as `casetrail audit head` prints them", "--head")
+    with snapshot(database(settings())) as conn, bar("Verifying", _rows(conn)) as advance:
         verdict = ledger_audit.verify(conn, head or [], advance)
     if as_json:
-        emit({"rows": verdict.rows, "findings": [finding._asdict() for finding in verdict.findings]})
+        rows = [{"partition": partition, "rows": count} for partition, count in verdict.rows.items()]
+        emit({"rows": rows, "findings": [finding._asdict() for finding in verdict.findings]})
     else:
-        for finding in verdict.findings:
-            print(_worded(finding))
-        if not verdict.findings:
-            for partition, rows in verdict.rows.items():
-                print(f"partition {partition}: {rows} rows, chain and counts hold")
+        _print_verdict(verdict)
     if verdict.findings:
         raise typer.Exit(FINDINGS)
 
 
-@audit_app.command("head", epilog="Example: casetrail audit head --json > head-2026-01-31.json")
+@audit_app.command(
+    "head", epilog="\b\nExamples:\n  casetrail audit head\n  casetrail audit head --json > head-2026-01-31.json"
+)
 def show_head(as_json: Json = False) -> None:
-    """Print each partition's last hash, for keeping where nobody can change it."""
-    with database(settings()).connect() as conn:
+    """Print each partition's last hash, for keeping where nobody who can write to the database can change it."""
+    with snapshot(database(settings())) as conn:
         heads = ledger_audit.heads(conn)
     if as_json:
         emit(heads)
         return
     for head in heads:
         print(f"{head['hash']}  partition {head['partition']}, row {head['seq']}, {head['recorded']}")
+    if not heads:
+        say("the ledger is empty")
 
 
-@audit_app.command("export", epilog="Example: casetrail audit export -o facts.ndjson")
+@audit_app.command(
+    "export",
+    epilog="\b\nExamples:\n  casetrail audit export -o facts.ndjson\n  casetrail audit export | gzip > f.gz",
+)
 def export_facts(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; standard output if left out.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="The other outcomes too, each with its reason.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Duplicates, conflicts and what is parked too, for a restore that keeps them.")
+    ] = False,
 ) -> None:
-    """Write the applied facts as NDJSON that `publish`, `backtest` and `audit import` take, with their `recorded`."""
-    engine = database(settings())
-    with snapshot(engine) as conn, _sink(output) as sink:
-        with bar("Exporting", conn.scalar(select(func.count()).select_from(ledger))) as advance:
-            for line in ledger_audit.export(conn, everything=everything):
-                sink.write(line + b"\n")
-                advance(1)
+    """
+    Write the applied facts as NDJSON that `publish`, `backtest` and `audit import` take, with their `recorded`.
+
+    Acknowledgements of alerts, dismissals of parked records and the rules once in force do not travel: to keep those,
+    copy the database itself.
+    """
+    with snapshot(database(settings())) as conn, _sink(output) as sink, bar("Exporting", _rows(conn)) as advance:
+        for line in ledger_audit.export(conn, everything=everything):
+            sink.write(line + b"\n")
+            advance(1)
 
 
-@audit_app.command("import", epilog="Example: casetrail init && casetrail audit import facts.ndjson")
+@audit_app.command(
+    "import",
+    epilog="\b\nExamples:\n  casetrail init && casetrail audit import facts.ndjson\n"
+    "  gunzip -c f.gz | casetrail audit import -",
+)
 def import_facts(source: InFile, as_json: Json = False) -> None:
-    """Move an export into an empty database and project it, every `recorded` kept: a restore, or a change of database."""
-    chosen = settings()
-    engine, rules = database(chosen), rulebook(chosen)
-    with _source(source) as lines:
-        count = restore(engine, lines, source)
-    loop = Loop(
-        Projector(engine, rules, cache_facts=chosen.cache_facts),
-        LocalLog(engine),
-        batch_records=chosen.batch_records,
-        clock_margin_seconds=chosen.clock_margin_seconds,
-    )
+    """
+    Move an export into an empty database and project it: a restore, or a change of database.
+
+    Every `recorded` is kept, so that statuses, alerts and their lives come out as they were, under the rules now in
+    force. All lines go in or, if one is bad, none. Acknowledgements, and dismissals of parked records, do not travel.
+    """
+    loop = projecting(settings())
+    with _source(source) as lines, bar("Importing", None) as advance:
+        try:
+            count = restore(loop.source, _counted(lines, advance), source, datetime.now(UTC))
+        except BadInput as problem:
+            fail(str(problem), FINDINGS)
     with bar("Projecting", count) as advance:
         held = loop.drain(lambda held: advance(held.position, absolute=True))
     if as_json:
-        emit({"imported": count, "applied": held.applied, "parked": held.parked})
+        names = ("applied", "duplicate", "conflict", "parked")
+        emit({"imported": count} | {name: getattr(held, name) for name in names})
     else:
         say(f"{count} records imported, {held.applied} facts applied, {held.parked} parked")
 
 
-@app.command(epilog="Example: casetrail rebuild --check")
+@app.command(epilog="\b\nExamples:\n  casetrail rebuild\n  casetrail rebuild --check --json")
 def rebuild(
     check: Annotated[
-        bool, typer.Option("--check", help="Compare only: exit 1 if a row came out otherwise, and change nothing.")
+        bool, typer.Option("--check", help="Only compare: exit 1 if a row came out otherwise, and change nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Conclude everything again from the first record; list each row that came out otherwise and put it in place."""
+    """
+    Conclude everything again from the first record; list each row that came out otherwise and put it in place.
+
+    Projectors may go on meanwhile. Nothing is sent twice. One that was interrupted is taken up where it stopped.
+    """
     chosen = settings()
     engine = database(chosen)
     with engine.connect() as conn:
-        total = conn.scalar(select(func.count()).select_from(ledger))
+        total = _rows(conn)
     with bar("Rebuilding", total) as advance:
         differences = conclude_again(
-            engine, rulebook(chosen), lambda done, _: advance(done, absolute=True), exchange=not check
+            engine,
+            rulebook(chosen),
+            lambda done: advance(done, absolute=True),
+            exchange=not check,
+            cache_facts=chosen.cache_facts,
         )
     if as_json:
         emit([_plain(difference._asdict()) for difference in differences])
@@ -144,43 +168,65 @@ def rebuild(
         raise typer.Exit(FINDINGS)
 
 
-@app.command(epilog="Example: casetrail backtest facts.ndjson --until 2024-01-01 --json")
+@app.command(
+    epilog="\b\nExamples:\n  casetrail backtest facts.ndjson --until 2024-01-01\n"
+    "  casetrail backtest - --rules my-rules.yaml --json < facts.ndjson"
+)
 def backtest(
     source: InFile,
     until: Annotated[str | None, typer.Option(help="Where the clock stops: an instant or a day. Default: now.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="A rule file or folder, instead of the rules that ship.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A rule file or folder, instead of those of CASETRAIL_RULES or the pack.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """
-    Replay facts in memory and show the statuses and the full life of every alert: what would have been known, and when.
+    Replay facts in memory: what would have been known, and when. Shows statuses and the full life of every alert.
 
     No database is touched. A line's `recorded` says when it would have been known, else `published` does.
     """
     stop = _instant(until, "--until") if until else datetime.now(UTC)
-    book = load(rules) if rules else pack()
-    with _source(source) as lines:
-        result = replay(lines, book, stop)
+    book = load(rules) if rules else rulebook(settings())
+    with _source(source) as lines, bar("Replaying", None) as advance:
+        result = replay(lines, book, stop, advance)
     if as_json:
         emit(result.report)
     else:
         _print_backtest(result.report)
     for line in result.bad:
-        say(str(line.problem.at(f"{source}:{line.number}")) if line.problem else "")
+        if line.problem:
+            say(safe(line.problem.at(f"{source}:{line.number}")))
     if result.bad:
         raise typer.Exit(FINDINGS)
 
 
+def _rows(conn: Connection) -> int:
+    return conn.scalar(select(func.count()).select_from(ledger)) or 0
+
+
+def _counted(lines: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
+    for line in lines:
+        yield line
+        advance(1)
+
+
 @contextmanager
-def _source(name: str) -> Iterator[BinaryIO]:
+def _source(name: str) -> Iterator[Iterator[bytes]]:
+    """Open a file of lines, or standard input; a byte order mark at its start is passed over."""
     if name == "-":
-        yield sys.stdin.buffer
+        yield _unmarked(sys.stdin.buffer)
         return
     try:
-        file = Path(name).open("rb")
+        file = Path(name).open("rb")  # noqa: SIM115 - what follows is not to be caught
     except OSError as problem:
         raise BadInput(problem.strerror or str(problem), "a file of NDJSON, or -", name) from None
     with file:
-        yield file
+        yield _unmarked(file)
+
+
+def _unmarked(file: BinaryIO) -> Iterator[bytes]:
+    yield file.readline().removeprefix(codecs.BOM_UTF8)
+    yield from file
 
 
 @contextmanager
@@ -204,20 +250,28 @@ def _instant(text: str, option: str) -> datetime:
         raise problem.at(option) from None
 
 
-def _worded(finding: ledger_audit.Finding) -> str:
-    row = f", row {finding.seq}" if finding.seq is not None else ""
-    offset = f" (offset {finding.offset})" if finding.offset is not None else ""
-    return f"partition {finding.partition}{row}{offset}: {finding.what}"
+def _print_verdict(verdict: ledger_audit.Verdict) -> None:
+    for finding in verdict.findings:
+        place = [f"partition {finding.partition}"] if finding.partition is not None else ["every partition"]
+        place += [f"row {finding.seq}"] if finding.seq is not None else []
+        place += [f"offset {finding.offset}"] if finding.offset is not None else []
+        print(safe(f"{', '.join(place)}: {finding.what}"))
+    broken = {finding.partition for finding in verdict.findings}
+    for partition, rows in verdict.rows.items():
+        if partition not in broken:
+            print(f"partition {partition}: {rows} rows, chain and counts hold")
+    if not verdict.rows and not verdict.findings:
+        print("the ledger is empty")
 
 
 def _told(difference: Difference) -> str:
-    key = " ".join(str(value) for value in difference.key.values())
+    where = f"{difference.table} {' '.join(map(str, difference.key.values()))}"
     if difference.before is None:
-        return f"{difference.table} {key}: new"
+        return safe(f"{where}: new")
     if difference.after is None:
-        return f"{difference.table} {key}: gone"
-    changes = (f"{name} {old} -> {difference.after[name]}" for name, old in difference.before.items())
-    return f"{difference.table} {key}: {', '.join(changes)}"
+        return safe(f"{where}: gone")
+    before, after = _plain(difference.before), _plain(difference.after)
+    return safe(f"{where}: {', '.join(f'{name} {before[name]} -> {after[name]}' for name in before)}")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, with instants in it
@@ -229,14 +283,18 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, with instants i
 def _print_backtest(report: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     print(f"Until {report['until']}: {counts}\n")
-    people = Table("subject", "name", "headline", "service", "custody", "stage", "presumption", box=None)
+    people = Table(box=SIMPLE_HEAD, show_edge=False)
+    for title in ("subject", "name", "headline", "service", "custody", "stage", "presumption"):
+        people.add_column(title, overflow="fold")
     for subject in report["subjects"]:
         stage = subject["stage"]["status"] if subject["stage"] else ""
         words = (subject["service"]["status"], subject["custody"]["status"], stage, subject["presumption"])
-        people.add_row(subject["subject_id"], subject["name"] or "", subject["headline"], *words)
-    console().print(people)
+        row = (subject["subject_id"], subject["name"] or "", subject["headline"], *words)
+        people.add_row(*map(cell, row))
+    if report["subjects"]:
+        console().print(people)
     for alert in report["alerts"]:
-        print(f"\n{alert['rule']} ({alert['severity']}): {alert['explanation']}")
+        print("\n" + safe(f"{alert['rule']} ({alert['severity']}): {alert['explanation']}"))
         for step in alert["life"]:
             fact = f" ({step['fact_id']})" if step["fact_id"] else ""
-            print(f"  {step['at']}  {step['state']}: {step['cause']}{fact}")
+            print(safe(f"  {step['at']}  {step['state']}: {step['cause']}{fact}"))

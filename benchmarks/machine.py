@@ -1,0 +1,43 @@
+"""What a figure was measured on, without which it says nothing."""
+
+import os
+import platform
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("pydantic", "sqlalchemy")
+
+
+def machine(folder: Path) -> dict[str, str]:
+    """Return the processor, the memory, the file system of *folder* and the versions, by what to call them."""
+    return {
+        "processor": f"{_line('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} cores",
+        "memory": _line("/proc/meminfo", "MemTotal") or "not known",
+        "system": f"{platform.system()} {platform.release()}, {_file_system(folder)}",
+        "versions": ", ".join(
+            (
+                f"Python {platform.python_version()}",
+                f"SQLite {sqlite3.sqlite_version}",
+                *(f"{name} {version(name)}" for name in LIBRARIES),
+            )
+        ),
+    }
+
+
+def _line(path: str, label: str) -> str | None:
+    """Return what follows *label* and a colon in a file of the system."""
+    if not Path(path).exists():
+        return None
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(label)), None)
+
+
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system that holds *folder*: on one in memory nothing is ever flushed to a disk."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return "file system not known"
+    entries = [line.split()[1:3] for line in mounts.read_text(encoding="utf-8").splitlines()]
+    holding = [entry for entry in entries if folder.resolve().is_relative_to(entry[0])]
+    return max(holding, key=lambda entry: len(entry[0]))[1]

@@ -1,0 +1,180 @@
+"""How records that could not be applied are read from the ledger: parked ones, and conflicts with what came first."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, RowMapping, and_, or_, select, text
+
+from events.edtf import format_instant
+
+from .ledger import event_of
+from .parking import still_parked
+from .tables import ledger
+
+CHUNK = 500
+PREVIEW_BYTES = 200
+
+# In these very words, which are those of the partial indexes.
+_TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
+_AFTERWARDS = text("ledger.entry in ('replay', 'dismissal')")
+
+
+class Position(NamedTuple):
+    """Where a record stands in the log; as text ``PARTITION:OFFSET``."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+class Parked(NamedTuple):
+    """
+    A record that is parked.
+
+    Attributes:
+        position: where it stands in the log.
+        seq: the place in the chain of the row that parked it last.
+        code: the reason in one word.
+        reason: the same in words.
+        recorded: when it was read, by the log's clock, as text.
+        value: its bytes; None where the record had none.
+        dismissed: why it is to stay parked; None: it was not dismissed.
+    """
+
+    position: Position
+    seq: int
+    code: str
+    reason: str
+    recorded: str
+    value: bytes | None
+    dismissed: str | None
+
+
+def parked(conn: Connection, *, dismissed: bool = False, positions: Sequence[Position] = ()) -> Iterator[Parked]:
+    """
+    Yield what is parked still, in the order in which it was.
+
+    Args:
+        conn: a transaction that sees one state of the database.
+        dismissed: those too that were dismissed.
+        positions: only these; any where there are none.
+    """
+    query = still_parked(dismissed=dismissed).where(_TROUBLED)
+    if positions:
+        query = query.where(_at(positions))
+    rows = conn.execute(query.execution_options(yield_per=CHUNK)).mappings()
+    for page in rows.partitions(CHUNK):
+        reasons = _dismissals(conn, page) if dismissed else {}
+        for row in page:
+            yield _parked(row, reasons)
+
+
+def parked_json(record: Parked) -> dict[str, Any]:
+    """Return a parked record as programs read it; ``preview`` is the beginning of its bytes, safe to print."""
+    value = record.value or b""
+    return {
+        "position": record.position._asdict(),
+        "seq": record.seq,
+        "code": record.code,
+        "reason": record.reason,
+        "recorded": record.recorded,
+        "size": len(value),
+        "preview": shown(value[:PREVIEW_BYTES]),
+        "dismissed": record.dismissed is not None,
+        "dismissed_reason": record.dismissed,
+    }
+
+
+def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
+    """Yield each record whose fact was known with other content: both, their positions, and the fields that differ."""
+    rows = conn.execute(
+        select(ledger)
+        .where(_TROUBLED, ledger.c.outcome == "conflict")
+        .order_by(ledger.c.partition, ledger.c.seq)
+        .execution_options(yield_per=CHUNK)
+    ).mappings()
+    for page in rows.partitions(CHUNK):
+        known = select(ledger).where(
+            ledger.c.fact_id.in_({row["fact_id"] for row in page}), text("ledger.outcome = 'applied'")
+        )
+        first = {row["fact_id"]: row for row in conn.execute(known).mappings()}
+        yield from (_conflict(first[row["fact_id"]], row) for row in page)
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Return the single values in *value* by their way in it, such as ``data.sources.0.url``."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found: dict[str, Any] = {}
+    for name, held in inner:
+        found |= flat(held, f"{path}.{name}" if path else str(name))
+    return found if inner else {path: value}
+
+
+def shown(value: bytes) -> str:
+    """Return *value* as text, with every byte that is no printable character as an escape."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in value.decode("utf-8", "backslashreplace")
+    )
+
+
+def _parked(row: RowMapping, reasons: Mapping[Position, tuple[int, str]]) -> Parked:
+    position = Position(row["partition"], row["log_offset"])
+    since, dismissed = reasons.get(position, (0, None))
+    reason = row["reason"] or ""
+    return Parked(
+        position,
+        row["seq"],
+        reason.partition(":")[0],
+        reason.partition(": ")[2],
+        format_instant(row["recorded"]),
+        row["value"],
+        dismissed if since > row["seq"] else None,
+    )
+
+
+def _dismissals(conn: Connection, page: Sequence[RowMapping]) -> dict[Position, tuple[int, str]]:
+    """Return the last dismissal of each position of *page*: its place in the chain, and the reason."""
+    here = _at([Position(row["partition"], row["log_offset"]) for row in page])
+    query = select(ledger.c.partition, ledger.c.log_offset, ledger.c.seq, ledger.c.reason).where(
+        _AFTERWARDS, ledger.c.entry == "dismissal", here
+    )
+    return {
+        Position(partition, offset): (seq, reason.removeprefix("dismissed: "))
+        for partition, offset, seq, reason in conn.execute(query.order_by(ledger.c.seq))
+    }
+
+
+def _at(positions: Sequence[Position]) -> Any:  # noqa: ANN401 - a condition
+    offsets: dict[int, list[int]] = {}
+    for partition, offset in positions:
+        offsets.setdefault(partition, []).append(offset)
+    return or_(
+        *(and_(ledger.c.partition == partition, ledger.c.log_offset.in_(own)) for partition, own in offsets.items())
+    )
+
+
+def _conflict(first: RowMapping, other: RowMapping) -> dict[str, Any]:
+    sides = {"first": _side(first), "other": _side(other)}
+    one, two = (flat(side["content"]) for side in sides.values())
+    fields = dict.fromkeys((*one, *two))
+    return {
+        "fact_id": other["fact_id"],
+        "subject_id": first["subject_id"],
+        **sides,
+        "differs": [field for field in fields if (field in one, one.get(field)) != (field in two, two.get(field))],
+    }
+
+
+def _side(row: RowMapping) -> dict[str, Any]:
+    event = from_json(event_of(row["headers"], row["value"]))
+    content = {"dataversion": "1", **event}
+    return {
+        "position": {"partition": row["partition"], "offset": row["log_offset"]},
+        "seq": row["seq"],
+        "recorded": format_instant(row["recorded"]),
+        "content": {name: content[name] for name in ("source", "type", "subject", "dataversion", "data")},
+    }

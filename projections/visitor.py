@@ -1,0 +1,51 @@
+"""A write beside a partition's projector, which goes on undisturbed: an acknowledgement, a replay, a dismissal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, select
+
+from .database import writing
+from .projector import Progress, Projector
+from .rulebook import Rulebook
+from .tables import TOPIC, ledger
+
+
+class Visitor(Projector):
+    """
+    Writes on top of whatever stands in the partition, under the lock of its row, and does not raise its epoch.
+
+    Conclusions are drawn by the rules in force in the partition. Whoever holds the partition notices the new rows
+    of the ledger by its next batch, and forgets what it kept of the people they are about.
+
+    Args:
+        engine: the database.
+        partition: the partition's number.
+        topic: the log's topic.
+    """
+
+    def __init__(self, engine: Engine, partition: int, *, topic: str = TOPIC) -> None:
+        super().__init__(engine, Rulebook(()), partition, topic=topic)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
+        with writing(self.engine) as conn:
+            start = self._row(conn)
+            assert start is not None, "what is visited has been projected"
+            self._concluder.forget()
+            self._concluder.rulebook = rules_in_force(conn, self.held.partition)
+            self._concluder.rules_since = start.rules_since
+            yield conn, start
+
+
+def rules_in_force(conn: Connection, partition: int) -> Rulebook:
+    """Return the rules in force in *partition*: none before it was first assigned to a projector."""
+    last = (
+        select(ledger.c.value)
+        .where(ledger.c.partition == partition, ledger.c.entry == "rules")
+        .order_by(ledger.c.seq.desc())
+        .limit(1)
+    )
+    value = conn.scalar(last)
+    return Rulebook.from_json(json.loads(value)["rules"]) if value else Rulebook(())

@@ -1,0 +1,256 @@
+"""alerts: what was found, its evidence and life, and the notices of it as they come."""
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from events.edtf import parse_instant
+from events.errors import BadInput
+from projections.alertqueries import (
+    AlertFilter,
+    alerts,
+    alerts_like,
+    notices_after,
+    notices_end,
+    of_agency,
+    partition_of,
+)
+from projections.alerts import STANDING
+from projections.database import snapshot
+from projections.judging import printable
+from projections.queries import story_of
+from projections.rulewords import SEVERITIES
+from projections.story import Story
+from projections.visitor import Visitor
+from services.stopping import stopping
+
+from .app import FINDINGS, Json, app, console, database, emit, emit_line, fail, lines, say, settings
+from .dossier import step_words
+from .person import fact_words
+from .wording import cell, safe, source_words
+
+TABLE_ROWS = 1000
+POLL_SECONDS = 0.2
+SHORTEST_PREFIX = 8
+
+alerts_app = typer.Typer(help="The alerts: what was found, and what became of it.")
+app.add_typer(alerts_app, name="alerts")
+
+AlertId = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or its first 8 characters or more.")]
+
+
+@alerts_app.callback(
+    invoke_without_command=True,
+    epilog="\b\nExamples:\n  casetrail alerts --severity warning\n  casetrail alerts --all --since 2022-06\n"
+    "  casetrail alerts --follow --cursor 0:17",
+)
+def show_alerts(
+    context: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved, retracted and superseded ones too.")] = False,
+    rule: Annotated[str | None, typer.Option(help="Id of the rule.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The person's subject_id.")] = None,
+    severity: Annotated[str | None, typer.Option(help=f"Of {', '.join(SEVERITIES)}.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Part of the name of the person's agency.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="INSTANT", help="Changed at this instant or after.")] = None,
+    known_at: Annotated[
+        str | None, typer.Option("--known-at", metavar="INSTANT", help="As they stood at this instant.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="The most to print.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Print each notice as it comes, as NDJSON.")] = False,
+    cursor: Annotated[
+        str | None, typer.Option(help="With --follow: go on after this cursor; 0 is the beginning. Default: now.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Show the open and the acknowledged alerts, latest first.
+
+    With --follow each notice is printed with its cursor, from which another run goes on; SIGTERM or Ctrl-C ends it.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if severity is not None and severity not in SEVERITIES:
+        raise BadInput(f'"{severity}" is not known', f"one of {', '.join(SEVERITIES)}", "--severity")
+    wanted = AlertFilter(
+        states=frozenset() if everything else STANDING,
+        rule=rule,
+        subject_id=subject,
+        severity=severity,
+        agency=agency,
+        since=_instant("--since", since),
+        known_at=_instant("--known-at", known_at),
+    )
+    if follow:
+        if (since, known_at, limit) != (None, None, None):
+            raise BadInput("--follow has no --since, --known-at or --limit", "--cursor to say where to begin")
+        _follow(database(settings()), wanted, _cursor(cursor))
+        return
+    if cursor is not None:
+        raise BadInput("--cursor is given without --follow", "both")
+    with snapshot(database(settings())) as conn:
+        found = alerts(conn, wanted, limit)
+        if as_json:
+            emit(list(found))
+        else:
+            _show_table(found, limit)
+
+
+@alerts_app.command("show", epilog="\b\nExample:\n  casetrail alerts show 87ddf79b")
+def show_alert(alert_id: AlertId, as_json: Json = False) -> None:
+    """Show one alert with its evidence and its life."""
+    engine = database(settings())
+    alert = _the_alert(engine, alert_id)
+    if as_json:
+        emit(alert)
+        return
+    with snapshot(engine) as conn:
+        told = story_of(conn, alert["subject_id"])
+    assert told is not None, "who has an alert has facts"
+    lines(_alert_lines(alert, told))
+
+
+@alerts_app.command("ack", epilog='\b\nExample:\n  casetrail alerts ack 87ddf79b --by ann --note "asked the ministry"')
+def acknowledge(
+    alert_id: AlertId,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who has seen it.")],
+    note: Annotated[str | None, typer.Option(help="What there is to say.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Note that somebody has seen an open alert. It stays among those that stand."""
+    if not by.strip():
+        raise BadInput("the name is empty", "who has seen it", "--by")
+    engine = database(settings())
+    alert = _the_alert(engine, alert_id)
+    if alert["state"] == "open":
+        _acknowledge(engine, alert, printable(by), printable(note) if note else None)
+        after = _the_alert(engine, alert["alert_id"])
+        acknowledged = len(after["life"]) > len(alert["life"]) and after["life"][-1]["state"] == "acknowledged"
+        alert = after
+    else:
+        acknowledged = False
+    if as_json:
+        emit(alert)
+    if not acknowledged:
+        fail(f"alert {alert['alert_id']} is {alert['state']}, not open", FINDINGS)
+    say(f"alert {alert['alert_id']} acknowledged by {safe(by)}")
+
+
+def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | None) -> None:
+    with engine.connect() as conn:
+        partition = partition_of(conn, alert["subject_id"])
+    Visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, datetime.now(UTC))
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    try:
+        return parse_instant(text) if text is not None else None
+    except BadInput as problem:
+        raise problem.at(option) from None
+
+
+def _the_alert(engine: Engine, start: str) -> dict[str, Any]:
+    """Return the one alert whose id begins with *start*, or end with what is wrong."""
+    if len(start) < SHORTEST_PREFIX:
+        raise BadInput(f'"{safe(start)}" is too short', f"the id, or its first {SHORTEST_PREFIX} characters or more")
+    with engine.connect() as conn:
+        found = alerts_like(conn, start.lower())
+    if not found:
+        fail(f"no alert {safe(start)} is known (casetrail alerts --all lists them)", FINDINGS)
+    if len(found) > 1:
+        fail(f"more than one alert begins with {safe(start)} (give more of its id)", FINDINGS)
+    return found[0]
+
+
+def _show_table(found: Iterator[dict[str, Any]], limit: int | None) -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for title in ("severity", "state", "since", "rule", "subject", "what", "alert"):
+        table.add_column(title, overflow="fold")
+    for shown, alert in enumerate(found):
+        if limit is None and shown == TABLE_ROWS:
+            say(f"the first {shown} are shown; --json gives all, --limit another number, filters fewer")
+            break
+        table.add_row(
+            cell(alert["severity"], "bold" if alert["severity"] in {"warning", "critical"} else ""),
+            cell(alert["state"]),
+            cell(alert["life"][-1]["at"][:10]),
+            cell(alert["rule"]),
+            cell(alert["subject_id"]),
+            cell(alert["explanation"]),
+            cell(alert["alert_id"]),
+        )
+    console().print(table)
+
+
+def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:
+    yield f"{alert['severity']}: {safe(alert['explanation'])}"
+    yield f"  {alert['state']}, about {safe(alert['subject_id'])}"
+    yield f"  rule {alert['rule']}, version {alert['rule_version']}"
+    yield f"  alert {alert['alert_id']}"
+    yield from ("", "Evidence:")
+    for fact_id in alert["evidence"]:
+        yield f"  {fact_words(told, fact_id)}"
+        for source in told.lines[fact_id].fact.data["sources"]:
+            yield f"    source: {source_words(source)}"
+    yield from ("", "Life:")
+    yield from (f"  {step_words(step)}" for step in alert["life"])
+
+
+def _cursor(text: str | None) -> dict[int, int] | None:
+    """Return the number of the last notice seen, by partition; None: begin now."""
+    if text is None or text == "0":
+        return None if text is None else {}
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        cursor = {int(partition): int(n) for partition, n in pairs}
+    except ValueError:
+        cursor = {}
+    if not cursor or min(cursor) < 0 or min(cursor.values()) < 0:
+        raise BadInput(f'"{safe(text)}" is no cursor', "PARTITION:N, with commas between, or 0", "--cursor")
+    return cursor
+
+
+def _follow(engine: Engine, wanted: AlertFilter, cursor: dict[int, int] | None) -> None:
+    with stopping() as stop:
+        while not stop.is_set():
+            try:
+                cursor, more = _print_new(engine, wanted, cursor)
+            except OperationalError as problem:
+                say(f"casetrail: database: {problem.orig}; trying again")
+                more = False
+            except BrokenPipeError:
+                # Whoever read us has seen enough; Python must not complain again when it closes stdout.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
+            if not more:
+                stop.wait(POLL_SECONDS)
+
+
+def _print_new(engine: Engine, wanted: AlertFilter, cursor: dict[int, int] | None) -> tuple[dict[int, int], bool]:
+    """Print the notices after *cursor*; return the cursor after them, and whether there were any."""
+    with engine.connect() as conn:
+        if cursor is None:
+            return notices_end(conn), False
+        found = notices_after(conn, cursor)
+        people = [notice["subject_id"] for _, _, notice in found]
+        there = set(people) if wanted.agency is None else of_agency(conn, people, wanted.agency)
+    cursor = dict(cursor)
+    for partition, n, notice in found:
+        cursor[partition] = n
+        if notice["subject_id"] in there and _concerns(wanted, notice):
+            at = ",".join(f"{each}:{last}" for each, last in sorted(cursor.items()))
+            emit_line({"cursor": at, **notice})
+    return cursor, bool(found)
+
+
+def _concerns(wanted: AlertFilter, notice: dict[str, Any]) -> bool:
+    asked = {"rule": wanted.rule, "subject_id": wanted.subject_id, "severity": wanted.severity}
+    return all(value is None or notice[name] == value for name, value in asked.items())

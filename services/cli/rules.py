@@ -1,0 +1,132 @@
+"""rules: what is looked for, whether a file of rules can be used, and one rule in full."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from sqlalchemy import select
+
+from events.errors import Infrastructure
+from projections.rulebook import Absence, Rule, RulesError, load
+from projections.tables import partitions
+from projections.visitor import rules_in_force
+
+from .app import FINDINGS, Json, app, console, database, emit, rulebook, say, settings
+from .wording import cell, safe
+
+rules_app = typer.Typer(
+    help="The rules: those that ship with casetrail, or those of CASETRAIL_RULES.", no_args_is_help=True
+)
+app.add_typer(rules_app, name="rules")
+
+
+@rules_app.command("list", epilog="\b\nExample:\n  casetrail rules list")
+def list_rules(as_json: Json = False) -> None:
+    """List the rules, and whether each is in force in the database. Needs no database."""
+    in_force = _in_force()
+    found = [_rule_json(rule, in_force) for rule in rulebook(settings()).rules]
+    if as_json:
+        emit(found)
+        return
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for title in ("rule", "title", "severity", "pattern", "version", "in force"):
+        table.add_column(title, overflow="fold")
+    for rule in found:
+        said = {True: "yes", False: "no", None: "no database"}[rule["in_force"]]
+        table.add_row(*(cell(rule[name]) for name in ("rule", "title", "severity", "pattern", "version")), cell(said))
+    console().print(table)
+
+
+@rules_app.command("check", epilog="\b\nExample:\n  casetrail rules check my-rules.yaml")
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
+    as_json: Json = False,
+) -> None:
+    """Read rule files and say, by file, line and column, what is wrong with them; exit 1 if anything is."""
+    problems = [problem for path in files for problem in _problems(path)]
+    if as_json:
+        emit([problem._asdict() for problem in problems])
+    else:
+        for problem in problems:
+            print(safe(problem))
+        if not problems:
+            say("nothing is wrong")
+    if problems:
+        raise typer.Exit(FINDINGS)
+
+
+@rules_app.command("show", epilog="\b\nExample:\n  casetrail rules show dismissed-without-follow-up")
+def show(rule_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the rule.")], as_json: Json = False) -> None:
+    """Show one rule as it is understood: lists sorted, tracks as the types in them, times in days."""
+    rules = {rule.id: rule for rule in rulebook(settings()).rules}
+    rule = rules.get(rule_id)
+    if rule is None:
+        meant = ", ".join(get_close_matches(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
+        say(f"casetrail: no rule {safe(rule_id)} is known (known: {meant})")
+        raise typer.Exit(FINDINGS)
+    found = _rule_json(rule, _in_force())
+    if as_json:
+        emit({**found, "definition": rule.normal()})
+        return
+    for name in ("rule", "title", "severity", "pattern", "version"):
+        print(f"{name}: {safe(found[name])}")
+    print(f"in force: {({True: 'yes', False: 'no', None: 'no database'})[found['in_force']]}")
+    for name, value in rule.normal().items():
+        if name not in {"id", "title", "severity"}:
+            print(f"{name}: {_worded(name, value)}")
+
+
+def _problems(path: Path) -> list[Any]:
+    try:
+        load(path)
+    except RulesError as error:
+        return error.problems
+    return []
+
+
+def _in_force() -> Mapping[str, str] | None:
+    """Return the version in force of each rule, in every partition the same; None where no database is at hand."""
+    try:
+        engine = database(settings())
+    except Infrastructure:
+        return None
+    with engine.connect() as conn:
+        numbers = conn.scalars(select(partitions.c.partition)).all()
+        books = [{rule.id: rule.version for rule in rules_in_force(conn, number).rules} for number in numbers]
+    first = books[0] if books else {}
+    return {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
+
+
+def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> dict[str, Any]:
+    return {
+        "rule": rule.id,
+        "title": rule.title,
+        "severity": rule.severity,
+        "pattern": _pattern(rule),
+        "version": rule.version,
+        "in_force": None if in_force is None else in_force.get(rule.id) == rule.version,
+    }
+
+
+def _pattern(rule: Rule) -> str:
+    """Return the pattern in short: what it starts from, what it waits for, and how long."""
+    anchor = " or ".join(sorted(rule.on))
+    if isinstance(rule, Absence):
+        settle = f", settled {rule.settle.days} days" if rule.settle else ""
+        return f"{anchor}, and none of {len(rule.absent)} types for {_long(rule.wait)}{settle}"
+    return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)} ({rule.certainty})"
+
+
+def _worded(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if name in {"for", "settle", "within"}:
+        return _long(timedelta(seconds=value))
+    return safe(", ".join(value) if isinstance(value, list) else value)
+
+
+def _long(wait: timedelta) -> str:
+    return f"{wait.days} days" if not wait.seconds else str(wait)

@@ -1,0 +1,205 @@
+"""parked and conflicts: the records that could not be applied, and what can be done about them."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from events.errors import BadInput
+from projections.database import snapshot
+from projections.judging import printable
+from projections.ledger import Entry
+from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
+from projections.visitor import Visitor
+
+from .app import FINDINGS, Json, app, console, database, emit, fail, say, settings
+from .wording import cell, safe
+
+AT_ONCE = 500
+"""How many records are replayed in one transaction."""
+
+parked_app = typer.Typer(help="Records that could not be read: kept with their bytes and the reason.")
+app.add_typer(parked_app, name="parked")
+
+Dismissed = Annotated[bool, typer.Option("--all", help="Dismissed ones too.")]
+At = Annotated[str, typer.Argument(metavar="POSITION", help="PARTITION:OFFSET, such as 0:17.")]
+
+
+@parked_app.callback(invoke_without_command=True, epilog="\b\nExample:\n  casetrail parked")
+def parked_records(context: typer.Context, everything: Dismissed = False, as_json: Json = False) -> None:
+    """List what is parked, look at it, read it again, or dismiss it."""
+    if context.invoked_subcommand is None:
+        list_parked(everything=everything, as_json=as_json)
+
+
+@parked_app.command("list", epilog="\b\nExample:\n  casetrail parked list --json")
+def list_parked(everything: Dismissed = False, as_json: Json = False) -> None:
+    """List what is parked, each with the reason."""
+    with snapshot(database(settings())) as conn:
+        found = parked(conn, dismissed=everything)
+        if as_json:
+            emit([parked_json(record) for record in found])
+            return
+        table = Table(box=SIMPLE_HEAD, show_edge=False)
+        for title in ("position", "recorded", "code", "reason", "bytes", "beginning"):
+            table.add_column(title, overflow="fold")
+        for record in found:
+            table.add_row(*_cells(record))
+    console().print(table)
+
+
+@parked_app.command("show", epilog="\b\nExamples:\n  casetrail parked show 0:17\n  casetrail parked show 0:17 --raw")
+def show_parked(
+    position: At,
+    raw: Annotated[bool, typer.Option("--raw", help="Write the record's exact bytes and nothing else.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one parked record: why it is parked, and its bytes."""
+    (record,) = _parked_at(database(settings()), [_position(position)], dismissed=True)
+    if raw:
+        sys.stdout.buffer.write(record.value or b"")
+        sys.stdout.buffer.flush()
+    elif as_json:
+        emit({**parked_json(record), "value": shown(record.value or b"")})
+    else:
+        print(f"position {record.position}, recorded {record.recorded}, row {record.seq} of the ledger")
+        print(f"reason: {record.code}: {safe(record.reason)}")
+        if record.dismissed is not None:
+            print(f"dismissed: {safe(record.dismissed)}")
+        print(f"{len(record.value or b'')} bytes:")
+        print(shown(record.value or b""))
+
+
+@parked_app.command(
+    "replay", epilog="\b\nExamples:\n  casetrail parked replay 0:17 0:18\n  casetrail parked replay --all"
+)
+def replay(
+    positions: Annotated[
+        list[str] | None, typer.Argument(metavar="[POSITION...]", help="PARTITION:OFFSET each, such as 0:17.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is parked and not dismissed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read parked records again, by this release; exit 1 if any stays parked."""
+    if bool(positions) == everything:
+        raise BadInput("nothing, or everything and more, is named", "positions such as 0:17, or --all")
+    engine = database(settings())
+    if everything:
+        with snapshot(engine) as conn:
+            records = list(parked(conn))
+    else:
+        records = _parked_at(engine, [_position(text) for text in positions or ()], dismissed=True)
+    results = [result for batch in _batches(records) for result in _replay(engine, batch)]
+    if as_json:
+        emit(results)
+    else:
+        for result in results:
+            at = result["position"]
+            print(f"{at['partition']}:{at['offset']} {result['outcome']} {safe(result['reason'] or '')}".rstrip())
+    if any(result["outcome"] == "parked" for result in results):
+        raise typer.Exit(FINDINGS)
+
+
+@parked_app.command("dismiss", epilog='\b\nExample:\n  casetrail parked dismiss 0:17 --reason "a test of ours"')
+def dismiss(position: At, reason: Annotated[str, typer.Option(help="Why nothing is to be done about it.")]) -> None:
+    """Keep a parked record and stop shouting about it."""
+    if not reason.strip():
+        raise BadInput("the reason is empty", "why nothing is to be done about it", "--reason")
+    engine = database(settings())
+    (record,) = _parked_at(engine, [_position(position)], dismissed=False)
+    Visitor(engine, record.position.partition).dismiss(record.seq, reason, datetime.now(UTC))
+    say(f"{record.position} dismissed")
+
+
+@app.command("conflicts", epilog="\b\nExample:\n  casetrail conflicts --json")
+def show_conflicts(as_json: Json = False) -> None:
+    """Show each record whose fact was known with other content: both side by side. The first one stands."""
+    with snapshot(database(settings())) as conn:
+        found = conflicts(conn)
+        if as_json:
+            emit(list(found))
+            return
+        for conflict in found:
+            _show_conflict(conflict)
+
+
+def _cells(record: Parked) -> Iterable[Any]:
+    plain = parked_json(record)
+    yield cell(record.position)
+    yield cell(record.recorded)
+    yield cell(record.code)
+    yield cell(record.reason if record.dismissed is None else f"{record.reason} [dismissed: {record.dismissed}]")
+    yield cell(plain["size"])
+    yield cell(plain["preview"])
+
+
+def _position(text: str) -> Position:
+    try:
+        partition, offset = map(int, text.split(":"))
+    except ValueError:
+        raise BadInput(f'"{safe(text)}" is no position', "PARTITION:OFFSET, such as 0:17") from None
+    return Position(partition, offset)
+
+
+def _parked_at(engine: Engine, positions: Sequence[Position], *, dismissed: bool) -> list[Parked]:
+    """Return the records parked at *positions*, or end with the one that is not."""
+    with snapshot(engine) as conn:
+        found = {record.position: record for record in parked(conn, dismissed=dismissed, positions=positions)}
+    for position in positions:
+        if position not in found:
+            also = "" if dismissed else ", or was dismissed"
+            fail(f"{position} is not parked{also} (casetrail parked list --all)", FINDINGS)
+    return [found[position] for position in dict.fromkeys(positions)]
+
+
+def _batches(records: Sequence[Parked]) -> Iterable[Sequence[Parked]]:
+    for partition in sorted({record.position.partition for record in records}):
+        own = [record for record in records if record.position.partition == partition]
+        yield from (own[start : start + AT_ONCE] for start in range(0, len(own), AT_ONCE))
+
+
+def _replay(engine: Engine, records: Sequence[Parked]) -> list[dict[str, Any]]:
+    """Replay *records* of one partition; one on which the program fails stays parked and holds nobody else up."""
+    visitor = Visitor(engine, records[0].position.partition)
+    try:
+        entries = visitor.replay([record.seq for record in records], datetime.now(UTC))
+    except SQLAlchemyError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it is told, and the record keeps its place
+        if len(records) == 1:
+            return [_result(records[0].position, "parked", f"failed: {type(problem).__name__}", None)]
+        middle = len(records) // 2
+        return [*_replay(engine, records[:middle]), *_replay(engine, records[middle:])]
+    return [_replayed(entry) for entry in entries]
+
+
+def _replayed(entry: Entry) -> dict[str, Any]:
+    assert entry.log_offset is not None, "a record has an offset"
+    return _result(Position(entry.partition, entry.log_offset), entry.outcome, entry.reason, entry.fact_id)
+
+
+def _result(position: Position, outcome: str | None, reason: str | None, fact_id: str | None) -> dict[str, Any]:
+    return {"position": position._asdict(), "outcome": outcome, "reason": reason, "fact_id": fact_id}
+
+
+def _show_conflict(conflict: dict[str, Any]) -> None:
+    first, other = flat(conflict["first"]["content"]), flat(conflict["other"]["content"])
+    print(f"fact {safe(conflict['fact_id'])} about {safe(conflict['subject_id'])}")
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("")
+    table.add_column("field", overflow="fold")
+    for title, side in (("first, stands", conflict["first"]), ("other", conflict["other"])):
+        position = Position(**side["position"])
+        table.add_column(f"{title} ({position}, {side['recorded']})", overflow="fold")
+    for field in dict.fromkeys((*first, *other)):
+        differs = field in conflict["differs"]
+        style = "bold" if differs else ""
+        sides = (cell(side.get(field, "(nothing)"), style) for side in (first, other))
+        table.add_row("≠" if differs else "", cell(field, style), *sides)
+    console().print(table)
