@@ -186,6 +186,13 @@ def test_of_ended_cases_the_one_that_ended_last_leads() -> None:
     assert "dropped" == status(*late, *early).point().stage
 
 
+def test_what_changes_no_stage_ends_no_case_again() -> None:
+    """A withdrawal of an allegation against whom the charges were dropped before is heard, and moves nothing."""
+    dropped, late = lines("Charged", "ChargesDropped", case="x"), told("AllegationWithdrawn", "2022-06-01", case="x")
+
+    assert "acquitted" == status(*dropped, acquitted("2022-05-01", case="w"), late).point().stage
+
+
 def test_charges_and_authority_are_those_last_stated() -> None:
     """Each with the fact that states them."""
     first = charged("2022-03-01", charges=[{"title": "bribe"}], authority="NSC")
