@@ -43,8 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs and 
 
 def main() -> NoReturn:
     """Run the command line and end the process with the exit code that fits."""
-    for module in COMMANDS:
-        import_module(f"services.cli.{module}")
+    load_commands()
     try:
         app(prog_name="casetrail")
     except BadInput as problem:
@@ -60,6 +59,12 @@ def main() -> NoReturn:
         seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
         sys.exit(0 if seen_enough else end.code)
     sys.exit(0)
+
+
+def load_commands() -> None:
+    """Hang every command on the application."""
+    for module in COMMANDS:
+        import_module(f"services.cli.{module}")
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -1,0 +1,103 @@
+"""What the code has, the docs have, and the other way round."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from projections.rulebook import pack
+from projections.rulewords import STATUSES
+from projections.tables import LIVE, METADATA
+from services.cli.app import app, load_commands
+from services.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCS = {path.name: path.read_text() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]}
+EVERYTHING = "\n".join(DOCS.values())
+
+DESCRIBED_TABLES = sorted(name for name in METADATA.tables if not name.startswith("rebuild_"))
+
+
+def commands() -> set[str]:
+    """Every command and subcommand, as typed."""
+    load_commands()
+    group = get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    found = set()
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", {})
+        found |= {f"{name} {each}" for each in inner} or {name}
+        if getattr(command, "invoke_without_command", False):
+            found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_every_command_is_in_the_docs(command: str) -> None:
+    """With the words that are typed, in the table of commands or in an example."""
+    assert re.search(rf"`(casetrail )?{command}\b|casetrail {command}\b", EVERYTHING)
+
+
+def test_the_docs_name_no_command_that_there_is_not() -> None:
+    """In code, whatever stands after `casetrail` is one."""
+    first_words = {command.split()[0] for command in commands()}
+    code = "\n".join(re.findall(r"```sh\n(.*?)```", EVERYTHING, re.DOTALL))
+    named = set(re.findall(r"^casetrail ([a-z]+)", code, re.MULTILINE)) | set(re.findall("`casetrail ([a-z]+)", EVERYTHING))
+
+    assert set() == named - first_words
+
+
+def test_every_setting_is_in_the_docs_and_none_else() -> None:
+    """The table of settings is that of the code."""
+    settings = {f"CASETRAIL_{name.upper()}" for name in Settings.model_fields}
+
+    assert settings == set(re.findall(r"CASETRAIL_[A-Z_]+", DOCS["operating.md"]))
+
+
+@pytest.mark.parametrize("name", DESCRIBED_TABLES)
+def test_every_table_is_described_as_the_database_has_it(name: str) -> None:
+    """Column by column, in the words that PostgreSQL keeps as comments."""
+    section = DOCS["tables.md"].partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)`(?: \(key\))? \| [^|]+ \| (.*) \|$", section, re.MULTILINE)
+
+    assert str(METADATA.tables[name].comment) in section
+    assert [(column.name, column.comment) for column in METADATA.tables[name].columns] == rows
+
+
+def test_the_twins_of_a_rebuild_are_named() -> None:
+    """They are empty but for the time of a rebuild, and who sees them must know what they are."""
+    twins = {name for name in METADATA.tables if name.startswith("rebuild_")}
+
+    assert twins == {f"rebuild_{table.name}" for table in LIVE}
+    assert all(f"`{name}`" in DOCS["tables.md"] for name in twins)
+
+
+def test_every_status_word_is_in_the_docs() -> None:
+    """A word that somebody reads in a status can be looked up."""
+    words = {word for known in STATUSES.values() for word in known}
+
+    assert set() == {word for word in words if word not in DOCS["reading.md"]}
+
+
+def test_every_anomaly_is_in_the_docs() -> None:
+    """A code that somebody reads in a status can be looked up."""
+    source = "".join((ROOT / "projections" / name).read_text() for name in ("status.py", "history.py"))
+    codes = set(re.findall(r'"((?:not|never|no|after|correction|target)_[a-z_]+)"', source)) | {"undated", "announced"}
+
+    assert set() == {code for code in codes if f"`{code}`" not in DOCS["reading.md"]}
+
+
+def test_every_rule_that_ships_is_in_the_docs() -> None:
+    """And so is its severity."""
+    assert set() == {rule.id for rule in pack().rules if rule.id not in DOCS["rules.md"]}
+
+
+def test_every_link_leads_somewhere() -> None:
+    """From one page to another, and from the README."""
+    for name, text in DOCS.items():
+        folder = ROOT if name == "README.md" else ROOT / "docs"
+        links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+
+        assert [link for link in links if not (folder / link).exists()] == []
