@@ -168,15 +168,14 @@ class Projector:
         """
         Read parked records again, named by their place in the chain; each gets a new row with its outcome.
 
+        What is not parked any more is passed over.
+
         What is replayed becomes known at the partition's watermark: the log has been read up to there.
         """
         with self._transaction() as (conn, start):
-            rows = conn.execute(
-                select(ledger)
-                .where(ledger.c.partition == start.partition, ledger.c.seq.in_(seqs))
-                .order_by(ledger.c.seq)
-            ).mappings()
-            records = [record_of(row) for row in rows]
+            # Asked again under the lock: somebody else may have replayed them meanwhile.
+            parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq.in_(seqs))
+            records = [record_of(row) for row in conn.execute(parked).mappings()]
             chain = self._chain(start)
             watermark = start.watermark or clock
             entries = list(judge(conn, records, chain, watermark, self._home, entry="replay"))
@@ -184,11 +183,15 @@ class Projector:
         return entries
 
     def dismiss(self, seq: int, reason: str, clock: datetime) -> None:
-        """Note that a parked record, named by its place in the chain, is to stay parked, and why."""
+        """
+        Note that a parked record, named by its place in the chain, is to stay parked, and why.
+
+        Raises:
+            NoResultFound: if it is not parked any more.
+        """
         with self._transaction() as (conn, start):
-            row = conn.execute(
-                select(ledger).where(ledger.c.partition == start.partition, ledger.c.seq == seq)
-            ).mappings().one()  # fmt: skip
+            parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq == seq)
+            row = conn.execute(parked).mappings().one()
             chain = self._chain(start)
             entry = chain.record(
                 record_of(row),
