@@ -14,6 +14,7 @@ def machine(folder: Path) -> dict[str, str]:
     return {
         "processor": f"{_line('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} cores",
         "memory": _line("/proc/meminfo", "MemTotal") or "not known",
+        "load": f"{os.getloadavg()[0]:.1f} over the last minute, this benchmark's own included",
         "system": f"{platform.system()} {platform.release()}, {_file_system(folder)}",
         "versions": ", ".join(
             (

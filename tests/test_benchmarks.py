@@ -1,0 +1,54 @@
+"""The benchmarks run, and say what they measured."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.embedded import tenths
+
+ROOT = Path(__file__).parent.parent
+
+
+def measured(words: str) -> dict[str, Any]:
+    """Run a benchmark with few facts and return its figures."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words.split(), "--json"], cwd=ROOT, capture_output=True, check=True, timeout=120
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def test_the_cost_of_each_tenth_leaves_out_starting_up_and_closing_down() -> None:
+    """A second to start, a second for each half of the records, and two to end: what lies between goes evenly."""
+    samples = [(0, 0.0), (0, 1.0), (50, 2.0), (100, 3.0), (100, 5.0)]
+
+    assert [20_000] * 10 == [round(cost) for cost in tenths(samples, 100)]
+
+
+def test_a_run_that_slows_down_shows_it() -> None:
+    """The second half takes three times as long as the first."""
+    costs = tenths([(0, 0.0), (50, 1.0), (100, 4.0)], 100)
+
+    assert (20_000, 60_000) == (round(costs[0]), round(costs[-1]))
+
+
+def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
+    """All facts are applied, and every figure is there, with the machine and the command."""
+    figures = measured("benchmarks.embedded --subjects 20")
+
+    assert (200, 0) == (figures["applied"], figures["parked"])
+    assert figures["lines"] == figures["applied"] + figures["duplicate"]
+    assert all(figures[command]["per_second"] > 0 for command in ("publish", "project"))
+    assert all(10 == len(figures[command]["wall_us_by_tenth"]) for command in ("publish", "project"))
+    assert "python -m benchmarks.embedded --subjects 20 --seed 1" == figures["command"]
+    assert {"processor", "memory", "load", "system", "versions"} == figures["machine"].keys()
+
+
+def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() -> None:
+    """What decode adds to pydantic's own work is the figure to watch."""
+    figures = measured("benchmarks.decode --subjects 20")
+
+    assert {"validate_json", "decode", "restore", "content", "complete"} == figures["per_second"].keys()
+    assert 0 < figures["decode_to_validate_json"]
