@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from projections.ledger import GENESIS
+from services.cli.wording import ANOMALIES
+from tests.commands import ROOT
 from tests.reading import answer, ask, known
 from tests.stories import (
     accused,
@@ -137,6 +139,14 @@ def test_anomalies_stand_with_the_fact_they_concern(tmp_path: Path) -> None:
     assert ["not_in_custody"] == found["Released a 2022-03-27"]["anomalies"]
     assert ["undated"] == found["Detained a XXXX-05-01"]["anomalies"]
     assert "to be noted: released, and not known to have been in custody" in ask("history a", tmp_path).stdout
+
+
+def test_every_anomaly_has_its_words() -> None:
+    """A code that is new in the fold must not reach a reader as a code."""
+    code = "".join((ROOT / "projections" / name).read_text("utf-8") for name in ("history.py", "status.py"))
+    named = re.findall(r"""lag\("([a-z_]+)"|}, "([a-z_]+)"\),""", code)
+
+    assert set(ANOMALIES) == {flag or presupposed for flag, presupposed in named}
 
 
 def test_the_date_stands_as_written_with_the_words_of_the_source(tmp_path: Path) -> None:

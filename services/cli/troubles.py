@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from events.errors import BadInput
 from projections.database import snapshot
-from projections.judging import printable
 from projections.ledger import Entry
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
 from projections.visitor import Visitor
