@@ -1,0 +1,232 @@
+"""The service and the one-off projection: what they do, how they end, and who they get along with."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from projections.database import open_database, writing
+from projections.tables import partitions
+from services.migrate import migrate
+from tests.commands import Running, fact_line, facts_file, many, ndjson, ready, run, start
+
+TOTALS = {"read": 0, "applied": 0, "duplicate": 0, "conflict": 0, "parked": 0, "forwarded": 0, "position": 0}
+
+
+def applied(url: str) -> int:
+    """How many facts were applied in the database at *url*."""
+    engine = open_database(url)
+    with engine.connect() as conn:
+        count = conn.scalar(select(partitions.c.applied))
+    engine.dispose()
+    return count or 0
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it is *true*."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.02)
+
+
+def events(service: Running) -> list[str]:
+    """End *service* and return the names of what it logged, in order."""
+    service.process.terminate()
+    code, out, err = service.end()
+    assert (0, "") == (code, out), err
+    return [entry["event"] for entry in ndjson(err)]
+
+
+@contextmanager
+def unreachable(server: str, name: str) -> Iterator[None]:
+    """Keep everybody out of the database *name* on *server* while the block runs."""
+    engine = open_database(server)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        conn.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+        )
+        try:
+            yield
+        finally:
+            conn.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+    engine.dispose()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an empty database."""
+    return ready(tmp_path)
+
+
+@pytest.fixture
+def url(folder: Path) -> str:
+    """The address of that database."""
+    return f"sqlite:///{folder / 'casetrail.db'}"
+
+
+class TestProject:
+    """`casetrail project`."""
+
+    def test_an_empty_log_is_soon_read(self, folder: Path) -> None:
+        """And there is a watermark all the same: silence is reported on an idle log too."""
+        totals = json.loads(run("project --json", folder).stdout)
+
+        assert TOTALS.items() <= totals.items()
+        assert {*TOTALS, "watermark"} == set(totals)
+        assert totals["watermark"].endswith("Z")
+
+    def test_it_counts_the_whole_partition(self, folder: Path) -> None:
+        """Twice the same line is once applied and once a duplicate; projecting again changes no count."""
+        facts_file(folder, fact_line(), fact_line(), fact_line("Died"))
+        run("publish facts.ndjson", folder)
+        first = json.loads(run("project --json", folder).stdout)
+        again = run("project", folder)
+
+        assert {**TOTALS, "read": 3, "applied": 2, "duplicate": 1, "position": 3}.items() <= first.items()
+        assert (0, "") == (again.returncode, again.stdout)
+        assert again.stderr.startswith("3 read: 2 applied, 1 duplicate, 0 conflict, 0 parked")
+
+    def test_it_needs_a_database(self, tmp_path: Path) -> None:
+        """Whose absence is the machine's fault and not the data's."""
+        done = run("project", tmp_path / "..", env={"CASETRAIL_DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
+
+        assert 3 == done.returncode
+        assert "there is no database" in done.stderr
+
+
+class TestRun:
+    """`casetrail run`."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_ends_it_cleanly_and_soon(self, folder: Path, url: str, number: signal.Signals) -> None:
+        """Within two seconds, with success, after what it had under way."""
+        run("publish -", folder, many(3))
+        with start("run", folder) as service:
+            wait_until(lambda: applied(url) == 3)
+            asked = time.monotonic()
+            service.process.send_signal(number)
+            code, out, err = service.end()
+
+        assert (0, "") == (code, out)
+        assert time.monotonic() - asked < 2
+        assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
+        assert {"parts": ["projector"], "level": "info"}.items() <= ndjson(err)[0].items()
+        assert 3 == ndjson(err)[1]["position"]
+
+    def test_a_second_signal_ends_it_at_once(self, folder: Path, url: str) -> None:
+        """Where the database keeps the projector waiting, nobody has to wait with it."""
+        engine = open_database(url)
+        with writing(engine), start("run", folder) as service:
+            started = service.stderr.readline()
+            # Once the projector has a thread of its own, it runs into the lock at once.
+            wait_until(lambda: len(list(Path(f"/proc/{service.process.pid}/task").iterdir())) > 1)
+            time.sleep(0.5)
+            service.process.terminate()
+            time.sleep(0.5)
+            still_waiting = service.process.poll()
+            service.process.terminate()
+            code = service.process.wait(timeout=5)
+        engine.dispose()
+
+        assert b"started" in started
+        assert still_waiting is None
+        assert -signal.SIGTERM == code
+
+    def test_what_is_published_is_projected_at_once(self, folder: Path, url: str) -> None:
+        """Whoever publishes sees it in a moment, again and again."""
+        with start("run projector", folder) as service:
+            for n in (1, 2):
+                run("publish -", folder, fact_line(subject=f"kz-{n}"))
+                wait_until(lambda n=n: applied(url) == n, seconds=5)  # type: ignore[misc]
+            assert ["started", "stopped"] == events(service)
+
+    def test_a_partition_taken_by_another_is_taken_back(self, folder: Path, url: str) -> None:
+        """`project` beside a running service: neither breaks, and the service goes on."""
+        with start("run", folder) as service:
+            run("publish -", folder, many(1, "a"))
+            wait_until(lambda: applied(url) == 1)
+            assert 0 == run("project", folder).returncode
+            run("publish -", folder, many(2, "b"))
+            wait_until(lambda: applied(url) == 3)
+            happened = events(service)
+
+        assert ("started", {"projector_lost"}, "stopped") == (happened[0], set(happened[1:-1]), happened[-1])
+
+    def test_a_database_that_goes_away_is_waited_for(
+        self, tmp_path: Path, postgres_server: str, postgres_url: str
+    ) -> None:
+        """Its connections cut and no new ones let in for a while, it comes back, and so does the service."""
+        engine, env = open_database(postgres_url), {"CASETRAIL_DATABASE_URL": postgres_url}
+        migrate(engine)
+        engine.dispose()
+        with start("run", tmp_path, env=env) as service:
+            run("publish -", tmp_path, many(1, "a"), env=env)
+            wait_until(lambda: applied(postgres_url) == 1)
+            with unreachable(postgres_server, str(engine.url.database)):
+                down = run("project", tmp_path, env=env)
+                time.sleep(1)
+            run("publish -", tmp_path, many(2, "b"), env=env)
+            wait_until(lambda: applied(postgres_url) == 3)
+            happened = events(service)
+
+        assert 3 == down.returncode
+        assert down.stderr.startswith("casetrail: database: ")
+        assert ("started", {"database_failed"}, "stopped") == (happened[0], set(happened[1:-1]), happened[-1])
+
+    def test_it_says_what_is_wrong_at_the_start(self, tmp_path: Path) -> None:
+        """A missing database is no reason to wait, and an unknown part none to run the others."""
+        missing, unknown = run("run", tmp_path), run("run projector mailer", tmp_path)
+
+        assert [3, 2] == [missing.returncode, unknown.returncode]
+        assert "there is no database" in missing.stderr
+        assert '"mailer" is not a part of the service (want projector)' in unknown.stderr
+
+    def test_logs_say_as_much_as_is_wanted_and_no_names(self, folder: Path, url: str) -> None:
+        """At its most talkative it counts records, and never says whose they are."""
+        run("publish -", folder, fact_line("SubjectDescribed", subject="kz-secret", name="Secret Name"))
+        with start("run", folder, env={"CASETRAIL_LOG_LEVEL": "debug"}) as service:
+            wait_until(lambda: applied(url) == 1)
+            service.process.terminate()
+            _, _, said = service.end()
+
+        batches = [entry for entry in ndjson(said) if entry["event"] == "batch_projected"]
+        assert [(0, 1)] == [(batch["partition"], batch["records"]) for batch in batches]
+        assert "ecret" not in said
+
+    def test_logs_for_people_are_no_json(self, folder: Path, url: str) -> None:
+        """One setting makes them readable where they are read by eye; off a terminal without colours."""
+        run("publish -", folder, many(1))
+        with start("run", folder, env={"CASETRAIL_LOG_FORMAT": "console"}) as service:
+            wait_until(lambda: applied(url) == 1)
+            service.process.terminate()
+            _, _, said = service.end()
+
+        assert "started" in said.splitlines()[0]
+        assert not {"{", "\x1b"} & set(said)
+
+
+@pytest.mark.slow
+def test_two_publishers_and_a_service_share_one_file(folder: Path, url: str) -> None:
+    """No "database is locked", none lost, none twice, though all three write all the time."""
+    for name in ("a", "b"):
+        (folder / f"{name}.ndjson").write_text(many(2000, name))
+    with start("run", folder) as service, start("publish a.ndjson", folder) as one:
+        # In small portions, so that its transactions fall between those of the others.
+        with start("publish -", folder) as other:
+            for line in (folder / "b.ndjson").read_text().splitlines(keepends=True):
+                other.tell(line)
+            ended = [one.end(), other.end()]
+        wait_until(lambda: applied(url) == 4000)
+        happened = events(service)
+    totals = json.loads(run("project --json", folder).stdout)
+
+    assert [(0, "", "2000 accepted, 0 bad\n")] * 2 == ended
+    assert ["started", "stopped"] == happened
+    assert {**TOTALS, "read": 4000, "applied": 4000, "position": 4000}.items() <= totals.items()
