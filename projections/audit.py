@@ -25,7 +25,7 @@ UNTIMED = frozenset({"rules", "acknowledgement"})
 NONSENSE = "a column does not hold what its type says"
 
 # What comes of reading such a column. SQLite stores anything anywhere, if one insists.
-_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, MemoryError)
+_UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError)
 
 
 class Finding(NamedTuple):
@@ -124,11 +124,12 @@ class _Walk:
         """Walk all rows; return the first thing that is wrong."""
         query = select(ledger).where(ledger.c.partition == self.partition).order_by(ledger.c.seq)
         try:
-            for chunk in conn.execute(query, execution_options={"yield_per": CHUNK}).partitions():
-                for row in chunk:
-                    if what := self._wrong(row):
-                        return Finding(self.partition, row.seq, row.log_offset, what)
-                tell(len(chunk))
+            with conn.execute(query, execution_options={"yield_per": CHUNK}) as result:
+                for chunk in result.partitions():
+                    for row in chunk:
+                        if what := self._wrong(row):
+                            return Finding(self.partition, row.seq, row.log_offset, what)
+                    tell(len(chunk))
         except (*_UNREADABLE, DBAPIError) as problem:
             _raise_unless_nonsense(problem)
             return self._find_unreadable(conn)
@@ -242,9 +243,10 @@ def _records(conn: Connection, partition: int, *, everything: bool) -> Iterator[
         query = query.where(ledger.c.outcome == "applied")
     replays = ledger.c.partition == partition, ledger.c.entry == "replay"
     last = select(ledger.c.log_offset, func.max(ledger.c.seq)).where(*replays).group_by(ledger.c.log_offset)
-    replayed = dict(conn.execute(last).tuples().all())
-    rows = conn.execute(query.where(ledger.c.entry.in_(["record", "replay"])), execution_options={"yield_per": CHUNK})
-    return (row for row in rows if replayed.get(row.log_offset, row.seq) == row.seq)
+    replayed = dict(conn.execute(last).all())
+    query = query.where(ledger.c.entry.in_(["record", "replay"]))
+    with conn.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+        yield from (row for row in rows if replayed.get(row.log_offset, row.seq) == row.seq)
 
 
 def _line(row: Row[Any]) -> bytes:
