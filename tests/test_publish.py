@@ -259,7 +259,7 @@ class TestPublishing:
             tool.tell(fact_line(subject="kz-1") + "\n{")
             wait_for(1, tmp_path)
             tool.tell("}\n" + fact_line(subject="kz-2") + "\n")
-            wait_for(2, tmp_path)
+            wait_for(2, tmp_path, seconds=5)
             first = json.loads(tool.stdout.readline())
             code, rest, _ = tool.end()
 
