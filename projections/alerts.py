@@ -7,11 +7,11 @@ the changes it made in ``changes``, in the order in which they came about.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from events.facts import Fact
+from events.facts import Fact, Order
 
 from .evaluate import Evaluation, Finding, evaluate
 from .history import ABOUT_FACTS, History
@@ -20,6 +20,7 @@ from .status import Status
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 STANDING = frozenset({"open", "acknowledged"})
 
 
@@ -73,6 +74,7 @@ class Casefile:
         position: (partition, offset) of the last fact taken in.
         written_names, written_cases: what the tables hold of them, as far as this casefile knows.
         size: the number of facts when it was last written.
+        rested: the place in world order of the last fact, if only the status is kept and not the history.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Casefile:
         self.written_names: dict[str, None] | None = None
         self.written_cases: list[tuple[Any, ...]] | None = None
         self.size = 0
+        self.rested: Order | None = None
         self._status: Status | None = None
 
     @property
@@ -99,8 +102,39 @@ class Casefile:
             self._status = Status(self.rulebook.anchors, self.history.world)
         return self._status
 
+    def rest(self) -> bool:
+        """
+        Keep the status alone, if facts that come in world order need no more; return whether they do not.
+
+        They do where an alert, a timer, an anchor of a rule, a correction or an uncertain date is in the history.
+        """
+        kinds = {fact.type for fact in self.history.world}
+        if self.alerts or self.due or not self.history.is_plain or kinds & self.rulebook.anchors:
+            return False
+        self._status = self.status
+        self.rested = self.history.world[-1].order
+        self.history = History((), BEGINNING)
+        return True
+
+    def takes(self, facts: Iterable[Fact | None]) -> bool:
+        """Whether what is kept is enough to take in *facts*, in this order; None stands for what is not a fact."""
+        last = self.rested
+        if last is None:
+            return True
+        for fact in facts:
+            if fact is None or fact.announced or not fact.occurred.dated or fact.order < last:
+                return False
+            if fact.type in ABOUT_FACTS or fact.type in self.rulebook.anchors:
+                return False
+            last = fact.order
+        return True
+
     def apply(self, fact: Fact) -> None:
         """Take in a fact at its ``recorded``; timers due before that must have fired."""
+        if self.rested is not None:
+            self.status.advance(fact)
+            self.rested = fact.order
+            return
         clock = fact.recorded
         come = self.history.advance(clock)
         continues = self.history.add(fact, clock) and not come

@@ -8,13 +8,15 @@ that no batch size changes what comes out.
 import json
 import unicodedata
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from .alerts import Casefile, Change
+from events.facts import Fact
+
+from .alerts import BEGINNING, Casefile, Change
 from .database import among, store
 from .history import History
 from .ledger import Entry, again
@@ -22,9 +24,10 @@ from .rulebook import Rulebook
 from .shapes import alert_from_row, alert_row, case_row, change_row, subject_row
 from .tables import LIVE, Conclusions, ledger
 
-BEGINNING = datetime.min.replace(tzinfo=UTC)
 CHUNK = 1000
-CACHE_FACTS = 200_000
+# What a casefile is opened for when no fact is: its whole history is wanted.
+TIME = (None,)
+CACHE_FACTS = 100_000
 
 
 class Concluder:
@@ -35,7 +38,7 @@ class Concluder:
         partition: the partition whose subjects these are. It has one writer, so what is kept is valid.
         rulebook: the rules in force.
         tables: where to write: the live tables, or their twins for a rebuild.
-        cache_facts: how many facts to keep in memory at the most.
+        cache_facts: how many facts to keep in memory at the most, and of how many more people only where they stand.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Concluder:
         self.tables = tables
         self.cache_facts = cache_facts
         self._casefiles: OrderedDict[str, Casefile] = OrderedDict()
+        self._resting: OrderedDict[str, Casefile] = OrderedDict()
         self._kept = 0
 
     def conclude(
@@ -87,7 +91,8 @@ class Concluder:
 
     def forget(self, subject_ids: Iterable[str] | None = None) -> None:
         """Drop what is kept of *subject_ids*, or everything: somebody else wrote, or a write was rolled back."""
-        for subject_id in list(self._casefiles) if subject_ids is None else subject_ids:
+        for subject_id in [*self._casefiles, *self._resting] if subject_ids is None else subject_ids:
+            self._resting.pop(subject_id, None)
             casefile = self._casefiles.pop(subject_id, None)
             self._kept -= casefile.size if casefile else 0
 
@@ -97,9 +102,13 @@ class Concluder:
         if not entries:
             return watermark
         before = watermark
-        subject_ids = {e.subject_id for e in entries if e.subject_id and _speaks_of_subject(e)}
-        casefiles = self._open(conn, subject_ids, watermark, end=entries[0].seq)
-        for entry in entries:
+        news: dict[str, list[Fact | None]] = defaultdict(list)
+        steps = [_with_fact(entry) for entry in entries]
+        for entry in steps:
+            if entry.subject_id and _speaks_of_subject(entry):
+                news[entry.subject_id].append(entry.fact)
+        casefiles = self._open(conn, news, watermark, end=entries[0].seq)
+        for entry in steps:
             if entry.entry != "acknowledgement":
                 watermark = max(watermark or entry.recorded, entry.recorded)
             if entry.subject_id in casefiles and _speaks_of_subject(entry):
@@ -129,7 +138,7 @@ class Concluder:
             .limit(CHUNK)
         )
         while subject_ids := set(conn.scalars(overdue)):
-            casefiles = self._open(conn, subject_ids, before, end)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)
             self._write(conn, casefiles.values(), changes)
@@ -150,7 +159,7 @@ class Concluder:
         while subject_ids := conn.scalars(
             everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
         ).all():
-            casefiles = self._open(conn, set(subject_ids), watermark, end=entry.seq)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, end=entry.seq)
             for casefile in casefiles.values():
                 casefile.change_rules(self.rulebook, since)
             self._write(conn, casefiles.values(), changes)
@@ -158,16 +167,23 @@ class Concluder:
         return since
 
     def _open(
-        self, conn: Connection, subject_ids: set[str], watermark: datetime | None, end: int
+        self, conn: Connection, news: Mapping[str, Sequence[Fact | None]], watermark: datetime | None, end: int
     ) -> dict[str, Casefile]:
-        """Return the casefiles of *subject_ids* as they stood before the ledger's row *end*."""
+        """
+        Return casefiles as they stood before the ledger's row *end*.
+
+        Args:
+            conn: to load those that are not kept.
+            news: by subject, the facts they are going to take in; None for what is not a fact.
+            watermark: the partition's at that row.
+            end: the place of the row.
+        """
         casefiles: dict[str, Casefile] = {}
-        for subject_id in sorted(subject_ids):
-            casefile = self._casefiles.get(subject_id)
-            if casefile is not None:
-                self._casefiles.move_to_end(subject_id)
+        for subject_id in sorted(news):
+            casefile = self._casefiles.get(subject_id) or self._resting.get(subject_id)
+            if casefile is not None and casefile.takes(news[subject_id]):
                 casefiles[subject_id] = casefile
-        missing = sorted(subject_ids - casefiles.keys())
+        missing = sorted(news.keys() - casefiles.keys())
         if missing:
             for casefile in self._load(conn, missing, watermark, end):
                 casefiles[casefile.subject_id] = casefile
@@ -248,6 +264,10 @@ class Concluder:
         store(conn, tables.alert_changes, rows["alert_changes"])
 
     def _keep(self, casefile: Casefile) -> None:
+        self._resting.pop(casefile.subject_id, None)
+        if casefile.rested is not None:
+            self._resting[casefile.subject_id] = casefile
+            return
         before = self._casefiles.pop(casefile.subject_id, None)
         self._kept += len(casefile.history.facts) - (before.size if before else 0)
         casefile.size = len(casefile.history.facts)
@@ -255,8 +275,12 @@ class Concluder:
 
     def _evict(self) -> None:
         while self._kept > self.cache_facts and len(self._casefiles) > 1:
-            _, casefile = self._casefiles.popitem(last=False)
+            subject_id, casefile = self._casefiles.popitem(last=False)
             self._kept -= casefile.size
+            if casefile.rest():
+                self._resting[subject_id] = casefile
+        while len(self._resting) > self.cache_facts:
+            self._resting.popitem(last=False)
 
 
 def in_force(entry: Entry) -> Rulebook:
@@ -274,13 +298,19 @@ def _speaks_of_subject(entry: Entry) -> bool:
     return entry.outcome == "applied" or entry.entry == "acknowledgement"
 
 
+def _with_fact(entry: Entry) -> Entry:
+    """Return *entry* with its fact, if it is one that applies; a row read back from the ledger has none yet."""
+    if entry.outcome == "applied" and entry.fact is None:
+        return entry._replace(fact=again(entry.headers, entry.value, entry.recorded))
+    return entry
+
+
 def _step(casefile: Casefile, entry: Entry, watermark: datetime) -> None:
     """Take one entry into its casefile: first the timers that were due before it, then itself."""
-    if entry.outcome == "applied":
-        fact = entry.fact or again(entry.headers, entry.value, entry.recorded)
+    if entry.fact is not None:
         assert entry.log_offset is not None, "a record has an offset"
-        casefile.pass_time(fact.recorded)
-        casefile.apply(fact)
+        casefile.pass_time(entry.recorded)
+        casefile.apply(entry.fact)
         casefile.position = (entry.partition, entry.log_offset)
     else:
         assert entry.value is not None, "an acknowledgement says of what"

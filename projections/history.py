@@ -90,6 +90,11 @@ class History:
         return sorted(come, key=world_order)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether there are facts, and each counts as it was published: dated, not announced, none about another."""
+        return bool(self.world) and len(self.world) == len(self.facts) and not self.flags
+
+    @property
     def flags(self) -> list[Flag]:
         """What is to be said of single facts, whatever the status: undated, announced, corrections without effect."""
         undated = [Flag("undated", fact.id) for fact in self.undated]

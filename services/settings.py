@@ -35,7 +35,9 @@ class Settings(BaseSettings):
         description="The most records projected in one transaction; batches grow with the backlog.",
     )
     cache_facts: int = Field(
-        CACHE_FACTS, ge=0, description="How many facts a projector keeps in memory at the most, about 2 kB each."
+        CACHE_FACTS,
+        ge=0,
+        description="How many facts a projector keeps in memory, and of how many more people where they stand; 2 kB each.",
     )
     source: str = Field(
         "urn:casetrail:cli", description="Who states what `casetrail correct` and `retract` publish, as a URI."
