@@ -119,9 +119,7 @@ def services(folder: Path) -> Iterator[Callable[[float], int]]:
 
 
 @pytest.mark.slow
-def test_kill_9_loses_nothing_and_repeats_nothing(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     """After every crash the next start goes on; at the end all is as if there had been one long quiet run."""
     chance = random.Random(SEED)  # noqa: S311 - a story, not a secret
     sys.stdout.write(f"CASETRAIL_TEST_CRASH_SEED={SEED}\n")
