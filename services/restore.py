@@ -16,8 +16,6 @@ from .locallog import LocalLog, Stamped
 
 OTHER_OUTCOMES = frozenset({"duplicate", "conflict"})
 
-EXPORTED = "a line of `casetrail audit export`"
-
 
 def restore(log: LocalLog, lines: Iterable[bytes], name: str, until: datetime) -> int:
     """
@@ -69,7 +67,9 @@ def _records(lines: Iterable[bytes], name: str, until: datetime) -> Iterator[Sta
 def _recorded(line: bytes, before: datetime, until: datetime) -> tuple[datetime, dict[str, Any]]:
     recorded = recorded_of(line)
     if recorded is None:
-        raise BadInput("the line has no `recorded`", f"{EXPORTED}; `casetrail publish` takes others")
+        raise BadInput(
+            "the line has no `recorded`", "a line of `casetrail audit export`; `casetrail publish` takes others"
+        )
     event: dict[str, Any] = from_json(line)
     if recorded < before:
         raise BadInput(
@@ -96,7 +96,7 @@ def _bytes(line: dict[str, Any]) -> tuple[bytes | None, list[list[str]] | None, 
         return _decoded(line["key_base64"]), headers, _decoded(line["value_base64"])
     except (ValueError, KeyError, TypeError) as problem:
         what = f"{problem} is missing" if isinstance(problem, KeyError) else f"not a record: {problem}"
-        raise BadInput(what, f"{EXPORTED} --all") from None
+        raise BadInput(what, "a line of `casetrail audit export --all`") from None
 
 
 def _decoded(text: str | None) -> bytes | None:

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     cache_facts: int = Field(
         CACHE_FACTS,
         ge=0,
-        description="How many facts a projector keeps in memory, and of how many more people where they stand; 2 kB each.",
+        description="How many facts a projector keeps in memory, and of how many more people the status; 2 kB each.",
     )
     source: str = Field(
         "urn:casetrail:cli", description="Who states what `casetrail correct` and `retract` publish, as a URI."
