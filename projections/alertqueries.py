@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid5
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, text
 
 from .alerts import NAMESPACE
 from .conclude import folded
 from .shapes import alert_from_row, alert_json
-from .tables import LIVE, outbox, partitions
+from .tables import LIVE, ledger, outbox, partitions
 
 CHUNK = 500
 NOTICES = 500
@@ -93,11 +93,12 @@ def _alerts(conn: Connection, wanted: AlertFilter) -> Iterator[dict[str, Any]]:
         value = getattr(wanted, name)
         query = query.where(table.c[name] == value) if value is not None else query
     ordered = query.order_by(table.c.opened_at.desc(), table.c.alert_id)
-    for rows in conn.execute(ordered.execution_options(yield_per=CHUNK)).mappings().partitions(CHUNK):
-        if wanted.agency is not None:
-            there = of_agency(conn, [row["subject_id"] for row in rows], wanted.agency)
-            rows = [row for row in rows if row["subject_id"] in there]  # noqa: PLW2901 - the page, narrowed
-        yield from _told(conn, rows, wanted.known_at)
+    # Closed even where a limit ends the reading early.
+    with conn.execute(ordered.execution_options(yield_per=CHUNK)) as result:
+        for page in result.mappings().partitions(CHUNK):
+            people = [row["subject_id"] for row in page]
+            there = set(people) if wanted.agency is None else of_agency(conn, people, wanted.agency)
+            yield from _told(conn, [row for row in page if row["subject_id"] in there], wanted.known_at)
 
 
 def _latest(wanted: AlertFilter) -> Select[Any]:
@@ -134,13 +135,20 @@ def _told(conn: Connection, rows: Sequence[RowMapping], known_at: datetime | Non
         steps = steps.where(alert_changes.c.at <= known_at)
     for step in conn.execute(steps.order_by(alert_changes.c.alert_id, alert_changes.c.n)).mappings():
         lives[step["alert_id"]].append(dict(step))
-    said = _said(conn, rows) if known_at is not None else {}
+    said = _said(conn, rows, known_at) if known_at is not None else {}
     for row in rows:
         yield {**alert_json(alert_from_row(dict(row)), lives[row["alert_id"]]), **said.get(row["alert_id"], {})}
 
 
-def _said(conn: Connection, rows: Sequence[RowMapping]) -> dict[str, dict[str, Any]]:
-    """Return evidence and sentence of each alert as the notice of its change told them: later facts add to both."""
-    ids = [str(uuid5(NAMESPACE, f"{row['alert_id']} {row['changes']}")) for row in rows]
+def _said(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, dict[str, Any]]:
+    """Return evidence and sentence as the notice told them, of alerts to which later facts may have added."""
+    later = (
+        select(ledger.c.subject_id)
+        .where(text("ledger.outcome = 'applied'"), ledger.c.recorded > known_at)
+        .where(ledger.c.subject_id.in_({row["subject_id"] for row in rows}))
+        .distinct()
+    )
+    grown = set(conn.scalars(later))
+    ids = [str(uuid5(NAMESPACE, f"{row['alert_id']} {row['changes']}")) for row in rows if row["subject_id"] in grown]
     sent = conn.execute(select(outbox.c.alert_id, outbox.c.notice).where(outbox.c.notice_id.in_(ids)))
     return {alert_id: {name: notice[name] for name in ("evidence", "explanation")} for alert_id, notice in sent}

@@ -137,12 +137,12 @@ def _at(conn: Connection, wanted: Filter, moment: Moment) -> Iterator[dict[str, 
     if moment.known_at is not None:
         known = known.where(ledger.c.recorded <= moment.known_at)
     clock = _concluded(conn.scalar(select(partitions.c.watermark).order_by(partitions.c.watermark.desc()).limit(1)))
-    rows = conn.execute(known.execution_options(yield_per=CHUNK))
-    for subject_id, group in groupby(rows, key=lambda row: row.subject_id):
-        told = story(subject_id, map(_line, group), moment, clock)
-        if told:
-            found, spellings = _folded(told)
-            if _fits(wanted, found, spellings):
+    # Closed even where a limit ends the reading early.
+    with conn.execute(known.execution_options(yield_per=CHUNK)) as rows:
+        for subject_id, group in groupby(rows, key=lambda row: row.subject_id):
+            told = story(subject_id, map(_line, group), moment, clock)
+            found, spellings = _folded(told) if told else (None, ())
+            if found and _fits(wanted, found, spellings):
                 yield found
 
 

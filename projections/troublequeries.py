@@ -65,11 +65,11 @@ def parked(conn: Connection, *, dismissed: bool = False, positions: Sequence[Pos
     query = still_parked(dismissed=dismissed).where(_TROUBLED)
     if positions:
         query = query.where(_at(positions))
-    rows = conn.execute(query.execution_options(yield_per=CHUNK)).mappings()
-    for page in rows.partitions(CHUNK):
-        reasons = _dismissals(conn, page) if dismissed else {}
-        for row in page:
-            yield _parked(row, reasons)
+    with conn.execute(query.execution_options(yield_per=CHUNK)) as result:
+        for page in result.mappings().partitions(CHUNK):
+            reasons = _dismissals(conn, page) if dismissed else {}
+            for row in page:
+                yield _parked(row, reasons)
 
 
 def parked_json(record: Parked) -> dict[str, Any]:
@@ -90,18 +90,19 @@ def parked_json(record: Parked) -> dict[str, Any]:
 
 def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
     """Yield each record whose fact was known with other content: both, their positions, and the fields that differ."""
-    rows = conn.execute(
+    query = (
         select(ledger)
         .where(_TROUBLED, ledger.c.outcome == "conflict")
         .order_by(ledger.c.partition, ledger.c.seq)
         .execution_options(yield_per=CHUNK)
-    ).mappings()
-    for page in rows.partitions(CHUNK):
-        known = select(ledger).where(
-            ledger.c.fact_id.in_({row["fact_id"] for row in page}), text("ledger.outcome = 'applied'")
-        )
-        first = {row["fact_id"]: row for row in conn.execute(known).mappings()}
-        yield from (_conflict(first[row["fact_id"]], row) for row in page)
+    )
+    with conn.execute(query) as result:
+        for page in result.mappings().partitions(CHUNK):
+            known = select(ledger).where(
+                ledger.c.fact_id.in_({row["fact_id"] for row in page}), text("ledger.outcome = 'applied'")
+            )
+            first = {row["fact_id"]: row for row in conn.execute(known).mappings()}
+            yield from (_conflict(first[row["fact_id"]], row) for row in page)
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value

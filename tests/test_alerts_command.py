@@ -60,6 +60,7 @@ def alert_of(folder: Path, subject: str) -> dict[str, Any]:
         ("--known-at 2022-05-31", {}),
         ("--known-at 2022-06-30", {"arrested": "open"}),
         ("--known-at 2022-08-30", {"arrested": "open", "late": "open", "silent": "open"}),
+        ("--known-at 2022-08-30 --since 2022-07-03T00:00:00Z", {"late": "open", "silent": "open"}),
         ("--known-at 2022-09-01", {"arrested": "open", "silent": "open"}),
         ("--known-at 2022-09-01 --all", {"arrested": "open", "late": "retracted", "silent": "open"}),
     ],
@@ -102,6 +103,17 @@ def test_at_a_moment_an_alert_says_what_it_said_then(tmp_path: Path) -> None:
     (then,) = answer("alerts --known-at 2022-07-31", tmp_path)
     assert then["explanation"].startswith("silent was dismissed")
     assert 1 == len(then["life"])
+
+
+def test_what_completed_an_alert_by_then_is_evidence_then(tmp_path: Path) -> None:
+    """A second arrest known by the moment belongs to it, though it changed no state; one known later does not."""
+    second = detained("2022-06-20", subject="arrested", case="c")
+    known(tmp_path, *ARRESTED, second, passed="2022-10-01")
+    ids = [fact["id"] for fact in (*ARRESTED, second)]
+
+    assert [ids] == [alert["evidence"] for alert in answer("alerts --known-at 2022-06-21", tmp_path)]
+    assert [ids[:2]] == [alert["evidence"] for alert in answer("alerts --known-at 2022-06-15", tmp_path)]
+    assert answer("alerts", tmp_path) == answer("alerts --known-at 2030", tmp_path)
 
 
 def test_the_table_says_what_was_found(tmp_path: Path) -> None:

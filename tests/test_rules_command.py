@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from projections.rulebook import pack
-from tests.commands import run
+from tests.commands import ROOT, run
 from tests.reading import answer, ask, known
 from tests.rules import SEQUENCE, SILENCE
 
@@ -35,6 +35,15 @@ def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
 
     assert [True, True] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
     assert [False] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
+
+
+def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
+    """The same id with another time to wait is another rule."""
+    known(tmp_path)
+    (own,) = (ROOT / "projections" / "pack").glob("*.yaml")
+    name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
+
+    assert [False, True] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
 
 
 def test_a_database_that_was_never_projected_has_no_rules_in_force(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from projections.tables import ledger, partitions
 from tests import stories
 from tests.commands import run
 from tests.reading import answer, ask, known
-from tests.stories import dismissed
+from tests.stories import detained, dismissed
 
 BROKEN = b'{"nonsense"'
 BYTES = b"\xff\x00\x1b[31m"
@@ -148,6 +148,26 @@ def test_a_replay_applies_what_this_release_can_read(tmp_path: Path) -> None:
     assert (0, []) == (done.returncode, parked(tmp_path))
     assert {"read": 2, "applied": 2} == counts(tmp_path)
     assert "dismissed" == answer("status a", tmp_path)[0]["headline"]
+
+
+def test_a_replay_raises_the_alerts_of_the_rules_in_force(tmp_path: Path) -> None:
+    """A dismissal and an arrest that were parked are a finding as soon as they can be read."""
+    wrongly_parked(tmp_path, dismissed("2022-03-27"), detained("2022-04-20", case="c"))
+    ask("parked replay --all", tmp_path)
+
+    assert ["dismissal-before-arrest"] == [alert["rule"] for alert in answer("alerts", tmp_path)]
+
+
+def test_what_was_dismissed_and_is_replayed_in_vain_shouts_again(tmp_path: Path) -> None:
+    """Somebody looked at it after it was dismissed, so the dismissal no longer says all there is to say."""
+    known(tmp_path, BROKEN)
+    ask("parked dismiss 0:0 --reason test", tmp_path)
+    ask("parked replay 0:0", tmp_path)
+
+    assert [(False, None)] == [
+        (record["dismissed"], record["dismissed_reason"]) for record in parked(tmp_path, "--all")
+    ]
+    assert parked(tmp_path) == parked(tmp_path, "--all")
 
 
 def test_all_leaves_alone_what_was_dismissed(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from projections.story import Story
 from projections.visitor import Visitor
 from services.stopping import stopping
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_line, fail, lines, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, emit_array, emit_line, fail, lines, say, settings
 from .dossier import step_words
 from .person import fact_words
 from .wording import cell, safe, source_words
@@ -99,7 +99,7 @@ def show_alerts(
     with snapshot(database(settings())) as conn:
         found = alerts(conn, wanted, limit)
         if as_json:
-            emit(list(found))
+            emit_array(found)
         else:
             _show_table(found, limit)
 

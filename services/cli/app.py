@@ -83,6 +83,16 @@ def emit(value: Any) -> None:  # noqa: ANN401 - any JSON value
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def emit_array(values: Iterable[Any]) -> None:
+    """Print one JSON array on stdout, each of its values as it comes."""
+    first = True
+    for value in values:
+        item = json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+        print(f"{'[' if first else ','}\n  {item}", end="")
+        first = False
+    print("[]" if first else "\n]")
+
+
 def emit_line(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Print one line of NDJSON on stdout, at once."""
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)

@@ -16,7 +16,7 @@ from projections.queries import Filter, near, status_of, statuses, story_of
 from projections.rulewords import STATUSES
 from projections.story import Moment, history_json
 
-from .app import FINDINGS, Json, app, console, database, emit, lines, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, emit_array, lines, say, settings
 from .dossier import history_lines, markdown
 from .person import person_lines
 from .wording import PRESUMPTIONS, cell, safe, span, words
@@ -107,7 +107,7 @@ def status(
         return
     with snapshot(engine) as conn:
         if as_json:
-            emit(list(statuses(conn, wanted, moment, limit)))
+            emit_array(statuses(conn, wanted, moment, limit))
         else:
             _show_table(statuses(conn, wanted, moment, limit), limit)
 

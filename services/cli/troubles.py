@@ -17,7 +17,7 @@ from projections.ledger import Entry
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
 from projections.visitor import Visitor
 
-from .app import FINDINGS, Json, app, console, database, emit, fail, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings
 from .wording import cell, safe
 
 AT_ONCE = 500
@@ -43,7 +43,7 @@ def list_parked(everything: Dismissed = False, as_json: Json = False) -> None:
     with snapshot(database(settings())) as conn:
         found = parked(conn, dismissed=everything)
         if as_json:
-            emit([parked_json(record) for record in found])
+            emit_array(parked_json(record) for record in found)
             return
         table = Table(box=SIMPLE_HEAD, show_edge=False)
         for title in ("position", "recorded", "code", "reason", "bytes", "beginning"):
@@ -122,7 +122,7 @@ def show_conflicts(as_json: Json = False) -> None:
     with snapshot(database(settings())) as conn:
         found = conflicts(conn)
         if as_json:
-            emit(list(found))
+            emit_array(found)
             return
         for conflict in found:
             _show_conflict(conflict)
