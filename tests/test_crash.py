@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from tests.stories import NOW, Line, corrected, detained, dismissed, retracted, 
 from tests.test_projector import recomputed
 
 KILLS = 50
+PATIENCE_SECONDS = 10
 FORKING = """
 import os, sys
 from importlib import import_module
@@ -91,12 +93,13 @@ def keep_publishing(source: LocalLog, chance: random.Random, stop: threading.Eve
 
 
 @contextmanager
-def services(folder: Path) -> Iterator[Callable[[float], int]]:
+def services(folder: Path, epoch: Callable[[], int]) -> Iterator[Callable[[float], int]]:
     """
     Give a way to start ``casetrail run``, kill it after so many seconds, and learn what ended it.
 
     Each is a process of its own, forked from one that has read the program and done nothing yet: a start that takes
-    a second would make it rare to be killed at work.
+    a second would make it rare to be killed at work. Every other one is given the time to take the partition first,
+    which raises its *epoch*, however busy the machine is.
     """
     command = [sys.executable, "-c", FORKING]
     with subprocess.Popen(
@@ -106,16 +109,25 @@ def services(folder: Path) -> Iterator[Callable[[float], int]]:
         assert asked
         assert told_back
 
+        patient = cycle([0, 1])
+
         def live_and_be_killed(seconds: float) -> int:
+            before, until = epoch(), time.monotonic() + PATIENCE_SECONDS * next(patient)
             asked.write("run\n")
             asked.flush()
             child = int(told_back.readline())
+            while epoch() == before and time.monotonic() < until:
+                time.sleep(0.002)
             time.sleep(seconds)
             os.kill(child, signal.SIGKILL)
             return int(told_back.readline())
 
         yield live_and_be_killed
         asked.close()
+
+
+def _epoch(engine: Engine) -> int:
+    return int(next((row["epoch"] for row in rows(engine, partitions)), 0))
 
 
 @pytest.mark.slow
@@ -128,7 +140,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     publisher = threading.Thread(target=keep_publishing, args=(LocalLog(engine), random.Random(SEED), stop, done))  # noqa: S311
     publisher.start()
     try:
-        with services(tmp_path) as live_and_be_killed:
+        with services(tmp_path, lambda: _epoch(engine)) as live_and_be_killed:
             ends = Counter(live_and_be_killed(chance.uniform(0.005, 0.3)) for _ in range(KILLS))
     finally:
         stop.set()
@@ -137,7 +149,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     last = run("project --json", tmp_path)
 
     assert {-signal.SIGKILL: KILLS} == dict(ends)
-    assert killed["epoch"] > KILLS / 3, "most of them came to work"
+    assert killed["epoch"] >= KILLS / 2
     assert killed["position"] > 0
     assert 0 == last.returncode, last.stderr
     held = rows(engine, partitions)[0]
