@@ -55,7 +55,7 @@ def outcomes(folder: Path) -> list[str]:
     return became
 
 
-def wait_for(records: int, folder: Path, seconds: float = 20) -> None:
+def wait_for(records: int, folder: Path, seconds: float = 60) -> None:
     """Wait until the log in *folder* holds so many *records*."""
     end = time.monotonic() + seconds
     while in_log(folder) < records:
@@ -259,7 +259,7 @@ class TestPublishing:
             tool.tell(fact_line(subject="kz-1") + "\n{")
             wait_for(1, tmp_path)
             tool.tell("}\n" + fact_line(subject="kz-2") + "\n")
-            wait_for(2, tmp_path, seconds=5)
+            wait_for(2, tmp_path, seconds=8)
             first = json.loads(tool.stdout.readline())
             code, rest, _ = tool.end()
 

@@ -27,7 +27,7 @@ def applied(url: str) -> int:
     return count or 0
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until it is *true*."""
     end = time.monotonic() + seconds
     while not true():
@@ -106,7 +106,7 @@ class TestRun:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_ends_it_cleanly_and_soon(self, folder: Path, url: str, number: signal.Signals) -> None:
-        """Within two seconds, with success, after what it had under way."""
+        """Within seconds even on busy cores, with success, after what it had under way."""
         run("publish -", folder, many(3))
         with start("run", folder) as service:
             wait_until(lambda: applied(url) == 3)
@@ -115,7 +115,7 @@ class TestRun:
             code, out, err = service.end()
 
         assert (0, "") == (code, out)
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 5
         assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
         assert {"parts": ["projector"], "level": "info"}.items() <= ndjson(err)[0].items()
         assert 3 == ndjson(err)[1]["position"]
@@ -144,7 +144,7 @@ class TestRun:
         with start("run projector", folder) as service:
             for n in (1, 2):
                 run("publish -", folder, fact_line(subject=f"kz-{n}"))
-                wait_until(lambda n=n: applied(url) == n, seconds=5)  # type: ignore[misc]
+                wait_until(lambda n=n: applied(url) == n, seconds=30)  # type: ignore[misc]
             assert ["started", "stopped"] == events(service)
 
     def test_a_partition_taken_by_another_is_taken_back(self, folder: Path, url: str) -> None:
