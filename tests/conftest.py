@@ -2,12 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kafka import Broker, missing, private_broker, shared_broker, topics
 from tests.postgres import binaries, cluster, fresh_database
 from tests.untested import untested
 
@@ -54,6 +55,54 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, empty database, once of each kind: the same test holds on both."""
     url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
     return url
+
+
+@pytest.fixture(scope="session")
+def kafka_programs() -> None:
+    """What a broker needs is here: Java, and Kafka's jars, fetched through Maven where they are not here yet."""
+    lacking = missing()
+    if lacking:
+        untested(lacking)
+
+
+@pytest.fixture(scope="session")
+def kafka_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    The bootstrap address of a broker where tests may make topics; it is never stopped (`kafka_broker` may be).
+
+    CASETRAIL_TEST_KAFKA where given, else one broker for all workers of pytest-xdist, started by the first test that
+    wants it.
+    """
+    given = os.environ.get("CASETRAIL_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    request.getfixturevalue("kafka_programs")
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "kafka"
+    folder.mkdir(exist_ok=True)
+    with shared_broker(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def kafka_topics(kafka_server: str) -> Iterator[Callable[..., str]]:
+    """Make topics: ``kafka_topics(partitions=3, settings={"retention.ms": "1000"})`` gives the name of a new one."""
+    with topics(kafka_server) as make:
+        yield make
+
+
+@pytest.fixture
+def kafka_topic(kafka_topics: Callable[..., str]) -> str:
+    """A fresh topic of three partitions, timed by the broker (LogAppendTime)."""
+    return kafka_topics()
+
+
+@pytest.fixture
+def kafka_broker(kafka_programs: None) -> Iterator[Broker]:  # noqa: ARG001 - asked for, that it may skip
+    """A broker of the test's own, which it may kill, restart and freeze."""
+    with private_broker() as broker:
+        yield broker
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
