@@ -65,7 +65,7 @@ def examine() -> Iterator[Check]:
     try:
         chosen = load_settings()
     except BadInput as problem:
-        yield Check("settings", "error", str(problem), "correct it; docs/settings.md lists them all", USAGE)
+        yield Check("settings", "error", str(problem), "correct it; docs/operating.md lists them all", USAGE)
         return
     yield _settings(chosen)
     version, rules = _rules(chosen)
@@ -96,7 +96,7 @@ def _settings(chosen: Settings) -> Check:
     if not strange:
         return Check("settings", "ok", found)
     close = get_close_matches(strange[0], known, n=1)
-    advice = f"perhaps {close[0]}" if close else "remove it, or see docs/settings.md"
+    advice = f"perhaps {close[0]}" if close else "remove it, or see docs/operating.md"
     return Check("settings", "warning", f"{', '.join(strange)}: not a setting of casetrail; {found}", advice)
 
 
