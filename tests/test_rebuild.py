@@ -1,0 +1,411 @@
+"""A rebuild comes to the rows that are there, repairs those that are not as they should be, and sends nothing twice."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, Table, delete, func, insert, select, update
+
+from events.errors import Infrastructure
+from projections import rebuild as rebuilding
+from projections.database import open_database, writing
+from projections.projector import Lost, Projector
+from projections.rebuild import Difference, rebuild
+from projections.rulebook import pack
+from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
+from services.migrate import migrate
+from tests.commands import run, start
+from tests.reading import answer, ask
+from tests.stories import (
+    charged,
+    conclusions,
+    corrected,
+    described,
+    detained,
+    dismissed,
+    instant,
+    project,
+    projector,
+    retracted,
+    rows,
+    rulebook,
+)
+
+A_DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
+B_DISMISSED = dismissed("2022-03", subject="b", published="2022-04-01", recorded="2022-04-02T09:00:00Z")
+B_DETAINED = detained("2022-04-20", subject="b", recorded="2022-04-27T08:00:00Z")
+SERIK = {"subject_id": "a", "name": "Serik"}
+DAY = 86_400
+
+
+class Stopped(Exception):
+    """Stands for whatever ends a process in the middle."""
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An empty, migrated database."""
+    engine = open_database(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rows at a time, so that a short history takes several batches."""
+    monkeypatch.setattr(rebuilding, "BATCH", 3)
+
+
+def rich(engine: Engine) -> Projector:
+    """Live through everything that shapes a conclusion, and return the projector that did."""
+    held = projector(engine)
+    project(held, [A_DISMISSED, B_DISMISSED, B_DETAINED, b"nonsense", A_DISMISSED])
+    project(held, [described("2022-03-27", name="Serik", recorded="2022-05-01T00:00:00Z")])
+    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    acknowledge(held, "a")
+    held.replay([5], instant("2022-08-01"))
+    late = corrected(B_DETAINED, "2022-09-01", occurred="2022-02-20")
+    project(held, [late, charged("2022-08", subject="c"), retracted(late, "2022-10-01")])
+    held = projector(engine, rulebook(**{"for": 30 * DAY}), "2022-10-02")
+    project(held, [dismissed("2022-11-01", subject="d", recorded="2022-11-02T00:00:00Z")])
+    held.pass_time(instant("2023-02-01"), instant("2023-02-01"))
+    acknowledge(held, "d")
+    project(held, [detained("2022-11-20", subject="d", recorded="2023-03-01T00:00:00Z")])
+    return held
+
+
+def acknowledge(held: Projector, subject: str, at: str = "2022-08-02") -> None:
+    """Let somebody see the open alert about *subject*."""
+    alert = next(
+        row for row in rows(held.engine, LIVE.alerts) if (row["subject_id"], row["state"]) == (subject, "open")
+    )
+    held.acknowledge(alert["alert_id"], subject, "Aigul", "seen", instant(at))
+
+
+def again(engine: Engine, tell: Callable[[int], None] = lambda _: None, *, exchange: bool = True) -> list[Difference]:
+    """Rebuild."""
+    return rebuild(engine, pack(), tell, exchange=exchange)
+
+
+def stopping_after(batches: int) -> Callable[[int], None]:
+    """What ends a rebuild after so many *batches*."""
+    left = iter(range(batches))
+
+    def tell(_: int) -> None:
+        if next(left, None) is None:
+            raise Stopped
+
+    return tell
+
+
+def interrupted(engine: Engine, batches: int = 1) -> None:
+    """Begin a rebuild and end it in the middle."""
+    with pytest.raises(Stopped):
+        again(engine, stopping_after(batches))
+    assert rows(engine, rebuild_partitions), "it did not even begin"
+
+
+def written(engine: Engine) -> dict[str, Any]:
+    """Everything a rebuild could touch, but for the number of assignments."""
+    return {
+        **conclusions(engine),
+        "outbox": rows(engine, outbox),
+        "partitions": rows(engine, partitions, "epoch"),
+        "ledger": rows(engine, ledger),
+    }
+
+
+def change(engine: Engine, *statements: Any) -> None:
+    """Write to the tables behind the program's back."""
+    with writing(engine) as conn:
+        for statement in statements:
+            conn.execute(statement)
+
+
+def test_every_row_is_as_before(engine: Engine) -> None:
+    """After acknowledgements, other rules, watermarks, replays, corrections and retractions; and nothing is sent."""
+    rich(engine)
+    before = written(engine)
+    states = {row["state"] for row in before["alert_changes"]}
+
+    assert {"open", "acknowledged", "retracted", "superseded"} == states, "not rich enough"
+    assert [] == again(engine)
+    assert before == written(engine)
+    assert {"rebuild_partitions": [], **{name: [] for name in conclusions(engine)}} == {
+        "rebuild_partitions": rows(engine, rebuild_partitions), **conclusions(engine, REBUILD)
+    }  # fmt: skip
+
+
+HEADLINE, DUE = LIVE.subjects.c.headline, LIVE.subjects.c.due
+SUBJECT = LIVE.subjects.c.subject_id
+FORGED = {"subject_id": "a", "name": "Other", "folded": "other"}
+TAMPERED: dict[str, tuple[Any, Difference]] = {
+    "a status": (
+        update(LIVE.subjects).where(SUBJECT == "a").values(headline="cleared"),
+        Difference("subjects", {"subject_id": "a"}, {"headline": "cleared"}, {"headline": "dismissed"}),
+    ),
+    "an instant": (
+        update(LIVE.subjects).where(SUBJECT == "d").values(due=instant("2030")),
+        Difference("subjects", {"subject_id": "d"}, {"due": instant("2030")}, {"due": None}),
+    ),
+    "a name taken away": (
+        delete(LIVE.names),
+        Difference("names", SERIK, None, {**SERIK, "folded": "serik"}),
+    ),
+    "a name added": (
+        insert(LIVE.names).values(**FORGED),
+        Difference("names", {"subject_id": "a", "name": "Other"}, FORGED, None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "expected"), TAMPERED.values(), ids=TAMPERED)
+def test_a_row_that_was_tampered_with_is_listed_and_put_right(
+    engine: Engine, statement: Any, expected: Difference
+) -> None:
+    """With its columns that differ; a check says the same and changes nothing."""
+    rich(engine)
+    right = conclusions(engine)
+    change(engine, statement)
+    wrong = written(engine)
+
+    assert [expected] == again(engine, exchange=False)
+    assert wrong == written(engine)
+    assert [expected] == again(engine)
+    assert right == conclusions(engine)
+
+
+@pytest.mark.parametrize("table", LIVE.derived, ids=lambda table: table.name)
+def test_a_table_that_was_emptied_is_filled_again(engine: Engine, table: Table) -> None:
+    """Each row of it is listed as new."""
+    rich(engine)
+    right = conclusions(engine)
+    change(engine, delete(table))
+
+    assert {(table.name, True)} == {(found.table, found.before is None) for found in again(engine)}
+    assert right == conclusions(engine)
+
+
+def test_an_alert_that_was_tampered_with_is_put_right(engine: Engine) -> None:
+    """An alert that was said to be resolved is not."""
+    rich(engine)
+    right = written(engine)
+    change(engine, update(LIVE.alerts).values(state="resolved"), update(LIVE.alert_changes).values(note="forged"))
+    found = again(engine)
+
+    assert {"alerts": {"state"}, "alert_changes": {"note"}} == {
+        each.table: set(each.before or ()) for each in found
+    }  # fmt: skip
+    assert right == written(engine)
+
+
+@pytest.mark.parametrize("batches", [1, 2, 4])
+def test_an_interrupted_rebuild_is_taken_up(engine: Engine, batches: int) -> None:
+    """Where it stopped, with the rules that were in force there, and it ends the same."""
+    rich(engine)
+    change(engine, update(LIVE.subjects).values(headline="cleared"))
+    expected = again(engine, exchange=False)
+    interrupted(engine, batches)
+    (stopped,) = rows(engine, rebuild_partitions)
+    told: list[int] = []
+
+    assert expected == again(engine, told.append)
+    assert stopped["seq"] + 3 == told[0]
+
+
+def test_what_other_code_concluded_is_not_mixed_in(engine: Engine) -> None:
+    """A release that concludes otherwise starts over."""
+    rich(engine)
+    before = written(engine)
+    interrupted(engine, 2)
+    change(
+        engine,
+        update(rebuild_partitions).values(rules_version="another release"),
+        update(REBUILD.subjects).values(headline="by another release"),
+    )
+    told: list[int] = []
+
+    assert [] == again(engine, told.append)
+    assert 3 == told[0]
+    assert before == written(engine)
+
+
+def test_two_rebuilds_do_not_mix(engine: Engine) -> None:
+    """The second takes over, whether or not it comes to its end, and the first one stops."""
+    rich(engine)
+    before = written(engine)
+
+    found: list[Difference] = []
+
+    def cut_in(_: int) -> None:
+        with suppress(Stopped):
+            again(engine, stopping_after(1))
+
+    with pytest.raises(Infrastructure, match="another rebuild took over"):
+        again(engine, cut_in)
+    with pytest.raises(Infrastructure, match="another rebuild took over"):
+        again(engine, lambda _: found.extend(again(engine)))
+    assert [] == again(engine)
+    assert before == written(engine)
+
+
+def test_a_projector_goes_on_meanwhile(engine: Engine) -> None:
+    """What it writes during the rebuild is taken in, and it need not even notice."""
+    held = rich(engine)
+
+    def more(done: int) -> None:
+        if done < 16:
+            project(held, [dismissed(f"2023-04-{done:02}", subject="e", recorded="2023-05-01T00:00:00Z")])
+
+    assert [] == again(engine, more)
+    project(held, [described("2023-04-01", subject="e", name="Dana", recorded="2023-05-02T00:00:00Z")])
+    assert "Dana" in [row["name"] for row in rows(engine, LIVE.subjects)]
+    assert [] == again(engine)
+
+
+def test_a_projector_rejoins_after_rows_were_exchanged(engine: Engine) -> None:
+    """What it holds in memory came of rows that are gone: its next write is refused, and then it goes on."""
+    held = rich(engine)
+    change(engine, update(LIVE.alerts).values(state="resolved"))
+    again(engine)
+    news = [described("2023-04-01", name="Dana", recorded="2023-05-02T00:00:00Z")]
+
+    with pytest.raises(Lost):
+        project(held, news)
+    held.assign(instant("2023-05-02"))
+    project(held, news)
+
+    assert [] == again(engine)
+
+
+def test_nobody_is_told_again_of_what_was_lost(engine: Engine) -> None:
+    """The alerts come back with their lives; the notices of them are in the outbox, so none is written."""
+    rich(engine)
+    before = written(engine)
+    change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts))
+    found = again(engine)
+
+    assert {"alerts", "alert_changes"} == {difference.table for difference in found}
+    assert {None} == {difference.before for difference in found}
+    assert before == written(engine)
+
+
+def test_whoever_is_told_learns_of_what_is_new(engine: Engine) -> None:
+    """A release that concludes more has its notices, numbered on, those of one alert in its order."""
+    held = rich(engine)
+    before = rows(engine, outbox)
+    change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts), delete(outbox).where(outbox.c.n > 2))
+    again(engine)
+    after = rows(engine, outbox)
+    life_of_a = [row["notice"]["state"] for row in after if row["subject_id"] == "a"]
+
+    assert {row["notice_id"] for row in before} == {row["notice_id"] for row in after}
+    assert before[:2] == after[:2]
+    assert list(range(len(before) + 1, 2 * len(before) - 1)) == [row["n"] for row in after[2:]]
+    assert ["open", "acknowledged", "superseded", "open"] == life_of_a
+
+    held.assign(instant("2023-05-02"))
+    project(held, [retracted(A_DISMISSED, "2023-05-03", recorded="2023-05-04T00:00:00Z")])
+    assert len(before) + 1 == len(rows(engine, outbox))
+
+
+def test_an_acknowledgement_follows_what_was_seen_whatever_the_persons_clock(engine: Engine) -> None:
+    """Notices of one alert come in its order, even where somebody's clock was years behind."""
+    held = projector(engine)
+    project(held, [A_DISMISSED])
+    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    acknowledge(held, "a", "2019-01-01")
+    change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts), delete(outbox))
+    again(engine)
+
+    assert ["open", "acknowledged"] == [row["notice"]["state"] for row in rows(engine, outbox)]
+
+
+def test_an_empty_ledger_leaves_no_rows(engine: Engine) -> None:
+    """There is nothing to conclude from; whatever stands in the tables came from elsewhere."""
+    assert [] == again(engine)
+
+    change(engine, insert(LIVE.names).values(subject_id="a", name="Other", folded="other"))
+
+    assert ["names"] == [found.table for found in again(engine)]
+    assert [] == rows(engine, LIVE.names)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a database in which somebody has set a headline."""
+    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
+    migrate(engine)
+    rich(engine)
+    seen = {"headline": "cleared\x1b", "due": instant("2030-01-01T00:00:00Z")}
+    change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "a").values(**seen))
+    change(engine, delete(LIVE.names))
+    engine.dispose()
+    return tmp_path
+
+
+def test_a_check_exits_with_1_and_leaves_it_to_the_reader(folder: Path) -> None:
+    """And the rebuild itself puts the rows in place; after that there is nothing to say."""
+    checked, again_checked = ask("rebuild --check", folder), ask("rebuild --check", folder)
+    done, settled = run("rebuild", folder), ask("rebuild --check", folder)
+
+    assert (1, "2 rows came out otherwise\n") == (checked.returncode, checked.stderr)
+    assert checked.stdout == again_checked.stdout == done.stdout
+    assert [
+        r"subjects a: headline cleared\x1b -> dismissed, due 2030-01-01T00:00:00Z -> None",
+        "names a Serik: new",
+    ] == done.stdout.splitlines()
+    assert (0, "2 rows came out otherwise\n") == (done.returncode, done.stderr)
+    assert (0, "", "every row is as before\n") == (settled.returncode, settled.stdout, settled.stderr)
+
+
+def test_programs_read_what_differs(folder: Path) -> None:
+    """An array: the table, the row's key, and its columns before and after; null where there is no row."""
+    assert [
+        {
+            "table": "subjects",
+            "key": {"subject_id": "a"},
+            "before": {"headline": "cleared\x1b", "due": "2030-01-01T00:00:00Z"},
+            "after": {"headline": "dismissed", "due": None},
+        },
+        {
+            "table": "names",
+            "key": {"subject_id": "a", "name": "Serik"},
+            "before": None,
+            "after": {"subject_id": "a", "name": "Serik", "folded": "serik"},
+        },
+    ] == answer("rebuild", folder)
+    assert [] == answer("rebuild", folder)
+
+
+@pytest.mark.slow
+def test_a_rebuild_that_was_killed_is_taken_up(tmp_path: Path) -> None:
+    """Kill -9 in the middle of it: the live tables are untouched, and the next one ends it."""
+    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
+    migrate(engine)
+    held = projector(engine)
+    for n in range(4):
+        project(held, [dismissed("2022-03-27", subject=f"{n}-{m}", id=f"{n}-{m}") for m in range(2000)])
+    before = conclusions(engine)
+    change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "0-0").values(headline="cleared"))
+    reached = select(func.max(rebuild_partitions.c.seq))
+
+    with start("rebuild", tmp_path) as running:
+        while not seq(engine, reached):
+            assert running.process.poll() is None, "it came to its end too soon"
+            time.sleep(0.01)
+        running.process.kill()
+
+    assert 0 < seq(engine, reached) < 8_001, "it was not in the middle"
+    assert "subjects 0-0: headline cleared -> dismissed\n" == run("rebuild", tmp_path).stdout
+    assert before == conclusions(engine)
+
+
+def seq(engine: Engine, query: Any) -> int:
+    """The one number that *query* asks for; 0 where there is none."""
+    with engine.connect() as conn:
+        return conn.scalar(query) or 0
