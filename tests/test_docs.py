@@ -1,6 +1,9 @@
 """What the code has, the docs have, and the other way round."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from projections.rulewords import STATUSES
 from projections.tables import LIVE, METADATA
 from services.cli.app import app, load_commands
 from services.settings import Settings
+from tests.commands import run
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]}
@@ -102,3 +106,17 @@ def test_every_link_leads_somewhere() -> None:
         links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
 
         assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> None:
+    """Nobody has to take our word for it: the program of docs/audit.md comes to the same head."""
+    program = re.findall(r"```python\n(.*?)```", DOCS["audit.md"], re.DOTALL)[0]
+    run("init", tmp_path)
+    run(f"publish {ROOT / 'examples' / 'kazakhstan-2022.ndjson'}", tmp_path)
+    run("project", tmp_path)
+    (head,) = json.loads(run("audit head --json", tmp_path).stdout)
+    checked = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "casetrail.db"], capture_output=True, text=True, check=True
+    )
+
+    assert f"{head['seq']} {head['hash']}\n" == checked.stdout
