@@ -1,44 +1,33 @@
 """A rebuild comes to the rows that are there, repairs those that are not as they should be, and sends nothing twice."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Engine, Table, delete, insert, update
 
 from events.errors import Infrastructure
 from projections import rebuild as rebuilding
-from projections.database import open_database, writing
-from projections.projector import Lost, Projector
+from projections.database import open_database
+from projections.projector import Lost
 from projections.rebuild import Difference, rebuild
 from projections.rulebook import pack
-from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
+from projections.tables import LIVE, REBUILD, ledger, outbox, rebuild_partitions
 from services.migrate import migrate
-from tests.commands import run, start
-from tests.reading import answer, ask
+from tests.lived import A_DISMISSED, acknowledge, change, rich, written
 from tests.stories import (
-    charged,
     conclusions,
-    corrected,
     described,
-    detained,
     dismissed,
     instant,
     project,
     projector,
     retracted,
     rows,
-    rulebook,
 )
 
-A_DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
-B_DISMISSED = dismissed("2022-03", subject="b", published="2022-04-01", recorded="2022-04-02T09:00:00Z")
-B_DETAINED = detained("2022-04-20", subject="b", recorded="2022-04-27T08:00:00Z")
 SERIK = {"subject_id": "a", "name": "Serik"}
-DAY = 86_400
 
 
 class Stopped(Exception):
@@ -58,32 +47,6 @@ def engine(database_url: str) -> Iterator[Engine]:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three rows at a time, so that a short history takes several batches."""
     monkeypatch.setattr(rebuilding, "BATCH", 3)
-
-
-def rich(engine: Engine) -> Projector:
-    """Live through everything that shapes a conclusion, and return the projector that did."""
-    held = projector(engine)
-    project(held, [A_DISMISSED, B_DISMISSED, B_DETAINED, b"nonsense", A_DISMISSED])
-    project(held, [described("2022-03-27", name="Serik", recorded="2022-05-01T00:00:00Z")])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
-    acknowledge(held, "a")
-    held.replay([5], instant("2022-08-01"))
-    late = corrected(B_DETAINED, "2022-09-01", occurred="2022-02-20")
-    project(held, [late, charged("2022-08", subject="c"), retracted(late, "2022-10-01")])
-    held = projector(engine, rulebook(**{"for": 30 * DAY}), "2022-10-02")
-    project(held, [dismissed("2022-11-01", subject="d", recorded="2022-11-02T00:00:00Z")])
-    held.pass_time(instant("2023-02-01"), instant("2023-02-01"))
-    acknowledge(held, "d")
-    project(held, [detained("2022-11-20", subject="d", recorded="2023-03-01T00:00:00Z")])
-    return held
-
-
-def acknowledge(held: Projector, subject: str, at: str = "2022-08-02") -> None:
-    """Let somebody see the open alert about *subject*."""
-    alert = next(
-        row for row in rows(held.engine, LIVE.alerts) if (row["subject_id"], row["state"]) == (subject, "open")
-    )
-    held.acknowledge(alert["alert_id"], subject, "Aigul", "seen", instant(at))
 
 
 def again(engine: Engine, tell: Callable[[int], None] = lambda _: None, *, exchange: bool = True) -> list[Difference]:
@@ -107,23 +70,6 @@ def interrupted(engine: Engine, batches: int = 1) -> None:
     with pytest.raises(Stopped):
         again(engine, stopping_after(batches))
     assert rows(engine, rebuild_partitions), "it did not even begin"
-
-
-def written(engine: Engine) -> dict[str, Any]:
-    """Everything a rebuild could touch, but for the number of assignments."""
-    return {
-        **conclusions(engine),
-        "outbox": rows(engine, outbox),
-        "partitions": rows(engine, partitions, "epoch"),
-        "ledger": rows(engine, ledger),
-    }
-
-
-def change(engine: Engine, *statements: Any) -> None:
-    """Write to the tables behind the program's back."""
-    with writing(engine) as conn:
-        for statement in statements:
-            conn.execute(statement)
 
 
 def test_every_row_is_as_before(engine: Engine) -> None:
@@ -217,6 +163,16 @@ def test_an_interrupted_rebuild_is_taken_up(engine: Engine, batches: int) -> Non
     assert stopped["seq"] + 3 == told[0]
 
 
+def test_it_can_stop_at_any_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right behind other rules, too, which are the cause of what comes after them."""
+    monkeypatch.setattr(rebuilding, "BATCH", 1)
+    rich(engine)
+
+    for row in range(1, len(rows(engine, ledger))):
+        interrupted(engine, row)
+        assert [] == again(engine, exchange=False), f"stopped at row {row}"
+
+
 def test_what_other_code_concluded_is_not_mixed_in(engine: Engine) -> None:
     """A release that concludes otherwise starts over."""
     rich(engine)
@@ -265,6 +221,19 @@ def test_a_projector_goes_on_meanwhile(engine: Engine) -> None:
     project(held, [described("2023-04-01", subject="e", name="Dana", recorded="2023-05-02T00:00:00Z")])
     assert "Dana" in [row["name"] for row in rows(engine, LIVE.subjects)]
     assert [] == again(engine)
+
+
+def test_what_comes_at_the_last_moment_is_taken_in(engine: Engine) -> None:
+    """Between the last batch and the lock a projector may write once more."""
+    held = rich(engine)
+    end = len(rows(engine, ledger))
+
+    def more(done: int) -> None:
+        if done == end:
+            project(held, [dismissed("2023-04-01", subject="e", recorded="2023-05-01T00:00:00Z")])
+
+    assert [] == again(engine, more)
+    assert "e" in [row["subject_id"] for row in rows(engine, LIVE.subjects)]
 
 
 def test_a_projector_rejoins_after_rows_were_exchanged(engine: Engine) -> None:
@@ -333,79 +302,3 @@ def test_an_empty_ledger_leaves_no_rows(engine: Engine) -> None:
 
     assert ["names"] == [found.table for found in again(engine)]
     assert [] == rows(engine, LIVE.names)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a database in which somebody has set a headline."""
-    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
-    migrate(engine)
-    rich(engine)
-    seen = {"headline": "cleared\x1b", "due": instant("2030-01-01T00:00:00Z")}
-    change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "a").values(**seen))
-    change(engine, delete(LIVE.names))
-    engine.dispose()
-    return tmp_path
-
-
-def test_a_check_exits_with_1_and_leaves_it_to_the_reader(folder: Path) -> None:
-    """And the rebuild itself puts the rows in place; after that there is nothing to say."""
-    checked, again_checked = ask("rebuild --check", folder), ask("rebuild --check", folder)
-    done, settled = run("rebuild", folder), ask("rebuild --check", folder)
-
-    assert (1, "2 rows came out otherwise\n") == (checked.returncode, checked.stderr)
-    assert checked.stdout == again_checked.stdout == done.stdout
-    assert [
-        r"subjects a: headline cleared\x1b -> dismissed, due 2030-01-01T00:00:00Z -> None",
-        "names a Serik: new",
-    ] == done.stdout.splitlines()
-    assert (0, "2 rows came out otherwise\n") == (done.returncode, done.stderr)
-    assert (0, "", "every row is as before\n") == (settled.returncode, settled.stdout, settled.stderr)
-
-
-def test_programs_read_what_differs(folder: Path) -> None:
-    """An array: the table, the row's key, and its columns before and after; null where there is no row."""
-    assert [
-        {
-            "table": "subjects",
-            "key": {"subject_id": "a"},
-            "before": {"headline": "cleared\x1b", "due": "2030-01-01T00:00:00Z"},
-            "after": {"headline": "dismissed", "due": None},
-        },
-        {
-            "table": "names",
-            "key": {"subject_id": "a", "name": "Serik"},
-            "before": None,
-            "after": {"subject_id": "a", "name": "Serik", "folded": "serik"},
-        },
-    ] == answer("rebuild", folder)
-    assert [] == answer("rebuild", folder)
-
-
-@pytest.mark.slow
-def test_a_rebuild_that_was_killed_is_taken_up(tmp_path: Path) -> None:
-    """Kill -9 in the middle of it: the live tables are untouched, and the next one ends it."""
-    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
-    migrate(engine)
-    held = projector(engine)
-    for n in range(4):
-        project(held, [dismissed("2022-03-27", subject=f"{n}-{m}", id=f"{n}-{m}") for m in range(2000)])
-    before = conclusions(engine)
-    change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "0-0").values(headline="cleared"))
-    reached = select(func.max(rebuild_partitions.c.seq))
-
-    with start("rebuild", tmp_path) as running:
-        while not seq(engine, reached):
-            assert running.process.poll() is None, "it came to its end too soon"
-            time.sleep(0.01)
-        running.process.kill()
-
-    assert 0 < seq(engine, reached) < 8_001, "it was not in the middle"
-    assert "subjects 0-0: headline cleared -> dismissed\n" == run("rebuild", tmp_path).stdout
-    assert before == conclusions(engine)
-
-
-def seq(engine: Engine, query: Any) -> int:
-    """The one number that *query* asks for; 0 where there is none."""
-    with engine.connect() as conn:
-        return conn.scalar(query) or 0
