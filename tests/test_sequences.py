@@ -14,6 +14,7 @@ from tests.stories import (
     retracted,
     rulebook,
     states,
+    suspended,
 )
 
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
@@ -121,3 +122,11 @@ def test_a_detention_without_a_year_completes_nothing() -> None:
 
     assert [] == alerts(story)
     assert [] == alerts(story, rules=POSSIBLE)
+
+
+def test_an_announced_arrest_counts_for_every_rule_as_soon_as_a_record_has_its_instant() -> None:
+    """Even where that record is of a type no rule names."""
+    announced, other = detained("2022-06-01", published="2022-05-15"), suspended("2022-01-01", recorded="2022-06-01")
+
+    assert ["open"] == states(arrest([DISMISSED, announced, other], until="2022-06-01"))
+    assert [] == arrest([DISMISSED, announced], until="2022-06-01")

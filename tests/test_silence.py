@@ -148,6 +148,14 @@ def test_a_retracted_dismissal_retracts_its_alert() -> None:
     assert [] == silence([DISMISSED, retracted(DISMISSED, recorded="2022-05-10T12:00:00Z")])
 
 
+def test_a_retracted_dismissal_retracts_what_was_resolved_too() -> None:
+    """Whoever was told that it was true, and over, is told that there was nothing."""
+    story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z")]
+
+    assert ["open", "resolved"] == states(silence(story))
+    assert ["open", "resolved", "retracted"] == states(silence([*story, retracted(DISMISSED, recorded="2022-09-01")]))
+
+
 def test_a_dismissal_corrected_to_a_later_day_retracts_and_opens_again() -> None:
     """The deadline is ahead once more."""
     moved = corrected(DISMISSED, recorded="2022-07-10T12:00:00Z", occurred="2022-05-10", published="2022-05-10")
