@@ -148,9 +148,9 @@ class Concluder:
     ) -> datetime | None:
         """Put other rules in force for everybody in the partition, a bounded number of people at a time."""
         self.rulebook = in_force(entry)
+        self.forget()
         if watermark is None:
             # The partition's first rules: there is nobody yet whom they could concern.
-            self.forget()
             return None
         since = self.rules_since = max(watermark, entry.recorded)
         after = ""
@@ -201,11 +201,12 @@ class Concluder:
         )
         for subject_id, headers, value, recorded in conn.execute(applied):
             facts[subject_id].append(again(headers, value, recorded))
-        # Just before the watermark: what is due at that very instant has not been looked at.
-        clock = watermark - timedelta(microseconds=1) if watermark else BEGINNING
         casefiles = {
             subject_id: Casefile(
-                subject_id, History(facts[subject_id], clock), self.rulebook, rules_since=self.rules_since
+                subject_id,
+                History(facts[subject_id], _reached(facts[subject_id], watermark)),
+                self.rulebook,
+                rules_since=self.rules_since,
             )
             for subject_id in subject_ids
         }
@@ -281,6 +282,15 @@ class Concluder:
                 self._resting[subject_id] = casefile
         while len(self._resting) > self.cache_facts:
             self._resting.popitem(last=False)
+
+
+def _reached(facts: Sequence[Fact], watermark: datetime | None) -> datetime:
+    """Return the instant up to which *facts* have been looked at by *watermark*."""
+    if watermark is None:
+        return BEGINNING
+    # A fact lets in what was announced for its own instant; time alone only what is due before the watermark.
+    at_watermark = any(fact.recorded == watermark for fact in facts)
+    return watermark if at_watermark else watermark - timedelta(microseconds=1)
 
 
 def in_force(entry: Entry) -> Rulebook:
