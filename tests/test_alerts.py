@@ -117,6 +117,18 @@ def test_an_acknowledged_alert_is_still_there_and_ends_like_an_open_one() -> Non
     )
 
 
+def test_the_clock_of_a_person_is_not_that_of_the_log() -> None:
+    """An acknowledgement dated 2099 lets no time pass for anybody."""
+    held = projector(engine := database())
+    project(held, [DISMISSED, dismissed("2022-05-01", subject="b")])
+    held.pass_time(instant("2022-07-04"), instant("2022-07-04"))
+    (alert,) = rows(engine, LIVE.alerts)
+    held.acknowledge(alert["alert_id"], "a", "kim", None, instant("2099"))
+
+    assert instant("2022-07-04") == held.held.watermark
+    assert ["acknowledged"] == [row["state"] for row in rows(engine, LIVE.alerts)]
+
+
 def test_silence_is_reported_on_an_idle_log() -> None:
     """With no record arriving, the clock at which the end was found reached is the watermark."""
     held = projector(engine := database())
