@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from events.errors import Infrastructure
@@ -155,8 +154,3 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
 def _begin_sqlite(conn: Connection) -> None:
     writes = conn.get_execution_options().get("casetrail_writes", False)
     conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def is_passing(problem: Exception) -> bool:
-    """Whether a database error is worth trying again: a lost connection or a lock, not a wrong statement."""
-    return isinstance(problem, OperationalError)

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, not_, select
+from sqlalchemy import Select, func, not_, select, text
 
 from .ledger import LogRecord
 from .tables import NamedRow, ledger
+
+# In the words of the partial index, which SQLite does not use for anything that merely implies them.
+TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
 
 
 def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Select[Any]:
@@ -28,7 +31,9 @@ def still_parked(partition: int | None = None, code: str = "", *, dismissed: boo
         )
         .exists()
     )
-    query = select(ledger).where(ledger.c.outcome == "parked", ledger.c.entry != "dismissal", not_(superseded))
+    query = select(ledger).where(
+        TROUBLED, ledger.c.outcome == "parked", ledger.c.entry != "dismissal", not_(superseded)
+    )
     if partition is not None:
         query = query.where(ledger.c.partition == partition)
     return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from events.errors import CasetrailError
 
@@ -29,6 +29,8 @@ from .parking import record_of, still_parked
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
 from .tables import TOPIC, ledger, outbox, partitions
+
+CHUNK = 1000
 
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
 
@@ -141,16 +143,25 @@ class Projector:
             self.project(records[:middle], clock)
             return self.project(records[middle:], clock)
 
-    def pass_time(self, now: datetime, clock: datetime) -> Progress:
+    def pass_time(
+        self, now: datetime, clock: datetime, reached: Callable[[Connection, int], bool] = lambda _, __: True
+    ) -> Progress:
         """
         Declare that the end of the partition was asked for at *now* (less any margin) and found reached.
 
         If that fires a timer, the watermark goes into the ledger, where a rebuild finds it.
 
+        Args:
+            now: that instant, by the log's clock.
+            clock: the projector's clock, aware UTC, for the time of last progress only.
+            reached: asked under the lock of the write whether the end is at a position still; if not, no time passes.
+
         Raises:
             Lost, SQLAlchemyError: as for `project`.
         """
         with self._transaction() as (conn, start):
+            if not reached(conn, start.position):
+                return start
             watermark = max(now, start.watermark or now)
             chain = self._chain(start)
             entries: list[Entry] = []
@@ -164,43 +175,34 @@ class Projector:
         with self.engine.connect() as conn:
             return self._concluder.next_due(conn)
 
-    def replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
+    def replay(self, seqs: Sequence[int], clock: datetime, failed: Exception | None = None) -> list[Entry]:
         """
         Read parked records again, named by their place in the chain; each gets a new row with its outcome.
 
-        What is not parked any more is passed over.
-
-        What is replayed becomes known at the partition's watermark: the log has been read up to there.
+        What is replayed becomes known at the partition's watermark: the log has been read up to there. What is not
+        parked any more is passed over.
         """
         with self._transaction() as (conn, start):
-            # Asked again under the lock: somebody else may have replayed them meanwhile.
+            # Asked under the lock: somebody else may have replayed them meanwhile.
             parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq.in_(seqs))
             records = [record_of(row) for row in conn.execute(parked).mappings()]
             chain = self._chain(start)
             watermark = start.watermark or clock
-            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay"))
+            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay", failed=failed))
             self._finish(conn, start, entries, chain, clock, replayed=True)
         return entries
 
-    def dismiss(self, seq: int, reason: str, clock: datetime) -> None:
-        """
-        Note that a parked record, named by its place in the chain, is to stay parked, and why.
-
-        Raises:
-            NoResultFound: if it is not parked any more.
-        """
+    def dismiss(self, seq: int, reason: str, clock: datetime) -> bool:
+        """Note that a parked record, named by its place in the chain, is to stay so; return whether it was parked."""
         with self._transaction() as (conn, start):
-            parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq == seq)
-            row = conn.execute(parked).mappings().one()
+            parked = conn.execute(still_parked(start.partition).where(ledger.c.seq == seq)).mappings().one_or_none()
+            if parked is None:
+                return False
             chain = self._chain(start)
-            entry = chain.record(
-                record_of(row),
-                start.watermark or clock,
-                "parked",
-                entry="dismissal",
-                reason=printable(f"dismissed: {reason}"),
-            )
+            known, reason = start.watermark or clock, printable(f"dismissed: {reason}")
+            entry = chain.record(record_of(parked), known, "parked", entry="dismissal", reason=reason)
             self._finish(conn, start, [entry], chain, clock, replayed=True)
+        return True
 
     def acknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
         """Note that *person* has seen an open alert at *clock*, their own."""
@@ -213,9 +215,23 @@ class Projector:
     def replay_readable(self, clock: datetime) -> list[Entry]:
         """Apply by itself what an earlier release parked for its unknown type or version and this one can read."""
         with self.engine.connect() as conn:
-            rows = conn.execute(still_parked(self.held.partition, "unknown")).mappings().all()
-        seqs = [row["seq"] for row in rows if readable(record_of(row))]
-        return self.replay(seqs, clock) if seqs else []
+            rows = conn.execute(still_parked(self.held.partition, "unknown")).mappings()
+            seqs = [row["seq"] for row in rows if readable(record_of(row))]
+        return [
+            entry for chunk in range(0, len(seqs), CHUNK) for entry in self._replay(seqs[chunk : chunk + CHUNK], clock)
+        ]
+
+    def _replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
+        """Replay as `project` projects: what the program fails on stays parked, and holds nobody else up."""
+        try:
+            return self.replay(seqs, clock)
+        except (Lost, SQLAlchemyError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it must not keep the projector from starting
+            if len(seqs) == 1:
+                return self.replay(seqs, clock, failed=problem)
+            middle = len(seqs) // 2
+            return self._replay(seqs[:middle], clock) + self._replay(seqs[middle:], clock)
 
     def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None) -> Progress:
         with self._transaction() as (conn, start):
@@ -322,7 +338,10 @@ class Projector:
 
     def _first_row(self, conn: Connection) -> Progress:
         first = Progress(self.held.topic, self.held.partition)
-        conn.execute(insert(partitions).values(**vars(first)))
+        try:
+            conn.execute(insert(partitions).values(**vars(first)))
+        except IntegrityError:
+            raise Lost(first.partition) from None
         return first
 
     def _chain(self, start: Progress) -> Chain:

@@ -107,6 +107,13 @@ class _Twins:
             if any(row.rules_version != code_version() for row in left):
                 _clear(conn)
             conn.execute(update(rebuild_partitions).values(epoch=self.epoch))
+            twin = rebuild_partitions
+            claimed = {tuple(row) for row in conn.execute(select(twin.c.topic, twin.c.partition))}
+            for topic, partition in conn.execute(select(partitions.c.topic, partitions.c.partition)).all():
+                if (topic, partition) not in claimed:
+                    # Before the first batch, so that a second rebuild finds the claim.
+                    first = Progress(topic, partition, epoch=self.epoch, rules_version=code_version())
+                    store(conn, twin, [tuple(vars(first).values())])
 
     def catch_up(self, tell: Callable[[int], None]) -> bool:
         """Do one batch of each partition; return whether all have come to the end of the ledger."""
@@ -135,6 +142,9 @@ class _Twins:
             concluder = self._concluders[live.partition] = self._concluder(conn, reached)
         query = select(ledger).where(ledger.c.partition == live.partition, ledger.c.seq > reached.seq)
         entries = [Entry(*row) for row in conn.execute(query.order_by(ledger.c.seq).limit(BATCH))]
+        if not entries and reached.seq < live.seq:
+            msg = f"the ledger of partition {live.partition} ends at row {reached.seq}, but row {live.seq} was written"
+            raise Infrastructure(msg + " (see `casetrail audit verify`)")
         if not entries:
             return reached.seq
         _, watermark = concluder.conclude(conn, entries, reached.watermark)
@@ -199,7 +209,11 @@ def _exchange(conn: Connection) -> None:
 
 
 def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
-    """Write a notice of each change that nobody was told of; what was told once is not told again."""
+    """
+    Write a notice of each change that is new; what was told once is not told again.
+
+    A change told under another conclusion is among the differences, for a person to judge whom to tell.
+    """
     notices = {partition: held.notices for partition, held in progress.items()}
     for partition, change in [*_untold(conn)]:
         if not conn.scalar(select(func.count()).where(outbox.c.notice_id == notice_id(change))):

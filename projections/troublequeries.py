@@ -9,14 +9,13 @@ from sqlalchemy import Connection, RowMapping, and_, or_, select, text
 from events.edtf import format_instant
 
 from .ledger import event_of
-from .parking import still_parked
+from .parking import TROUBLED, still_parked
 from .tables import ledger
 
 CHUNK = 500
 PREVIEW_BYTES = 200
 
 # In these very words, which are those of the partial indexes.
-_TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
 _AFTERWARDS = text("ledger.entry in ('replay', 'dismissal')")
 
 
@@ -62,7 +61,7 @@ def parked(conn: Connection, *, dismissed: bool = False, positions: Sequence[Pos
         dismissed: those too that were dismissed.
         positions: only these; any where there are none.
     """
-    query = still_parked(dismissed=dismissed).where(_TROUBLED)
+    query = still_parked(dismissed=dismissed)
     if positions:
         query = query.where(_at(positions))
     with conn.execute(query.execution_options(yield_per=CHUNK)) as result:
@@ -92,7 +91,7 @@ def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
     """Yield each record whose fact was known with other content: both, their positions, and the fields that differ."""
     query = (
         select(ledger)
-        .where(_TROUBLED, ledger.c.outcome == "conflict")
+        .where(TROUBLED, ledger.c.outcome == "conflict")
         .order_by(ledger.c.partition, ledger.c.seq)
         .execution_options(yield_per=CHUNK)
     )

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 from sqlalchemy import select
 
-from events.decode import complete, decode, restore
+from events.decode import complete
 from events.edtf import format_instant
 from events.errors import BadInput, Unreadable
 from events.facts import Fact
 from events.vocabulary import data_problem
 from projections.history import settle
+from projections.ledger import again, read
 from projections.tables import ledger, partitions
 
 from .locallog import LocalLog
@@ -53,11 +54,11 @@ def look_up(log: LocalLog, fact_id: str) -> Known:
         of_fact = (ledger.c.outcome == "applied", ledger.c.fact_id == fact_id)
         subject = conn.scalar(select(ledger.c.subject_id).where(*of_fact))
         of_subject = (ledger.c.outcome == "applied", ledger.c.subject_id == subject)
-        rows = conn.execute(select(ledger.c.value, ledger.c.recorded).where(*of_subject)).all()
+        rows = conn.execute(select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(*of_subject)).all()
         position = conn.scalar(select(partitions.c.position)) or 0
     if subject is None:
         raise _unknown(fact_id, log.end(0) - position)
-    facts = {fact.id: fact for fact in (restore(value, recorded) for value, recorded in rows)}
+    facts = {fact.id: fact for fact in (again(*row) for row in rows)}
     for fact in _coming(log, position, subject):
         facts.setdefault(fact.id, fact)
     settled = settle(facts)
@@ -142,7 +143,7 @@ def _coming(log: LocalLog, position: int, subject: str) -> Iterator[Fact]:
         for record in records:
             if record.key == key:
                 with suppress(Unreadable):
-                    yield decode(record.value or b"")
+                    yield read(record)
 
 
 def _data_in_force(facts: Mapping[str, Fact], replaced_by: Mapping[str, str], fact_id: str) -> Data:

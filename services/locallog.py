@@ -88,6 +88,10 @@ class LocalLog:
         with self.engine.connect() as conn:
             return [LogRecord(TOPIC, partition, *row) for row in conn.execute(query)]
 
+    def ends_at(self, conn: Connection, position: int) -> bool:
+        """Whether the log ends at *position*, and does until the transaction of *conn*, which writes, is over."""
+        return _next_offset(conn) == position
+
     def end(self, partition: int) -> int:
         """Return the offset after the last record of *partition*."""
         del partition

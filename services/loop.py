@@ -90,26 +90,34 @@ class Loop:
     def _step(self) -> bool:
         """Project what comes next in the log; where nothing does, let time pass. Return whether there was a batch."""
         held = self.projector.held
-        # Taken before the log is asked: what is accepted later has a later stamp.
+        # Taken before the log is asked: what is stamped later has a later stamp.
         now = self._clock(self.projector.engine)
         records = self.source.read(held.partition, held.position, self.batch_records)
         if not records:
-            self._declare(now)
-            return False
+            return not self._declare(now)
         started = datetime.now(UTC)
         self.projector.project(records, started)
         took = datetime.now(UTC) - started
         log.debug("batch_projected", partition=held.partition, records=len(records), took_ms=took // MILLISECOND)
         return True
 
-    def _declare(self, now: datetime) -> None:
-        """Let time pass up to *now* if that changes anything, and every few seconds for whoever asks how far we are."""
+    def _declare(self, now: datetime) -> bool:
+        """
+        Let time pass up to *now* if that changes anything, and every few seconds for whoever asks how far we are.
+
+        Returns:
+            False if the end of the log has moved meanwhile, and there is more to read.
+        """
         due = self.projector.next_due()
         lately = self._declared is not None and now - self._declared < timedelta(seconds=DECLARE_SECONDS)
         if lately and (due is None or due >= now):
-            return
-        self.projector.pass_time(now, datetime.now(UTC))
+            return True
+        # A publisher may have been stamped before *now* and have committed since: then the end has moved.
+        watermark = self.projector.pass_time(now, datetime.now(UTC), self.source.ends_at).watermark
+        if watermark is None or watermark < now:
+            return False
         self._declared = now
+        return True
 
     def _clock(self, engine: Engine) -> datetime:
         here = datetime.now(UTC)

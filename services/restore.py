@@ -56,9 +56,11 @@ def _records(lines: Iterable[bytes], name: str, until: datetime) -> Iterator[Sta
             continue
         try:
             recorded, event = _recorded(line, before, until)
-            if event.get("outcome") != "forwarded":
+            if "value_base64" not in event:
+                yield recorded, *_fact(event)
+            elif event.get("outcome") != "forwarded":
                 # A record that was sent on stands once more, where it went to.
-                yield recorded, *(_bytes(event) if "value_base64" in event else _fact(event))
+                yield recorded, *_bytes(event)
         except BadInput as problem:
             raise problem.at(f"{name}:{number}") from None
         before = recorded

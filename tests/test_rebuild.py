@@ -13,7 +13,7 @@ from projections.database import open_database
 from projections.projector import Lost
 from projections.rebuild import Difference, rebuild
 from projections.rulebook import pack
-from projections.tables import LIVE, REBUILD, ledger, outbox, rebuild_partitions
+from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from services.migrate import migrate
 from tests.lived import A_DISMISSED, acknowledge, change, rich, written
 from tests.stories import (
@@ -207,6 +207,29 @@ def test_two_rebuilds_do_not_mix(engine: Engine) -> None:
         again(engine, lambda _: found.extend(again(engine)))
     assert [] == again(engine)
     assert before == written(engine)
+
+
+def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Engine) -> None:
+    """Even where the first one had not done a batch yet."""
+    rich(engine)
+    first, second = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
+    first.take_over()
+    second.take_over()
+
+    with pytest.raises(Infrastructure, match="another rebuild took over"):
+        first.catch_up(lambda _: None)
+    assert [] == again(engine)
+
+
+def test_a_ledger_that_was_cut_off_is_not_concluded_from(engine: Engine) -> None:
+    """Or the rows that rest on what is missing would go; it says whom to ask what happened."""
+    rich(engine)
+    before = conclusions(engine)
+    change(engine, update(partitions).values(seq=partitions.c.seq + 1))
+
+    with pytest.raises(Infrastructure, match="casetrail audit verify"):
+        again(engine)
+    assert before == conclusions(engine)
 
 
 def test_a_projector_goes_on_meanwhile(engine: Engine) -> None:

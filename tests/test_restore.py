@@ -184,6 +184,16 @@ def test_attributes_that_are_called_like_ours_stay(sqlite_url: str, tmp_path: Pa
     assert lines == exported(taken)
 
 
+@pytest.mark.parametrize("word", ["parked", "forwarded"])
+def test_an_extension_that_says_one_of_our_words_is_the_tools_own(sqlite_url: str, word: str) -> None:
+    """Only a line with bytes in base64 is a record that could not be read, or was sent on."""
+    line = exported_line(outcome=word)
+    engine = opened(sqlite_url)
+    moved([line], engine)
+
+    assert [json.loads(line)] == [json.loads(each) for each in exported(engine)]
+
+
 def test_what_was_sent_on_is_left_to_where_it_went(sqlite_url: str) -> None:
     """It stands once more in the other partition, later; taken here it would have been known earlier than it was."""
     line = json.loads(exported_line()) | {"recorded": "2022-05-02T00:00:00Z"}

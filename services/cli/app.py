@@ -54,6 +54,8 @@ def main() -> NoReturn:
         fail(f"database: {problem.orig}", INFRASTRUCTURE)
     except DBAPIError as problem:
         fail(f"database: {problem.orig} (is it migrated? run `casetrail init`)", INFRASTRUCTURE)
+    except OSError as problem:
+        fail(str(problem), INFRASTRUCTURE)
     except SystemExit as end:
         # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
         seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
