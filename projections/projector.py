@@ -236,8 +236,11 @@ class Projector:
     def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None) -> Progress:
         with self._transaction() as (conn, start):
             chain = self._chain(start)
-            entries = list(judge(conn, records, chain, start.watermark, self._home, failed=failed))
-            self._finish(conn, start, entries, chain, clock, position=records[-1].offset + 1)
+            # A log may deliver again what was read before: those positions have their outcomes.
+            new = [record for record in records if record.offset >= start.position]
+            entries = list(judge(conn, new, chain, start.watermark, self._home, failed=failed))
+            position = max(start.position, records[-1].offset + 1)
+            self._finish(conn, start, entries, chain, clock, position=position)
         return self.held
 
     def _put_rules_in_force(self, clock: datetime) -> None:

@@ -306,6 +306,19 @@ def test_offsets_of_the_log_may_jump() -> None:
     assert [1, 2, 3] == [row["seq"] for row in rows(engine, ledger)]
 
 
+def test_a_record_that_is_delivered_again_is_read_once() -> None:
+    """Its position has its outcome: it is neither a duplicate nor parked twice, and the position does not run back."""
+    held = projector(engine := database())
+    log_of_three = records([DISMISSED, b"{", FOLLOW])
+    for redelivered in (log_of_three[:2], log_of_three[:2], log_of_three, log_of_three[:1]):
+        held.project(redelivered, NOW)
+
+    assert (3, 3, 2, 0, 1) == tuple(
+        getattr(held.held, name) for name in ("position", "read", "applied", "duplicate", "parked")
+    )
+    assert [0, 1, 2] == [row["log_offset"] for row in rows(engine, ledger)[1:]]
+
+
 def test_the_first_content_of_an_id_stays() -> None:
     """The other is a conflict: kept with its bytes, shown, and without effect."""
     held = projector(engine := database())
