@@ -196,8 +196,9 @@ class Concluder:
         applied = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(conn, ledger.c.subject_id, subject_ids),
             ledger.c.outcome == "applied",
-            ledger.c.partition == self.partition,
-            ledger.c.seq < end,
+            # Not the columns themselves: SQLite would walk the whole partition by its key instead of looking people up.
+            ledger.c.partition + 0 == self.partition,
+            ledger.c.seq + 0 < end,
         )
         for subject_id, headers, value, recorded in conn.execute(applied):
             facts[subject_id].append(again(headers, value, recorded))
