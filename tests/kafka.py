@@ -42,7 +42,11 @@ class Broker:
     """A private broker in a folder, on a port of its own, that a test starts, kills and starts again."""
 
     def __init__(self, home: Path, java: str = JAVA) -> None:
-        """*home* is kept by the caller; *java* are options of Java. Nothing runs before `start`."""
+        """
+        *home* is kept by the caller; *java* are options of Java. Nothing runs before `start`.
+
+        A file ``server.properties`` in *home* holds settings of the broker that win over those of scripts/kafka.
+        """
         self.home = home
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -62,7 +66,7 @@ class Broker:
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", SCRIPT],
-                env=_environment(self.home / "data", self.port, self._java),
+                env=_environment(self.home / "data", self.port, self._java) | self._properties(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -89,6 +93,10 @@ class Broker:
     def thaw(self) -> None:
         """Let it go on where it hung."""
         self._signal(signal.SIGCONT)
+
+    def _properties(self) -> dict[str, str]:
+        more = self.home / "server.properties"
+        return {"KAFKA_PROPERTIES": str(more)} if more.exists() else {}
 
     def _running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -179,10 +187,10 @@ def topics(address: str) -> Iterator[Callable[..., str]]:
 
 
 def free_port() -> int:
-    """Return a port where nobody listens, and the next one is free too (for the broker's controller)."""
+    """Return a port where nobody listens; the next three are free too, for the controller and for more listeners."""
     while True:
         port = secrets.choice(PORTS)
-        if _is_free(port) and _is_free(port + 1):
+        if all(_is_free(port + n) for n in range(4)):
             return port
 
 
