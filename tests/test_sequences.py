@@ -111,9 +111,12 @@ def test_a_day_against_a_time_of_day_needs_fourteen_hours_to_spare() -> None:
         assert expected == states(arrest([DISMISSED, detained(f"2022-03-28T{time}Z", published="2022-03-29")]))
 
 
-def test_a_published_day_bounds_what_is_marked() -> None:
-    """A detention cut by a marked day of publication is marked too."""
-    assert [] == arrest([DISMISSED, detained("2022", published="2022-04-20?"), dismissed("2022-03-01", id="early")])
+def test_what_a_marked_day_of_publication_cuts_is_marked() -> None:
+    """The year's detention ended by the day it was published: certain to the day, or only about then."""
+    early = dismissed("2021-12-20")
+
+    assert ["open"] == states(arrest([early, detained("2022", published="2022-04-20")]))
+    assert [] == arrest([early, detained("2022", published="2022-04-20?")])
 
 
 def test_a_detention_without_a_year_completes_nothing() -> None:
