@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.conclude import CACHE_FACTS
+from projections.tables import TOPIC
 
 
 class Settings(BaseSettings):
@@ -21,7 +22,52 @@ class Settings(BaseSettings):
         "sqlite:///casetrail.db",
         description="SQLAlchemy URL of the database: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
     )
-    log: Literal["local"] = Field("local", description="The log of facts: `local`, a table of the same database.")
+    log: Literal["local", "kafka"] = Field(
+        "local", description="The log of facts: `local`, a table of the same database, or `kafka`."
+    )
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092", description="Where Kafka is reached first: HOST:PORT, with commas between several."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How it is reached: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    kafka_ssl_ca_file: Path | None = Field(
+        None, description="With SSL: the certificates to trust, as PEM; those of the system where it is not set."
+    )
+    kafka_ssl_cert_file: Path | None = Field(
+        None, description="With SSL: our own certificate, as PEM, where the broker wants one."
+    )
+    kafka_ssl_key_file: Path | None = Field(None, description="With SSL: the key of our own certificate, as PEM.")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="With SSL: the password of that key.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="With SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    kafka_sasl_username: str | None = Field(None, description="With SASL: who we are.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="With SASL: the password.")
+    kafka_topic: str = Field(TOPIC, description="The topic of facts.")
+    kafka_alerts_topic: str = Field("casetrail.alerts.v1", description="The topic to which notices of alerts go.")
+    kafka_group: str = Field("casetrail.projectors", description="The consumer group of the projectors.")
+    kafka_partitions: int = Field(
+        6,
+        ge=1,
+        description="With how many partitions `topics create` makes the topic: the most projectors there are.",
+    )
+    kafka_replication: int | None = Field(
+        None, ge=1, description="With how many replicas it makes a topic; the broker's default where it is not set."
+    )
+    kafka_publish_timeout_seconds: float = Field(
+        30.0, gt=0, description="How long `publish` waits for the broker before it says which lines are not accepted."
+    )
+    kafka_session_timeout_seconds: float = Field(
+        10.0, ge=1, description="After how long a projector that is not heard of loses its partitions to the others."
+    )
+    stall_seconds: float = Field(
+        30.0, gt=0, description="After how long without progress, though records wait, a projector begins anew."
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="The port of /metrics, /livez and /readyz of each process; none if not set."
+    )
+    metrics_address: str = Field("127.0.0.1", description="The address on which they are served.")
     rules: Path | None = Field(
         None, description="A rule file, or a folder of them; the rules that ship with casetrail where it is not set."
     )
