@@ -190,6 +190,9 @@ class Casefile:
         return self.rulebook.by_type(fact.type)
 
     def _look(self, rules: Iterable[Rule], trigger: Trigger) -> None:
+        if not self.alerts and not self.status.before:
+            # No fact from which any rule starts.
+            return
         for rule in rules:
             evaluation = evaluate(rule, self.history, self.status, trigger.at)
             self._due_by(evaluation.due)
@@ -276,7 +279,7 @@ class Casefile:
         return ("rule_changed" if self.rules_since == trigger.at else "deadline", None)
 
     def _sentence(self, rule: Rule, finding: Finding) -> str:
-        name = self.status.described.get("name", self.subject_id)
+        name, _ = self.status.described.get("name", (self.subject_id, ""))
         then = finding.completing[0] if finding.completing else None
         return explain_text(rule, name, self.subject_id, finding.anchor, then)
 

@@ -21,7 +21,7 @@ from .database import among, store
 from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
-from .shapes import alert_from_row, alert_row, case_row, change_row, subject_row
+from .shapes import alert_from_row, case_row, change_row, subject_row
 from .tables import LIVE, Conclusions, ledger
 
 CHUNK = 1000
@@ -103,16 +103,24 @@ class Concluder:
             return watermark
         before = watermark
         news: dict[str, list[Fact | None]] = defaultdict(list)
-        steps = [_with_fact(entry) for entry in entries]
-        for entry in steps:
-            if entry.subject_id and _speaks_of_subject(entry):
-                news[entry.subject_id].append(entry.fact)
+        steps: list[tuple[Entry, Fact | None]] = []
+        for entry in entries:
+            fact = _fact(entry)
+            steps.append((entry, fact))
+            if entry.subject_id and (fact or entry.entry == "acknowledgement"):
+                news[entry.subject_id].append(fact)
         casefiles = self._open(conn, news, watermark, end=entries[0].seq)
-        for entry in steps:
-            if entry.entry != "acknowledgement":
-                watermark = max(watermark or entry.recorded, entry.recorded)
-            if entry.subject_id in casefiles and _speaks_of_subject(entry):
-                _step(casefiles[entry.subject_id], entry, watermark or BEGINNING)
+        for entry, fact in steps:
+            if entry.entry == "acknowledgement":
+                _acknowledge(casefiles, entry, watermark or BEGINNING)
+                continue
+            watermark = max(watermark or entry.recorded, entry.recorded)
+            if fact:
+                casefile = casefiles[fact.subject]
+                casefile.pass_time(fact.recorded)
+                casefile.apply(fact)
+                assert entry.log_offset is not None, "a record has an offset"
+                casefile.position = (entry.partition, entry.log_offset)
         for casefile in casefiles.values():
             casefile.pass_time(watermark or BEGINNING)
         self._write(conn, casefiles.values(), changes)
@@ -234,20 +242,23 @@ class Concluder:
         tried: list[str] = []
         named: list[str] = []
         for casefile in casefiles:
-            for name, row in _rows(casefile):
-                rows[name].append(row)
-            cases = [case_row(casefile.subject_id, case_id, case) for case_id, case in casefile.status.cases.items()]
+            status, subject_id = casefile.status, casefile.subject_id
+            flags, position, due = casefile.history.flags, casefile.position, casefile.due
+            rows["subjects"].append(subject_row(subject_id, status, flags, position, due))
+            cases = [case_row(subject_id, case_id, case) for case_id, case in status.cases.items()]
             if casefile.written_cases != cases:
-                tried.append(casefile.subject_id)
+                tried.append(subject_id)
                 rows["cases"] += cases
                 casefile.written_cases = cases
-            if casefile.written_names != casefile.status.names:
-                named.append(casefile.subject_id)
-                rows["names"] += [(casefile.subject_id, name, folded(name)) for name in casefile.status.names]
-                casefile.written_names = dict(casefile.status.names)
-            changes.extend(casefile.changes)
-            casefile.changes = []
-            casefile.touched = set()
+            if casefile.written_names != status.names:
+                named.append(subject_id)
+                rows["names"] += [(subject_id, name, folded(name)) for name in status.names]
+                casefile.written_names = dict(status.names)
+            if casefile.touched:
+                rows["alerts"] += [casefile.alerts[key] for key in casefile.touched]
+                rows["alert_changes"] += map(change_row, casefile.changes)
+                changes += casefile.changes
+                casefile.changes, casefile.touched = [], set()
             self._keep(casefile)
         self._store(conn, rows, tried, named)
         self._evict()
@@ -305,35 +316,18 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def _speaks_of_subject(entry: Entry) -> bool:
-    return entry.outcome == "applied" or entry.entry == "acknowledgement"
+def _fact(entry: Entry) -> Fact | None:
+    """Return the fact of *entry*, if it is one that applies; a row read back from the ledger holds it as bytes."""
+    if entry.outcome != "applied":
+        return None
+    return entry.fact or again(entry.headers, entry.value, entry.recorded)
 
 
-def _with_fact(entry: Entry) -> Entry:
-    """Return *entry* with its fact, if it is one that applies; a row read back from the ledger has none yet."""
-    if entry.outcome == "applied" and entry.fact is None:
-        return entry._replace(fact=again(entry.headers, entry.value, entry.recorded))
-    return entry
-
-
-def _step(casefile: Casefile, entry: Entry, watermark: datetime) -> None:
-    """Take one entry into its casefile: first the timers that were due before it, then itself."""
-    if entry.fact is not None:
-        assert entry.log_offset is not None, "a record has an offset"
-        casefile.pass_time(entry.recorded)
-        casefile.apply(entry.fact)
-        casefile.position = (entry.partition, entry.log_offset)
-    else:
-        assert entry.value is not None, "an acknowledgement says of what"
-        seen = json.loads(entry.value)
-        casefile.pass_time(watermark)
-        casefile.acknowledge(seen["alert_id"], seen["by"], seen["note"], entry.recorded)
-
-
-def _rows(casefile: Casefile) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    status, subject_id = casefile.status, casefile.subject_id
-    yield "subjects", subject_row(subject_id, status, casefile.history.flags, casefile.position, casefile.due)
-    for key in casefile.touched:
-        yield "alerts", alert_row(casefile.alerts[key])
-    for change in casefile.changes:
-        yield "alert_changes", change_row(change)
+def _acknowledge(casefiles: Mapping[str, Casefile], entry: Entry, watermark: datetime) -> None:
+    """Take an acknowledgement into the casefile of whom it is about, once the timers due before it have fired."""
+    assert entry.value is not None, "an acknowledgement says of what"
+    assert entry.subject_id is not None, "and about whom"
+    seen = json.loads(entry.value)
+    casefile = casefiles[entry.subject_id]
+    casefile.pass_time(watermark)
+    casefile.acknowledge(seen["alert_id"], seen["by"], seen["note"], entry.recorded)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    LargeBinary,
     Table,
     Text,
     any_,
@@ -43,7 +45,14 @@ def open_database(url: str) -> Engine:
     """
     memory = url in {"sqlite://", "sqlite:///:memory:"}
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), **_pool(memory=memory))
+        engine = create_engine(
+            url,
+            pool_pre_ping=not url.startswith("sqlite"),
+            # Several times faster than the standard library's, for the same text but for its spaces.
+            json_serializer=lambda value: to_json(value).decode(),
+            json_deserializer=from_json,
+            **_pool(memory=memory),
+        )
     except Exception as problem:
         msg = f"database URL not usable: {problem} (want sqlite:///FILE or postgresql+psycopg://...)"
         raise Infrastructure(msg) from problem
@@ -121,9 +130,9 @@ def _statement(
         keys = [quote(column.name) for column in table.primary_key]
         changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
         statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
-    processors = (
-        (n, column.type.dialect_impl(dialect).bind_processor(dialect)) for n, column in enumerate(table.columns)
-    )
+    # Both drivers take bytes as they are.
+    others = ((n, column.type) for n, column in enumerate(table.columns) if not isinstance(column.type, LargeBinary))
+    processors = ((n, type_.dialect_impl(dialect).bind_processor(dialect)) for n, type_ in others)
     return statement, tuple((n, processor) for n, processor in processors if processor)
 
 

@@ -54,6 +54,7 @@ class History:
         announced: facts whose time has not come by the log's clock, by that time.
         undated: facts without a year: they order nothing and set no status.
         settled: what corrections and retractions did.
+        flags: what is to be said of single facts, whatever the status: undated, announced, corrections without effect.
     """
 
     def __init__(self, facts: Iterable[Fact], clock: datetime) -> None:
@@ -82,6 +83,8 @@ class History:
 
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""
+        if not self.announced:
+            return []
         come = [fact for fact in self.announced if counts(fact, clock)]
         if come:
             self.announced = [fact for fact in self.announced if not counts(fact, clock)]
@@ -94,17 +97,13 @@ class History:
         """Whether there are facts, and each counts as it was published: dated, not announced, none about another."""
         return bool(self.world) and len(self.world) == len(self.facts) and not self.flags
 
-    @property
-    def flags(self) -> list[Flag]:
-        """What is to be said of single facts, whatever the status: undated, announced, corrections without effect."""
-        undated = [Flag("undated", fact.id) for fact in self.undated]
-        announced = [Flag("announced", fact.id) for fact in (*self.announced, *self.world) if fact.announced]
-        return sorted([*undated, *announced, *self.settled.flags])
-
     def _place(self, fact: Fact, clock: datetime) -> bool:
         if not fact.occurred.dated:
             insort(self.undated, fact, key=attrgetter("id"))
+            insort(self.flags, Flag("undated", fact.id))
             return True
+        if fact.announced:
+            insort(self.flags, Flag("announced", fact.id))
         if fact.announced and not counts(fact, clock):
             insort(self.announced, fact, key=world_order)
             return True
@@ -118,6 +117,9 @@ class History:
         self.undated = sorted((f for f in self.settled.facts if not f.occurred.dated), key=attrgetter("id"))
         self.announced = [fact for fact in dated if fact.announced and not counts(fact, clock)]
         self.world = [fact for fact in dated if not fact.announced or counts(fact, clock)]
+        undated = [Flag("undated", fact.id) for fact in self.undated]
+        announced = [Flag("announced", fact.id) for fact in dated if fact.announced]
+        self.flags = sorted([*undated, *announced, *self.settled.flags])
 
 
 def counts(fact: Fact, clock: datetime) -> bool:

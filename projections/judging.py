@@ -38,31 +38,29 @@ def judge(  # noqa: PLR0913 - what a record's fate hangs on
         entry: record, or replay: what is replayed becomes known at the watermark.
         failed: what the program itself failed with on the one record there is; it is parked.
     """
-    facts = [_try_read(record, failed) for record in records]
+    read_at = list(_recorded(records, watermark, entry))
+    facts = [_try_read(record, at, failed) for record, at in zip(records, read_at, strict=True)]
     first = _first_contents(conn, [fact.id for fact in facts if isinstance(fact, Fact)])
-    for record, fact in zip(records, facts, strict=True):
-        # Within a partition `recorded` never runs backwards.
-        watermark = max(record.stamped, watermark or record.stamped) if entry == "record" else watermark
-        assert watermark is not None, "a replay has a watermark"
+    for record, at, fact in zip(records, read_at, facts, strict=True):
         if not isinstance(fact, Fact):
-            yield chain.record(record, watermark, "parked", entry=entry, reason=fact)
+            yield chain.record(record, at, "parked", entry=entry, reason=fact)
             continue
         came: Content = (record.headers, record.value or b"")
         if home(fact.subject.encode()) != record.partition:
-            yield chain.record(record, watermark, "forwarded", entry=entry, fact=fact)
+            yield chain.record(record, at, "forwarded", entry=entry, fact=fact)
         elif fact.id not in first:
             first[fact.id] = came
-            yield chain.record(record, watermark, "applied", entry=entry, fact=fact)
+            yield chain.record(record, at, "applied", entry=entry, fact=fact)
         elif _same_content(first[fact.id], came):
-            yield chain.record(record, watermark, "duplicate", entry=entry, fact=fact)
+            yield chain.record(record, at, "duplicate", entry=entry, fact=fact)
         else:
             reason = f"other_content: the fact {fact.id} was recorded before with other content"
-            yield chain.record(record, watermark, "conflict", entry=entry, reason=reason, fact=fact)
+            yield chain.record(record, at, "conflict", entry=entry, reason=reason, fact=fact)
 
 
 def readable(record: LogRecord) -> bool:
     """Whether this release can read the fact in *record*."""
-    return isinstance(_try_read(record, None), Fact)
+    return isinstance(_try_read(record, record.stamped, None), Fact)
 
 
 def printable(text: str) -> str:
@@ -70,12 +68,21 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
-def _try_read(record: LogRecord, failed: Exception | None) -> Fact | str:
+def _recorded(records: Sequence[LogRecord], watermark: datetime | None, entry: str) -> Iterator[datetime]:
+    """Yield the instant at which each of *records* becomes known: within a partition it never runs backwards."""
+    for record in records:
+        if entry == "record":
+            watermark = max(record.stamped, watermark or record.stamped)
+        assert watermark is not None, "a replay has a watermark"
+        yield watermark
+
+
+def _try_read(record: LogRecord, recorded: datetime, failed: Exception | None) -> Fact | str:
     """Return the fact, or the reason why there is none."""
     if failed is not None:
         return f"failed: {type(failed).__name__} (want a release that can take it; replay it then)"
     try:
-        return read(record)
+        return read(record, recorded)
     except Unreadable as problem:
         return printable(f"{problem.code}: {problem}")
 

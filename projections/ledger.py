@@ -8,17 +8,18 @@ with tools of their own.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from events.binding import Headers, to_json_form
 from events.decode import decode, restore
 from events.edtf import format_instant
 from events.errors import Unreadable
-from events.facts import Fact
+from events.facts import UNRECORDED, Fact
 
 GENESIS = "0" * 64
 
@@ -40,8 +41,6 @@ FIELDS = (
 )
 
 _VALUE = len(FIELDS)
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LogRecord(NamedTuple):
@@ -90,9 +89,9 @@ class Entry(NamedTuple):
         return self[:-1]
 
 
-def read(record: LogRecord) -> Fact:
+def read(record: LogRecord, recorded: datetime = UNRECORDED) -> Fact:
     """
-    Read the fact in *record*.
+    Read the fact in *record*, which becomes known at *recorded* if it is going to be applied.
 
     Raises:
         Unreadable: with a stable code; besides those of `decode`: ``empty``, ``wrong_key``, ``no_headers``.
@@ -100,7 +99,7 @@ def read(record: LogRecord) -> Fact:
     if not record.value:
         what = "the record has no value"
         raise Unreadable(what, "a CloudEvent in JSON", code="empty")
-    fact = decode(event_of(record.headers, record.value))
+    fact = decode(event_of(record.headers, record.value), recorded)
     if record.key != fact.subject.encode():
         what = f"the key {record.key!r} is not the subject {fact.subject!r}" if record.key else "the record has no key"
         raise Unreadable(what, "the subject as the record's key", code="wrong_key")
@@ -128,8 +127,7 @@ def chained(previous: str, row: Sequence[Any]) -> str:
     """
     *plain, recorded, stamped, key, headers, value = row[: _VALUE + 1]
     fields = [*plain, _instant(recorded), _instant(stamped), key.hex() if key is not None else None, headers]
-    head = f"{previous}\n{_encode(fields)}\n".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + (value or b"")).hexdigest()
+    return hashlib.sha256(b"".join((previous.encode(), b"\n", to_json(fields), b"\n", value or b""))).hexdigest()
 
 
 @lru_cache(maxsize=4096)
@@ -160,7 +158,7 @@ class Chain:
         about = (fact.id, fact.type, fact.subject) if fact else (None, None, None)
         came = (record.stamped, record.key, record.headers, record.value)
         fields = (entry, self.topic, record.offset, outcome, reason, *about, recorded, *came)
-        return self._link(fields, fact._replace(recorded=recorded) if fact else None)
+        return self._link(fields, fact)
 
     def note(self, entry: str, recorded: datetime, value: bytes, subject_id: str | None = None) -> Entry:
         """Return an entry that is not a record: a watermark, the rules, an acknowledgement."""

@@ -10,14 +10,17 @@ from sqlalchemy import Table
 from events.edtf import format_instant
 
 from .alerts import NAMESPACE, Alert, Change
+from .cases import Case
+from .cells import UNKNOWN
 from .history import Flag
 from .ledger import Entry
-from .status import UNKNOWN, Case, Status
+from .status import Status
 from .tables import LIVE, NamedRow
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
 NO_CELL = (None, None, None, None, None)
+NOT_KNOWN = (None, None)
 NO_RECORD = (None, None, None, None)
 
 
@@ -34,18 +37,19 @@ def subject_row(
         position: (partition, offset) of the last fact folded in.
         due: the next instant at which time alone could change an answer.
     """
-    described, by = status.described, status.described_by
+    described = [status.described.get(name, NOT_KNOWN) for name in DESCRIBED]
+    stage, open_cases, presumption = status.trials
     return (
         subject_id,
-        *[described.get(name) for name in DESCRIBED],
-        *[by.get(name) for name in DESCRIBED],
+        *[value for value, _ in described],
+        *[fact_id for _, fact_id in described],
         status.headline(),
         *status.service,
         *status.custody,
         *(status.wanted or NO_CELL),
-        *(status.stage() or NO_CELL),
-        status.open_cases(),
-        status.presumption(),
+        *(stage or NO_CELL),
+        open_cases,
+        presumption,
         [flag._asdict() for flag in (*status.anomalies, *flags)],
         *position,
         due,
@@ -90,13 +94,8 @@ def status_json(subject: NamedRow, cases: Iterable[NamedRow]) -> dict[str, Any]:
     }
 
 
-def alert_row(alert: Alert) -> tuple[Any, ...]:
-    """Return the row of ``alerts``, the values of its columns in their order."""
-    return alert
-
-
 def alert_from_row(row: NamedRow) -> Alert:
-    """Return the alert of a row of ``alerts``."""
+    """Return the alert of a row of ``alerts``, whose columns it has for fields."""
     return Alert(**{**row, "evidence": tuple(row["evidence"])})
 
 

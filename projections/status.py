@@ -6,35 +6,14 @@ unlikely: a fact that does not follow from the state is applied and flagged.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 
+from .cases import NO_TRIAL, Case, Trials, together
+from .cells import UNKNOWN, Cell, moved
 from .history import Flag
-
-
-class Cell(NamedTuple):
-    """
-    One status and what it rests on.
-
-    Attributes:
-        status: the word.
-        since_earliest: earliest instant it can have begun; None: not known.
-        since_latest: latest instant it can have begun; None: not known.
-        fact_id: the fact that set it; None for ``unknown``.
-        facts: how many facts in a row say so.
-    """
-
-    status: str
-    since_earliest: datetime | None
-    since_latest: datetime | None
-    fact_id: str | None
-    facts: int
-
-
-UNKNOWN = Cell("unknown", None, None, None, 0)
 
 SERVICE = {
     "Appointed": "in_office",
@@ -60,63 +39,9 @@ CUSTODY = {
     "Imprisoned": "imprisoned",
     "SentenceServed": "sentence_served",
 }
-OPEN_STAGES = (
-    "accused",
-    "materials_referred",
-    "investigation",
-    "suspect",
-    "charged",
-    "indicted",
-    "trial",
-    "convicted",
-    "appeal",
-)
-ENDED_STAGES = ("final", "dropped", "closed", "acquitted", "amnestied", "pardoned", "overturned")
-
 ENDS_WANTED = frozenset({"WantedCancelled", "Detained", "Arrested", "Extradited", "Imprisoned"})
 IN_CUSTODY = frozenset({"detained", "remanded", "house_arrest", "bailed", "imprisoned", "extradited"})
 OUT_OF_OFFICE = frozenset({"removed", "dismissed", "resigned", "retired", "left_office"})
-
-_WEIGHT = {stage: weight for weight, stage in enumerate(OPEN_STAGES)}
-_REACHES = {
-    "Accused": "accused",
-    "MaterialsReferred": "materials_referred",
-    "InvestigationOpened": "investigation",
-    "InvestigationSuspended": "investigation",
-    "InvestigationResumed": "investigation",
-    "SuspectNamed": "suspect",
-    "Charged": "charged",
-    "ChargesAmended": "charged",
-    "Indicted": "indicted",
-    "TrialOpened": "trial",
-    "AppealFiled": "appeal",
-}
-_ENDS = {
-    "ChargesDropped": "dropped",
-    "CaseClosed": "closed",
-    "Acquitted": "acquitted",
-    "VerdictOverturned": "overturned",
-    "Amnestied": "amnestied",
-    "Pardoned": "pardoned",
-}
-_CLEARING = frozenset({"dropped", "acquitted", "overturned"})
-
-# What must have gone before in the case for a fact to follow from the state, and what to say if it has not.
-_PRESUPPOSES = {
-    "AllegationWithdrawn": ({"Accused"}, "never_accused"),
-    "InvestigationSuspended": ({"InvestigationOpened", "InvestigationResumed"}, "never_investigated"),
-    "InvestigationResumed": ({"InvestigationOpened", "InvestigationSuspended"}, "never_investigated"),
-    "ChargesAmended": ({"Charged", "Indicted"}, "never_charged"),
-    "ChargesDropped": ({"Charged", "Indicted"}, "never_charged"),
-    "Convicted": ({"Charged", "Indicted", "TrialOpened"}, "never_charged"),
-    "Acquitted": ({"Charged", "Indicted", "TrialOpened"}, "never_charged"),
-    "Sentenced": ({"Convicted"}, "never_convicted"),
-    "Pardoned": ({"Convicted", "Sentenced"}, "never_convicted"),
-    "AppealFiled": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictUpheld": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictOverturned": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictFinal": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-}
 
 
 class Point(NamedTuple):
@@ -130,112 +55,22 @@ class Point(NamedTuple):
     presumption: str
 
 
-class Case:
-    """
-    One case as far as it has come.
-
-    While it is open its stage only goes forward, so that a vaguely dated early step does not undo a later one.
-    """
-
-    __slots__ = (
-        "authority",
-        "authority_by",
-        "charges",
-        "charges_by",
-        "ended",
-        "final",
-        "order",
-        "rehabilitating",
-        "seen",
-        "stage",
-        "verdict",
-    )
-
-    def __init__(self) -> None:
-        self.stage = UNKNOWN
-        self.ended = False
-        self.verdict: str | None = None
-        self.final = False
-        self.rehabilitating = False
-        self.charges: list[dict[str, Any]] = []
-        self.charges_by: str | None = None
-        self.authority: str | None = None
-        self.authority_by: str | None = None
-        self.seen: set[str] = set()
-        self.order: tuple[Any, ...] = ()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the case is under way."""
-        return not self.ended and self.stage is not UNKNOWN
-
-    @property
-    def clears(self) -> bool:
-        """Whether the way the case ended clears the person of it."""
-        return self.stage.status in _CLEARING or (self.stage.status == "closed" and self.rehabilitating)
-
-    def advance(self, fact: Fact) -> str | None:
-        """Apply *fact*; return the code of the anomaly if it does not follow from the state."""
-        needed = _PRESUPPOSES.get(fact.type)
-        anomaly = needed[1] if needed and not needed[0] & self.seen else None
-        self.seen.add(fact.type)
-        if "authority" in fact.data:
-            self.authority, self.authority_by = fact.data["authority"], fact.id
-        if "charges" in fact.data:
-            self.charges, self.charges_by = fact.data["charges"], fact.id
-        if fact.type in _REACHES:
-            self._reach(_REACHES[fact.type], fact)
-        elif fact.type in _ENDS:
-            self._end(_ENDS[fact.type], fact)
-        else:
-            self._judge(fact)
-        return anomaly
-
-    def _reach(self, stage: str, fact: Fact) -> None:
-        if fact.type == "AppealFiled":
-            self.final = False
-        elif self.ended:
-            self.verdict, self.final = None, False
-        if self.ended or _WEIGHT.get(self.stage.status, -1) <= _WEIGHT[stage]:
-            self._set(stage, fact)
-
-    def _end(self, stage: str, fact: Fact) -> None:
-        if fact.type == "Acquitted":
-            self.verdict, self.final = "acquitted", False
-        elif fact.type == "VerdictOverturned":
-            self.verdict, self.final = None, False
-        self.rehabilitating = bool(fact.data.get("rehabilitating", False))
-        self._set(stage, fact)
-
-    def _judge(self, fact: Fact) -> None:
-        """Apply the facts whose effect hangs on the verdict so far: it is never guessed."""
-        match fact.type:
-            case "Convicted" if not (self.final and self.verdict == "convicted"):
-                self.verdict, self.final = "convicted", False
-                self._set("convicted", fact)
-            case "Sentenced" if self.verdict != "convicted":
-                self.verdict, self.final = "convicted", False
-                self._set("convicted", fact)
-            case "VerdictUpheld" if self.verdict and not self.final:
-                self._set(self.verdict, fact)
-            case "VerdictFinal" if self.verdict:
-                self.final = True
-                self._set("final" if self.verdict == "convicted" else "acquitted", fact)
-            case "AllegationWithdrawn" if self.stage.status == "accused":
-                self._set("dropped", fact)
-
-    def _set(self, stage: str, fact: Fact) -> None:
-        self.stage = _moved(self.stage, stage, fact)
-        self.ended = stage in ENDED_STAGES
-        self.order = fact.order
-
-
 class Status:
     """
     The fold: feed it the facts that count, in world order, one at a time.
 
     Args:
-        anchors: fact types before each of which the status is kept in ``before``, for the rules that ask.
+        anchors: fact types before each of which the status is kept, for the rules that ask.
+        facts: the first of them.
+
+    Attributes:
+        before: the status before each anchor, by the fact's id.
+        service, custody: a cell each.
+        wanted: None: not wanted.
+        cases: by case_id.
+        names: every spelling, in the order in which they came up.
+        described: the latest name, post, agency, region and jurisdiction, each with the id of the fact that says so.
+        anomalies: what does not follow from the state before it.
     """
 
     def __init__(self, anchors: frozenset[str] = frozenset(), facts: Iterable[Fact] = ()) -> None:
@@ -245,9 +80,9 @@ class Status:
         self.custody = UNKNOWN
         self.wanted: Cell | None = None
         self.cases: dict[str, Case] = {}
+        self._trials: Trials | None = NO_TRIAL
         self.names: dict[str, None] = {}
-        self.described: dict[str, str] = {}
-        self.described_by: dict[str, str] = {}
+        self.described: dict[str, tuple[str, str]] = {}
         self.anomalies: list[Flag] = []
         for fact in facts:
             self.advance(fact)
@@ -256,8 +91,7 @@ class Status:
         """Apply the next fact in world order."""
         if fact.type in self.anchors:
             self.before[fact.id] = self.point()
-        if "jurisdiction" in fact.data:
-            self._learn("jurisdiction", fact.data["jurisdiction"], fact)
+        self._learn(("jurisdiction",), fact)
         match TRACK_OF[fact.type]:
             case "service":
                 self._serve(fact)
@@ -271,46 +105,22 @@ class Status:
 
     def point(self) -> Point:
         """Return the status so far in single words."""
-        stage = self.stage()
+        stage, open_cases, presumption = self.trials
         return Point(
             self.service.status,
             self.custody.status,
             self.wanted.status if self.wanted else None,
             stage.status if stage else None,
-            self.open_cases(),
-            self.presumption(),
+            open_cases,
+            presumption,
         )
 
-    def open_cases(self) -> int:
-        """Return the number of cases under way."""
-        return sum(case.is_open for case in self.cases.values()) if self.cases else 0
-
-    def stage(self) -> Cell | None:
-        """Return the furthest stage of an open case, else the end of the case that ended last; None: no case."""
-        if not self.cases:
-            return None
-        under_way = [case for case in self.cases.values() if case.is_open]
-        if under_way:
-            return max(under_way, key=lambda case: (_WEIGHT[case.stage.status], case.order)).stage
-        ended = [case for case in self.cases.values() if case.ended]
-        return max(ended, key=lambda case: case.order).stage if ended else None
-
-    def presumption(self) -> str:
-        """
-        Return convicted, convicted_not_final, presumed_innocent or cleared.
-
-        A conviction that became final stands until a court sets it aside: a later pardon does not undo it.
-        """
-        if not self.cases:
-            return "presumed_innocent"
-        cases = self.cases.values()
-        if any(case.final and case.verdict == "convicted" for case in cases):
-            return "convicted"
-        under_way = [case for case in cases if case.is_open]
-        if any(case.verdict == "convicted" for case in under_way):
-            return "convicted_not_final"
-        ended = [case for case in cases if case.ended]
-        return "cleared" if ended and not under_way and all(case.clears for case in ended) else "presumed_innocent"
+    @property
+    def trials(self) -> Trials:
+        """All cases together."""
+        if self._trials is None:
+            self._trials = together(self.cases.values())
+        return self._trials
 
     def headline(self) -> str:
         """Return the one word for lists."""
@@ -318,9 +128,8 @@ class Status:
             return "deceased"
         if self.custody.status not in {"unknown", "released"}:
             return self.custody.status
-        stage = self.stage()
-        if stage:
-            return stage.status
+        if self.trials.stage:
+            return self.trials.stage.status
         return "wanted" if self.wanted else self.service.status
 
     def _serve(self, fact: Fact) -> None:
@@ -333,15 +142,14 @@ class Status:
             self._flag("not_dismissed", fact)
         elif fact.type == "Reinstated" and before not in OUT_OF_OFFICE:
             self._flag("not_out_of_office", fact)
-        self.service = _moved(self.service, SERVICE[fact.type], fact)
+        self.service = moved(self.service, SERVICE[fact.type], fact)
         if fact.type == "Died":
             self.wanted = None
-        for name in ("post", "agency", "region"):
-            if name in fact.data:
-                self._learn(name, fact.data[name], fact)
-        for name in ("post", "agency"):
-            if f"to_{name}" in fact.data:
-                self._learn(name, fact.data[f"to_{name}"], fact)
+        self._learn(("post", "agency", "region"), fact)
+        if fact.type == "Transferred":
+            for name in ("post", "agency"):
+                if f"to_{name}" in fact.data:
+                    self.described[name] = (fact.data[f"to_{name}"], fact.id)
 
     def _hold(self, fact: Fact) -> None:
         before = self.custody.status
@@ -354,36 +162,30 @@ class Status:
         elif fact.type == "WantedCancelled" and not self.wanted:
             self._flag("not_wanted", fact)
         if fact.type in CUSTODY:
-            self.custody = _moved(self.custody, CUSTODY[fact.type], fact)
+            self.custody = moved(self.custody, CUSTODY[fact.type], fact)
         if fact.type in ENDS_WANTED:
             self.wanted = None
         elif fact.type == "Wanted":
             # A source that names no scope says "at least nationally", which does not narrow what another said.
             scope = fact.data.get("scope") or (self.wanted.status if self.wanted else "national")
-            self.wanted = _moved(self.wanted or UNKNOWN, scope, fact)
+            self.wanted = moved(self.wanted or UNKNOWN, scope, fact)
 
     def _try(self, fact: Fact) -> None:
         case = self.cases.setdefault(fact.data["case_id"], Case())
         anomaly = case.advance(fact)
+        self._trials = None
         if anomaly:
             self._flag(anomaly, fact)
 
     def _describe(self, fact: Fact) -> None:
-        for name in ("name", "post", "agency", "region"):
-            if name in fact.data:
-                self._learn(name, fact.data[name], fact)
+        self._learn(("name", "post", "agency", "region"), fact)
         spellings = [fact.data["name"]] if "name" in fact.data else []
         self.names.update(dict.fromkeys([*spellings, *fact.data.get("aliases", [])]))
 
-    def _learn(self, name: str, value: str, fact: Fact) -> None:
-        self.described[name] = value
-        self.described_by[name] = fact.id
+    def _learn(self, names: Iterable[str], fact: Fact) -> None:
+        for name in names:
+            if name in fact.data:
+                self.described[name] = (fact.data[name], fact.id)
 
     def _flag(self, code: str, fact: Fact) -> None:
         self.anomalies.append(Flag(code, fact.id))
-
-
-def _moved(cell: Cell, status: str, fact: Fact) -> Cell:
-    if cell.status == status:
-        return Cell(status, cell.since_earliest, cell.since_latest, cell.fact_id, cell.facts + 1)
-    return Cell(status, fact.occurred.earliest, fact.occurred.latest, fact.id, 1)

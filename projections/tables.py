@@ -80,6 +80,7 @@ def _to_text(instant: datetime | None) -> str | None:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
+@lru_cache(maxsize=65536)
 def _from_text(stored: str | None) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(stored)
 

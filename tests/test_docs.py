@@ -88,7 +88,7 @@ def test_every_status_word_is_in_the_docs() -> None:
 
 def test_every_anomaly_is_in_the_docs() -> None:
     """A code that somebody reads in a status can be looked up."""
-    source = "".join((ROOT / "projections" / name).read_text() for name in ("status.py", "history.py"))
+    source = "".join((ROOT / "projections" / name).read_text() for name in ("status.py", "history.py", "cases.py"))
     codes = set(re.findall(r'"((?:not|never|no|after|correction|target)_[a-z_]+)"', source)) | {"undated", "announced"}
 
     assert set() == {code for code in codes if f"`{code}`" not in DOCS["reading.md"]}

@@ -242,7 +242,7 @@ def test_a_record_on_which_the_program_fails_is_parked_alone() -> None:
     """It holds nobody up, says what failed, and is applied when it is replayed and all is well."""
     held = projector(engine := database())
     batch: list[Line | bytes] = [DISMISSED, suspended("2022-03-01", subject="poison"), FOLLOW]
-    with refusing(engine, "'poison', None", ValueError("boom"), times=99):
+    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
         project(held, batch)
     (bad,) = [row for row in rows(engine, ledger) if row["outcome"] == "parked"]
 
@@ -275,7 +275,7 @@ def test_a_dismissed_record_is_kept_and_no_longer_listed() -> None:
 def test_what_is_replayed_twice_is_counted_once() -> None:
     """The second replay finds nothing parked there, and the counts still add up."""
     held = projector(engine := database())
-    with refusing(engine, "'poison', None", ValueError("boom"), times=99):
+    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
         project(held, [suspended("2022-03-01", subject="poison")])
     first, second = held.replay([2], NOW), held.replay([2], NOW)
 

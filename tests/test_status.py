@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from events.vocabulary import TRACKS
+from projections.cells import Cell
 from projections.history import Flag
-from projections.status import CUSTODY, SERVICE, Cell, Status
+from projections.status import CUSTODY, SERVICE, Status
 from tests.stories import (
     Line,
     accused,
@@ -49,7 +50,7 @@ def closed(*, rehabilitating: bool, case: str = "c") -> list[Line]:
 
 def stage(*kinds: str) -> str | None:
     """The stage that facts of *kinds* leave."""
-    cell = status(*lines(*kinds)).stage()
+    cell = status(*lines(*kinds)).trials.stage
     return cell.status if cell else None
 
 
@@ -165,8 +166,8 @@ def test_a_case_that_ended_is_opened_again_by_a_later_fact(end: str) -> None:
     ended = lines("Charged", "Convicted", end)
     again = told("InvestigationResumed", "2022-05-01", case="c")
 
-    assert 0 == status(*ended).open_cases()
-    assert (1, "investigation") == (status(*ended, again).open_cases(), status(*ended, again).point().stage)
+    assert 0 == status(*ended).trials.open_cases
+    assert (1, "investigation") == (status(*ended, again).trials.open_cases, status(*ended, again).point().stage)
 
 
 def test_the_furthest_open_case_leads() -> None:
@@ -176,7 +177,7 @@ def test_the_furthest_open_case_leads() -> None:
 
     assert "final" == status(*ended).point().stage
     assert "charged" == status(*ended, first, second).point().stage
-    assert 2 == status(*ended, first, second).open_cases()
+    assert 2 == status(*ended, first, second).trials.open_cases
 
 
 def test_of_ended_cases_the_one_that_ended_last_leads() -> None:
@@ -232,7 +233,7 @@ def test_charges_and_authority_are_those_last_stated() -> None:
 )
 def test_presumption_of_innocence(expected: str, story: list[Line]) -> None:
     """Convicted only by a final verdict; cleared only if every case ended in a way that clears."""
-    assert expected == status(*story).presumption()
+    assert expected == status(*story).trials.presumption
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,8 @@ def test_what_is_known_of_a_person_is_what_was_said_last() -> None:
     )
 
     assert ["Serik", "S. K.", "Serik Kudebaev"] == list(found.names)
-    assert {"name": "Serik Kudebaev", "post": "deputy", "agency": "NSC", "region": "Almaty"} == found.described
+    known = {name: value for name, (value, _) in found.described.items()}
+    assert {"name": "Serik Kudebaev", "post": "deputy", "agency": "NSC", "region": "Almaty"} == known
 
 
 def test_the_status_before_each_anchor_is_kept() -> None:
@@ -358,7 +360,7 @@ def test_no_order_of_arrival_changes_a_status() -> None:
     first = convicted("2022-03-03")
     story = [charged("2022-03-01"), first, corrected(first, occurred="2022-03-09"), acquitted("2022-03-05")]
     found = {
-        repr((each.point(), each.anomalies, each.stage()))
+        repr((each.point(), each.anomalies, each.trials.stage))
         for each in (status(*lines) for lines in permutations([*story, made_final("2022-03-10")]))
     }
 
