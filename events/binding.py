@@ -14,7 +14,8 @@ from pydantic_core import from_json, to_json
 
 from events.errors import Unreadable
 
-Headers = Sequence[Sequence[str]]
+Headers = Sequence[Sequence[Any]]
+"""Pairs of a name and a text; what came as no text, and so says nothing of a fact, is anything but a text."""
 
 PREFIX: Final = "ce_"
 CONTENT_TYPE: Final = "content-type"
@@ -41,12 +42,13 @@ def to_json_form(headers: Headers, value: bytes) -> bytes:
     Return the JSON form of the fact in a record, whichever mode it came in.
 
     Args:
-        headers: [name, value] pairs, as text.
+        headers: [name, value] pairs.
         value: the record's value.
 
     Raises:
         Unreadable: ``no_headers`` where neither mode is named, ``not_json`` where the value of binary mode is no
-            single JSON value, ``invalid`` for another content type or an attribute given twice.
+            single JSON value, ``not_utf8`` where an attribute or the content type is no text, ``invalid`` for another
+            content type or an attribute given twice.
     """
     content_type = _content_type(headers)
     if content_type.startswith("application/cloudevents"):
@@ -73,7 +75,7 @@ def to_json_form(headers: Headers, value: bytes) -> bytes:
 def _content_type(headers: Headers) -> str:
     for name, text in headers:
         if name.lower() == CONTENT_TYPE:
-            return text.partition(";")[0].strip().lower()
+            return _readable(name, text).partition(";")[0].strip().lower()
     return ""
 
 
@@ -85,8 +87,15 @@ def _attributes(headers: Headers) -> dict[str, str]:
             if attribute in {*attributes, "data", "datacontenttype"}:
                 what = "the header stands twice" if attribute in attributes else "the header is not of binary mode"
                 raise Unreadable(what, "each attribute once, the data in the value", name)
-            attributes[attribute] = text
+            attributes[attribute] = _readable(name, text)
     return attributes
+
+
+def _readable(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        what = "the header has no value" if value is None else "the header is not text"
+        raise Unreadable(what, "UTF-8 without NUL", name, code="not_utf8")
+    return value
 
 
 def _text(value: object) -> str:

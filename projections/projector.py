@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from events.errors import CasetrailError
 
@@ -31,8 +31,13 @@ from .shapes import forward_row, notice_row
 from .tables import TOPIC, ledger, outbox, partitions
 
 CHUNK = 1000
+RACES = 5
+"""How often a batch is tried again because another partition was applying the same fact at that very moment."""
 
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Lost(CasetrailError):
@@ -132,19 +137,16 @@ class Projector:
             Lost: if the partition was assigned to another projector.
             SQLAlchemyError: if the database failed; nothing was written and the same call may be made again.
         """
-        try:
-            return self._project(records, clock)
-        except (Lost, SQLAlchemyError):
-            raise
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it must not hold the others up
-            if len(records) == 1:
-                return self._project(records, clock, failed=problem)
-            middle = len(records) // 2
-            self.project(records[:middle], clock)
-            return self.project(records[middle:], clock)
+        sparing(lambda some, failed: [self._project(some, clock, failed)], records)
+        return self.held
 
     def pass_time(
-        self, now: datetime, clock: datetime, reached: Callable[[Connection, int], bool] = lambda _, __: True
+        self,
+        now: datetime,
+        clock: datetime,
+        reached: Callable[[Connection, int], bool] = lambda _, __: True,
+        *,
+        position: int = 0,
     ) -> Progress:
         """
         Declare that the end of the partition was asked for at *now* (less any margin) and found reached.
@@ -155,42 +157,44 @@ class Projector:
             now: that instant, by the log's clock.
             clock: the projector's clock, aware UTC, for the time of last progress only.
             reached: asked under the lock of the write whether the end is at a position still; if not, no time passes.
+            position: where the log goes on, if that is past the projector's own and what lies between is no record.
 
         Raises:
             Lost, SQLAlchemyError: as for `project`.
         """
         with self._transaction() as (conn, start):
-            if not reached(conn, start.position):
+            position = max(start.position, position)
+            if not reached(conn, position):
                 return start
             watermark = max(now, start.watermark or now)
             chain = self._chain(start)
             entries: list[Entry] = []
             if self._concluder.is_due(conn, watermark):
                 entries = [chain.note("watermark", watermark, b"{}")]
-            self._finish(conn, start, entries, chain, clock, watermark=watermark)
+            self._finish(conn, start, entries, chain, clock, position=position, watermark=watermark)
         return self.held
+
+    def keep(self, facts: int) -> None:
+        """Keep at most so many *facts* in memory from the next write on."""
+        self._concluder.cache_facts = facts
 
     def next_due(self) -> datetime | None:
         """Return the next instant at which time alone could change an answer in this partition."""
         with self.engine.connect() as conn:
             return self._concluder.next_due(conn)
 
-    def replay(self, seqs: Sequence[int], clock: datetime, failed: Exception | None = None) -> list[Entry]:
+    def replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
         """
         Read parked records again, named by their place in the chain; each gets a new row with its outcome.
 
         What is replayed becomes known at the partition's watermark: the log has been read up to there. What is not
-        parked any more is passed over.
+        parked any more is passed over. A record on which the program itself fails stays parked, as ``failed``, and
+        holds nobody else up.
+
+        Raises:
+            Lost, SQLAlchemyError: as for `project`.
         """
-        with self._transaction() as (conn, start):
-            # Asked under the lock: somebody else may have replayed them meanwhile.
-            parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq.in_(seqs))
-            records = [record_of(row) for row in conn.execute(parked).mappings()]
-            chain = self._chain(start)
-            watermark = start.watermark or clock
-            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay", failed=failed))
-            self._finish(conn, start, entries, chain, clock, replayed=True)
-        return entries
+        return sparing(lambda some, failed: self._replay(some, clock, failed), seqs) if seqs else []
 
     def dismiss(self, seq: int, reason: str, clock: datetime) -> bool:
         """Note that a parked record, named by its place in the chain, is to stay so; return whether it was parked."""
@@ -217,23 +221,21 @@ class Projector:
         with self.engine.connect() as conn:
             rows = conn.execute(still_parked(self.held.partition, "unknown")).mappings()
             seqs = [row["seq"] for row in rows if readable(record_of(row))]
-        return [
-            entry for chunk in range(0, len(seqs), CHUNK) for entry in self._replay(seqs[chunk : chunk + CHUNK], clock)
-        ]
+        chunks = (seqs[start : start + CHUNK] for start in range(0, len(seqs), CHUNK))
+        return [entry for chunk in chunks for entry in self.replay(chunk, clock)]
 
-    def _replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
-        """Replay as `project` projects: what the program fails on stays parked, and holds nobody else up."""
-        try:
-            return self.replay(seqs, clock)
-        except (Lost, SQLAlchemyError):
-            raise
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it must not keep the projector from starting
-            if len(seqs) == 1:
-                return self.replay(seqs, clock, failed=problem)
-            middle = len(seqs) // 2
-            return self._replay(seqs[:middle], clock) + self._replay(seqs[middle:], clock)
+    def _replay(self, seqs: Sequence[int], clock: datetime, failed: Exception | None) -> list[Entry]:
+        with self._transaction() as (conn, start):
+            # Asked under the lock: somebody else may have replayed them meanwhile.
+            parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq.in_(seqs))
+            records = [record_of(row) for row in conn.execute(parked).mappings()]
+            chain = self._chain(start)
+            watermark = start.watermark or clock
+            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay", failed=failed))
+            self._finish(conn, start, entries, chain, clock, replayed=True)
+        return entries
 
-    def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None = None) -> Progress:
+    def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None) -> Progress:
         with self._transaction() as (conn, start):
             chain = self._chain(start)
             # A log may deliver again what was read before: those positions have their outcomes.
@@ -349,6 +351,36 @@ class Projector:
 
     def _chain(self, start: Progress) -> Chain:
         return Chain(start.topic, start.partition, start.seq, start.hash)
+
+
+def sparing(
+    work: Callable[[Sequence[Item], Exception | None], list[Result]], items: Sequence[Item], races: int = RACES
+) -> list[Result]:
+    """
+    Do *work* on all of *items*, so that one on which the program itself fails holds nobody else up.
+
+    Args:
+        work: does some of them in one transaction; given a failure, it notes that as the fate of the one item it is
+            given, and so cannot fail in the same way.
+        items: at least one.
+        races: how often it is done again because of a race.
+
+    Raises:
+        Lost, SQLAlchemyError: where not the items are at fault.
+    """
+    try:
+        return work(items, None)
+    except Exception as problem:
+        not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
+        if not_theirs or isinstance(problem, Lost):
+            raise
+        if isinstance(problem, IntegrityError) and races:
+            # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
+            return sparing(work, items, races - 1)
+        if len(items) == 1:
+            return work(items, problem)
+    middle = len(items) // 2
+    return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
 
 
 def _guard(progress: Progress) -> tuple[Any, ...]:

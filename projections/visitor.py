@@ -1,7 +1,7 @@
 """A write beside a partition's projector, which goes on undisturbed: an acknowledgement, a replay, a dismissal."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, select
@@ -23,10 +23,13 @@ class Visitor(Projector):
         engine: the database.
         partition: the partition's number.
         topic: the log's topic.
+        home: the partition to which a key belongs; a log with one partition needs none.
     """
 
-    def __init__(self, engine: Engine, partition: int, *, topic: str = TOPIC) -> None:
-        super().__init__(engine, Rulebook(()), partition, topic=topic)
+    def __init__(
+        self, engine: Engine, partition: int, *, topic: str = TOPIC, home: Callable[[bytes], int] | None = None
+    ) -> None:
+        super().__init__(engine, Rulebook(()), partition, topic=topic, home=home)
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, Progress]]:

@@ -1,129 +1,263 @@
-"""The projector's loop: read the log, project, and let time pass where the end was reached."""
+"""The projectors' loop: take up the partitions that are ours, project them, let time pass where the end is reached."""
 
 import gc
 import random
 import threading
-from collections.abc import Callable
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from events.errors import Infrastructure
+from projections.conclude import CACHE_FACTS
 from projections.database import database_clock
+from projections.ledger import LogRecord
+from projections.partitioning import progress_of
 from projections.projector import Lost, Progress, Projector
+from projections.rulebook import Rulebook
 
-from .locallog import LocalLog
+from .source import Source, Unreachable
 
 DECLARE_SECONDS = 5.0
+DRAIN_SECONDS = 0.05
 MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+SLICE_SECONDS = 0.2
+
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
+"""What the database raises when it is away, restarted, full or read-only: it concerns every partition."""
 
 log = structlog.get_logger()
 
 
+@dataclass
+class Held:
+    """
+    A partition that is ours.
+
+    Attributes:
+        projector: of it.
+        due: the next instant at which time alone could change an answer in it, as of `known`.
+        known: whether that has been looked up since the last write.
+        declared: the clock when a watermark was last declared.
+    """
+
+    projector: Projector
+    due: datetime | None = None
+    known: bool = False
+    declared: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a partition's data made fail, how often in a row, and from when (monotonic) on it is tried again."""
+
+    problem: Exception
+    times: int
+    until: float
+
+
 class Loop:
     """
-    Drives one partition's projector over the log.
+    Drives a projector for each partition of the log that is ours, for as long as it is.
 
     Args:
-        projector: of the partition.
+        engine: the database.
+        rulebook: the rules to put in force.
         source: the log.
         batch_records: the most records in one transaction.
         clock_margin_seconds: how far this machine's clock and the database's may differ.
+        cache_facts: how many facts to keep in memory, all partitions together.
     """
 
-    def __init__(
-        self, projector: Projector, source: LocalLog, *, batch_records: int, clock_margin_seconds: float
+    def __init__(  # noqa: PLR0913 - what the work needs, from the settings
+        self,
+        engine: Engine,
+        rulebook: Rulebook,
+        source: Source,
+        *,
+        batch_records: int,
+        clock_margin_seconds: float,
+        cache_facts: int = CACHE_FACTS,
     ) -> None:
-        self.projector = projector
+        self.engine = engine
+        self.rulebook = rulebook
         self.source = source
         self.batch_records = batch_records
         self.margin = timedelta(seconds=clock_margin_seconds)
-        self._declared: datetime | None = None
+        self.cache_facts = cache_facts
+        self._held: dict[int, Held] = {}
+        self._failed: dict[int, Failure] = {}
         self._failures = 0
+        self._unanswered = 0
+        self._ask_at = 0.0
+        self._unreachable: Unreachable | None = None
 
-    def drain(self, tell: Callable[[Progress], None]) -> Progress:
+    def drain(self, ends: Mapping[int, int], tell: Callable[[int], None] = lambda _: None) -> list[Progress]:
         """
-        Project all that is in the log, let time pass, and return.
+        Project until every partition has been read up to its end, whoever does it, let time pass, and return.
 
         Args:
-            tell: called after each batch.
+            ends: the offset after the last record, by partition.
+            tell: called with the sum of the positions, now and then.
+
+        Returns:
+            how far each partition has come.
 
         Raises:
-            Infrastructure: if the clocks differ by more than the margin.
-            OperationalError: if the database cannot be reached.
+            Infrastructure: if the clocks differ by more than the margin, or a partition cannot be read.
+            Unreachable: if the log does not answer.
+            SQLAlchemyError: if the database failed.
         """
         _spare_the_collector()
+        started = self._clock() - self.source.slack
+        never = threading.Event()
         while True:
             try:
-                self.projector.assign(datetime.now(UTC))
-                while self._step():
-                    tell(self.projector.held)
+                self._step(DRAIN_SECONDS)
             except Lost:
-                self._pause(threading.Event(), "projector_lost")
-            else:
-                return self.projector.held
+                self._lose(never)
+            self._give_up()
+            done = progress_of(self.engine, self.source.topic)
+            tell(sum(progress.position for progress in done))
+            # The watermark too: a partition that holds nothing new may hold a silence that is due.
+            reached = {each.partition for each in done if each.watermark and each.watermark >= started}
+            positions = {each.partition: each.position for each in done if each.partition in reached}
+            if all(positions.get(partition, -1) >= end for partition, end in ends.items()):
+                return done
 
     def run(self, stop: threading.Event, poll_seconds: float) -> None:
         """
-        Project until *stop* is set. A lost partition or database is taken up again, for as long as it takes.
+        Project until *stop* is set. A lost partition, log or database is taken up again, for as long as it takes.
 
         Raises:
-            Infrastructure: if the clocks differ by more than the margin.
+            Infrastructure: if the clocks differ by more than the margin, or the log has other partitions than it had.
         """
         _spare_the_collector()
-        assigned = False
         while not stop.is_set():
             try:
-                if not assigned:
-                    self.projector.assign(datetime.now(UTC))
-                    assigned = True
-                if not self._step():
-                    stop.wait(poll_seconds)
+                self._step(poll_seconds)
                 self._failures = 0
-            except (Lost, OperationalError) as problem:
-                assigned = False
-                self._pause(stop, "projector_lost" if isinstance(problem, Lost) else "database_failed")
+            except Lost:
+                self._lose(stop)
+            except DATABASE_AWAY as problem:
+                self._drop(self._held)
+                self._pause(stop, "database_failed", type(problem).__name__)
+            except Unreachable as problem:
+                self._pause(stop, "log_unreachable", str(problem))
 
-    def _step(self) -> bool:
-        """Project what comes next in the log; where nothing does, let time pass. Return whether there was a batch."""
-        held = self.projector.held
-        # Taken before the log is asked: what is stamped later has a later stamp.
-        now = self._clock(self.projector.engine)
-        records = self.source.read(held.partition, held.position, self.batch_records)
-        if not records:
-            return not self._declare(now)
+    def _step(self, wait_seconds: float) -> None:
+        """Take up what is ours, project what comes next of each partition, and let time pass where nothing does."""
+        self._take_up()
+        batches = self.source.poll(wait_seconds, self.batch_records)
+        for partition, records in batches.items():
+            if partition in self._held:
+                with self._alone(partition):
+                    self._project(self._held[partition], records)
+        self._let_time_pass([partition for partition in self._held if partition not in batches])
+
+    def _take_up(self) -> None:
+        """Give each partition that has come to us a projector, and drop those of partitions that have gone."""
+        ours = self.source.assigned()
+        gone, come = self._held.keys() - ours, ours - self._held.keys()
+        for partition in gone:
+            del self._held[partition]
+        for partition in sorted(come):
+            failure = self._failed.get(partition)
+            if failure is None or failure.until <= time.monotonic():
+                with self._alone(partition):
+                    self._assign(partition)
+        if gone or come:
+            for held in self._held.values():
+                held.projector.keep(self.cache_facts // len(self._held))
+
+    def _assign(self, partition: int) -> None:
+        projector = Projector(
+            self.engine,
+            self.rulebook,
+            partition,
+            topic=self.source.topic,
+            home=self.source.home,
+            cache_facts=self.cache_facts // (len(self._held) + 1),
+        )
+        position = projector.assign(datetime.now(UTC)).position
+        self.source.seek(partition, position)
+        self._held[partition] = Held(projector)
+        log.debug("partition_taken_up", partition=partition, position=position, epoch=projector.held.epoch)
+
+    def _project(self, held: Held, records: Sequence[LogRecord]) -> None:
         started = datetime.now(UTC)
-        self.projector.project(records, started)
+        partition = held.projector.project(records, started).partition
+        held.known = False
+        self._failed.pop(partition, None)
         took = datetime.now(UTC) - started
-        log.debug("batch_projected", partition=held.partition, records=len(records), took_ms=took // MILLISECOND)
-        return True
+        log.debug("batch_projected", partition=partition, records=len(records), took_ms=took // MILLISECOND)
 
-    def _declare(self, now: datetime) -> bool:
-        """
-        Let time pass up to *now* if that changes anything, and every few seconds for whoever asks how far we are.
+    def _let_time_pass(self, idle: Sequence[int]) -> None:
+        """Declare how far we know the log where that changes anything, and now and then for whoever asks."""
+        wanted = [partition for partition in idle if self._wants_time(partition)]
+        if not wanted or time.monotonic() < self._ask_at:
+            return
+        # Taken before the end is asked for: what is accepted later has a later stamp, the slack of the clocks apart.
+        now = self._clock()
+        try:
+            ends = self.source.ends(wanted)
+        except Unreachable as problem:
+            self._ask_later(problem)
+            return
+        self._unanswered, self._unreachable = 0, None
+        for partition in wanted:
+            if partition in self._held:
+                with self._alone(partition):
+                    self._declare(self._held[partition], now, ends[partition])
 
-        Returns:
-            False if the end of the log has moved meanwhile, and there is more to read.
-        """
-        due = self.projector.next_due()
-        lately = self._declared is not None and now - self._declared < timedelta(seconds=DECLARE_SECONDS)
-        if lately and (due is None or due >= now):
+    def _ask_later(self, problem: Unreachable) -> None:
+        """Go on reading, without asking for the end for a while."""
+        seconds = _pause_seconds(self._unanswered)
+        self._unanswered += 1
+        self._unreachable = problem
+        self._ask_at = time.monotonic() + seconds
+        log.warning("log_unreachable", error=str(problem), pause_seconds=round(seconds, 2))
+
+    def _wants_time(self, partition: int) -> bool:
+        held, now = self._held[partition], datetime.now(UTC)
+        if held.declared is None or abs(now - held.declared) >= timedelta(seconds=DECLARE_SECONDS):
             return True
-        # A publisher may have been stamped before *now* and have committed since: then the end has moved.
-        watermark = self.projector.pass_time(now, datetime.now(UTC), self.source.ends_at).watermark
-        if watermark is None or watermark < now:
-            return False
-        self._declared = now
-        return True
+        if not held.known:
+            with self._alone(partition):
+                held.due, held.known = held.projector.next_due(), True
+        return held.due is not None and held.due < now - self.source.slack
 
-    def _clock(self, engine: Engine) -> datetime:
+    def _declare(self, held: Held, now: datetime, end: int) -> None:
+        partition = held.projector.held.partition
+        position = self.source.passed(partition, held.projector.held.position)
+        if position != end:
+            return
+        until = now - self.source.slack
+        # A publisher may have been stamped before *now* and have committed since: then the end has moved.
+        watermark = held.projector.pass_time(
+            until,
+            datetime.now(UTC),
+            lambda conn, position: self.source.still_ends_at(conn, partition, position),
+            position=position,
+        ).watermark
+        if watermark is not None and watermark >= until:
+            held.declared, held.known = now, False
+            self._failed.pop(partition, None)
+
+    def _clock(self) -> datetime:
+        """Return the earlier of this machine's clock and the database's."""
         here = datetime.now(UTC)
-        if engine.dialect.name == "sqlite":
+        if self.engine.dialect.name == "sqlite":
             return here
-        with engine.connect() as conn:
+        with self.engine.connect() as conn:
             there = database_clock(conn)
         if abs(there - here) > self.margin:
             msg = f"this machine's clock is {(here - there).total_seconds():+.1f} s off the database's (want at most "
@@ -132,11 +266,66 @@ class Loop:
             )
         return min(here, there)
 
-    def _pause(self, stop: threading.Event, event: str) -> None:
-        seconds = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not meet again
+    @contextmanager
+    def _alone(self, partition: int) -> Iterator[None]:
+        """Let what fails over the data of *partition* hold up nothing but that partition."""
+        try:
+            yield
+        except (Lost, Infrastructure, Unreachable, *DATABASE_AWAY):
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it must not hold the others up
+            before = self._failed.get(partition)
+            times = 0 if before is None else before.times + 1
+            seconds = _pause_seconds(times)
+            self._failed[partition] = Failure(problem, times, time.monotonic() + seconds)
+            self._drop([partition])
+            # Not the message: it may hold names.
+            place = traceback.extract_tb(problem.__traceback__)[-1]
+            at = f"{place.filename}:{place.lineno}"
+            error = type(problem).__name__
+            log.error("partition_failed", partition=partition, error=error, at=at, pause_seconds=round(seconds, 2))  # noqa: TRY400 - a traceback may hold names
+
+    def _give_up(self) -> None:
+        """Raise what keeps a partition from being read to its end."""
+        if self._unreachable is not None:
+            raise self._unreachable
+        for failure in self._failed.values():
+            raise failure.problem
+        for partition, reason in self.source.stopped.items():
+            raise Infrastructure(f"partition {partition}: {reason}")
+
+    def _drop(self, partitions: Iterable[int]) -> None:
+        for partition in [*partitions]:
+            self._held.pop(partition, None)
+            self.source.hold(partition)
+
+    def _lose(self, stop: threading.Event) -> None:
+        self._drop(self._held)
+        self.source.rejoin()
+        self._pause(stop, "projector_lost")
+
+    def _pause(self, stop: threading.Event, event: str, error: str | None = None) -> None:
+        seconds = _pause_seconds(self._failures)
         self._failures += 1
-        log.warning(event, partition=self.projector.held.partition, pause_seconds=round(seconds, 2))
-        stop.wait(seconds)
+        log.warning(event, pause_seconds=round(seconds, 2), **({"error": error} if error else {}))
+        end = time.monotonic() + seconds
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            self._stay(stop, min(left, SLICE_SECONDS))
+
+    def _stay(self, stop: threading.Event, seconds: float) -> None:
+        """Wait; while nothing is held, by polling the log, so that the others who share it need not wait for us."""
+        if self._held:
+            stop.wait(seconds)
+            return
+        try:
+            self.source.poll(seconds, 1)
+        except Unreachable:
+            stop.wait(seconds)
+
+
+def _pause_seconds(times: int) -> float:
+    """Return how long to pause after so many failures in a row; no two for the same time, so that they do not meet."""
+    return PAUSE_SECONDS[min(times, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
 
 
 def _spare_the_collector() -> None:

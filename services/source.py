@@ -6,7 +6,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from events.errors import CasetrailError
 from projections.ledger import LogRecord
+
+
+class Unreachable(CasetrailError):
+    """The log does not answer now; it may in a moment."""
 
 
 class Source(Protocol):
@@ -18,20 +23,39 @@ class Source(Protocol):
 
     Attributes:
         topic: the topic of the records.
-        home: the partition to which a key belongs; None where there is one partition only.
+        partitions: how many it has.
         slack: how far the clock that stamps records may be behind the one by which the end is asked for.
     """
 
     topic: str
-    home: Callable[[bytes], int] | None
+    partitions: int
     slack: timedelta
 
+    @property
+    def home(self) -> Callable[[bytes], int] | None:
+        """The partition to which a key belongs; None where there is one partition only."""
+        ...
+
+    @property
+    def stopped(self) -> Mapping[int, str]:
+        """Why a partition that is ours is not read, by its number; those of `assigned` are none of them."""
+        ...
+
     def assigned(self) -> frozenset[int]:
-        """Return the partitions that are ours now."""
+        """
+        Return the partitions that are ours now. One that was taken away meanwhile and given back is left out once.
+
+        Raises:
+            Infrastructure: if the log has other partitions than it had.
+        """
         ...
 
     def seek(self, partition: int, position: int) -> None:
         """Read *partition* from *position* on."""
+        ...
+
+    def hold(self, partition: int) -> None:
+        """Read nothing of *partition* until `seek` is called again."""
         ...
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
@@ -39,13 +63,29 @@ class Source(Protocol):
         Return the next records by partition, in the order of each, waiting a while where there are none.
 
         Args:
-            wait_seconds: how long.
+            wait_seconds: about how long.
             limit: the most records of one partition.
+
+        Raises:
+            Unreachable: if the log refuses.
+        """
+        ...
+
+    def passed(self, partition: int, position: int) -> int:
+        """
+        Return the offset from which more is to come, all that was polled of *partition* being projected.
+
+        It is past *position*, where the projector is, if what lies there is no record: the marks of a transaction.
         """
         ...
 
     def ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Return the offset after the last record of each of *partitions*."""
+        """
+        Return the offset after the last record of each of *partitions*.
+
+        Raises:
+            Unreachable: if the log does not answer.
+        """
         ...
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:

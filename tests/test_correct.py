@@ -18,13 +18,12 @@ from events.vocabulary import data_problem
 from projections.database import open_database
 from projections.history import Settled, settle
 from projections.ledger import read
-from projections.projector import Progress, Projector
-from projections.rulebook import pack
+from projections.projector import Progress
 from services.cli.editor import edit
 from services.correcting import changed, difference, look_up, make
 from services.locallog import LocalLog
-from services.loop import Loop
 from tests.commands import fact_line, ready, run
+from tests.draining import drain
 from tests.made import NOW, json_values, texts
 
 SOURCE = ["--source-url", "https://news.example/2"]
@@ -38,8 +37,8 @@ class Desk:
     """Somebody who publishes a fact and then knows better."""
 
     def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.log = LocalLog(engine)
-        self.loop = Loop(Projector(engine, pack()), self.log, batch_records=100, clock_margin_seconds=2)
 
     def publish(self, line: str) -> str:
         """Publish a fact and return its id."""
@@ -47,7 +46,7 @@ class Desk:
 
     def project(self) -> Progress:
         """Project all that is in the log."""
-        return self.loop.drain(lambda _: None)
+        return drain(self.engine)
 
     def correct(self, fact_id: str, *assigned: str, clock: datetime = NOW, **said: str) -> str:
         """Publish a correction at *clock* and return its id."""

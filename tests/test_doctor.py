@@ -11,15 +11,13 @@ from sqlalchemy import Engine, text, update
 from events.decode import complete
 from events.vocabulary import DATA
 from projections.database import open_database, writing
-from projections.projector import Projector
-from projections.rulebook import pack
 from projections.tables import partitions
 from services.doctor import Check, durability, examine
 from services.locallog import LocalLog
-from services.loop import Loop
 from services.migrate import migrate
 from services.settings import without_secrets
 from tests.commands import fact_line, ready, run
+from tests.draining import drain
 from tests.made import NOW
 
 TABLES = {"sqlite": "DROP TRIGGER ledger_no_update", "postgresql": "ALTER TABLE ledger DISABLE TRIGGER USER"}
@@ -59,7 +57,7 @@ def park_one(engine: Engine) -> None:
 
 def project(engine: Engine) -> None:
     """Project all that is in the log."""
-    Loop(Projector(engine, pack()), LocalLog(engine), batch_records=10, clock_margin_seconds=2).drain(lambda _: None)
+    drain(engine)
 
 
 def examined() -> dict[str, Check]:

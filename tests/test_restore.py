@@ -17,14 +17,13 @@ from projections.audit import export, verify
 from projections.database import open_database, snapshot
 from projections.ledger import LogRecord
 from projections.projector import Lost, Projector
-from projections.rulebook import pack
 from projections.tables import LIVE, TOPIC, log, partitions
 from services.generate import generate
 from services.locallog import LocalLog
-from services.loop import Loop
 from services.migrate import migrate
 from services.restore import restore
 from tests.commands import facts_file, ndjson, ready, run
+from tests.draining import drain
 from tests.reading import ask
 from tests.stories import NOW, detained, dismissed, instant, project, projector, rows, statuses, story
 
@@ -75,7 +74,7 @@ def append(held: Projector, *came: tuple[datetime, bytes | None, Any, bytes | No
 def moved(lines: Sequence[bytes], engine: Engine) -> int:
     """Import *lines* and project them, as the command does."""
     count = restore(LocalLog(engine), lines, "facts.ndjson", datetime.now(UTC))
-    Loop(Projector(engine, pack()), LocalLog(engine), batch_records=100, clock_margin_seconds=60).drain(lambda _: None)
+    drain(engine)
     return count
 
 
@@ -219,7 +218,7 @@ def test_an_import_that_was_cut_short_is_ended_by_project(sqlite_url: str) -> No
     """The records are in the log with their stamps, so whoever projects them gives them the same `recorded`."""
     engine = opened(sqlite_url)
     restore(LocalLog(engine), [exported_line()], "facts.ndjson", datetime.now(UTC))
-    Loop(Projector(engine, pack()), LocalLog(engine), batch_records=1, clock_margin_seconds=60).drain(lambda _: None)
+    drain(engine, batch_records=1)
 
     assert [exported_line()] == exported(engine)
 

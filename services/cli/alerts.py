@@ -29,8 +29,8 @@ from projections.judging import printable
 from projections.queries import story_of
 from projections.rulewords import SEVERITIES
 from projections.story import Story
-from projections.visitor import Visitor
 from services.stopping import stopping
+from services.visiting import visitor
 
 from .app import FINDINGS, Json, app, console, database, emit, emit_array, emit_line, fail, lines, say, settings
 from .dossier import step_words
@@ -147,7 +147,7 @@ def acknowledge(
 def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | None) -> None:
     with engine.connect() as conn:
         partition = partition_of(conn, alert["subject_id"])
-    Visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, datetime.now(UTC))
+    visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, datetime.now(UTC))
 
 
 def _instant(option: str, text: str | None) -> datetime | None:

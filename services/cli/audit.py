@@ -23,12 +23,15 @@ from projections.rebuild import Difference
 from projections.rebuild import rebuild as conclude_again
 from projections.rulebook import load
 from projections.tables import ledger
+from services.locallog import LocalLog
+from services.localsource import LocalSource
+from services.logs import configure
 from services.restore import restore
 
 from .app import FINDINGS, Json, app, console, database, emit, fail, rulebook, say, settings
+from .parts import loop_over
 from .progress import Advance, bar
 from .wording import cell, safe
-from .work import projecting
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -119,14 +122,20 @@ def import_facts(source: InFile, as_json: Json = False) -> None:
     Every `recorded` is kept, so that statuses, alerts and their lives come out as they were, under the rules now in
     force. All lines go in or, if one is bad, none. Acknowledgements, and dismissals of parked records, do not travel.
     """
-    loop = projecting(settings())
+    chosen = settings()
+    if chosen.log != "local":
+        raise BadInput("an import fills the log of the database itself", "CASETRAIL_LOG=local, or `casetrail publish`")
+    configure(chosen)
+    engine = database(chosen)
     with _source(source) as lines, bar("Importing", None) as advance:
         try:
-            count = restore(loop.source, _counted(lines, advance), source, datetime.now(UTC))
+            count = restore(LocalLog(engine), _counted(lines, advance), source, datetime.now(UTC))
         except BadInput as problem:
             fail(str(problem), FINDINGS)
     with bar("Projecting", count) as advance:
-        held = loop.drain(lambda held: advance(held.position, absolute=True))
+        (held,) = loop_over(chosen, engine, LocalSource(engine)).drain(
+            {0: count}, lambda reached: advance(reached, absolute=True)
+        )
     if as_json:
         names = ("applied", "duplicate", "conflict", "parked")
         emit({"imported": count} | {name: getattr(held, name) for name in names})

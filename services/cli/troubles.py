@@ -9,13 +9,12 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from events.errors import BadInput
 from projections.database import snapshot
 from projections.ledger import Entry
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
-from projections.visitor import Visitor
+from services.visiting import visitor
 
 from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings
 from .wording import cell, safe
@@ -112,7 +111,7 @@ def dismiss(position: At, reason: Annotated[str, typer.Option(help="Why nothing 
         raise BadInput("the reason is empty", "why nothing is to be done about it", "--reason")
     engine = database(settings())
     (record,) = _parked_at(engine, [_position(position)], dismissed=False)
-    Visitor(engine, record.position.partition).dismiss(record.seq, reason, datetime.now(UTC))
+    visitor(engine, record.position.partition).dismiss(record.seq, reason, datetime.now(UTC))
     say(f"{record.position} dismissed")
 
 
@@ -164,27 +163,18 @@ def _batches(records: Sequence[Parked]) -> Iterable[Sequence[Parked]]:
 
 
 def _replay(engine: Engine, records: Sequence[Parked]) -> list[dict[str, Any]]:
-    """Replay *records* of one partition; one on which the program fails stays parked and holds nobody else up."""
-    visitor = Visitor(engine, records[0].position.partition)
-    try:
-        entries = visitor.replay([record.seq for record in records], datetime.now(UTC))
-    except SQLAlchemyError:
-        raise
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it is told, and the record keeps its place
-        if len(records) == 1:
-            return [_result(records[0].position, "parked", f"failed: {type(problem).__name__}", None)]
-        middle = len(records) // 2
-        return [*_replay(engine, records[:middle]), *_replay(engine, records[middle:])]
-    return [_replayed(entry) for entry in entries]
+    """Replay *records*, all of one partition."""
+    seqs = [record.seq for record in records]
+    return [
+        _replayed(entry) for entry in visitor(engine, records[0].position.partition).replay(seqs, datetime.now(UTC))
+    ]
 
 
 def _replayed(entry: Entry) -> dict[str, Any]:
     assert entry.log_offset is not None, "a record has an offset"
-    return _result(Position(entry.partition, entry.log_offset), entry.outcome, entry.reason, entry.fact_id)
-
-
-def _result(position: Position, outcome: str | None, reason: str | None, fact_id: str | None) -> dict[str, Any]:
-    return {"position": position._asdict(), "outcome": outcome, "reason": reason, "fact_id": fact_id}
+    position = Position(entry.partition, entry.log_offset)
+    said = {"outcome": entry.outcome, "reason": entry.reason, "fact_id": entry.fact_id}
+    return {"position": position._asdict(), **said}
 
 
 def _show_conflict(conflict: dict[str, Any]) -> None:

@@ -1,40 +1,49 @@
 """The work itself: run and project."""
 
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Annotated, Any
 
 import structlog
 import typer
+from sqlalchemy import Engine
 
 from events.edtf import format_instant
 from events.errors import BadInput
-from projections.projector import OUTCOMES, Progress, Projector
-from services.locallog import LocalLog
+from projections.projector import OUTCOMES, Progress
 from services.logs import configure
-from services.loop import Loop
 from services.settings import Settings
+from services.sources import opened
 from services.stopping import Stop, stopping
 
 from .app import Json, app, database, emit, rulebook, say, settings
+from .parts import PARTS, Part, loop_over
 from .progress import bar
-
-PARTS = ("projector",)
 
 log = structlog.get_logger()
 
 
 @app.command("project", epilog="\b\nExample:\n  casetrail project")
 def project(as_json: Json = False) -> None:
-    """Project everything that is in the log, and return."""
-    loop = projecting(settings())
-    partition = loop.projector.held.partition
-    with bar("Projecting", loop.source.end(partition)) as advance:
-        done = loop.drain(lambda now: advance(now.position, absolute=True))
+    """
+    Project everything that is in the log now, and return.
+
+    With Kafka it joins the projectors that are running, and returns once all partitions are read, whoever did it.
+    The counts are those of all partitions, the position is the sum of theirs, the watermark the earliest.
+    """
+    chosen = settings()
+    configure(chosen)
+    engine = database(chosen)
+    with opened(chosen, engine, chosen.kafka_publish_timeout_seconds) as source:
+        ends = source.ends(range(source.partitions))
+        with bar("Projecting", sum(ends.values())) as advance:
+            done = loop_over(chosen, engine, source).drain(ends, lambda reached: advance(reached, absolute=True))
+    totals = _totals(done)
     if as_json:
-        emit(_totals(done))
+        emit(totals)
     else:
-        counts = ", ".join(f"{getattr(done, outcome)} {outcome}" for outcome in OUTCOMES)
-        say(f"{done.read} read: {counts}")
+        counts = ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES)
+        say(f"{totals['read']} read: {counts}")
 
 
 @app.command("run", epilog="\b\nExamples:\n  casetrail run\n  casetrail run projector")
@@ -53,29 +62,18 @@ def run(
         if part not in PARTS:
             raise BadInput(f'"{part}" is not a part of the service', " or ".join(PARTS))
     chosen = settings()
-    loop = projecting(chosen)
-    with stopping() as stop:
-        log.info("started", parts=list(parts or PARTS), rules=loop.projector.rulebook.version)
-        _serve(loop, stop, chosen.poll_seconds)
-        log.info("stopped", position=loop.projector.held.position)
-
-
-def projecting(chosen: Settings) -> Loop:
-    """Return the projector's loop over the log, as the settings have it; from now on logs go to stderr."""
     configure(chosen)
-    engine = database(chosen)
-    return Loop(
-        Projector(engine, rulebook(chosen), cache_facts=chosen.cache_facts),
-        LocalLog(engine),
-        batch_records=chosen.batch_records,
-        clock_margin_seconds=chosen.clock_margin_seconds,
-    )
+    engine, rules = database(chosen), rulebook(chosen)
+    with stopping() as stop:
+        log.info("started", parts=list(parts or PARTS), rules=rules.version)
+        _serve([PARTS[part] for part in parts or PARTS], chosen, engine, stop)
+        log.info("stopped")
 
 
-def _serve(loop: Loop, stop: Stop, poll_seconds: float) -> None:
-    """Work beside the main thread, which has to be free for signals while a database keeps the other one waiting."""
+def _serve(parts: Sequence[Part], chosen: Settings, engine: Engine, stop: Stop) -> None:
+    """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
     with ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
-        working = [pool.submit(loop.run, stop, poll_seconds)]
+        working = [pool.submit(part, chosen, engine, stop) for part in parts]
         try:
             wait(working, return_when=FIRST_COMPLETED)
         finally:
@@ -84,7 +82,7 @@ def _serve(loop: Loop, stop: Stop, poll_seconds: float) -> None:
         part.result()
 
 
-def _totals(done: Progress) -> dict[str, Any]:
-    watermark = done.watermark and format_instant(done.watermark)
-    counts = {name: getattr(done, name) for name in ("read", *OUTCOMES, "position")}
-    return {**counts, "watermark": watermark}
+def _totals(done: Sequence[Progress]) -> dict[str, Any]:
+    counts = {name: sum(getattr(each, name) for each in done) for name in ("read", *OUTCOMES, "position")}
+    watermarks = [each.watermark for each in done if each.watermark]
+    return {**counts, "watermark": format_instant(min(watermarks)) if len(watermarks) == len(done) else None}

@@ -1,0 +1,366 @@
+"""The topic of facts as the projectors read it: shared among the members of a consumer group."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any
+
+import structlog
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import (
+    CommitFailedError,
+    CorruptRecordError,
+    IllegalGenerationError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata
+from sqlalchemy import Connection
+
+from events.errors import Infrastructure
+from projections.ledger import LogRecord
+from services.settings import Settings
+from services.source import Unreachable
+
+from .clients import API_VERSION, options
+from .homes import home_of
+from .records import LOG_APPEND_TIME, log_record
+
+ANSWER_MS = 1500
+"""How long the broker has to answer a question; a signal to stop waits for it."""
+
+COMMIT_SECONDS = 5.0
+POLL_SECONDS = (0.1, 0.2)
+FETCH_BYTES = 4_000_000
+MAX_POLL_MS = 600_000
+"""How long a batch may take before the group gives our partitions to others: new rules for a million people do."""
+
+CURABLE = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+"""What kafka-python does not mark as retriable, though joining the group anew cures it."""
+
+log = structlog.get_logger()
+
+
+class KafkaSource:
+    """
+    Reads the partitions that the consumer group gives us; the attributes are those of `Source`.
+
+    Args:
+        chosen: the settings.
+        partitions: how many the topic has.
+    """
+
+    def __init__(self, chosen: Settings, partitions: int) -> None:
+        self.topic = chosen.kafka_topic
+        self.partitions = partitions
+        self.home = home_of(partitions)
+        self.slack = timedelta(seconds=chosen.clock_margin_seconds)
+        self._chosen = chosen
+        self._stopped: dict[int, str] = {}
+        self._reading: set[int] = set()
+        self._known: frozenset[int] = frozenset()
+        self._moved: dict[int, float] = {}
+        self._commit_at = time.monotonic() + COMMIT_SECONDS
+        # Its ends are those of all records, also of transactions under way, whose stamps are past already.
+        self._probe = _client(chosen)
+        self._join()
+
+    @property
+    def stopped(self) -> Mapping[int, str]:
+        """Why a partition that is ours is not read."""
+        ours = self._ours.now()
+        return {partition: reason for partition, reason in self._stopped.items() if partition in ours}
+
+    def assigned(self) -> frozenset[int]:
+        """Return the partitions that are ours now and can be read; one that has come back is left out once."""
+        ours, gone = self._ours.take()
+        if gone or ours - self._known:
+            log.info("partitions_assigned", partitions=sorted(ours))
+        self._known = ours
+        for partition in gone:
+            self._stopped.pop(partition, None)
+        if foreign := [partition for partition in ours if partition >= self.partitions]:
+            msg = f"the topic {self.topic} has a partition {max(foreign)}, this database was projected from "
+            raise Infrastructure(msg + f"{self.partitions}: people would change places (want the topic as it was)")
+        readable = ours - gone - self._stopped.keys()
+        self._reading &= readable
+        return readable
+
+    def seek(self, partition: int, position: int) -> None:
+        """Read *partition* from *position* on, if it is ours still."""
+        at = TopicPartition(self.topic, partition)
+        try:
+            self._consumer.seek(at, position)
+            self._consumer.resume(at)
+        except (ValueError, KeyError, AssertionError, KafkaError):
+            return
+        self._reading.add(partition)
+        self._moved[partition] = time.monotonic()
+
+    def hold(self, partition: int) -> None:
+        """Read nothing of *partition* until `seek` is called again."""
+        self._reading.discard(partition)
+        # It may have been taken away this very moment.
+        if partition in self._ours.now():
+            _pause(self._consumer, [TopicPartition(self.topic, partition)])
+
+    def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
+        """
+        Return the next records by partition, at most *limit*, waiting a while where there are none.
+
+        Raises:
+            Unreachable: if the broker refuses to give any.
+        """
+        least, most = POLL_SECONDS
+        wait_ms = int(min(max(wait_seconds, least), most) * 1000)
+        came: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
+        try:
+            came = self._consumer.poll(timeout_ms=wait_ms, max_records=limit)
+        except OffsetOutOfRangeError as problem:
+            self._out_of_range(problem.args[0])
+        except LogTruncationError as problem:
+            self._out_of_range(problem.divergent_offsets)
+        except CorruptRecordError:
+            self._corrupt()
+        except CURABLE as problem:
+            self._renew("consumer_rejoins", error=type(problem).__name__)
+        except KafkaError as problem:
+            raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+        found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
+        self._watch(found)
+        self._commit()
+        return {partition: records for partition, records in found.items() if records}
+
+    def passed(self, partition: int, position: int) -> int:
+        """Return where the consumer is: marks and aborted records behind *position* are no records."""
+        at = self._position(partition) if partition in self._reading else None
+        return max(position, at or 0)
+
+    def ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
+        """
+        Return the offset after the last record of each of *partitions*.
+
+        Raises:
+            Unreachable: if the broker does not answer.
+        """
+        try:
+            found = self._probe.end_offsets(self._places(partitions), timeout_ms=ANSWER_MS)
+        except KafkaError as problem:
+            raise Unreachable(f"Kafka does not say where {self.topic} ends: {type(problem).__name__}") from problem
+        return {at.partition: end for at, end in found.items()}
+
+    def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
+        """Whether *partition* ends at *position* still: the slack covers what has come since the end was asked for."""
+        del conn, partition, position
+        return True
+
+    def rejoin(self) -> None:
+        """Give all partitions back and ask for some anew."""
+        self._renew("consumer_rejoins", error="another projector has one of our partitions")
+
+    def close(self) -> None:
+        """Give all partitions back."""
+        for client in (self._consumer, self._probe):
+            client.close(autocommit=False, timeout_ms=ANSWER_MS)
+
+    def _join(self) -> None:
+        session_ms = int(self._chosen.kafka_session_timeout_seconds * 1000)
+        self._consumer = _client(
+            self._chosen,
+            group_id=self._chosen.kafka_group,
+            isolation_level="read_committed",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 3,
+            max_poll_interval_ms=MAX_POLL_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+        )
+        self._ours = Ours(self._consumer)
+        self._known = frozenset()
+        self._reading.clear()
+        self._consumer.subscribe([self.topic], listener=self._ours)
+
+    def _renew(self, event: str, **said: Any) -> None:  # noqa: ANN401 - fields of a log line
+        log.warning(event, **said)
+        self._consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
+        self._join()
+
+    def _read(self, partition: int, records: Sequence[ConsumerRecord]) -> list[LogRecord]:
+        """Return *records* up to the first whose stamp is not the log's, at which the partition stops."""
+        good = list(takewhile(lambda record: record.timestamp_type == LOG_APPEND_TIME, records))
+        if len(good) < len(records):
+            offset = records[len(good)].offset
+            self._stop(
+                partition, f"the record at {offset} bears its producer's time (want LogAppendTime, as the log's)"
+            )
+        return [log_record(record) for record in good]
+
+    def _out_of_range(self, asked: Iterable[TopicPartition]) -> None:
+        for at in asked:
+            position = self._position(at.partition)
+            try:
+                first = self._probe.beginning_offsets([at], timeout_ms=ANSWER_MS)[at]
+                holds = f"holds {first} to {self.ends([at.partition])[at.partition]}"
+            except (KafkaError, Unreachable):
+                holds = "does not hold it"
+            reason = f"the position is {position}, and the log {holds}: records are gone (want them back from a backup)"
+            self._stop(at.partition, reason)
+
+    def _corrupt(self) -> None:
+        """Find the partition with a record that cannot be taken apart: the consumer does not say, and hangs from now on."""
+        positions = {partition: self._position(partition) for partition in self._reading}
+        self._renew("consumer_rejoins", error="CorruptRecordError")
+        for partition, position in positions.items():
+            if position is not None and _is_corrupt(self._chosen, TopicPartition(self.topic, partition), position):
+                reason = f"a record from {position} on is broken, as no client of Kafka should write it"
+                self._stop(partition, reason + " (want it removed, or the topic copied without it)")
+
+    def _stop(self, partition: int, reason: str) -> None:
+        """Read *partition* no further, and say so once; the others go on."""
+        self.hold(partition)
+        self._stopped[partition] = reason
+        log.error("partition_stopped", partition=partition, reason=reason)
+
+    def _watch(self, came: Iterable[int]) -> None:
+        """Begin anew if there are records and for long none has come."""
+        now = time.monotonic()
+        self._moved |= dict.fromkeys(came, now)
+        late = [each for each in self._reading if now - self._moved.get(each, now) >= self._chosen.stall_seconds]
+        if late:
+            self._moved |= dict.fromkeys(late, now)
+            if stalled := self._stalled(late):
+                self._renew("consumer_stalled", partitions=stalled)
+
+    def _stalled(self, partitions: Sequence[int]) -> list[int]:
+        try:
+            ends = self.ends(partitions)
+        except Unreachable:
+            # The broker is away: that is no stall, and passes.
+            return []
+        behind = [each for each in partitions if self.passed(each, 0) < ends[each]]
+        try:
+            # What a transaction under way holds back cannot come yet.
+            ends = {
+                at.partition: end
+                for at, end in self._consumer.end_offsets(self._places(behind), timeout_ms=ANSWER_MS).items()
+            }
+        except KafkaError:
+            return behind
+        return [each for each in behind if self.passed(each, 0) < ends[each]]
+
+    def _commit(self) -> None:
+        """Say how far we are, for tools that show lag; the position that counts is in the database."""
+        if time.monotonic() < self._commit_at:
+            return
+        self._commit_at = time.monotonic() + COMMIT_SECONDS
+        positions = {partition: self._position(partition) for partition in self._reading}
+        offsets = {
+            TopicPartition(self.topic, partition): OffsetAndMetadata(position, "", -1)
+            for partition, position in positions.items()
+            if position is not None
+        }
+        try:
+            if offsets:
+                self._consumer.commit_async(offsets)
+        except KafkaError as problem:
+            log.debug("offsets_not_committed", error=type(problem).__name__)
+
+    def _position(self, partition: int) -> int | None:
+        try:
+            position: int | None = self._consumer.position(TopicPartition(self.topic, partition), timeout_ms=100)
+        except (KafkaError, KeyError):
+            return None
+        return position
+
+    def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+
+class Ours(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carries no types
+    """
+    What the group has given us. The client's own thread tells of it, so that nothing here may wait.
+
+    Args:
+        consumer: the member of the group.
+    """
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._lock = threading.Lock()
+        self._ours: frozenset[int] = frozenset()
+        self._gone: frozenset[int] = frozenset()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Read nothing of them before their positions in the database are known."""
+        places = [*assigned]
+        _pause(self._consumer, places)
+        for place in places:
+            self._consumer.seek(place, 0)
+        with self._lock:
+            self._ours |= {place.partition for place in places}
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Note that they are another's."""
+        with self._lock:
+            gone = {place.partition for place in revoked}
+            self._ours -= gone
+            self._gone |= gone
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """Note that they have been another's for a while."""
+        self.on_partitions_revoked(lost)
+
+    def now(self) -> frozenset[int]:
+        """Return what is ours."""
+        with self._lock:
+            return self._ours
+
+    def take(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Return what is ours, and what has gone since this was last asked, whether or not it has come back."""
+        with self._lock:
+            gone, self._gone = self._gone, frozenset()
+            return self._ours, gone
+
+
+def _client(chosen: Settings, **more: Any) -> KafkaConsumer:  # noqa: ANN401 - kafka-python's own options
+    return KafkaConsumer(
+        **options(chosen),
+        api_version=API_VERSION,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+        **more,
+    )
+
+
+def _pause(consumer: KafkaConsumer, places: Sequence[TopicPartition]) -> None:
+    try:
+        consumer.pause(*places)
+    except (KafkaError, KeyError, ValueError) as problem:
+        log.debug("partition_not_paused", error=type(problem).__name__)
+
+
+def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:
+    """Whether the records of one partition from *position* on cannot be taken apart."""
+    alone = _client(chosen, isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES)
+    try:
+        alone.assign([at])
+        alone.seek(at, position)
+        end = time.monotonic() + ANSWER_MS / 1000
+        while time.monotonic() < end and not alone.poll(timeout_ms=200):
+            pass
+    except CorruptRecordError:
+        return True
+    except KafkaError:
+        return False
+    finally:
+        alone.close(autocommit=False, timeout_ms=ANSWER_MS)
+    return False

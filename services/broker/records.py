@@ -1,0 +1,61 @@
+"""Records between Kafka's form and the ledger's."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from projections.judging import printable
+from projections.ledger import LogRecord
+
+LOG_APPEND_TIME = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def log_record(came: ConsumerRecord) -> LogRecord:
+    """Return what Kafka delivered as the ledger keeps it."""
+    stamped = _EPOCH + timedelta(milliseconds=came.timestamp)
+    headers = kept_headers(came.headers)
+    return LogRecord(came.topic, came.partition, came.offset, stamped, came.key, headers, came.value)
+
+
+def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[Any]]:
+    """
+    Return the *headers* of a record as every database can keep them.
+
+    A pair of texts each, ``[name, text]``. What is no text (not UTF-8, or with a NUL in it) is kept as
+    ``[name, {"base64": "..."}]``, a header without a value as ``[name, null]``. A name with a NUL in it is spelled with
+    an escape and kept beside: ``[name, {"name": "base64", "base64": ... or null}]``.
+    """
+    return [_kept(name, value) for name, value in headers]
+
+
+def kafka_headers(kept: Sequence[Sequence[Any]] | None) -> list[tuple[str, bytes | None]]:
+    """Return the headers as they came, from what `kept_headers` made of them."""
+    return [_came(name, value) for name, value in kept or ()]
+
+
+def _kept(name: str, value: bytes | None) -> list[Any]:
+    if "\0" in name:
+        exact = b64encode(name.encode()).decode()
+        return [printable(name), {"name": exact, "base64": None if value is None else b64encode(value).decode()}]
+    if value is None:
+        return [name, None]
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    # PostgreSQL's texts have no NUL.
+    return [name, {"base64": b64encode(value).decode()} if "\0" in text else text]
+
+
+def _came(name: str, value: Any) -> tuple[str, bytes | None]:  # noqa: ANN401 - text, null or an object
+    if isinstance(value, str):
+        return name, value.encode()
+    if value is None:
+        return name, None
+    exact = b64decode(value["name"]).decode() if "name" in value else name
+    return exact, None if value["base64"] is None else b64decode(value["base64"])

@@ -1,0 +1,82 @@
+"""Which log the settings name, and whether this database belongs to it."""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy import Engine
+
+from projections.partitioning import check_local, note_partitions
+
+from .localsource import LocalSource
+from .settings import Settings
+from .source import Source, Unreachable
+
+PAUSE_SECONDS = 1.0
+START_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def opened(chosen: Settings, engine: Engine, seconds: float) -> Iterator[Source]:
+    """
+    Give the log while the block runs.
+
+    Args:
+        chosen: the settings.
+        engine: the database.
+        seconds: how long a broker has to answer.
+
+    Raises:
+        Infrastructure: if the broker does not answer, the topic is missing or would lose facts, or this database was
+            projected from another log.
+    """
+    source = _source(chosen, engine, threading.Event(), seconds)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+@contextmanager
+def awaited(chosen: Settings, engine: Engine, stop: threading.Event) -> Iterator[Source | None]:
+    """
+    Give the log while the block runs, waiting for a broker that is away; None if *stop* is set before it comes.
+
+    Raises:
+        Infrastructure: as for `opened`, but for a broker that does not answer.
+    """
+    source = _await(chosen, engine, stop)
+    try:
+        yield source
+    finally:
+        if source is not None:
+            source.close()
+
+
+def _await(chosen: Settings, engine: Engine, stop: threading.Event) -> Source | None:
+    if chosen.log == "local":
+        return _source(chosen, engine, stop, START_SECONDS)
+    while not stop.is_set():
+        try:
+            return _source(chosen, engine, stop, START_SECONDS)
+        except Unreachable as problem:
+            seconds = PAUSE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not meet again
+            log.warning("log_unreachable", error=str(problem), pause_seconds=round(seconds, 2))
+            stop.wait(seconds)
+    return None
+
+
+def _source(chosen: Settings, engine: Engine, stop: threading.Event, seconds: float) -> Source:
+    if chosen.log == "local":
+        check_local(engine)
+        return LocalSource(engine, stop)
+    from .broker.group import KafkaSource  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+    from .broker.topics import checked  # noqa: PLC0415 - the same
+
+    count = checked(chosen, seconds)
+    note_partitions(engine, chosen.kafka_topic, count)
+    return KafkaSource(chosen, count)

@@ -1,0 +1,16 @@
+"""The embedded log, projected to its end within the test."""
+
+from sqlalchemy import Engine
+
+from projections.projector import Progress
+from projections.rulebook import pack
+from services.localsource import LocalSource
+from services.loop import Loop
+
+
+def drain(engine: Engine, batch_records: int = 100, clock_margin_seconds: float = 60) -> Progress:
+    """Project all that is in the log of the database, and say how far that is."""
+    source = LocalSource(engine)
+    loop = Loop(engine, pack(), source, batch_records=batch_records, clock_margin_seconds=clock_margin_seconds)
+    (held,) = loop.drain(source.ends([0]))
+    return held
