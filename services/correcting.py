@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from events.decode import complete
 from events.edtf import format_instant
@@ -15,7 +15,7 @@ from events.errors import BadInput, Unreadable
 from events.facts import Fact
 from events.vocabulary import data_problem
 from projections.history import settle
-from projections.ledger import again, read
+from projections.ledger import LogRecord, again, read
 from projections.tables import ledger, partitions
 
 from .locallog import LocalLog
@@ -41,26 +41,65 @@ class Known(NamedTuple):
     data: Data
 
 
-def look_up(log: LocalLog, fact_id: str) -> Known:
+class Tail(Protocol):
+    """What is in the log and not projected yet."""
+
+    def of(self, subject: str) -> Iterator[LogRecord]:
+        """Yield the records about *subject*, in the log's order, and perhaps others with the same key."""
+        ...
+
+    def count(self) -> int:
+        """Return how many records there are in all."""
+        ...
+
+
+class LocalTail:
+    """The end of the embedded log."""
+
+    def __init__(self, log: LocalLog) -> None:
+        self._log = log
+        with log.engine.connect() as conn:
+            self._position = conn.scalar(select(partitions.c.position)) or 0
+
+    def of(self, subject: str) -> Iterator[LogRecord]:
+        """Yield the records about *subject*."""
+        key = subject.encode()
+        position = self._position
+        while records := self._log.read(0, position, READ_RECORDS):
+            position = records[-1].offset + 1
+            yield from (record for record in records if record.key == key)
+
+    def count(self) -> int:
+        """Return how many records there are in all."""
+        return self._log.end(0) - self._position
+
+
+def look_up(engine: Engine, tail: Tail, fact_id: str) -> Known:
     """
     Return the fact *fact_id*, as corrected so far.
 
     What is in the log and not projected yet counts, so that of two corrections in a row neither undoes the other.
 
+    Args:
+        engine: the database.
+        tail: of the log, taken before the ledger is read: what is projected meanwhile is met twice, and not missed.
+        fact_id: which.
+
     Raises:
         BadInput: if the ledger does not hold it, or it was retracted.
     """
-    with log.engine.connect() as conn:
+    with engine.connect() as conn:
         of_fact = (ledger.c.outcome == "applied", ledger.c.fact_id == fact_id)
         subject = conn.scalar(select(ledger.c.subject_id).where(*of_fact))
         of_subject = (ledger.c.outcome == "applied", ledger.c.subject_id == subject)
         rows = conn.execute(select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(*of_subject)).all()
-        position = conn.scalar(select(partitions.c.position)) or 0
     if subject is None:
-        raise _unknown(fact_id, log.end(0) - position)
+        raise _unknown(fact_id, tail.count())
     facts = {fact.id: fact for fact in (again(*row) for row in rows)}
-    for fact in _coming(log, position, subject):
-        facts.setdefault(fact.id, fact)
+    for record in tail.of(subject):
+        with suppress(Unreadable):
+            coming = read(record)
+            facts.setdefault(coming.id, coming)
     settled = settle(facts)
     if by := settled.retracted_by.get(fact_id):
         raise BadInput(
@@ -133,17 +172,6 @@ def difference(before: Data, after: Data) -> Iterator[str]:
 def _unknown(fact_id: str, behind: int) -> BadInput:
     hint = f"; {behind} records of the log are not projected yet, run `casetrail project`" if behind else ""
     return BadInput(f"the ledger holds no fact {fact_id}", f"the id of a fact that `casetrail history` shows{hint}")
-
-
-def _coming(log: LocalLog, position: int, subject: str) -> Iterator[Fact]:
-    """Yield the facts about *subject* that are in the log from *position* on."""
-    key = subject.encode()
-    while records := log.read(0, position, READ_RECORDS):
-        position = records[-1].offset + 1
-        for record in records:
-            if record.key == key:
-                with suppress(Unreadable):
-                    yield read(record)
 
 
 def _data_in_force(facts: Mapping[str, Fact], replaced_by: Mapping[str, str], fact_id: str) -> Data:

@@ -1,5 +1,5 @@
 """
-Facts from files and pipes into the log: read as lines, completed, and appended a transaction at a time.
+Facts from files and pipes into the log: read as lines, completed, and appended a batch at a time.
 
 A file is never held whole, and neither is a line beyond the size of the largest fact. What trickles in through a
 pipe is appended as it comes.
@@ -10,6 +10,7 @@ import os
 import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -22,13 +23,49 @@ from events.facts import Fact
 
 STDIN = "-"
 BATCH_LINES = 2000
-"""The most lines in one transaction; all of them get one stamp."""
+"""The most lines in one batch: in the local log one transaction, and one stamp."""
 BATCH_BYTES = 2_000_000
 PIECE_BYTES = 256 * 1024
 PAUSE_SECONDS = 0.05
 """How long a pipe may be silent before what came out of it so far is appended."""
 
+MOST_RANGES = 20
+"""Up to so many ranges of lines are named one by one."""
+
+AGAIN = "publish again once that is mended; what went in is not added twice"
+
 Append = Callable[[Sequence[tuple[str, bytes]]], object]
+
+
+class NotAcknowledged(Infrastructure):
+    """
+    Of facts that were given to a log some are not known to be in it.
+
+    Args:
+        missing: which, by their place among those given, from 0.
+        reason: why, in words.
+    """
+
+    def __init__(self, missing: Sequence[int], reason: str) -> None:
+        super().__init__(reason)
+        self.missing = missing
+
+
+class NotAccepted(Infrastructure):
+    """
+    Lines are not known to be in the log, and no more of them are read.
+
+    Args:
+        results: what was read of them.
+        last: the last line read.
+        reason: why, in words.
+    """
+
+    def __init__(self, results: Sequence["Result"], last: "Line", reason: str) -> None:
+        places = _places([result.line for result in results])
+        super().__init__(f"{places}: not accepted, nor what follows {last.place}: {reason} ({AGAIN})")
+        self.results = results
+        self.reason = reason
 
 
 class Line(NamedTuple):
@@ -85,25 +122,27 @@ def check_files(files: Iterable[str]) -> None:
 
 def publish(lines: Iterable[Line | None], append: Append) -> Iterator[Batch]:
     """
-    Append the facts in *lines*, and yield what became of each line once the transaction that holds it has committed.
+    Append the facts in *lines*, and yield what became of each line once the log has it for good.
 
     Args:
         lines: as `read_lines` gives them; None where nothing more has come yet.
-        append: takes (subject, bytes) of each fact, in one transaction.
+        append: takes (subject, bytes) of each fact; all of them are in the log when it returns.
 
     Raises:
-        Infrastructure: if that fails, naming the first line that is not known to be in the log.
+        NotAccepted: if that fails, naming the lines that are not known to be in the log, once the others of that
+            batch have been yielded.
     """
     for batch in _batches(lines):
-        facts = [(result.fact.subject, result.value) for result in batch if result.fact]
-        try:
-            if facts:
-                append(facts)
-        except DBAPIError as problem:
-            first = next(result.line for result in batch if result.fact)
-            msg = f"{first.place}: not accepted, nor what follows: {problem.orig} (publish again once that is mended)"
-            raise Infrastructure(msg) from problem
-        yield batch
+        given = [result for result in batch if result.fact]
+        failure = _appended(given, append)
+        if failure is None:
+            yield batch
+            continue
+        lost = [given[n] for n in failure.missing]
+        places = {result.line.place for result in lost}
+        if remaining := [result for result in batch if result.line.place not in places]:
+            yield remaining
+        raise NotAccepted(lost, batch[-1].line, str(failure)) from failure
 
 
 def read_lines(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[Line | None]:
@@ -135,6 +174,34 @@ def judge(line: Line) -> Result:
         return Result(line, *complete(line.value, datetime.now(UTC)), None)
     except Unreadable as problem:
         return Result(line, None, b"", problem)
+
+
+def _appended(given: Sequence[Result], append: Append) -> NotAcknowledged | None:
+    """Append the facts of *given* and return None, or what was said of those that could not be."""
+    try:
+        if given:
+            append([(result.fact.subject, result.value) for result in given if result.fact])
+    except NotAcknowledged as problem:
+        return problem
+    except DBAPIError as problem:
+        return NotAcknowledged(range(len(given)), str(problem.orig))
+    return None
+
+
+def _places(lines: Sequence[Line]) -> str:
+    """Name *lines* by file and number, those in a row as a range; where that is too long, by the first and the last."""
+    ranges = []
+    for file, of_file in groupby(lines, lambda line: line.file):
+        numbers = [line.number for line in of_file]
+        runs = [list(run) for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+        ranges += [f"{file}:{_range(run[0][1], run[-1][1])}" for run in runs]
+    if len(ranges) <= MOST_RANGES:
+        return ", ".join(ranges)
+    return f"{len(lines)} lines from {lines[0].place} to {lines[-1].place}"
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _batches(lines: Iterable[Line | None]) -> Iterator[Batch]:

@@ -20,7 +20,7 @@ from projections.history import Settled, settle
 from projections.ledger import read
 from projections.projector import Progress
 from services.cli.editor import edit
-from services.correcting import changed, difference, look_up, make
+from services.correcting import LocalTail, changed, difference, look_up, make
 from services.locallog import LocalLog
 from tests.commands import fact_line, ready, run
 from tests.draining import drain
@@ -50,14 +50,16 @@ class Desk:
 
     def correct(self, fact_id: str, *assigned: str, clock: datetime = NOW, **said: str) -> str:
         """Publish a correction at *clock* and return its id."""
-        known = look_up(self.log, fact_id)
+        known = look_up(self.log.engine, LocalTail(self.log), fact_id)
         data = changed(known.target.type, known.data, assigned, [])
         return self._append(make("Corrected", known, {**said, "sources": SOURCES, "data": data}, "urn:x:desk", clock))
 
     def retract(self, fact_id: str, clock: datetime = NOW) -> str:
         """Publish a retraction and return its id."""
         said = {"sources": SOURCES, "reason": "A mistake"}
-        return self._append(make("Retracted", look_up(self.log, fact_id), said, "urn:x:desk", clock))
+        return self._append(
+            make("Retracted", look_up(self.log.engine, LocalTail(self.log), fact_id), said, "urn:x:desk", clock)
+        )
 
     def published(self) -> list[Fact]:
         """Every fact in the log, projected or not."""
@@ -222,7 +224,7 @@ class TestCorrecting:
         desk.project()
         desk.correct(first, "data.note=two", clock=NOW + timedelta(seconds=1))
 
-        assert "two" == desk.only().data["note"] == look_up(desk.log, fact_id).data["note"]
+        assert "two" == desk.only().data["note"] == look_up(desk.log.engine, LocalTail(desk.log), fact_id).data["note"]
         desk.correct(fact_id, "ref=1", clock=NOW + timedelta(seconds=2))
         assert ("two", "1") == (desk.only().data["note"], desk.only().data["ref"])
 

@@ -300,7 +300,7 @@ class TestInterruption:
         assert 0 < went_in < 30_000
         assert (30_000, went_in) == (totals["applied"], totals["duplicate"])
 
-    def test_a_database_that_fails_midway_is_told_with_the_first_line_left_out(self, tmp_path: Path) -> None:
+    def test_a_database_that_fails_midway_is_told_with_the_lines_left_out(self, tmp_path: Path) -> None:
         """The first two thousand lines are in, and whoever reads the message knows from where on they are not."""
         (ready(tmp_path) / "facts.ndjson").write_text("{}\n" + many(3000))
         lines = read_lines(str(tmp_path / "facts.ndjson"), Event(), lambda _: None)
@@ -310,7 +310,7 @@ class TestInterruption:
         assert 2000 == len(next(batches))
         with writing(engine) as conn:
             conn.execute(text("ALTER TABLE log RENAME TO gone"))
-        with pytest.raises(Infrastructure, match=r"facts\.ndjson:2001: not accepted, nor what follows: no such table"):
+        with pytest.raises(Infrastructure, match=r"facts\.ndjson:2001-3001: not accepted, nor .*:3001: no such table"):
             next(batches)
         engine.dispose()
 
@@ -324,7 +324,7 @@ class TestInterruption:
         done = run("publish facts.ndjson", tmp_path)
 
         assert 3 == done.returncode
-        assert done.stderr.startswith("0 accepted, 0 bad\ncasetrail: facts.ndjson:2: not accepted")
+        assert "0 accepted, 1 bad\ncasetrail: facts.ndjson:2: not accepted" in done.stderr
 
     @pytest.mark.parametrize(("option", "code"), [("--check", 0), ("", 3)])
     def test_a_reader_that_has_seen_enough_ends_it(self, tmp_path: Path, option: str, code: int) -> None:

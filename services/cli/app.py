@@ -9,6 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from errno import EPIPE
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -26,7 +28,7 @@ from services.settings import Settings, load_settings
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 # The modules that hang their commands on the application, in the order of its help.
-COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools", "generate")
+COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools", "topics", "generate")
 
 app = typer.Typer(
     name="casetrail",
@@ -48,7 +50,7 @@ def main() -> NoReturn:
         app(prog_name="casetrail")
     except BadInput as problem:
         fail(str(problem), USAGE)
-    except (Infrastructure, CasetrailError) as problem:
+    except CasetrailError as problem:
         fail(str(problem), INFRASTRUCTURE)
     except OperationalError as problem:
         fail(f"database: {problem.orig}", INFRASTRUCTURE)
@@ -59,6 +61,7 @@ def main() -> NoReturn:
     except SystemExit as end:
         # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
         seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
+        _flush()
         sys.exit(0 if seen_enough else end.code)
     sys.exit(0)
 
@@ -78,6 +81,11 @@ def fail(message: str, code: int) -> NoReturn:
 def say(message: str) -> None:
     """Say something to the person at the terminal, beside the output."""
     print(message, file=sys.stderr)
+
+
+def while_read() -> AbstractContextManager[None]:
+    """Print in this block what a verdict rests on: where its reader has seen enough, go on to the exit code."""
+    return suppress(BrokenPipeError)
 
 
 def emit(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -103,7 +111,7 @@ def emit_line(value: Any) -> None:  # noqa: ANN401 - any JSON value
 def console() -> Console:
     """Return the console of stdout; off a terminal it is as wide as its content, so that no name is cut."""
     out = sys.stdout
-    return Console(file=out, highlight=False, width=None if out.isatty() else 100_000)
+    return _Console(file=out, highlight=False, width=None if out.isatty() else 100_000)
 
 
 def progress_console() -> Console:
@@ -143,3 +151,18 @@ def lines(values: Iterable[str]) -> None:
     """Print *values*, a line each."""
     for value in values:
         print(value)
+
+
+class _Console(Console):
+    """One that leaves to the command what a reader who has seen enough means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError(EPIPE, os.strerror(EPIPE))
+
+
+def _flush() -> None:
+    """Write out what is left for stdout; where nobody reads it, Python must not complain of it at its end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

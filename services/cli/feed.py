@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,16 +11,17 @@ from typing import Annotated, Any
 import typer
 from alembic.util import CommandError
 from pydantic_core import from_json
+from sqlalchemy import Engine
 
 from events.canonical import derive_id
 from events.errors import BadInput, Infrastructure
 from events.facts import Fact
 from projections.database import open_database
-from services.correcting import Known, changed, difference, look_up, make
+from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
 from services.migrate import migrate, revisions
-from services.publishing import STDIN, Append, Line, Result, check_files, judge, publish, read_lines
-from services.settings import without_secrets
+from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, judge, publish, read_lines
+from services.settings import Settings, without_secrets
 from services.stopping import Stop, stopping
 
 from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
@@ -83,16 +84,20 @@ def publish_files(
     again adds nothing, so after an interruption just publish it again.
     """
     check_files(files)
-    append: Append = _accept if check else LocalLog(database(settings())).append
     word = "valid" if check else "accepted"
     good = bad = 0
-    with stopping() as stop, _progress(files, as_json=as_json) as advance:
+    log = nullcontext(_accept) if check else _appending(settings())
+    with log as append, stopping() as stop, _progress(files, as_json=as_json) as advance:
         try:
             for batch in publish(_all_lines(files, stop, advance), append):
                 for result in batch:
                     _report(result, word, as_json=as_json)
                 broken = sum(result.problem is not None for result in batch)
                 good, bad = good + len(batch) - broken, bad + broken
+        except NotAccepted as failure:
+            if as_json:
+                _emit_lost(failure)
+            raise
         except BrokenPipeError:
             if check:
                 raise
@@ -136,8 +141,8 @@ def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
     """
     chosen = settings()
     said = _said(source_url, source_title, published, occurred, note)
-    log = LocalLog(database(chosen))
-    known = look_up(log, fact_id)
+    engine = database(chosen)
+    known = look_up(engine, _tail(chosen, engine), fact_id)
     if assigned or removed:
         data = changed(known.target.type, known.data, assigned or (), removed or ())
     else:
@@ -145,7 +150,7 @@ def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
     if data == known.data:
         raise BadInput("nothing changed", "another value in at least one field", fact_id)
     made = make("Corrected", known, {**said, "data": data}, source or chosen.source, datetime.now(UTC))
-    _state(log, known, made, difference(known.data, data), yes=yes, as_json=as_json)
+    _state(chosen, known, made, difference(known.data, data), yes=yes, as_json=as_json)
 
 
 @app.command(
@@ -168,10 +173,10 @@ def retract(  # noqa: PLR0917
     """Publish that a fact is taken back. It counts once it is projected; retracting the retraction revives the fact."""
     chosen = settings()
     said = _said(source_url, source_title, published, occurred, note)
-    log = LocalLog(database(chosen))
-    known = look_up(log, fact_id)
+    engine = database(chosen)
+    known = look_up(engine, _tail(chosen, engine), fact_id)
     made = make("Retracted", known, {**said, "reason": reason}, source or chosen.source, datetime.now(UTC))
-    _state(log, known, made, difference(known.data, {}), yes=yes, as_json=as_json)
+    _state(chosen, known, made, difference(known.data, {}), yes=yes, as_json=as_json)
 
 
 def _said(
@@ -186,7 +191,7 @@ def _said(
 
 
 def _state(
-    log: LocalLog, known: Known, made: tuple[Fact, bytes], shown: Iterable[str], *, yes: bool, as_json: bool
+    chosen: Settings, known: Known, made: tuple[Fact, bytes], shown: Iterable[str], *, yes: bool, as_json: bool
 ) -> None:
     """Show what a correction or retraction changes, ask whoever is at the terminal, and publish it."""
     fact, value = made
@@ -195,7 +200,8 @@ def _state(
         say(f"  {line}")
     if not yes and sys.stdin.isatty():
         typer.confirm("Publish this?", abort=True, err=True)
-    log.append([(fact.subject, value)])
+    with _appending(chosen) as append:
+        append([(fact.subject, value)])
     if as_json:
         emit_line({"id": fact.id, "subject": fact.subject, "result": "accepted", "error": None})
     else:
@@ -268,6 +274,26 @@ def _derive_line(line: Line, *, as_json: bool) -> bool:
     return True
 
 
+@contextmanager
+def _appending(chosen: Settings) -> Iterator[Append]:
+    """Give what appends facts to the log that the settings choose, while the block runs."""
+    if chosen.log == "kafka":
+        from services.broker.publisher import KafkaLog  # noqa: PLC0415 - Kafka's client takes long to load
+
+        with closing(KafkaLog(chosen)) as log:
+            yield log.append
+    else:
+        yield LocalLog(database(chosen)).append
+
+
+def _tail(chosen: Settings, engine: Engine) -> Tail:
+    if chosen.log == "local":
+        return LocalTail(LocalLog(engine))
+    from services.broker.unprojected import KafkaTail  # noqa: PLC0415 - as above
+
+    return KafkaTail(chosen, engine)
+
+
 def _accept(facts: object) -> None:
     """Take facts that are only checked."""
 
@@ -293,6 +319,12 @@ def _report(result: Result, word: str, *, as_json: bool) -> None:
         say(str(result.problem.at(result.line.place)))
     if as_json:
         emit_line(_result_json(result, word))
+
+
+def _emit_lost(failure: NotAccepted) -> None:
+    error = {"code": "not_acknowledged", "where": "", "what": failure.reason, "wanted": ""}
+    for result in failure.results:
+        emit_line({**_result_json(result, "not_accepted"), "error": error})
 
 
 def _result_json(result: Result, word: str) -> dict[str, Any]:

@@ -1,0 +1,235 @@
+"""The topics of facts and of notices: made as they must be, and never used as they must not."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
+
+from events.errors import Infrastructure
+from services.settings import Settings
+from services.source import Unreachable
+
+from .clients import admin
+from .diagnosis import why
+
+ANSWER_SECONDS = 5.0
+"""How long a broker has to answer."""
+
+PAUSE_SECONDS = 0.1
+
+LARGEST_BYTES = 1_000_000
+"""What a record takes at most: the largest fact, its headers and its key."""
+
+Answer = TypeVar("Answer")
+
+
+class Wish(NamedTuple):
+    """
+    A setting that a topic has to have.
+
+    Attributes:
+        setting: its name in Kafka.
+        value: with which it is made.
+        holds: whether an existing topic may have another value.
+        harm: what would happen otherwise.
+    """
+
+    setting: str
+    value: str
+    holds: Callable[[str], bool]
+    harm: str
+
+
+class Topic(NamedTuple):
+    """
+    A topic as the broker has it.
+
+    Attributes:
+        name: its name.
+        partitions: how many it has.
+        replicas: of the partition that has the fewest.
+        settings: all of them, the broker's defaults included; none where we may not see them.
+    """
+
+    name: str
+    partitions: int
+    replicas: int
+    settings: Mapping[str, str]
+
+
+class Made(NamedTuple):
+    """What `create` came to: the topic, and whether it was not there before."""
+
+    topic: Topic
+    created: bool
+
+
+_FACTS = (
+    Wish("cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last facts would be kept"),
+    Wish("retention.ms", "-1", "-1".__eq__, "older facts would be deleted"),
+    Wish("retention.bytes", "-1", "-1".__eq__, "facts beyond that size would be deleted"),
+    Wish(
+        "message.timestamp.type",
+        "LogAppendTime",
+        "LogAppendTime".__eq__,
+        "facts would be ordered by the clocks of those who publish them",
+    ),
+    Wish(
+        "max.message.bytes",
+        "1048588",
+        lambda value: int(value) >= LARGEST_BYTES,
+        f"the largest facts, of {LARGEST_BYTES} bytes, would be refused",
+    ),
+    Wish("unclean.leader.election.enable", "false", "false".__eq__, "facts acknowledged already could be lost"),
+)
+# Notices may be deleted after a time, which is for whoever reads them to say; but not some of one person's.
+_NOTICES = (
+    Wish("cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last notice would be kept"),
+)
+_NOTICES_KEPT = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def create(chosen: Settings) -> list[Made]:
+    """
+    Make the topics of facts and of notices where they are not there yet.
+
+    Raises:
+        Infrastructure: if one that is there would lose or reorder facts, saying which of its settings; if the broker
+            refuses to make one.
+        Unreachable: if the broker does not answer.
+    """
+    wanted = {chosen.kafka_topic: _kept(_FACTS), chosen.kafka_alerts_topic: _kept(_NOTICES) | _NOTICES_KEPT}
+    with _asking(chosen, ANSWER_SECONDS) as client:
+        made = [_one(client, chosen, name, configs) for name, configs in wanted.items()]
+    problems = [_harmful(each.topic, faults(each.topic, chosen)) for each in made if faults(each.topic, chosen)]
+    if problems:
+        raise Infrastructure("; ".join(problems))
+    return made
+
+
+def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+    """
+    See that the topic of facts is there and keeps them, and return how many partitions it has.
+
+    Args:
+        chosen: the settings.
+        seconds: how long the broker has to answer.
+
+    Raises:
+        Infrastructure: if the topic is missing, or would lose or reorder facts.
+        Unreachable: if the broker does not answer, which may pass.
+    """
+    return _checked(chosen, chosen.kafka_topic, seconds)
+
+
+def checked_alerts(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+    """See the same of the topic of notices, and raise the same."""
+    return _checked(chosen, chosen.kafka_alerts_topic, seconds)
+
+
+def look(client: KafkaAdminClient, name: str) -> Topic | None:
+    """
+    Return the topic *name* as the broker has it, or None where there is none.
+
+    Raises:
+        Infrastructure: if we may not see it.
+    """
+    (found,) = _patiently(lambda: client.describe_topics([name]))
+    if found["error_code"] == TopicAuthorizationFailedError.errno:
+        raise Infrastructure(f"the topic {name} is not for us to see (want an ACL that lets us describe it)")
+    if found["error_code"] or not found["partitions"]:
+        return None
+    answer = _patiently(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
+    settings = {setting: str(entry["value"]) for setting, entry in answer["topic"][name].items()}
+    replicas = min(len(partition["replica_nodes"]) for partition in found["partitions"])
+    return Topic(name, len(found["partitions"]), replicas, settings)
+
+
+def faults(topic: Topic, chosen: Settings) -> list[str]:
+    """Return each setting of *topic*, of facts or of notices, that would lose or reorder them: what and why."""
+    wishes = _NOTICES if topic.name == chosen.kafka_alerts_topic else _FACTS
+    return [
+        f"{wish.setting} is {topic.settings[wish.setting]} (want {wish.value}, or {wish.harm})"
+        for wish in wishes
+        if wish.setting in topic.settings and not wish.holds(topic.settings[wish.setting])
+    ]
+
+
+def cautions(topic: Topic) -> list[str]:
+    """Return what is not safe about *topic* and does not keep us from using it."""
+    if not topic.settings:
+        return ["its settings are not for us to see"]
+    if topic.replicas == 1:
+        return ["it has one replica: what is on that broker's disk is lost with it"]
+    if topic.settings.get("min.insync.replicas") == "1":
+        return [f"min.insync.replicas is 1: of {topic.replicas} replicas one may have all there is of a new fact"]
+    return []
+
+
+def _kept(wishes: tuple[Wish, ...]) -> dict[str, str]:
+    return {wish.setting: wish.value for wish in wishes} | {"compression.type": "producer"}
+
+
+def _checked(chosen: Settings, name: str, seconds: float) -> int:
+    with _asking(chosen, seconds) as client:
+        topic = look(client, name)
+    if topic is None:
+        raise Infrastructure(f"Kafka has no topic {name} (run `casetrail topics create`)")
+    if problems := faults(topic, chosen):
+        raise Infrastructure(_harmful(topic, problems))
+    return topic.partitions
+
+
+def _one(client: KafkaAdminClient, chosen: Settings, name: str, configs: Mapping[str, str]) -> Made:
+    topic = look(client, name)
+    created = topic is None and _made(client, chosen, name, configs)
+    topic = topic or look(client, name)
+    if topic is None:
+        raise Infrastructure(
+            f"Kafka has made the topic {name} and does not show it (run `casetrail topics create` again)"
+        )
+    return Made(topic, created)
+
+
+def _made(client: KafkaAdminClient, chosen: Settings, name: str, configs: Mapping[str, str]) -> bool:
+    """Make a topic and wait until it can be used; return False if somebody else was faster."""
+    shape = {
+        "num_partitions": chosen.kafka_partitions,
+        "replication_factor": chosen.kafka_replication or -1,
+        "configs": dict(configs),
+    }
+    answer = _patiently(lambda: client.create_topics({name: shape}, raise_errors=False))
+    (told,) = answer["topics"]
+    if told["error_code"] not in {0, TopicAlreadyExistsError.errno}:
+        raise Infrastructure(f"Kafka does not make the topic {name}: {told['error_message']}")
+    client.wait_for_topics([name])
+    return not told["error_code"]
+
+
+def _harmful(topic: Topic, problems: list[str]) -> str:
+    return f"the topic {topic.name} would lose or reorder what is in it: {'; '.join(problems)}"
+
+
+@contextmanager
+def _asking(chosen: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
+    try:
+        with admin(chosen, seconds) as (client, _):
+            yield client
+    except KafkaError as problem:
+        raise Unreachable(why(chosen, problem)) from problem
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask again while the answer is that of a broker that has only just started, or lost its place."""
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaError as problem:
+            if not problem.retriable or time.monotonic() > end:
+                raise
+            time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,40 @@
+"""Certificates for a broker's TLS listeners, made with openssl: a few files of PEM in a folder."""
+
+import subprocess
+from pathlib import Path
+
+# Elliptic curves: made in a moment, where RSA takes seconds.
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def authority(folder: Path, name: str) -> Path:
+    """Make a certificate that may sign others, ``NAME.pem`` with ``NAME.key`` beside it."""
+    pem = folder / f"{name}.pem"
+    _openssl("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", pem)
+    return pem
+
+
+def signed(folder: Path, name: str, by: str, *, days: int = 1) -> Path:
+    """
+    Make a certificate for 127.0.0.1 alone, with its key in the same file ``NAME.pem``.
+
+    Args:
+        folder: where, beside whoever signs it.
+        name: its name, which no client looks at.
+        by: the `authority` that signs it.
+        days: how long from now it is good.
+    """
+    key, request, pem = (folder / f"{name}.{end}" for end in ("key", "csr", "pem"))
+    names = folder / "names"
+    names.write_text("subjectAltName=IP:127.0.0.1\n")
+    _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+    _openssl(
+        *("x509", "-req", "-in", request, "-days", str(days), "-extfile", names),
+        *("-CA", folder / f"{by}.pem", "-CAkey", folder / f"{by}.key", "-CAcreateserial", "-out", pem),
+    )
+    pem.write_text(key.read_text() + pem.read_text())
+    return pem
+
+
+def _openssl(*words: str | Path) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
