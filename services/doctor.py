@@ -2,15 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from pydantic_settings import DotEnvSettingsSource
-from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, RowMapping, func, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
@@ -20,14 +19,14 @@ from projections.projector import OUTCOMES
 from projections.rulebook import load, pack
 from projections.tables import partitions
 
+from .checking import DATA, USAGE, Check, Extent
 from .locallog import LocalLog
 from .migrate import revisions
-from .settings import Settings, load_settings, without_secrets
-
-DATA, USAGE, INFRASTRUCTURE = 1, 2, 3
-"""Exit codes of errors: in the data or the rules, in the settings, in the machine around them."""
+from .reachable import database_trouble
+from .settings import Settings, load_settings, variable, without_secrets
 
 SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 50_000_000
+CONNECT_SECONDS = 5
 STALLED = timedelta(minutes=1)
 
 # As the migrations name them.
@@ -41,25 +40,6 @@ _ENABLED = {
 }
 
 
-class Check(NamedTuple):
-    """
-    One thing that was looked at.
-
-    Attributes:
-        name: one word for it.
-        state: how it is.
-        found: what was found.
-        advice: what to do about it; empty where it is well.
-        code: the exit code that an error of it means.
-    """
-
-    name: str
-    state: Literal["ok", "warning", "error"]
-    found: str
-    advice: str = ""
-    code: int = INFRASTRUCTURE
-
-
 def examine() -> Iterator[Check]:
     """Yield each check as it is done; what needs something that is not there is left out."""
     try:
@@ -70,17 +50,13 @@ def examine() -> Iterator[Check]:
     yield _settings(chosen)
     version, rules = _rules(chosen)
     yield rules
+    yield from _kafka(chosen)
     try:
         yield from _database(chosen, version)
     except Infrastructure as problem:
         yield Check("database", "error", str(problem), "set CASETRAIL_DATABASE_URL")
     except DBAPIError as problem:
-        yield Check(
-            "database",
-            "error",
-            f"does not answer: {' '.join(str(problem.orig).split())}",
-            "see that it runs and is reachable",
-        )
+        yield Check("database", "error", *database_trouble(problem))
 
 
 def durability(conn: Connection) -> Check:
@@ -89,19 +65,15 @@ def durability(conn: Connection) -> Check:
 
 
 def _settings(chosen: Settings) -> Check:
-    given = [f"{_variable(name)}={_value(chosen, name)}" for name in sorted(chosen.model_fields_set)]
+    given = [f"{variable(name)}={_value(chosen, name)}" for name in sorted(chosen.model_fields_set)]
     found = ", ".join(given) or "none set, all defaults"
-    known = {_variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     strange = sorted(_given() - known)
     if not strange:
         return Check("settings", "ok", found)
     close = get_close_matches(strange[0], known, n=1)
     advice = f"perhaps {close[0]}" if close else "remove it, or see docs/operating.md"
     return Check("settings", "warning", f"{', '.join(strange)}: not a setting of casetrail; {found}", advice)
-
-
-def _variable(name: str) -> str:
-    return f"CASETRAIL_{name.upper()}"
 
 
 def _value(chosen: Settings, name: str) -> str:
@@ -125,7 +97,7 @@ def _rules(chosen: Settings) -> tuple[str | None, Check]:
 
 
 def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
-    engine = open_database(chosen.database_url)
+    engine = open_database(_impatient(chosen.database_url))
     shown = without_secrets(chosen.database_url)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():
@@ -143,9 +115,20 @@ def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
     with engine.connect() as conn:
         yield durability(conn)
         yield _append_only(conn)
-        yield from _progress(conn, engine, rules_version)
+        yield from _progress(conn, _extents(chosen, engine), rules_version)
         yield _clock(conn, chosen)
     engine.dispose()
+
+
+def _impatient(url: str) -> str:
+    """Return *url* with a time after which a PostgreSQL that does not answer is given up, where it has none."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return url
+    if parsed.get_backend_name() != "postgresql" or "connect_timeout" in parsed.query:
+        return url
+    return parsed.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)}).render_as_string(hide_password=False)
 
 
 def _file(file: Path) -> Check:
@@ -191,36 +174,69 @@ def _append_only(conn: Connection) -> Check:
     return Check("ledger", "ok", "the database refuses to change it")
 
 
-def _progress(conn: Connection, engine: Engine, rules_version: str | None) -> Iterator[Check]:
+def _kafka(chosen: Settings) -> Iterator[Check]:
+    if chosen.log == "local":
+        return
+    from .broker import checks  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+
+    answer = checks.broker(chosen)
+    yield answer
+    if answer.state == "ok":
+        yield from checks.topics(chosen)
+
+
+def _extents(chosen: Settings, engine: Engine) -> Mapping[int, Extent]:
+    """Return what each partition of the log holds; nothing where the log does not answer."""
+    if chosen.log == "local":
+        log = LocalLog(engine)
+        return {partition: Extent(0, log.end(partition)) for partition in log.partitions}
+    from .broker import checks  # noqa: PLC0415 - as above
+
+    return checks.extents(chosen)
+
+
+def _progress(conn: Connection, extents: Mapping[int, Extent], rules_version: str | None) -> Iterator[Check]:
     """Hold the log, the counts and the rules in force against the position of each partition."""
-    log = LocalLog(engine)
     rows = {row["partition"]: row for row in conn.execute(select(partitions)).mappings()}
-    for partition in log.partitions:
-        end = log.end(partition)
-        row = rows.get(partition)
-        if row is None:
-            yield Check("log", "ok", f"{end} records, nothing projected yet")
-            continue
-        yield _lag(end, row["position"], row["progressed"])
+    if extents:
+        yield _log(extents, rows)
+    for row in rows.values():
         if row["read"] != sum(row[outcome] for outcome in OUTCOMES):
-            yield Check("counts", "error", "do not add up to the records read", "run `casetrail audit verify`", DATA)
-        if rules_version and row["rules_version"] != rules_version:
-            since = format_instant(row["rules_since"]) if row["rules_since"] else "the first record"
-            found = f"version {row['rules_version']} is in force since {since}"
-            yield Check("rules", "warning", found, f"version {rules_version} comes into force with the next projector")
+            found = f"of partition {row['partition']} do not add up to the records read"
+            yield Check("counts", "error", found, "run `casetrail audit verify`", DATA)
+    old = [row for row in rows.values() if row["read"] and row["rules_version"] != rules_version]
+    if rules_version and old:
+        since = format_instant(old[0]["rules_since"]) if old[0]["rules_since"] else "the first record"
+        found = f"version {old[0]['rules_version']} is in force since {since}"
+        yield Check("rules", "warning", found, f"version {rules_version} comes into force with the next projector")
     parked = conn.scalar(select(func.count()).select_from(still_parked().subquery())) or 0
     if parked:
         yield Check("parked", "warning", f"{parked} records", "see `casetrail parked list`")
 
 
-def _lag(end: int, position: int, progressed: datetime | None) -> Check:
-    if position > end:
-        found = f"ends at {end}, yet was read up to {position}: records are gone"
-        return Check("log", "error", found, "restore the log from a backup; the ledger still holds them", DATA)
-    found = f"{end} records, {end - position} of them not projected yet"
-    if position < end and (progressed is None or datetime.now(UTC) - progressed > STALLED):
+def _log(extents: Mapping[int, Extent], rows: Mapping[int, RowMapping]) -> Check:
+    """Say how far the log was read, or which of its partitions is not the one that was read."""
+    records = sum(extent.end - extent.start for extent in extents.values())
+    if not rows:
+        return Check("log", "ok", f"{records} records, nothing projected yet")
+    if rows.keys() != extents.keys():
+        found = f"has {len(extents)} partitions, yet {len(rows)} were read: people would change places"
+        return Check("log", "error", found, "name the log that this database was projected from, or another database")
+    positions = {number: row["position"] for number, row in rows.items()}
+    for number, (start, end) in extents.items():
+        if not start <= positions[number] <= end:
+            there = f"ends at {end}" if positions[number] > end else f"begins at {start}"
+            found = f"partition {number} {there}, yet was read up to {positions[number]}: records are gone"
+            return Check("log", "error", found, "restore the log from a backup; the ledger still holds them", DATA)
+    behind = {number: extent.end - positions[number] for number, extent in extents.items()}
+    found = f"{records} records, {sum(behind.values())} of them not projected yet"
+    if any(behind[number] and _stalled(rows[number]["progressed"]) for number in rows):
         return Check("log", "warning", found, "run `casetrail project` or `casetrail run`")
     return Check("log", "ok", found)
+
+
+def _stalled(progressed: datetime | None) -> bool:
+    return progressed is None or datetime.now(UTC) - progressed > STALLED
 
 
 def _clock(conn: Connection, chosen: Settings) -> Check:

@@ -1,5 +1,7 @@
 """All settings: ``CASETRAIL_*`` variables, or the same in a file ``.env`` in the working directory."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,9 @@ from sqlalchemy.exc import ArgumentError
 from events.errors import BadInput
 from projections.conclude import CACHE_FACTS
 from projections.tables import TOPIC
+
+# A name, an IPv4 address or an IPv6 one in brackets, and a port.
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
 
 
 class Settings(BaseSettings):
@@ -105,11 +110,19 @@ def load_settings() -> Settings:
         BadInput: naming each variable that does not fit, and what was wanted.
     """
     try:
-        return Settings()
+        chosen = Settings()
     except ValidationError as problem:
         first = problem.errors()[0]
-        variable = f"CASETRAIL_{first['loc'][0]}".upper()
-        raise BadInput(f"{first['input']!r}: {first['msg']}", _described(str(first["loc"][0])), variable) from None
+        field = str(first["loc"][0])
+        raise BadInput(f"{first['input']!r}: {first['msg']}", _described(field), variable(field)) from None
+    for field, what in _unfit(chosen):
+        raise BadInput(what, _described(field), variable(field))
+    return chosen
+
+
+def variable(field: str) -> str:
+    """Return the name of the variable that sets *field*."""
+    return f"CASETRAIL_{field.upper()}"
 
 
 def without_secrets(url: str) -> str:
@@ -119,6 +132,23 @@ def without_secrets(url: str) -> str:
     except ArgumentError:
         return "***"
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
+
+
+def _unfit(chosen: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each field that does not go with the others, and what is wrong with it."""
+    protocol = chosen.kafka_security_protocol
+    if protocol.startswith("SASL"):
+        for field in ("kafka_sasl_username", "kafka_sasl_password"):
+            if not getattr(chosen, field):
+                yield field, f"not set, and {variable('kafka_security_protocol')} is {protocol}"
+    if chosen.kafka_ssl_key_file and not chosen.kafka_ssl_cert_file:
+        yield "kafka_ssl_cert_file", f"not set, and {variable('kafka_ssl_key_file')} is"
+    for address in chosen.kafka_bootstrap_servers.split(","):
+        fits = _ADDRESS.fullmatch(address.strip())
+        if fits is None or int(fits["port"] or 1) not in range(1, 65_536):
+            yield "kafka_bootstrap_servers", f'"{address.strip()}" is no address'
+    if chosen.kafka_topic == chosen.kafka_alerts_topic:
+        yield "kafka_alerts_topic", f"{chosen.kafka_topic} is the topic of facts too"
 
 
 def _described(field: str) -> str:

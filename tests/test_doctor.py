@@ -12,7 +12,8 @@ from events.decode import complete
 from events.vocabulary import DATA
 from projections.database import open_database, writing
 from projections.tables import partitions
-from services.doctor import Check, durability, examine
+from services.checking import Check
+from services.doctor import durability, examine
 from services.locallog import LocalLog
 from services.migrate import migrate
 from services.settings import without_secrets

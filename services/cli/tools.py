@@ -9,9 +9,10 @@ from rich.text import Text
 from events.errors import BadInput
 from events.schemas import schema as schema_of
 from events.vocabulary import DATA
-from services.doctor import Check, examine
+from services.checking import Check
+from services.doctor import examine
 
-from .app import Json, app, console, emit
+from .app import Json, app, console, emit, while_read
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
@@ -37,10 +38,11 @@ def doctor(as_json: Json = False) -> None:
     reachable. Changes nothing and prints no password.
     """
     checks = list(examine())
-    if as_json:
-        emit([{name: value for name, value in check._asdict().items() if name != "code"} for check in checks])
-    else:
-        _print(checks)
+    with while_read():
+        if as_json:
+            emit([{name: value for name, value in check._asdict().items() if name != "code"} for check in checks])
+        else:
+            _print(checks)
     raise typer.Exit(max((check.code for check in checks if check.state == "error"), default=0))
 
 
