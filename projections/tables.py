@@ -180,6 +180,16 @@ outbox = Table(
     comment="What is to be sent, written in the transaction that concluded it.",
 )  # fmt: skip
 
+relays = Table(
+    "relays",
+    METADATA,
+    Column("relay", Text, primary_key=True, comment="who sends, such as kafka"),
+    Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
+    Column("sent", Big, nullable=False, comment="number of the last row of the outbox that it has sent"),
+    Column("sent_at", Instant, nullable=False, comment="when, by its own clock"),
+    comment="How far what is in the outbox has been sent.",
+)
+
 
 class Conclusions(NamedTuple):
     """One set of the tables that a rebuild can make again: the live one, or its side-by-side twin."""
