@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import psycopg
+from psycopg.types.json import set_json_dumps
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ARRAY,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
+    delete,
     event,
     func,
     select,
@@ -59,7 +62,9 @@ def open_database(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    elif engine.dialect.name != "postgresql":
+    elif engine.dialect.name == "postgresql":
+        set_json_dumps(to_json)
+    else:
         msg = f"database {engine.dialect.name} is not supported (want sqlite or postgresql)"
         raise Infrastructure(msg)
     return engine
@@ -108,9 +113,17 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         conn: a transaction that writes.
         table: where they go.
         rows: as Python values: aware datetimes, JSON values, bytes.
-        replace: whether a row takes the place of one with the same key.
+        replace: whether a row takes the place of one with the same key, which is a single column then.
     """
-    if rows:
+    if not rows:
+        return
+    if conn.dialect.name == "postgresql":
+        if replace:
+            (key,) = table.primary_key
+            at = table.columns.values().index(key)
+            conn.execute(delete(table).where(among(conn, key, [row[at] for row in rows])))
+        _copy(conn, table, rows)
+    else:
         statement, conversions = _statement(table, conn.dialect, replace)
         conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
 
@@ -124,16 +137,36 @@ def _statement(
     """Return the text of the insert and, by the number of the column, what turns a value into the driver's."""
     quote = dialect.identifier_preparer.quote
     names = [quote(column.name) for column in table.columns]
-    marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(names))
+    marks = ", ".join("?" * len(names))
     statement = f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
     if replace:
         keys = [quote(column.name) for column in table.primary_key]
         changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
         statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
-    # Both drivers take bytes as they are.
+    # The driver takes bytes as they are.
     others = ((n, column.type) for n, column in enumerate(table.columns) if not isinstance(column.type, LargeBinary))
     processors = ((n, type_.dialect_impl(dialect).bind_processor(dialect)) for n, type_ in others)
     return statement, tuple((n, processor) for n, processor in processors if processor)
+
+
+def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert *rows* by PostgreSQL's COPY, which takes a third of the time of as many inserts."""
+    statement, types = _copying(table, conn.dialect)
+    driver = conn.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection), "PostgreSQL is reached by psycopg"
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+@cache
+def _copying(table: Table, dialect: Dialect) -> tuple[bytes, list[str]]:
+    """Return the text of the COPY, and PostgreSQL's names of the columns' types."""
+    quote = dialect.identifier_preparer.quote
+    names = ", ".join(quote(column.name) for column in table.columns)
+    types = [column.type.compile(dialect).lower() for column in table.columns]
+    return f"COPY {quote(table.name)} ({names}) FROM STDIN (FORMAT BINARY)".encode(), types
 
 
 def _converted(row: Sequence[Any], conversions: tuple[tuple[int, Callable[[Any], Any]], ...]) -> tuple[Any, ...]:

@@ -149,7 +149,9 @@ class _Twins:
             return reached.seq
         _, watermark = concluder.conclude(conn, entries, reached.watermark)
         reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
-        store(conn, rebuild_partitions, [tuple(vars(reached).values())], replace=True)
+        twin = rebuild_partitions
+        conn.execute(delete(twin).where(twin.c.topic == reached.topic, twin.c.partition == reached.partition))
+        store(conn, twin, [tuple(vars(reached).values())])
         return reached.seq
 
     def _reached(self, conn: Connection, live: Progress) -> Progress:

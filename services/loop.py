@@ -331,4 +331,4 @@ def _pause_seconds(times: int) -> float:
 def _spare_the_collector() -> None:
     """Let the collector of cycles look less often: the cache is large and holds none (a quarter of the time else)."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(100_000, 50, 100)
