@@ -28,7 +28,7 @@ from services.localsource import LocalSource
 from services.logs import configure
 from services.restore import restore
 
-from .app import FINDINGS, Json, app, console, database, emit, fail, rulebook, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, fail, rulebook, say, settings, while_read
 from .parts import loop_over
 from .progress import Advance, bar
 from .wording import cell, safe
@@ -61,11 +61,12 @@ def verify(
             raise BadInput(f'"{given}" is not a hash', "64 hex digits, as `casetrail audit head` prints them", "--head")
     with snapshot(database(settings())) as conn, bar("Verifying", _rows(conn)) as advance:
         verdict = ledger_audit.verify(conn, head or [], advance)
-    if as_json:
-        rows = [{"partition": partition, "rows": count} for partition, count in verdict.rows.items()]
-        emit({"rows": rows, "findings": [finding._asdict() for finding in verdict.findings]})
-    else:
-        _print_verdict(verdict)
+    with while_read():
+        if as_json:
+            rows = [{"partition": partition, "rows": count} for partition, count in verdict.rows.items()]
+            emit({"rows": rows, "findings": [finding._asdict() for finding in verdict.findings]})
+        else:
+            _print_verdict(verdict)
     if verdict.findings:
         raise typer.Exit(FINDINGS)
 
@@ -167,11 +168,13 @@ def rebuild(
             exchange=not check,
             cache_facts=chosen.cache_facts,
         )
-    if as_json:
-        emit([_plain(difference._asdict()) for difference in differences])
-    else:
-        for difference in differences:
-            print(_told(difference))
+    with while_read():
+        if as_json:
+            emit([_plain(difference._asdict()) for difference in differences])
+        else:
+            for difference in differences:
+                print(_told(difference))
+    if not as_json:
         say(f"{len(differences)} rows came out otherwise" if differences else "every row is as before")
     if check and differences:
         raise typer.Exit(FINDINGS)
@@ -198,10 +201,11 @@ def backtest(
     book = load(rules) if rules else rulebook(settings())
     with _source(source) as lines, bar("Replaying", None) as advance:
         result = replay(lines, book, stop, advance)
-    if as_json:
-        emit(result.report)
-    else:
-        _print_backtest(result.report)
+    with while_read():
+        if as_json:
+            emit(result.report)
+        else:
+            _print_backtest(result.report)
     for line in result.bad:
         if line.problem:
             say(safe(line.problem.at(f"{source}:{line.number}")))

@@ -16,7 +16,7 @@ from projections.rulebook import Absence, Rule, RulesError, load
 from projections.tables import partitions
 from projections.visitor import rules_in_force
 
-from .app import FINDINGS, Json, app, console, database, emit, rulebook, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, lines, rulebook, say, settings, while_read
 from .wording import cell, safe
 
 rules_app = typer.Typer(
@@ -49,13 +49,13 @@ def check(
 ) -> None:
     """Read rule files and say, by file, line and column, what is wrong with them; exit 1 if anything is."""
     problems = [problem for path in files for problem in _problems(path)]
-    if as_json:
-        emit([problem._asdict() for problem in problems])
-    else:
-        for problem in problems:
-            print(safe(problem))
-        if not problems:
-            say("nothing is wrong")
+    with while_read():
+        if as_json:
+            emit([problem._asdict() for problem in problems])
+        else:
+            lines(map(safe, problems))
+    if not problems and not as_json:
+        say("nothing is wrong")
     if problems:
         raise typer.Exit(FINDINGS)
 
