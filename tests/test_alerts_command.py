@@ -2,20 +2,18 @@
 
 import json
 import re
-import select
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine
-from sqlalchemy import select as choose
+from sqlalchemy import Connection, Engine, event, select
 
 from projections.rulebook import pack
 from projections.tables import LIVE, ledger, partitions
 from projections.visitor import Visitor
 from tests import stories
-from tests.commands import ndjson, start
+from tests.commands import SECONDS, ndjson, start
 from tests.reading import answer, ask, known
 from tests.stories import accused, described, detained, dismissed, instant
 
@@ -189,10 +187,32 @@ def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
     assert before == chain(engine)
 
 
+def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
+    """The other is told that the alert is not open any more, though it was when the command looked."""
+    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+
+    ann = iter([Visitor(engine, 0)])
+
+    def first(conn: Connection) -> None:
+        if conn.get_execution_options().get("casetrail_writes"):
+            for visitor in ann:
+                visitor.acknowledge(alert, "silent", "ann", None, instant("2022-10-02"))
+
+    event.listen(Engine, "begin", first)
+    try:
+        bob = ask(f"alerts ack {alert} --by bob", tmp_path)
+    finally:
+        event.remove(Engine, "begin", first)
+
+    assert (1, f"casetrail: alert {alert} is acknowledged, not open\n") == (bob.returncode, bob.stderr)
+    assert [None, "ann"] == [step.get("by") for step in alert_of(tmp_path, "silent")["life"]]
+
+
 def chain(engine: Engine) -> list[str]:
     """The hashes of the ledger."""
     with engine.connect() as conn:
-        return list(conn.scalars(choose(ledger.c.hash).order_by(ledger.c.seq)))
+        return list(conn.scalars(select(ledger.c.hash).order_by(ledger.c.seq)))
 
 
 def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: Path) -> None:
@@ -211,12 +231,12 @@ def test_a_visitor_concludes_by_the_rules_in_force_and_not_by_its_own(tmp_path: 
     """Whoever acknowledges with another release, or other settings, changes no rule."""
     engine = known(tmp_path, SILENT, passed="2022-10-01")
     with engine.connect() as conn:
-        before = conn.execute(choose(partitions.c.rules_version, partitions.c.epoch)).one()
+        before = conn.execute(select(partitions.c.rules_version, partitions.c.epoch)).one()
     (tmp_path / "rules.yaml").write_text(OTHER_RULES, "utf-8")
     alert = alert_of(tmp_path, "silent")["alert_id"]
     done = ask(f"alerts ack {alert} --by ann", tmp_path, CASETRAIL_RULES="rules.yaml")
     with engine.connect() as conn:
-        after = conn.execute(choose(partitions.c.rules_version, partitions.c.epoch)).one()
+        after = conn.execute(select(partitions.c.rules_version, partitions.c.epoch)).one()
 
     assert (0, before) == (done.returncode, after)
     assert (pack().version,) == (before.rules_version,)
@@ -275,18 +295,26 @@ def test_followed_notices_pass_the_filters(tmp_path: Path) -> None:
 
 
 def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
-    """What was there before is in the list of alerts; Ctrl-C ends it cleanly."""
-    known(tmp_path, *(dismissed("2022-03-27", subject=f"s{n}") for n in range(30)), passed="2022-10-01")
+    """What was there before is in the list of alerts; it says from where on it follows, and Ctrl-C ends it cleanly."""
+    known(tmp_path, SILENT, passed="2022-10-01")
     with start("alerts --follow", tmp_path) as followed:
-        for alert in answer("alerts", tmp_path):
-            ask(f"alerts ack {alert['alert_id']} --by ann", tmp_path)
-            if select.select([followed.stdout], [], [], 1)[0]:
-                break
+        began = followed.stderr.readline().decode()
+        acknowledge(tmp_path)
         first = json.loads(followed.stdout.readline())
         followed.process.send_signal(signal.SIGINT)
         code, _, errors = followed.end()
 
-    assert ("acknowledged", 0, "") == (first["state"], code, errors)
+    assert "following from cursor 0:1\n" == began
+    assert ("0:2", "acknowledged", 0, "") == (first["cursor"], first["state"], code, errors)
+
+
+def test_before_the_first_record_the_cursor_is_the_beginning(tmp_path: Path) -> None:
+    """It says so in the word that --cursor takes."""
+    known(tmp_path)
+    with start("alerts --follow", tmp_path) as followed:
+        began = followed.stderr.readline()
+
+    assert b"following from cursor 0:0\n" == began
 
 
 def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
@@ -295,7 +323,7 @@ def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
     with start("alerts --follow --cursor 0", tmp_path) as followed:
         followed.stdout.close()
         errors = followed.stderr.read()
-        code = followed.process.wait(30)
+        code = followed.process.wait(SECONDS)
 
     assert (0, b"") == (code, errors)
 

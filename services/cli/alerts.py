@@ -1,8 +1,6 @@
 """alerts: what was found, its evidence and life, and the notices of it as they come."""
 
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from events.edtf import parse_instant
+from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
 from projections.alertqueries import (
     AlertFilter,
@@ -74,7 +72,8 @@ def show_alerts(
     """
     Show the open and the acknowledged alerts, latest first.
 
-    With --follow each notice is printed with its cursor, from which another run goes on; SIGTERM or Ctrl-C ends it.
+    With --follow each notice is printed with its cursor, from which another run goes on; without --cursor the one it
+    begins after is said on stderr. SIGTERM or Ctrl-C ends it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -130,24 +129,23 @@ def acknowledge(
         raise BadInput("the name is empty", "who has seen it", "--by")
     engine = database(settings())
     alert = _the_alert(engine, alert_id)
+    person, at = printable(by), datetime.now(UTC)
     if alert["state"] == "open":
-        _acknowledge(engine, alert, printable(by), printable(note) if note else None)
-        after = _the_alert(engine, alert["alert_id"])
-        acknowledged = len(after["life"]) > len(alert["life"]) and after["life"][-1]["state"] == "acknowledged"
-        alert = after
-    else:
-        acknowledged = False
+        _acknowledge(engine, alert, person, printable(note) if note else None, at)
+        alert = _the_alert(engine, alert["alert_id"])
     if as_json:
         emit(alert)
-    if not acknowledged:
+    # Somebody else may have been first: then the alert is acknowledged, but not by this.
+    ours = {"state": "acknowledged", "at": format_instant(at), "by": person}
+    if not any(ours.items() <= step.items() for step in alert["life"]):
         fail(f"alert {alert['alert_id']} is {alert['state']}, not open", FINDINGS)
     say(f"alert {alert['alert_id']} acknowledged by {safe(by)}")
 
 
-def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | None) -> None:
+def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | None, at: datetime) -> None:
     with engine.connect() as conn:
         partition = partition_of(conn, alert["subject_id"])
-    visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, datetime.now(UTC))
+    visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
 
 
 def _instant(option: str, text: str | None) -> datetime | None:
@@ -218,27 +216,35 @@ def _cursor(text: str | None) -> dict[int, int] | None:
     return cursor
 
 
-def _follow(engine: Engine, wanted: AlertFilter, cursor: dict[int, int] | None) -> None:
+def _cursor_text(cursor: Mapping[int, int]) -> str:
+    return ",".join(f"{partition}:{n}" for partition, n in sorted(cursor.items())) or "0"
+
+
+def _follow(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int] | None) -> None:
     with stopping() as stop:
         while not stop.is_set():
+            more = False
             try:
+                if cursor is None:
+                    cursor = _now(engine)
                 cursor, more = _print_new(engine, wanted, cursor)
             except OperationalError as problem:
                 say(f"casetrail: database: {problem.orig}; trying again")
-                more = False
-            except BrokenPipeError:
-                # Whoever read us has seen enough; Python must not complain again when it closes stdout.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                return
             if not more:
                 stop.wait(POLL_SECONDS)
 
 
-def _print_new(engine: Engine, wanted: AlertFilter, cursor: dict[int, int] | None) -> tuple[dict[int, int], bool]:
+def _now(engine: Engine) -> Mapping[int, int]:
+    """Return the cursor behind all that has come, and say it, so that a later run can begin there."""
+    with engine.connect() as conn:
+        cursor = notices_end(conn)
+    say(f"following from cursor {_cursor_text(cursor)}")
+    return cursor
+
+
+def _print_new(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int]) -> tuple[Mapping[int, int], bool]:
     """Print the notices after *cursor*; return the cursor after them, and whether there were any."""
     with engine.connect() as conn:
-        if cursor is None:
-            return notices_end(conn), False
         found = notices_after(conn, cursor)
         people = [notice["subject_id"] for _, _, notice in found]
         there = set(people) if wanted.agency is None else of_agency(conn, people, wanted.agency)
@@ -246,8 +252,7 @@ def _print_new(engine: Engine, wanted: AlertFilter, cursor: dict[int, int] | Non
     for partition, n, notice in found:
         cursor[partition] = n
         if notice["subject_id"] in there and _concerns(wanted, notice):
-            at = ",".join(f"{each}:{last}" for each, last in sorted(cursor.items()))
-            emit_line({"cursor": at, **notice})
+            emit_line({"cursor": _cursor_text(cursor), **notice})
     return cursor, bool(found)
 
 
