@@ -58,8 +58,6 @@ def awaited(chosen: Settings, engine: Engine, stop: threading.Event) -> Iterator
 
 
 def _await(chosen: Settings, engine: Engine, stop: threading.Event) -> Source | None:
-    if chosen.log == "local":
-        return _source(chosen, engine, stop, START_SECONDS)
     while not stop.is_set():
         try:
             return _source(chosen, engine, stop, START_SECONDS)

@@ -214,7 +214,7 @@ class KafkaSource:
             self._stop(at.partition, reason)
 
     def _corrupt(self) -> None:
-        """Find the partition with a record that cannot be taken apart: the consumer does not say, and hangs from now on."""
+        """Find the partition whose record cannot be taken apart: the consumer does not say, and would hang now."""
         positions = {partition: self._position(partition) for partition in self._reading}
         self._renew("consumer_rejoins", error="CorruptRecordError")
         for partition, position in positions.items():
