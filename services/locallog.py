@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from events.errors import Infrastructure
 from projections.database import database_clock, store, writing
@@ -40,16 +40,14 @@ class LocalLog:
         Returns:
             the offset of the first.
         """
-        with writing(self.engine) as conn:
-            first, now = _next_offset(conn), database_clock(conn)
-            _insert(conn, [(first + n, now, subject.encode(), value) for n, (subject, value) in enumerate(facts)])
-        return first
+        return self.append_records([(subject.encode(), value) for subject, value in facts])
 
-    def append_records(self, records: Sequence[tuple[bytes | None, bytes | None]]) -> None:
-        """Append records, (key, value) each, whatever they hold: what a client without our checks could send."""
+    def append_records(self, records: Sequence[tuple[bytes | None, bytes | None]]) -> int:
+        """Append records, (key, value) each, likewise, whatever they hold: what a client without checks could send."""
         with writing(self.engine) as conn:
             first, now = _next_offset(conn), database_clock(conn)
-            _insert(conn, [(first + n, now, *record) for n, record in enumerate(records)])
+            store(conn, log, [(first + n, now, key, None, value) for n, (key, value) in enumerate(records)])
+        return first
 
     def restore(self, records: Iterable[Stamped], check: Callable[[Connection], None]) -> int:
         """
@@ -97,12 +95,6 @@ class LocalLog:
         del partition
         with self.engine.connect() as conn:
             return _end(conn)
-
-
-def _insert(conn: Connection, rows: Sequence[tuple[int, datetime, bytes | None, bytes | None]]) -> None:
-    columns = ("log_offset", "stamped", "key", "value")
-    if rows:
-        conn.execute(insert(log), [{**dict(zip(columns, row, strict=True)), "headers": None} for row in rows])
 
 
 def _next_offset(conn: Connection) -> int:
