@@ -73,11 +73,13 @@ def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int
         cursor: the number of the last notice seen, by partition; one that is not named is read from its beginning.
     """
     unseen = [and_(outbox.c.partition == partition, outbox.c.n > n) for partition, n in cursor.items()]
-    query = select(outbox.c.partition, outbox.c.n, outbox.c.notice).where(
-        outbox.c.kind == "notice", or_(outbox.c.partition.not_in(cursor), *unseen)
+    query = (
+        select(outbox.c.partition, outbox.c.n, outbox.c.notice)
+        .where(outbox.c.kind == "notice", or_(outbox.c.partition.not_in(cursor), *unseen))
+        .order_by(outbox.c.partition, outbox.c.n)
+        .limit(NOTICES)
     )
-    query = query.where(outbox.c.kind == "notice")
-    rows = conn.execute(query.order_by(outbox.c.partition, outbox.c.n).limit(NOTICES))
+    rows = conn.execute(query)
     return [(partition, n, notice) for partition, n, notice in rows]
 
 
