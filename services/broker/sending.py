@@ -1,0 +1,161 @@
+"""Rows of the outbox as Kafka gets them: notices as CloudEvents, forwarded records as they came."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.producer.future import FutureRecordMetadata
+from pydantic_core import to_json
+from sqlalchemy import Engine
+
+from events.binding import to_binary
+from projections.partitioning import note_partitions
+from projections.relaying import Outgoing
+from services.relay import Sent
+from services.settings import Settings
+from services.source import Unreachable
+
+from .clients import API_VERSION, options
+from .records import kafka_headers
+from .topics import checked, checked_alerts
+
+NOTICE_TYPE = "casetrail.alert.changed.v1"
+NOTICE_SOURCE = "urn:casetrail"
+
+LINGER_MS = 5
+BATCH_BYTES = 256 * 1024
+LARGEST_BYTES = 64 * 1024 * 1024
+ANSWER_SECONDS = 2.0
+SLICE_SECONDS = 0.2
+CLOSE_SECONDS = 1.0
+WARN_SLICES = 50
+
+# A record that is given up while later ones go out would arrive after them. So none is: the broker is waited for.
+NEVER_MS = 10 * 365 * 24 * 3600 * 1000
+
+log = structlog.get_logger()
+
+
+def sender(chosen: Settings, engine: Engine) -> "KafkaSender":
+    """
+    Return a sender to the topics that the settings name.
+
+    Raises:
+        Infrastructure: if one of them is missing or would lose something, or this database was projected from another.
+        Unreachable: if no broker answers.
+    """
+    # A producer would wait for a missing topic for ever, and complain ten times a second.
+    checked_alerts(chosen, ANSWER_SECONDS)
+    note_partitions(engine, chosen.kafka_topic, checked(chosen, ANSWER_SECONDS))
+    return KafkaSender(chosen)
+
+
+class KafkaSender:
+    """Sends rows of the outbox: notices to the topic of alerts, forwarded records to that of facts."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._chosen = chosen
+        self._producer = KafkaProducer(
+            **options(chosen),
+            api_version=API_VERSION,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            linger_ms=LINGER_MS,
+            batch_size=BATCH_BYTES,
+            # What the broker took once it takes again; how large a record may be is for it to say.
+            max_request_size=LARGEST_BYTES,
+            max_block_ms=int(SLICE_SECONDS * 1000),
+            delivery_timeout_ms=NEVER_MS,
+        )
+
+    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:
+        """Send *rows* in their order and return once they are acknowledged or refused, or *stop* is set."""
+        wait = _Wait(stop, beat)
+        sent: list[FutureRecordMetadata] = []
+        refused: KafkaError | None = None
+        try:
+            for row in rows:
+                sent += self._hand_over(row, wait)
+        except KafkaError as problem:
+            refused = problem
+        while not self._flushed() and wait.on():
+            pass
+        count = next((n for n, future in enumerate(sent) if not future.succeeded()), len(sent))
+        refused = next((future.exception for future in sent if future.failed()), refused)
+        if refused is None:
+            return Sent(count)
+        return Sent(count, Unreachable(f"Kafka refuses {_named(rows[count])}: {type(refused).__name__}"))
+
+    def close(self) -> None:
+        """Let go of the broker; what it has not acknowledged is sent again by the next sender."""
+        with suppress(KafkaTimeoutError):
+            self._producer.close(CLOSE_SECONDS)
+
+    def _hand_over(self, row: Outgoing, wait: "_Wait") -> list[FutureRecordMetadata]:
+        """Give *row* to the producer, once it knows where the topic is; nothing if it is to stop before."""
+        record = _forwarded(row, self._chosen) if row.kind == "forward" else _told(row, self._chosen)
+        while True:
+            try:
+                return [self._producer.send(**record)]
+            except KafkaTimeoutError:
+                if not wait.on():
+                    return []
+
+    def _flushed(self) -> bool:
+        try:
+            self._producer.flush(SLICE_SECONDS)
+        except KafkaTimeoutError:
+            return False
+        return True
+
+
+class _Wait:
+    """Waiting for the broker, as somebody may ask us to stop, and watches."""
+
+    def __init__(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        self._stop = stop
+        self._beat = beat
+        self._slices = 0
+
+    def on(self) -> bool:
+        """Say that we wait still, now and then aloud; return whether we are to."""
+        self._beat()
+        self._slices += 1
+        if self._slices % WARN_SLICES == 0:
+            log.warning("log_unreachable", waited_seconds=self._slices * SLICE_SECONDS)
+        return not self._stop.is_set()
+
+
+def _told(row: Outgoing, chosen: Settings) -> dict[str, Any]:
+    assert row.notice is not None, "a notice tells something"
+    event = {
+        "specversion": "1.0",
+        "id": row.notice_id,
+        "source": NOTICE_SOURCE,
+        "type": NOTICE_TYPE,
+        "subject": row.subject_id,
+        "time": row.notice["life"][-1]["at"],
+        "data": row.notice,
+    }
+    headers, value = to_binary(to_json(event))
+    return {"topic": chosen.kafka_alerts_topic, "key": row.subject_id.encode(), "headers": headers, "value": value}
+
+
+def _forwarded(row: Outgoing, chosen: Settings) -> dict[str, Any]:
+    headers = kafka_headers(row.headers)
+    return {
+        "topic": chosen.kafka_topic,
+        "partition": row.target,
+        "key": row.key,
+        "headers": headers,
+        "value": row.value,
+    }
+
+
+def _named(row: Outgoing) -> str:
+    return f"row {row.n} that partition {row.partition} told"

@@ -1,0 +1,152 @@
+"""The notifier: sends what is in the outbox to Kafka, at least once and in order."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from projections.relaying import Outgoing, alone, note_sent, outgoing, unsent
+
+from .source import Unreachable
+
+RELAY = "kafka"
+PAGE_ROWS = 500
+PAGE_BYTES = 8_000_000
+PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
+
+log = structlog.get_logger()
+
+
+class Sent(NamedTuple):
+    """How many of the rows were acknowledged, from the first on without a gap, and why no more; None: asked to stop."""
+
+    rows: int
+    problem: Unreachable | None = None
+
+
+class Sender(Protocol):
+    """Where the rows go."""
+
+    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:
+        """
+        Send *rows* in their order and return once they are acknowledged or refused, or *stop* is set.
+
+        A receiver that is away is waited for.
+
+        Args:
+            rows: at least one.
+            stop: ends the wait.
+            beat: called all the while.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Relay:
+    """
+    Sends what is in the outbox.
+
+    What was sent is noted afterwards, by compare and set: a relay that is killed in between sends it again. Of several
+    relays one sends what a partition told, and another takes over when it has gone. Each begins after what was noted
+    and goes on without a gap, so nobody gets to see a change before the one that came before it.
+
+    Args:
+        engine: the database.
+        connect: makes a sender, again after one was refused something.
+    """
+
+    def __init__(self, engine: Engine, connect: Callable[[], Sender]) -> None:
+        self.engine = engine
+        self._connect = connect
+        self._sender: Sender | None = None
+        self._failures = 0
+
+    def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
+        """
+        Send until *stop* is set; what fails is tried again for as long as it takes.
+
+        Raises:
+            Infrastructure: if a topic is missing, or this database was projected from another log.
+        """
+        try:
+            while not stop.is_set():
+                beat()
+                try:
+                    idle = not self.turn(stop, beat)
+                    self._failures = 0
+                except DATABASE_AWAY as problem:
+                    self._pause(stop, "database_failed", type(problem).__name__)
+                except Unreachable as problem:
+                    self._close()
+                    self._pause(stop, "relay_failed", str(problem))
+                else:
+                    stop.wait(poll_seconds if idle else 0)
+        finally:
+            self._close()
+
+    def turn(self, stop: threading.Event, beat: Callable[[], None]) -> bool:
+        """
+        Send a page of each partition that has told something; return whether anything was sent.
+
+        Raises:
+            Infrastructure: as for `run`.
+            Unreachable: if the receiver does not answer at first, or refused a row.
+            SQLAlchemyError: if the database failed.
+        """
+        self._sender = self._sender or self._connect()
+        with self.engine.connect() as conn:
+            waiting = [each.partition for each in unsent(conn, RELAY) if each.sent < each.last]
+        sent = [self._send_page(self._sender, partition, stop, beat) for partition in waiting]
+        return any(sent)
+
+    def _send_page(self, sender: Sender, partition: int, stop: threading.Event, beat: Callable[[], None]) -> bool:
+        with alone(self.engine, partition) as mine:
+            if not mine:
+                return False
+            with self.engine.connect() as conn:
+                # Looked up again: whoever had the lock before us may have sent some.
+                (before,) = [each for each in unsent(conn, RELAY) if each.partition == partition]
+                rows = list(_page(outgoing(conn, partition, before.sent, PAGE_ROWS)))
+            if not rows:
+                return False
+            count, problem = sender.send(rows, stop, beat)
+            if count and not note_sent(self.engine, RELAY, before, rows[count - 1].n, datetime.now(UTC)):
+                log.info("sent_by_another_too", partition=partition, rows=count)
+            log.debug("outbox_sent", partition=partition, rows=count)
+        if problem is not None:
+            raise problem
+        return count > 0
+
+    def _close(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
+    def _pause(self, stop: threading.Event, event: str, error: str) -> None:
+        seconds = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)]
+        # So that two that failed together do not meet again.
+        seconds *= random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+        self._failures += 1
+        log.warning(event, error=error, pause_seconds=round(seconds, 2))
+        stop.wait(seconds)
+
+
+def _page(rows: Iterator[Outgoing]) -> Iterator[Outgoing]:
+    """Yield *rows* until they are many bytes."""
+    size = 0
+    for row in rows:
+        yield row
+        size += len(row.value or b"")
+        if size > PAGE_BYTES:
+            return
