@@ -133,15 +133,21 @@ class Loop:
             if all(positions.get(partition, -1) >= end for partition, end in ends.items()):
                 return done
 
-    def run(self, stop: threading.Event, poll_seconds: float) -> None:
+    def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None] = lambda: None) -> None:
         """
         Project until *stop* is set. A lost partition, log or database is taken up again, for as long as it takes.
+
+        Args:
+            stop: ends it.
+            poll_seconds: how long to wait where there is nothing to do.
+            beat: called every turn, as a sign of life.
 
         Raises:
             Infrastructure: if the clocks differ by more than the margin, or the log has other partitions than it had.
         """
         _spare_the_collector()
         while not stop.is_set():
+            beat()
             try:
                 self._step(poll_seconds)
                 self._failures = 0

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -42,14 +42,18 @@ def opened(chosen: Settings, engine: Engine, seconds: float) -> Iterator[Source]
 
 
 @contextmanager
-def awaited(chosen: Settings, engine: Engine, stop: threading.Event) -> Iterator[Source | None]:
+def awaited(
+    chosen: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]
+) -> Iterator[Source | None]:
     """
     Give the log while the block runs, waiting for a broker that is away; None if *stop* is set before it comes.
+
+    While it waits it calls *beat*, as a sign of life.
 
     Raises:
         Infrastructure: as for `opened`, but for a broker that does not answer.
     """
-    source = _await(chosen, engine, stop)
+    source = _await(chosen, engine, stop, beat)
     try:
         yield source
     finally:
@@ -57,8 +61,9 @@ def awaited(chosen: Settings, engine: Engine, stop: threading.Event) -> Iterator
             source.close()
 
 
-def _await(chosen: Settings, engine: Engine, stop: threading.Event) -> Source | None:
+def _await(chosen: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]) -> Source | None:
     while not stop.is_set():
+        beat()
         try:
             return _source(chosen, engine, stop, START_SECONDS)
         except Unreachable as problem:

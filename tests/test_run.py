@@ -185,7 +185,7 @@ class TestRun:
 
         assert [3, 2] == [missing.returncode, unknown.returncode]
         assert "there is no database" in missing.stderr
-        assert '"mailer" is not a part of the service (want projector)' in unknown.stderr
+        assert '"mailer" is not a part of the service (want projector or notifier)' in unknown.stderr
 
     def test_logs_say_as_much_as_is_wanted_and_no_names(self, folder: Path, url: str) -> None:
         """At its most talkative it counts records, and never says whose they are."""

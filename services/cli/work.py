@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 from events.edtf import format_instant
 from events.errors import BadInput
 from projections.projector import OUTCOMES, Progress
+from services.heartbeat import Heartbeat
 from services.logs import configure
 from services.settings import Settings
 from services.sources import opened
 from services.stopping import Stop, stopping
 
 from .app import Json, app, database, emit, rulebook, say, settings
-from .parts import PARTS, Part, loop_over
+from .parts import PARTS, chosen_parts, loop_over
 from .progress import bar
 
 log = structlog.get_logger()
@@ -55,25 +56,29 @@ def run(
     """
     Run the service until it is stopped: all its parts in one process, or the named ones.
 
+    The notifier sends notices and misplaced records to Kafka, and has no work with the local log.
+
     SIGTERM or Ctrl-C ends it cleanly, a second one at once. Logs go to stderr, as CASETRAIL_LOG_LEVEL and
     CASETRAIL_LOG_FORMAT say.
     """
-    for part in parts or PARTS:
+    for part in parts or []:
         if part not in PARTS:
             raise BadInput(f'"{part}" is not a part of the service', " or ".join(PARTS))
     chosen = settings()
     configure(chosen)
+    running = chosen_parts(chosen, parts or [])
     engine, rules = database(chosen), rulebook(chosen)
     with stopping() as stop:
-        log.info("started", parts=list(parts or PARTS), rules=rules.version)
-        _serve([PARTS[part] for part in parts or PARTS], chosen, engine, stop)
+        log.info("started", parts=list(running), rules=rules.version)
+        _serve(running, chosen, engine, stop)
         log.info("stopped")
 
 
-def _serve(parts: Sequence[Part], chosen: Settings, engine: Engine, stop: Stop) -> None:
+def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -> None:
     """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
+    hearts = {part: Heartbeat() for part in parts}
     with ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
-        working = [pool.submit(part, chosen, engine, stop) for part in parts]
+        working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
         try:
             wait(working, return_when=FIRST_COMPLETED)
         finally:
