@@ -13,7 +13,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from events.errors import Infrastructure
 
@@ -89,7 +102,7 @@ class _Twins:
     The side-by-side tables on their way, as one process fills them.
 
     How far they are stands in ``rebuild_partitions``, with the code's version as ``rules_version``. Each rebuild that
-    takes over raises the ``epoch`` there, and the one before it cannot go on.
+    takes over raises the ``epoch`` there, and one that does not find its rows as it left them cannot go on.
     """
 
     def __init__(self, engine: Engine, rulebook: Rulebook, cache_facts: int) -> None:
@@ -97,23 +110,25 @@ class _Twins:
         self.rulebook = rulebook
         self.cache_facts = cache_facts
         self.epoch = 1
+        self._reached: dict[int, Progress] = {}
         self._concluders: dict[int, Concluder] = {}
 
     def take_over(self) -> None:
         """Claim what an interrupted rebuild left; throw it away if other code concluded it."""
+        twin = rebuild_partitions
         with writing(self.engine) as conn:
-            left = [Progress(**row._asdict()) for row in conn.execute(select(rebuild_partitions).with_for_update())]
+            left = [Progress(**row._asdict()) for row in conn.execute(select(twin).with_for_update())]
             self.epoch += max((row.epoch for row in left), default=0)
             if any(row.rules_version != code_version() for row in left):
                 _clear(conn)
-            conn.execute(update(rebuild_partitions).values(epoch=self.epoch))
-            twin = rebuild_partitions
-            claimed = {tuple(row) for row in conn.execute(select(twin.c.topic, twin.c.partition))}
+                left = []
+            conn.execute(update(twin).values(epoch=self.epoch))
+            self._reached = {row.partition: replace(row, epoch=self.epoch) for row in left}
             for topic, partition in conn.execute(select(partitions.c.topic, partitions.c.partition)).all():
-                if (topic, partition) not in claimed:
+                if partition not in self._reached:
                     # Before the first batch, so that a second rebuild finds the claim.
-                    first = Progress(topic, partition, epoch=self.epoch, rules_version=code_version())
-                    store(conn, twin, [tuple(vars(first).values())])
+                    self._reached[partition] = self._first(topic, partition)
+                    store(conn, twin, [tuple(vars(self._reached[partition]).values())])
 
     def catch_up(self, tell: Callable[[int], None]) -> bool:
         """Do one batch of each partition; return whether all have come to the end of the ledger."""
@@ -136,7 +151,7 @@ class _Twins:
 
     def _batch(self, conn: Connection, live: Progress) -> int:
         """Conclude the next batch of one partition; return how far its ledger has been walked."""
-        reached = self._reached(conn, live)
+        reached = self._held(conn, live)
         concluder = self._concluders.get(live.partition)
         if concluder is None:
             concluder = self._concluders[live.partition] = self._concluder(conn, reached)
@@ -149,22 +164,22 @@ class _Twins:
             return reached.seq
         _, watermark = concluder.conclude(conn, entries, reached.watermark)
         reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
-        twin = rebuild_partitions
-        conn.execute(delete(twin).where(twin.c.topic == reached.topic, twin.c.partition == reached.partition))
-        store(conn, twin, [tuple(vars(reached).values())])
+        conn.execute(delete(rebuild_partitions).where(_of(live)))
+        store(conn, rebuild_partitions, [tuple(vars(reached).values())])
+        self._reached[live.partition] = reached
         return reached.seq
 
-    def _reached(self, conn: Connection, live: Progress) -> Progress:
-        twin = rebuild_partitions
-        row = conn.execute(
-            select(twin).where(twin.c.topic == live.topic, twin.c.partition == live.partition).with_for_update()
-        ).one_or_none()  # fmt: skip
-        reached = Progress(**row._asdict()) if row else None
-        if reached is None and live.partition not in self._concluders:
-            return Progress(live.topic, live.partition, epoch=self.epoch, rules_version=code_version())
-        if reached is None or reached.epoch != self.epoch:
+    def _held(self, conn: Connection, live: Progress) -> Progress:
+        """Return how far a partition has come, and see that nobody else has taken it anywhere since."""
+        row = conn.execute(select(rebuild_partitions).where(_of(live)).with_for_update()).one_or_none()
+        stored = Progress(**row._asdict()) if row else None
+        # Nothing on either side: the partition was born since the others were claimed.
+        if stored != self._reached.get(live.partition):
             raise Infrastructure("another rebuild took over (let it end)")
-        return reached
+        return stored or self._first(live.topic, live.partition)
+
+    def _first(self, topic: str, partition: int) -> Progress:
+        return Progress(topic, partition, epoch=self.epoch, rules_version=code_version())
 
     def _concluder(self, conn: Connection, reached: Progress) -> Concluder:
         """Return a concluder with the rules that were in force at the point reached."""
@@ -176,6 +191,10 @@ class _Twins:
         concluder = Concluder(reached.partition, rules, REBUILD, cache_facts=self.cache_facts)
         concluder.rules_since = reached.rules_since
         return concluder
+
+
+def _of(live: Progress) -> ColumnElement[bool]:
+    return and_(rebuild_partitions.c.topic == live.topic, rebuild_partitions.c.partition == live.partition)
 
 
 def _lock(conn: Connection) -> dict[int, Progress]:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
 
+from projections.database import open_database
+from services.migrate import migrate
 from tests.kafka import Broker, missing, private_broker, shared_broker, topics
 from tests.postgres import binaries, cluster, fresh_database
 from tests.untested import untested
@@ -55,6 +58,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, empty database, once of each kind: the same test holds on both."""
     url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
     return url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A migrated database, once of each kind."""
+    made = open_database(database_url)
+    migrate(made)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,13 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from projections.database import open_database, writing
+from projections.database import writing
 from projections.parking import still_parked
 from projections.projector import Lost, Projector
 from projections.rulebook import pack
 from projections.tables import LIVE, ledger, log, outbox
 from projections.visitor import Visitor
 from services.locallog import LocalLog
-from services.migrate import migrate
 from tests.stories import (
     Line,
     Row,
@@ -55,15 +54,6 @@ STORY: list[Line | bytes] = [
     corrected(FOLLOW, "2022-09-10", occurred="2022-05-01"),
     retracted(FOLLOW, "2022-09-20"),
 ]
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A migrated database, once of each kind."""
-    made = open_database(database_url)
-    migrate(made)
-    yield made
-    made.dispose()
 
 
 def told_in_one_way(engine: Engine) -> dict[str, Any]:

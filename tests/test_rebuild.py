@@ -1,6 +1,6 @@
 """A rebuild comes to the rows that are there, repairs those that are not as they should be, and sends nothing twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,12 +9,10 @@ from sqlalchemy import Engine, Table, delete, insert, update
 
 from events.errors import Infrastructure
 from projections import rebuild as rebuilding
-from projections.database import open_database
-from projections.projector import Lost
+from projections.projector import Lost, Projector
 from projections.rebuild import Difference, rebuild
 from projections.rulebook import pack
 from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
-from services.migrate import migrate
 from tests.lived import A_DISMISSED, acknowledge, change, rich, written
 from tests.stories import (
     conclusions,
@@ -23,6 +21,7 @@ from tests.stories import (
     instant,
     project,
     projector,
+    records,
     retracted,
     rows,
 )
@@ -32,15 +31,6 @@ SERIK = {"subject_id": "a", "name": "Serik"}
 
 class Stopped(Exception):
     """Stands for whatever ends a process in the middle."""
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """An empty, migrated database."""
-    engine = open_database(database_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -219,6 +209,36 @@ def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Eng
     with pytest.raises(Infrastructure, match="another rebuild took over"):
         first.catch_up(lambda _: None)
     assert [] == again(engine)
+
+
+def test_a_rebuild_that_others_have_ended_since_does_not_go_on(engine: Engine) -> None:
+    """Nor where a third has begun, whose claim looks like its own."""
+    rich(engine)
+    first, third = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
+    first.take_over()
+    assert [] == again(engine)
+
+    with pytest.raises(Infrastructure, match="another rebuild took over"):
+        first.catch_up(lambda _: None)
+    third.take_over()
+    third.catch_up(lambda _: None)
+    with pytest.raises(Infrastructure, match="another rebuild took over"):
+        first.catch_up(lambda _: None)
+
+
+def test_a_partition_that_is_born_meanwhile_is_taken_in(engine: Engine) -> None:
+    """A projector may take up a second one while the first is concluded again."""
+    rich(engine)
+    born = iter([Projector(engine, pack(), partition=1)])
+
+    def more(_: int) -> None:
+        for held in born:
+            held.assign(instant("2023-05-01"))
+            (record,) = records([dismissed("2023-04-01", subject="e", recorded="2023-05-01T00:00:00Z")])
+            held.project([record._replace(partition=1)], instant("2023-05-01"))
+
+    assert [] == again(engine, more)
+    assert "e" in [row["subject_id"] for row in rows(engine, LIVE.subjects)]
 
 
 def test_a_ledger_that_was_cut_off_is_not_concluded_from(engine: Engine) -> None:
