@@ -4,6 +4,7 @@ import logging
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,10 +12,12 @@ from typing import NamedTuple
 from kafka.errors import KafkaError
 
 from services.settings import Settings
+from services.source import Unreachable
 
 from .clients import admin, trust
 
 CONNECT_SECONDS = 3.0
+PAUSE_SECONDS = 0.2
 LOGIN_SECONDS = 5.0
 DEFAULT_PORT = 9092
 
@@ -32,32 +35,59 @@ _EXPIRED, _NOT_YET = 10, 9
 
 
 class Trouble(NamedTuple):
-    """What is wrong, and what to do about it."""
+    """
+    Why Kafka cannot be used.
+
+    Attributes:
+        found: what is wrong, the address first.
+        advice: what to do about it.
+        passing: whether it is gone once the broker is up and well, with nothing changed here.
+    """
 
     found: str
     advice: str
+    passing: bool = False
+
+    def __str__(self) -> str:
+        return f"Kafka at {self.found} ({self.advice})"
 
 
-def trouble(chosen: Settings) -> Trouble | None:
+def trouble(chosen: Settings, seconds: float = LOGIN_SECONDS) -> Trouble | None:
     """
     Return why Kafka cannot be used, or None if it can: a broker answers, lets us in, and is where it says it is.
+
+    Args:
+        chosen: the settings.
+        seconds: how long the broker has to let us in.
 
     Raises:
         BadInput: if a certificate or a key of the settings cannot be read.
     """
-    context = trust(chosen) if chosen.kafka_security_protocol.endswith("SSL") else None
-    failed = [at_address(host, port, context) for host, port in addresses(chosen)]
-    if all(failed):
-        return next(each for each in failed if each)
-    return _at_login(chosen, context)
+    context = _context(chosen)
+    return _at_every_address(chosen, context) or _at_login(chosen, context, seconds)
+
+
+def await_answer(chosen: Settings, seconds: float) -> None:
+    """
+    Return as soon as a broker answers.
+
+    Before a client is made, since one that finds nobody leaves sockets behind.
+
+    Raises:
+        Unreachable: if none does in that time, or there is something in the way that will not pass.
+        BadInput: if a certificate or a key of the settings cannot be read.
+    """
+    context = _context(chosen)
+    end = time.monotonic() + seconds
+    while found := _at_every_address(chosen, context):
+        if not found.passing or time.monotonic() > end:
+            raise Unreachable(str(found))
+        time.sleep(PAUSE_SECONDS)
 
 
 def why(chosen: Settings, problem: KafkaError) -> str:
     """Say in one sentence why Kafka could not be used, where a client said no more than *problem*."""
-    found = trouble(chosen)
-    if found is None:
-        return f"Kafka at {chosen.kafka_bootstrap_servers}: {problem}"
-    return f"Kafka at {found.found} ({found.advice})"
+    return str(trouble(chosen) or f"Kafka at {chosen.kafka_bootstrap_servers}: {problem}")
 
 
 def addresses(chosen: Settings) -> list[tuple[str, int]]:
@@ -80,13 +110,31 @@ def at_address(host: str, port: int, context: ssl.SSLContext | None) -> Trouble 
             return _over_tls(plain, host, place, context) if context else _in_the_clear(plain, place)
     except socket.gaierror:
         advice = "correct the name, or see that DNS or /etc/hosts knows it here"
-        return Trouble(f"{place}: no machine has that name", advice)
+        return Trouble(f"{place}: no machine has that name", advice, passing=True)
     except TimeoutError:
-        return Trouble(f"{place}: does not answer", "see that no firewall is between, and that the broker is well")
+        advice = "see that no firewall is between, and that the broker is well"
+        return Trouble(f"{place}: does not answer", advice, passing=True)
     except ConnectionRefusedError:
-        return Trouble(f"{place}: nothing listens there", "start the broker, or correct the address and port")
+        advice = "start the broker, or correct the address and port"
+        return Trouble(f"{place}: nothing listens there", advice, passing=True)
     except OSError as problem:
-        return Trouble(f"{place}: cannot be reached: {problem.strerror or problem}", "see the network between")
+        advice = "see the network between"
+        return Trouble(f"{place}: cannot be reached: {problem.strerror or problem}", advice, passing=True)
+
+
+def _context(chosen: Settings) -> ssl.SSLContext | None:
+    return trust(chosen) if chosen.kafka_security_protocol.endswith("SSL") else None
+
+
+def _at_every_address(chosen: Settings, context: ssl.SSLContext | None) -> Trouble | None:
+    """Return what is wrong at the first address, or None where one of them is well."""
+    first = None
+    for host, port in addresses(chosen):
+        found = at_address(host, port, context)
+        if found is None:
+            return None
+        first = first or found
+    return first
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -97,16 +145,15 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _in_the_clear(plain: socket.socket, place: str) -> Trouble | None:
-    wants_tls = Trouble(
-        f"{place}: speaks TLS, and {_PROTOCOL} says that it does not", f"{_PROTOCOL}=SSL, or SASL_SSL with a login"
-    )
     try:
         head = _asked(plain)
     except ConnectionError:
-        return wants_tls
-    if not head or head.startswith(_TLS_ALERT):
-        return wants_tls
-    return _not_kafka(head, place)
+        head = b""
+    if head and not head.startswith(_TLS_ALERT):
+        return _not_kafka(head, place)
+    found = f"{place}: speaks TLS, and {_PROTOCOL} says that it does not"
+    # One that is just stopping closes connections too.
+    return Trouble(found, f"{_PROTOCOL}=SSL, or SASL_SSL with a login", passing=not head)
 
 
 def _over_tls(plain: socket.socket, host: str, place: str, context: ssl.SSLContext) -> Trouble | None:
@@ -115,13 +162,13 @@ def _over_tls(plain: socket.socket, host: str, place: str, context: ssl.SSLConte
             return _not_kafka(_asked(secure), place)
     except ssl.SSLCertVerificationError as problem:
         return _mistrusted(problem, place)
+    except (ssl.SSLEOFError, ConnectionError):
+        return _speaks_plaintext(place, passing=True)
     except ssl.SSLError as problem:
         if "ALERT" in (problem.reason or ""):
             advice = "CASETRAIL_KAFKA_SSL_CERT_FILE and CASETRAIL_KAFKA_SSL_KEY_FILE: one that the broker trusts"
             return Trouble(f"{place}: wants a certificate of ours, or another than that", advice)
-        return _speaks_plaintext(place)
-    except ConnectionError:
-        return _speaks_plaintext(place)
+        return _speaks_plaintext(place, passing=False)
 
 
 def _asked(connection: socket.socket) -> bytes:
@@ -137,9 +184,10 @@ def _not_kafka(head: bytes, place: str) -> Trouble | None:
     return Trouble(f"{place}: what listens there is not Kafka", "correct the address and port")
 
 
-def _speaks_plaintext(place: str) -> Trouble:
+def _speaks_plaintext(place: str, *, passing: bool) -> Trouble:
     found = f"{place}: does not speak TLS, and {_PROTOCOL} says that it does"
-    return Trouble(found, f"{_PROTOCOL}=PLAINTEXT, or SASL_PLAINTEXT with a login; or the port where it speaks TLS")
+    advice = f"{_PROTOCOL}=PLAINTEXT, or SASL_PLAINTEXT with a login; or the port where it speaks TLS"
+    return Trouble(found, advice, passing)
 
 
 def _mistrusted(problem: ssl.SSLCertVerificationError, place: str) -> Trouble:
@@ -155,11 +203,11 @@ def _mistrusted(problem: ssl.SSLCertVerificationError, place: str) -> Trouble:
     return Trouble(f"{place}: its certificate is not good: {problem.verify_message}", "give it another")
 
 
-def _at_login(chosen: Settings, context: ssl.SSLContext | None) -> Trouble | None:
+def _at_login(chosen: Settings, context: ssl.SSLContext | None, seconds: float) -> Trouble | None:
     """Let a client connect as it does for work, and see whether the brokers can be reached where they say they are."""
     with _overheard() as said:
         try:
-            with admin(chosen, LOGIN_SECONDS) as (_, brokers):
+            with admin(chosen, seconds) as (_, brokers):
                 told = set(brokers) - set(addresses(chosen))
         except KafkaError as problem:
             return _refused(chosen, [str(problem), *said])

@@ -14,7 +14,7 @@ from services.settings import Settings
 from services.source import Unreachable
 
 from .clients import admin
-from .diagnosis import why
+from .diagnosis import await_answer, why
 
 ANSWER_SECONDS = 5.0
 """How long a broker has to answer."""
@@ -216,8 +216,9 @@ def _harmful(topic: Topic, problems: list[str]) -> str:
 
 @contextmanager
 def _asking(chosen: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
+    await_answer(chosen, seconds)
     try:
-        with admin(chosen, seconds) as (client, _):
+        with admin(chosen, ANSWER_SECONDS) as (client, _):
             yield client
     except KafkaError as problem:
         raise Unreachable(why(chosen, problem)) from problem
