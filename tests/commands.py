@@ -14,7 +14,8 @@ from services.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "services.cli")
-SECONDS = 60
+SECONDS = 120
+"""After so long something hangs: far more than anything here takes on the slowest machine."""
 
 
 class Running(NamedTuple):

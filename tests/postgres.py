@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 10
 # What a crash would lose is thrown away anyway; the rest is as installed, so that tests meet the real defaults.
 SETTINGS = ("fsync=off", "full_page_writes=off", "unix_socket_directories=", "listen_addresses=127.0.0.1")
@@ -39,7 +39,7 @@ def cluster(programs: Path) -> Iterator[str]:
     Stopped by its own process id and removed afterwards.
 
     Raises:
-        RuntimeError: if it cannot be made, or does not answer within 30 seconds; with the end of the server's log.
+        RuntimeError: if it cannot be made, or does not answer within 90 seconds; with the end of the server's log.
     """
     owner = _owner()
     home = Path(tempfile.mkdtemp(prefix="casetrail-postgres-"))

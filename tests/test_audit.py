@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from typing import Any
 
 import pytest
@@ -285,24 +286,28 @@ def test_partitions_are_walked_each_for_itself(conn: Connection) -> None:
 def test_it_holds_while_a_projector_writes(engine: Engine) -> None:
     """The walk sees one moment of the database, whatever is written meanwhile."""
     held = projector(engine)
-    done = threading.Event()
+    enough = threading.Event()
 
     def write() -> None:
-        for n in range(60):
+        for n in count():
             project(held, [described("2022-03-27", name=f"Name {n}-{m}", id=f"{n}-{m}") for m in range(20)])
-        done.set()
+            if enough.is_set():
+                return
 
     writer = threading.Thread(target=write)
     writer.start()
-    walked = []
-    while not done.is_set():
-        with snapshot(engine) as conn:
-            verdict = verify(conn)
-        walked.append(verdict.rows[0])
-        assert [] == verdict.findings
-    writer.join()
+    walked = set[int]()
+    try:
+        while len(walked) < 5 and writer.is_alive():
+            with snapshot(engine) as conn:
+                verdict = verify(conn)
+            walked.add(verdict.rows[0])
+            assert [] == verdict.findings
+    finally:
+        enough.set()
+        writer.join()
 
-    assert len(set(walked)) > 1, "nothing was written meanwhile"
+    assert 5 == len(walked), "the writer failed"
 
 
 def lines(conn: Connection, *, everything: bool = False) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ from tests.stories import NOW, Line, corrected, detained, dismissed, retracted, 
 from tests.test_projector import recomputed
 
 KILLS = 50
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 120
 FORKING = """
 import os, sys
 from importlib import import_module

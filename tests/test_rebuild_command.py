@@ -1,19 +1,20 @@
 """What `casetrail rebuild` says, to people and to programs, and what a kill leaves."""
 
-import time
+import signal
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import delete, update
 
 from projections.database import open_database
 from projections.tables import LIVE, rebuild_partitions
 from services.migrate import migrate
-from tests.commands import run, start
+from tests.commands import SECONDS, environment, run
 from tests.lived import change, rich
 from tests.reading import answer, ask
-from tests.stories import conclusions, dismissed, instant, project, projector
+from tests.stories import conclusions, instant, rows
 
 
 @pytest.fixture
@@ -63,30 +64,36 @@ def test_programs_read_what_differs(folder: Path) -> None:
     assert [] == answer("rebuild", folder)
 
 
-@pytest.mark.slow
-def test_a_rebuild_that_was_killed_is_taken_up(tmp_path: Path) -> None:
-    """Kill -9 in the middle of it: the live tables are untouched, and the next one ends it."""
-    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
-    migrate(engine)
-    held = projector(engine)
-    for n in range(4):
-        project(held, [dismissed("2022-03-27", subject=f"{n}-{m}", id=f"{n}-{m}") for m in range(2000)])
+# Casetrail's command, in batches of three rows, and killed in the batch after so many.
+KILLED = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from projections import rebuild
+from services.cli import main
+
+left = iter(range(int(sys.argv.pop())))
+
+def write(conn, cursor, statement, *_):
+    if statement.startswith("DELETE FROM rebuild_partitions WHERE") and next(left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(Engine, "before_cursor_execute", write)
+rebuild.BATCH = 3
+main()
+"""
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_rebuild_that_was_killed_is_taken_up(folder: Path, batches: int) -> None:
+    """Kill -9 as it writes how far it is: what it did in that batch is undone, and the next one ends the work."""
+    command = [sys.executable, "-c", KILLED, "rebuild", str(batches)]
+    engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     before = conclusions(engine)
-    change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "0-0").values(headline="cleared"))
-    reached = select(func.max(rebuild_partitions.c.seq))
+    done = subprocess.run(command, cwd=folder, env=environment(folder), timeout=SECONDS, check=False)
+    after = conclusions(engine)
+    (reached,) = rows(engine, rebuild_partitions)
+    engine.dispose()
 
-    with start("rebuild", tmp_path) as running:
-        while not seq(engine, reached):
-            assert running.process.poll() is None, "it came to its end too soon"
-            time.sleep(0.01)
-        running.process.kill()
-
-    assert 0 < seq(engine, reached) < 8_001, "it was not in the middle"
-    assert "subjects 0-0: headline cleared -> dismissed\n" == run("rebuild", tmp_path).stdout
-    assert before == conclusions(engine)
-
-
-def seq(engine: Engine, query: Any) -> int:
-    """The one number that *query* asks for; 0 where there is none."""
-    with engine.connect() as conn:
-        return conn.scalar(query) or 0
+    assert (-signal.SIGKILL, before, 3 * batches) == (done.returncode, after, reached["seq"])
+    assert "2 rows came out otherwise\n" == run("rebuild", folder).stderr
+    assert "every row is as before\n" == run("rebuild", folder).stderr
