@@ -29,6 +29,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from events.errors import Infrastructure
@@ -154,10 +155,19 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
     statement, types = _copying(table, conn.dialect)
     driver = conn.connection.driver_connection
     assert isinstance(driver, psycopg.Connection), "PostgreSQL is reached by psycopg"
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as problem:
+        # As SQLAlchemy would raise it: whoever tells a race, a bad row and a lost connection apart knows its errors.
+        gone = driver.closed
+        if gone:
+            conn.invalidate(problem)
+        raise DBAPIError.instance(
+            statement.decode(), None, problem, psycopg.Error, connection_invalidated=gone, dialect=conn.dialect
+        ) from problem
 
 
 @cache
