@@ -94,6 +94,8 @@ class Casefile:
         self.size = 0
         self.rested: Order | None = None
         self._status: Status | None = None
+        # By rule, the anchors of which facts at the end can change anything; a rule not asked yet is left out.
+        self._pending: dict[str, list[Fact]] = {}
 
     @property
     def status(self) -> Status:
@@ -139,9 +141,9 @@ class Casefile:
         come = self.history.advance(clock)
         continues = self.history.add(fact, clock) and not come
         if not continues:
-            self._status = None
-        elif self._status is not None and self.history.world and self.history.world[-1] is fact:
-            self._status.advance(fact)
+            self._refold()
+        elif self.history.world and self.history.world[-1] is fact:
+            self._go_on(fact)
         if self.history.announced:
             self._due_by(self.history.announced[0].occurred.latest)
         self._look(self._rules_touched(fact, come), Trigger("fact", clock, fact))
@@ -153,7 +155,7 @@ class Casefile:
             at, self.due, fired = self.due, None, True
             come = self.history.advance(at)
             if come:
-                self._status = None
+                self._refold()
             if self.history.announced:
                 self._due_by(self.history.announced[0].occurred.latest)
             self._look(self.rulebook.rules, Trigger("time", at, come[-1] if come else None))
@@ -161,7 +163,8 @@ class Casefile:
 
     def change_rules(self, rulebook: Rulebook, at: datetime) -> None:
         """Put *rulebook* in force from *at* on: alerts of other versions are superseded, the new rules are asked."""
-        self.rulebook, self.rules_since, self._status = rulebook, at, None
+        self.rulebook, self.rules_since = rulebook, at
+        self._refold()
         versions = {rule.id: rule.version for rule in rulebook.rules}
         trigger = Trigger("rules", at)
         for key, alert in list(self.alerts.items()):
@@ -180,12 +183,26 @@ class Casefile:
                 return True
         return False
 
+    def _refold(self) -> None:
+        self._status = None
+        self._pending = {}
+
+    def _go_on(self, fact: Fact) -> None:
+        if self._status is not None:
+            self._status.advance(fact)
+        if fact.type in self.rulebook.anchors:
+            for rule in self.rulebook.by_type(fact.type):
+                if fact.type in rule.on and rule.id in self._pending:
+                    self._pending[rule.id].append(fact)
+
     def _rules_touched(self, fact: Fact, come: list[Fact]) -> Iterable[Rule]:
         if come or fact.type in ABOUT_FACTS:
             return self.rulebook.rules
         if fact.type == "SubjectDescribed":
             # The name stands in the sentence of the alert.
             speaking = {rule for rule, _ in self.alerts}
+            for rule_id in speaking:
+                self._pending.pop(rule_id, None)
             return [rule for rule in self.rulebook.rules if rule.id in speaking]
         return self.rulebook.by_type(fact.type)
 
@@ -194,11 +211,14 @@ class Casefile:
             # No fact from which any rule starts.
             return
         for rule in rules:
-            evaluation = evaluate(rule, self.history, self.status, trigger.at)
+            pending = self._pending.get(rule.id)
+            evaluation = evaluate(rule, self.history, self.status, trigger.at, pending)
             self._due_by(evaluation.due)
-            self._close_without_anchor(rule, evaluation, trigger)
+            if pending is None:
+                self._close_without_anchor(rule, evaluation, trigger)
             for finding in evaluation.findings:
                 self._compare(rule, finding, trigger)
+            self._pending[rule.id] = [finding.anchor for finding in evaluation.findings if not finding.final]
 
     def _compare(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
         key = (rule.id, finding.anchor.id)

@@ -5,15 +5,16 @@ A finding is *void* (nothing to say), *standing* (the pattern is there) or *ende
 over). The semantics are those of the design, section 6; dates are compared as spans, never as points.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, assert_never
 
 from events.edtf import certainly_before, possibly_before
 from events.facts import Fact
 
-from .history import History
-from .rulebook import Absence, Rule, Sequence, Unless
+from .history import History, world_order
+from .rulebook import Absence, Rule, Unless
+from .rulebook import Sequence as Followed
 from .status import Point, Status
 
 Value = Literal["void", "ended", "standing"]
@@ -33,12 +34,14 @@ class Finding(NamedTuple):
         value: void, ended or standing.
         opens: the earliest instant at which an alert may open on it; None: at once.
         completing: the facts that complete the pattern, in world order; empty for an absence.
+        final: whether neither time nor a fact that comes at the end of the world order can change any of this.
     """
 
     anchor: Fact
     value: Value
     opens: datetime | None
     completing: tuple[Fact, ...] = ()
+    final: bool = False
 
 
 class Evaluation(NamedTuple):
@@ -51,7 +54,9 @@ class Evaluation(NamedTuple):
 NOTHING = Evaluation((), None)
 
 
-def evaluate(rule: Rule, history: History, status: Status, watermark: datetime) -> Evaluation:
+def evaluate(
+    rule: Rule, history: History, status: Status, watermark: datetime, anchors: Sequence[Fact] | None = None
+) -> Evaluation:
     """
     Say what *rule* finds in *history* at *watermark*.
 
@@ -60,16 +65,17 @@ def evaluate(rule: Rule, history: History, status: Status, watermark: datetime) 
         history: the facts that count at *watermark*.
         status: the fold of that history, which kept the status before each anchor.
         watermark: an instant of the log's clock, aware UTC.
+        anchors: of these anchors only; all where none are given.
     """
-    anchors = [fact for fact in history.world if fact.type in rule.on]
+    if anchors is None:
+        anchors = history.of(rule.on)
     if not anchors:
         return NOTHING
     match rule:
         case Absence():
             return _silence(rule, anchors, history, status, watermark)
-        case Sequence():
-            follows = [fact for fact in history.world if fact.type in rule.then]
-            return Evaluation(tuple(_sequence(rule, anchor, follows, status) for anchor in anchors), None)
+        case Followed():
+            return Evaluation(tuple(_sequence(rule, anchor, history, status) for anchor in anchors), None)
         case _:
             assert_never(rule)
 
@@ -94,28 +100,31 @@ def _holds(unless: Unless, point: Point) -> Iterator[bool]:
         yield (low is None or point.open_cases >= low) and (high is None or point.open_cases <= high)
 
 
-def _silence(rule: Absence, anchors: list[Fact], history: History, status: Status, watermark: datetime) -> Evaluation:
-    follows = [fact for fact in history.world if fact.type in rule.absent]
+def _silence(
+    rule: Absence, anchors: Sequence[Fact], history: History, status: Status, watermark: datetime
+) -> Evaluation:
     undated = any(fact.type in rule.absent for fact in history.undated)
     findings = []
     due = None
     for anchor in anchors:
         deadline = _after(anchor.occurred.latest, rule.wait)
         opens = _after(deadline, rule.settle)
-        if undated or excepted(rule.unless, status.before[anchor.id]):
-            value: Value = "void"
-        else:
-            value = _followed(anchor, deadline, follows)
+        value: Value = "void"
+        if not excepted(rule.unless, status.before[anchor.id]):
+            value = _followed(anchor, deadline, history.ending_after(anchor.occurred.earliest, rule.absent))
+        final = value == "void"
+        if undated:
+            value = "void"
         if watermark < opens:
             # An end too waits for this instant: an alert that opened under another date may be told of it.
             if value != "void":
                 due = min(due or opens, opens)
             value = "void"
-        findings.append(Finding(anchor, value, opens))
+        findings.append(Finding(anchor, value, opens, final=final))
     return Evaluation(tuple(findings), due)
 
 
-def _followed(anchor: Fact, deadline: datetime, follows: list[Fact]) -> Value:
+def _followed(anchor: Fact, deadline: datetime, follows: Iterator[Fact]) -> Value:
     ended = False
     for fact in follows:
         if fact is anchor:
@@ -130,12 +139,17 @@ def _followed(anchor: Fact, deadline: datetime, follows: list[Fact]) -> Value:
     return "ended" if ended else "standing"
 
 
-def _sequence(rule: Sequence, anchor: Fact, follows: list[Fact], status: Status) -> Finding:
+def _sequence(rule: Followed, anchor: Fact, history: History, status: Status) -> Finding:
     if excepted(rule.unless, status.before[anchor.id]):
-        return Finding(anchor, "void", None)
-    completes = _certain if rule.certainty == "certain" else _possible
-    completing = tuple(f for f in follows if f is not anchor and completes(anchor, f, rule.within))
-    return Finding(anchor, "standing" if completing else "void", None, completing)
+        return Finding(anchor, "void", None, final=True)
+    certain, earliest = rule.certainty == "certain", anchor.occurred.earliest
+    completes = _certain if certain else _possible
+    follows = history.ending_after(earliest, rule.then)
+    completing = [f for f in follows if f is not anchor and completes(anchor, f, rule.within)]
+    completing.sort(key=world_order)
+    # What comes at the end ends no earlier than the last there is.
+    final = certain and (earliest is None or history.world[-1].order[0] - earliest > rule.within)
+    return Finding(anchor, "standing" if completing else "void", None, tuple(completing), final)
 
 
 def _certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:

@@ -4,10 +4,11 @@ One subject's facts in world order, with corrections and retractions applied.
 Nothing here depends on the order in which facts arrive: a history of the same facts is the same history.
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -81,6 +82,21 @@ class History:
         self._settle(clock)
         return False
 
+    def of(self, types: Collection[str]) -> list[Fact]:
+        """Return the facts of *types* that count, in world order."""
+        return _merged([self._by_type[each] for each in types if each in self._by_type])
+
+    def ending_after(self, instant: datetime | None, types: Collection[str]) -> Iterator[Fact]:
+        """
+        Yield the facts of *types* that count and can have happened after *instant*; None: all of them.
+
+        Those of one type in world order, since what ends the search is often found among the first.
+        """
+        for each in types:
+            if facts := self._by_type.get(each):
+                start = 0 if instant is None else bisect_right(facts, instant, key=_end)
+                yield from islice(facts, start, None)
+
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""
         if not self.announced:
@@ -89,7 +105,7 @@ class History:
         if come:
             self.announced = [fact for fact in self.announced if not counts(fact, clock)]
             for fact in come:
-                insort(self.world, fact, key=world_order)
+                self._count(fact)
         return sorted(come, key=world_order)
 
     @property
@@ -108,8 +124,12 @@ class History:
             insort(self.announced, fact, key=world_order)
             return True
         at_end = not self.world or self.world[-1].order < fact.order
-        insort(self.world, fact, key=world_order)
+        self._count(fact)
         return at_end
+
+    def _count(self, fact: Fact) -> None:
+        insort(self.world, fact, key=world_order)
+        insort(self._by_type[fact.type], fact, key=world_order)
 
     def _settle(self, clock: datetime) -> None:
         self.settled = settle(self.facts)
@@ -117,9 +137,20 @@ class History:
         self.undated = sorted((f for f in self.settled.facts if not f.occurred.dated), key=attrgetter("id"))
         self.announced = [fact for fact in dated if fact.announced and not counts(fact, clock)]
         self.world = [fact for fact in dated if not fact.announced or counts(fact, clock)]
+        self._by_type: defaultdict[str, list[Fact]] = defaultdict(list)
+        for fact in self.world:
+            self._by_type[fact.type].append(fact)
         undated = [Flag("undated", fact.id) for fact in self.undated]
         announced = [Flag("announced", fact.id) for fact in dated if fact.announced]
         self.flags = sorted([*undated, *announced, *self.settled.flags])
+
+
+def _merged(lists: list[list[Fact]]) -> list[Fact]:
+    return lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists), key=world_order)
+
+
+def _end(fact: Fact) -> datetime:
+    return fact.order[0]
 
 
 def counts(fact: Fact, clock: datetime) -> bool:
