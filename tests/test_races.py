@@ -70,12 +70,13 @@ def test_the_second_of_two_at_once_is_known(postgres_url: str, other: Line, outc
         for thread in threads:
             thread.join(60)
     found = [(row["partition"], row["outcome"]) for row in rows(one, ledger) if row["entry"] == "record"]
+    people = [row["subject_id"] for row in rows(one, LIVE.subjects)]
     for engine in (one, two):
         engine.dispose()
 
     assert [(0, "applied"), (1, "applied"), (1, outcome)] == found
     assert (1, 2, 0) == (second.held.applied, second.held.read, second.held.parked)
-    assert ["a"] == [row["subject_id"] for row in rows(one, LIVE.subjects)]
+    assert ["a"] == people
 
 
 def failing(*with_: Exception | None) -> Callable[[object, Exception | None], list[str]]:
