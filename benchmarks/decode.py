@@ -1,8 +1,5 @@
 """One fact's way between bytes and memory: how many a second, beside what pydantic alone makes of the same bytes."""
 
-import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from events.canonical import content
 from events.decode import complete, decode, restore
@@ -53,30 +51,19 @@ def _rate(step: Callable[[bytes], object], values: Sequence[bytes]) -> float:
     return len(values) / best
 
 
-def _show(figures: dict[str, Any]) -> None:
-    console = Console(highlight=False, width=120)
+def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table("step", "facts a second", "µs a fact")
     for name, rate in figures["per_second"].items():
         table.add_row(name, f"{rate:,}", f"{1e6 / rate:.1f}")
     console.print(table)
     console.print(f"decode takes {figures['decode_to_validate_json']} times as long as validate_json alone")
     console.print(f"{figures['facts']:,} facts of {figures['bytes_per_fact']} bytes")
-    for name, value in figures["machine"].items():
-        console.print(f"{name}: {value}")
 
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.decode", description=__doc__)
-    parser.add_argument("--subjects", type=int, default=2000, help="how many people, with ten facts about each")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    chosen = parser.parse_args()
-    figures = measure(chosen.subjects, chosen.seed)
-    if chosen.json:
-        sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-    else:
-        _show(figures)
+    chosen = options("decode", __doc__, subjects=2000).parse_args()
+    tell(measure(chosen.subjects, chosen.seed), _show, as_json=chosen.json)
 
 
 if __name__ == "__main__":

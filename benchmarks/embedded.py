@@ -6,8 +6,6 @@ second how far they are, so that the cost per fact can be compared from the firs
 seconds on the wall, which are those of everything that runs on the machine, and in processor time, which is theirs.
 """
 
-import argparse
-import json
 import os
 import sqlite3
 import subprocess
@@ -24,6 +22,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from services.generate import generate
 
@@ -104,6 +103,11 @@ def tenths(samples: Sequence[tuple[int, float]], total: int) -> list[float]:
     return [(end - start) * 1e6 * TENTHS / total for start, end in pairwise(times)]
 
 
+def last_to_first(costs: Sequence[float]) -> float:
+    """Return how many times the first of *costs* the last one is; 0 where the first was too small to be seen."""
+    return round(costs[-1] / costs[0], 2) if costs[0] else 0.0
+
+
 def _reached(samples: Sequence[tuple[int, float]], wanted: float) -> float:
     """Return the seconds at which *wanted* records were done."""
     before = max(sample for sample in samples if sample[0] < wanted or sample[0] == 0)
@@ -168,13 +172,12 @@ def _figures(ran: Ran, lines: int) -> dict[str, Any]:
         "peak_mib": round(ran.peak_mib),
         "wall_us_by_tenth": [round(each, 1) for each in wall],
         "cpu_us_by_tenth": [round(each, 1) for each in cpu],
-        "wall_last_to_first": round(wall[-1] / wall[0], 2),
-        "cpu_last_to_first": round(cpu[-1] / cpu[0], 2),
+        "wall_last_to_first": last_to_first(wall),
+        "cpu_last_to_first": last_to_first(cpu),
     }
 
 
-def _show(figures: dict[str, Any]) -> None:
-    console = Console(highlight=False, width=120)
+def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table("", "publish", "project")
     both = (figures["publish"], figures["project"])
     for name, label in LABELS.items():
@@ -186,8 +189,6 @@ def _show(figures: dict[str, Any]) -> None:
     console.print(table)
     for name in ("lines", "applied", "duplicate", "parked", "alerts", "facts_mb", "database_mb"):
         console.print(f"{name}: {figures[name]:,}")
-    for name, value in figures["machine"].items():
-        console.print(f"{name}: {value}")
 
 
 @contextmanager
@@ -204,18 +205,12 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.embedded", description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--subjects", type=int, default=100_000, help="how many people, with ten facts about each")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = options("embedded", __doc__, subjects=100_000)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave it")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     chosen = parser.parse_args()
     with _folder(chosen.keep) as folder:
         figures = measure(folder, chosen.subjects, chosen.seed)
-    if chosen.json:
-        sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-    else:
-        _show(figures)
+    tell(figures, _show, as_json=chosen.json)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ nothing else; progress and messages go to stderr.
 import json
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from errno import EPIPE
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
 from rich.console import Console
@@ -117,6 +118,21 @@ def console() -> Console:
 def progress_console() -> Console:
     """Return the console of stderr, for progress."""
     return Console(stderr=True)
+
+
+@contextmanager
+def file_or_stdout(path: Path | None) -> Iterator[BinaryIO]:
+    """Open the file at *path* for writing; stdout where none is named."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        file = path.open("wb")
+    except OSError as problem:
+        raise BadInput(problem.strerror or str(problem), "a file that can be written", str(path)) from None
+    with file:
+        yield file
 
 
 def settings() -> Settings:

@@ -28,7 +28,7 @@ from services.localsource import LocalSource
 from services.logs import configure
 from services.restore import restore
 
-from .app import FINDINGS, Json, app, console, database, emit, fail, rulebook, say, settings, while_read
+from .app import FINDINGS, Json, app, console, database, emit, fail, file_or_stdout, rulebook, say, settings, while_read
 from .parts import loop_over
 from .progress import Advance, bar
 from .wording import cell, safe
@@ -105,9 +105,13 @@ def export_facts(
     Acknowledgements of alerts, dismissals of parked records and the rules once in force do not travel: to keep those,
     copy the database itself.
     """
-    with snapshot(database(settings())) as conn, _sink(output) as sink, bar("Exporting", _rows(conn)) as advance:
+    with (
+        snapshot(database(settings())) as conn,
+        file_or_stdout(output) as file,
+        bar("Exporting", _rows(conn)) as advance,
+    ):
         for line in ledger_audit.export(conn, everything=everything):
-            sink.write(line + b"\n")
+            file.write(line + b"\n")
             advance(1)
 
 
@@ -240,20 +244,6 @@ def _source(name: str) -> Iterator[Iterator[bytes]]:
 def _unmarked(file: BinaryIO) -> Iterator[bytes]:
     yield file.readline().removeprefix(codecs.BOM_UTF8)
     yield from file
-
-
-@contextmanager
-def _sink(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        file = path.open("wb")
-    except OSError as problem:
-        raise BadInput(problem.strerror or str(problem), "a file that can be written", str(path)) from None
-    with file:
-        yield file
 
 
 def _instant(text: str, option: str) -> datetime:

@@ -1,19 +1,15 @@
 """Invented facts for tests, demos and benchmarks: generate."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
 from events.edtf import parse_instant
-from events.errors import BadInput
 from services.generate import generate
 
-from .app import app
+from .app import app, file_or_stdout
 from .progress import bar
 
 CHUNK_LINES = 1000
@@ -44,21 +40,7 @@ def generate_facts(
     `publish` lets the log stamp its own.
     """
     lines = generate(subjects, seed, facts_per_subject=facts_per_subject, until=parse_instant(until), tidy=tidy)
-    with _opened(output) as file, bar("Generating", subjects * facts_per_subject) as advance:
+    with file_or_stdout(output) as file, bar("Generating", subjects * facts_per_subject) as advance:
         while chunk := list(islice(lines, CHUNK_LINES)):
             file.write(b"\n".join(chunk) + b"\n")
             advance(len(chunk))
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[BinaryIO]:
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        file = output.open("wb")
-    except OSError as problem:
-        raise BadInput(f"{problem.strerror}", "a file that can be written", str(output)) from problem
-    with file:
-        yield file

@@ -1,0 +1,29 @@
+"""How figures are told: as JSON for programs, or as a table with what they were measured on."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+
+def options(name: str, says: str, subjects: int) -> ArgumentParser:
+    """Return the options of the benchmark *name*: those that all of them have, *subjects* being the default."""
+    parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=says.strip().splitlines()[0])
+    parser.add_argument("--subjects", type=int, default=subjects, help="how many people, with ten facts about each")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None], *, as_json: bool) -> None:
+    """Print *figures* as JSON, or as *show* does, with their ``machine`` below."""
+    if as_json:
+        sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False, width=120)
+    show(console, figures)
+    for name, value in figures["machine"].items():
+        console.print(f"{name}: {value}")
