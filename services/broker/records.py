@@ -33,8 +33,8 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[Any]]
     return [_kept(name, value) for name, value in headers]
 
 
-def kafka_headers(kept: Sequence[Sequence[Any]] | None) -> list[tuple[str, bytes | None]]:
-    """Return the headers as they came, from what `kept_headers` made of them."""
+def kafka_headers(kept: Sequence[Sequence[Any]] | None) -> list[tuple[str, bytes]]:
+    """Return the headers as a client can send them on; for one without a value, which none can, an empty one."""
     return [_came(name, value) for name, value in kept or ()]
 
 
@@ -52,10 +52,10 @@ def _kept(name: str, value: bytes | None) -> list[Any]:
     return [name, {"base64": b64encode(value).decode()} if "\0" in text else text]
 
 
-def _came(name: str, value: Any) -> tuple[str, bytes | None]:  # noqa: ANN401 - text, null or an object
+def _came(name: str, value: Any) -> tuple[str, bytes]:  # noqa: ANN401 - text, null or an object
     if isinstance(value, str):
         return name, value.encode()
     if value is None:
-        return name, None
+        return name, b""
     exact = b64decode(value["name"]).decode() if "name" in value else name
-    return exact, None if value["base64"] is None else b64decode(value["base64"])
+    return exact, b64decode(value["base64"] or "")
