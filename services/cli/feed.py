@@ -22,6 +22,7 @@ from services.locallog import LocalLog
 from services.migrate import migrate, revisions
 from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, judge, publish, read_lines
 from services.settings import Settings, without_secrets
+from services.source import Unreachable
 from services.stopping import Stop, stopping
 
 from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
@@ -280,7 +281,11 @@ def _appending(chosen: Settings) -> Iterator[Append]:
     if chosen.log == "kafka":
         from services.broker.publisher import KafkaLog  # noqa: PLC0415 - Kafka's client takes long to load
 
-        with closing(KafkaLog(chosen)) as log:
+        try:
+            opened = KafkaLog(chosen)
+        except Unreachable as problem:
+            raise Unreachable(f"nothing is accepted: {problem}") from problem
+        with closing(opened) as log:
             yield log.append
     else:
         yield LocalLog(database(chosen)).append
