@@ -8,23 +8,62 @@ from structlog.typing import Processor
 
 from .settings import Settings
 
+OURS = "casetrail"
+
+# Without any handler Python would print what a library says over whatever a command prints.
+logging.getLogger().addHandler(logging.NullHandler())
+
 
 def configure(chosen: Settings) -> None:
-    """Log from now on as CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT say."""
+    """Log from now on as CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT say: what we have to say, not the libraries."""
+    level = logging.getLevelNamesMapping()[chosen.log_level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_rendering(chosen.log_format),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[chosen.log_level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_ours,
     )
+    ours = logging.getLogger(OURS)
+    ours.setLevel(level)
+    ours.propagate = False
+    ours.handlers = [_handler(chosen, shared)]
+
+
+def configure_service(chosen: Settings) -> None:
+    """Log as `configure` does, and the libraries in the same form: their warnings, and more of Kafka at ``debug``."""
+    configure(chosen)
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers = logging.getLogger(OURS).handlers
+    # Below a warning they tell of statements and records with all that is in them, names too; Kafka below `info`.
+    root.setLevel(logging.WARNING)
+    logging.getLogger("kafka").setLevel(logging.INFO if chosen.log_level == "debug" else logging.WARNING)
+
+
+def _ours(*_: object) -> logging.Logger:
+    return logging.getLogger(OURS)
+
+
+def _handler(chosen: Settings, shared: list[Processor]) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(chosen.log_format)],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        )
+    )
+    return handler
 
 
 def _rendering(log_format: str) -> list[Processor]:
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    # Without the local variables, which hold whom it is about, and passwords.
     if for_people:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]

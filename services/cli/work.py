@@ -12,7 +12,7 @@ from events.edtf import format_instant
 from events.errors import BadInput
 from projections.projector import OUTCOMES, Progress
 from services.heartbeat import Heartbeat
-from services.logs import configure
+from services.logs import configure, configure_service
 from services.settings import Settings
 from services.sources import opened
 from services.stopping import Stop, stopping
@@ -65,7 +65,7 @@ def run(
         if part not in PARTS:
             raise BadInput(f'"{part}" is not a part of the service', " or ".join(PARTS))
     chosen = settings()
-    configure(chosen)
+    configure_service(chosen)
     running = chosen_parts(chosen, parts or [])
     engine, rules = database(chosen), rulebook(chosen)
     with stopping() as stop:
