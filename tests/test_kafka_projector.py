@@ -350,9 +350,9 @@ class TestRunning:
         """Each has some of the partitions; when one leaves, the other has all of them."""
         settings = chosen(kafka_server, kafka_topic)
         with source_of(settings) as one, running(loop_of(lite, one)):
-            wait_until(lambda: len(one.assigned()) == PARTITIONS)
+            wait_until(lambda: len(one.ours) == PARTITIONS)
             with source_of(settings) as other, running(loop_of(lite, other)):
-                wait_until(lambda: 0 < len(other.assigned()) < PARTITIONS)
+                wait_until(lambda: 0 < len(other.ours) < PARTITIONS)
                 send(kafka_server, kafka_topic, [dismissed("2022-03-27", subject=who) for who in EVERYONE])
                 wait_until(lambda: applied(lite, kafka_topic) == 3)
             send(kafka_server, kafka_topic, [suspended("2022-03-01", subject=who) for who in EVERYONE])

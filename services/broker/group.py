@@ -75,8 +75,12 @@ class KafkaSource:
     @property
     def stopped(self) -> Mapping[int, str]:
         """Why a partition that is ours is not read."""
-        ours = self._ours.now()
-        return {partition: reason for partition, reason in self._stopped.items() if partition in ours}
+        return {partition: reason for partition, reason in self._stopped.items() if partition in self.ours}
+
+    @property
+    def ours(self) -> frozenset[int]:
+        """The partitions that the group has given us, for whoever looks on."""
+        return self._ours.now()
 
     def assigned(self) -> frozenset[int]:
         """Return the partitions that are ours now and can be read; one that has come back is left out once."""
@@ -108,7 +112,7 @@ class KafkaSource:
         """Read nothing of *partition* until `seek` is called again."""
         self._reading.discard(partition)
         # It may have been taken away this very moment.
-        if partition in self._ours.now():
+        if partition in self.ours:
             _pause(self._consumer, [TopicPartition(self.topic, partition)])
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
