@@ -40,6 +40,19 @@ def note_partitions(engine: Engine, topic: str, count: int) -> None:
         return
 
 
+def check_partitions(engine: Engine, topic: str, count: int) -> None:
+    """
+    See that this database was projected from *topic* with *count* partitions, if it was at all.
+
+    Raises:
+        Infrastructure: if it was not.
+    """
+    with engine.connect() as conn:
+        noted = partitions_of(conn)
+    if noted:
+        _compare(noted, topic, count)
+
+
 def check_local(engine: Engine) -> None:
     """
     See that this database was projected from its own log, if it was at all.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, RowMapping, and_, or_, select, text
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select, text
 
 from events.edtf import format_instant
 
@@ -69,6 +69,13 @@ def parked(conn: Connection, *, dismissed: bool = False, positions: Sequence[Pos
             reasons = _dismissals(conn, page) if dismissed else {}
             for row in page:
                 yield _parked(row, reasons)
+
+
+def parked_counts(conn: Connection) -> dict[int, int]:
+    """Return how many records are parked that nobody has dismissed, by partition."""
+    still = still_parked().order_by(None).subquery()
+    rows = conn.execute(select(still.c.partition, func.count()).group_by(still.c.partition))
+    return dict(rows.tuples().all())
 
 
 def parked_json(record: Parked) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from services.settings import Settings, load_settings
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 # The modules that hang their commands on the application, in the order of its help.
-COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "rules", "tools", "topics", "generate")
+COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "lag", "rules", "tools", "topics", "generate")
 
 app = typer.Typer(
     name="casetrail",

@@ -1,0 +1,203 @@
+"""How far behind the projectors are, by what the log says of its end: one that has died never looks caught up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Engine, func, select
+
+from events.edtf import format_instant
+from projections.partitioning import check_local, check_partitions, progress_of
+from projections.projector import Progress
+from projections.tables import TOPIC, log
+from projections.troublequeries import parked_counts
+
+from .settings import Settings
+
+
+class Extent(NamedTuple):
+    """
+    What the log holds of a partition.
+
+    Attributes:
+        first: the offset of its first record.
+        end: the offset after its last.
+        waiting_since: the stamp of the first record at a position or after it; None where there is none, or where it
+            could not be read.
+        stamped_by_log: whether that stamp is the log's own.
+    """
+
+    first: int
+    end: int
+    waiting_since: datetime | None = None
+    stamped_by_log: bool = True
+
+
+class Gauge(Protocol):
+    """
+    Asks a log how far it reaches.
+
+    Attributes:
+        topic: the topic of the records.
+    """
+
+    topic: str
+
+    def partitions(self) -> int:
+        """
+        Return how many partitions it has.
+
+        Raises:
+            Infrastructure: if the topic is missing.
+            Unreachable: if the log does not answer.
+        """
+        ...
+
+    def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
+        """
+        Return what it holds of each partition, as seen from *positions*.
+
+        Raises:
+            Unreachable: if the log does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the log."""
+        ...
+
+
+class Lag(NamedTuple):
+    """
+    How far behind one partition is.
+
+    Attributes:
+        progress: how far it has been projected.
+        extent: how far it reaches.
+        parked: how many records are parked that nobody has dismissed.
+        now: when this was found.
+    """
+
+    progress: Progress
+    extent: Extent
+    parked: int
+    now: datetime
+
+    @property
+    def records(self) -> int:
+        """How many records have not been read; the marks of transactions count among them."""
+        return max(self.extent.end - self.progress.position, 0)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the first record that was not read has been in the log; None where that is not known."""
+        if not self.records:
+            return 0.0
+        since = self.extent.waiting_since
+        return None if since is None else max((self.now - since).total_seconds(), 0.0)
+
+    @property
+    def seconds_since_progress(self) -> float | None:
+        """How long ago a projector last wrote; None if none has."""
+        at = self.progress.progressed
+        return None if at is None else max((self.now - at).total_seconds(), 0.0)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no projector goes on from this position, as far as that can be seen from outside; else None."""
+        position, (first, end, _, stamped_by_log) = self.progress.position, self.extent
+        if not first <= position <= end:
+            return f"the position is {position}, and the log holds {first} to {end}: records are gone"
+        if not stamped_by_log:
+            return f"the record at {position} or after it bears its producer's time (want LogAppendTime)"
+        return None
+
+
+class LocalGauge:
+    """Asks the log that is a table of the same database; the methods are those of `Gauge`."""
+
+    topic = TOPIC
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def partitions(self) -> int:
+        """Return 1, having seen that the database belongs to this log."""
+        check_local(self._engine)
+        return 1
+
+    def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
+        """Return what the table holds."""
+        with self._engine.connect() as conn:
+            end = conn.scalar(select(func.coalesce(func.max(log.c.log_offset) + 1, 0))) or 0
+            waiting = select(log.c.stamped).where(log.c.log_offset >= positions[0]).order_by(log.c.log_offset).limit(1)
+            return {0: Extent(0, end, conn.scalar(waiting))}
+
+    def close(self) -> None:
+        """Do nothing: the database is the caller's."""
+
+
+@contextmanager
+def gauge(chosen: Settings, engine: Engine) -> Iterator[Gauge]:
+    """Give what asks the log that the settings name, while the block runs."""
+    if chosen.log == "local":
+        yield LocalGauge(engine)
+        return
+    from .broker.gauging import KafkaGauge  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+
+    asking = KafkaGauge(chosen)
+    try:
+        yield asking
+    finally:
+        asking.close()
+
+
+def lags(engine: Engine, asking: Gauge, now: datetime) -> list[Lag]:
+    """
+    Return how far behind each partition is; one that was never projected counts from its beginning.
+
+    Args:
+        engine: the database.
+        asking: asks the log.
+        now: this machine's clock, aware UTC.
+
+    Raises:
+        Infrastructure: if this database was projected from another log, or the topic is missing.
+        Unreachable: if the log does not answer.
+    """
+    count = asking.partitions()
+    check_partitions(engine, asking.topic, count)
+    known = {progress.partition: progress for progress in progress_of(engine, asking.topic)}
+    progress = [known.get(partition, Progress(asking.topic, partition)) for partition in range(count)]
+    with engine.connect() as conn:
+        parked = parked_counts(conn)
+    # After the positions: a projector that is quick must not seem to be past the end.
+    extents = asking.extents({each.partition: each.position for each in progress})
+    return [Lag(each, extents[each.partition], parked.get(each.partition, 0), now) for each in progress]
+
+
+def lag_json(lag: Lag) -> dict[str, Any]:
+    """Return the lag of a partition as programs read it."""
+    watermark, progressed = lag.progress.watermark, lag.progress.progressed
+    return {
+        "partition": lag.progress.partition,
+        "position": lag.progress.position,
+        "end": lag.extent.end,
+        "lag_records": lag.records,
+        "lag_seconds": _rounded(lag.seconds),
+        "watermark": format_instant(watermark) if watermark else None,
+        "parked": lag.parked,
+        "progressed": format_instant(progressed) if progressed else None,
+        "seconds_since_progress": _rounded(lag.seconds_since_progress),
+        "stopped": lag.stopped,
+    }
+
+
+def beyond(found: Sequence[Lag], seconds: float) -> list[Lag]:
+    """Return the partitions that are more than *seconds* behind, by an unknown time, or stopped."""
+    return [lag for lag in found if lag.stopped or lag.seconds is None or lag.seconds > seconds]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
