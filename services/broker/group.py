@@ -37,6 +37,9 @@ ANSWER_MS = 1500
 """How long the broker has to answer a question; a signal to stop waits for it."""
 
 COMMIT_SECONDS = 5.0
+HEARTBEAT_MS = 1000
+"""Often enough: a member learns by it that others have come or gone, and all wait for the last to learn."""
+
 POLL_SECONDS = (0.1, 0.2)
 FETCH_BYTES = 4_000_000
 MAX_POLL_MS = 600_000
@@ -181,7 +184,7 @@ class KafkaSource:
             group_id=self._chosen.kafka_group,
             isolation_level="read_committed",
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 3,
+            heartbeat_interval_ms=min(session_ms // 3, HEARTBEAT_MS),
             max_poll_interval_ms=MAX_POLL_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
             partition_assignment_strategy=[CooperativeStickyAssignor],
