@@ -90,6 +90,48 @@ def why(chosen: Settings, problem: KafkaError) -> str:
     return str(trouble(chosen) or f"Kafka at {chosen.kafka_bootstrap_servers}: {problem}")
 
 
+def refused(chosen: Settings, said: list[str]) -> Trouble:
+    """
+    Return why a broker that answers does not let us in.
+
+    Args:
+        chosen: the settings.
+        said: what the client said and what was `overheard` meanwhile.
+    """
+    place = chosen.kafka_bootstrap_servers
+    everything = "\n".join(said)
+    mechanism = chosen.kafka_sasl_mechanism
+    if "UnsupportedSaslMechanism" in everything:
+        return Trouble(f"{place}: takes no login by {mechanism}", "CASETRAIL_KAFKA_SASL_MECHANISM: one that it takes")
+    if "IllegalSaslState" in everything:
+        return Trouble(
+            f"{place}: takes no login there", f"{_PROTOCOL}=PLAINTEXT or SSL, or the port where it takes one"
+        )
+    login = chosen.kafka_security_protocol.startswith("SASL")
+    # Of a login that fails, the connection's end may be all that is seen.
+    if login and ("SaslAuthenticationFailed" in everything or "socket disconnected" in everything):
+        found = f"{place}: does not let {chosen.kafka_sasl_username} in by {mechanism}"
+        return Trouble(found, "CASETRAIL_KAFKA_SASL_USERNAME, CASETRAIL_KAFKA_SASL_PASSWORD: as the broker knows them")
+    if not login:
+        advice = f"if it wants a login, {_PROTOCOL}=SASL_PLAINTEXT or SASL_SSL; else see the broker's log"
+        return Trouble(f"{place}: closes the connection or does not answer", advice)
+    return Trouble(f"{place}: {said[-1]}", "see the broker's log")
+
+
+@contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Give what kafka-python logs while the block runs: the reason is in its logs and not in its errors."""
+    said: list[str] = []
+    listener = logging.Handler(logging.WARNING)
+    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("kafka.net")
+    logger.addHandler(listener)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(listener)
+
+
 def addresses(chosen: Settings) -> list[tuple[str, int]]:
     """Return where the settings say that Kafka is: host and port each."""
     return [_address(each.strip()) for each in chosen.kafka_bootstrap_servers.split(",")]
@@ -205,12 +247,12 @@ def _mistrusted(problem: ssl.SSLCertVerificationError, place: str) -> Trouble:
 
 def _at_login(chosen: Settings, context: ssl.SSLContext | None, seconds: float) -> Trouble | None:
     """Let a client connect as it does for work, and see whether the brokers can be reached where they say they are."""
-    with _overheard() as said:
+    with overheard() as said:
         try:
             with admin(chosen, seconds) as (_, brokers):
                 told = set(brokers) - set(addresses(chosen))
         except KafkaError as problem:
-            return _refused(chosen, [str(problem), *said])
+            return refused(chosen, [str(problem), *said])
     failed = [at_address(host, port, context) for host, port in sorted(told)]
     if told and all(failed):
         found = next(each for each in failed if each).found
@@ -219,36 +261,3 @@ def _at_login(chosen: Settings, context: ssl.SSLContext | None, seconds: float) 
             "the broker's advertised.listeners must name an address that can be reached from here",
         )
     return None
-
-
-def _refused(chosen: Settings, said: list[str]) -> Trouble:
-    place = chosen.kafka_bootstrap_servers
-    everything = "\n".join(said)
-    mechanism = chosen.kafka_sasl_mechanism
-    if "UnsupportedSaslMechanism" in everything:
-        return Trouble(f"{place}: takes no login by {mechanism}", "CASETRAIL_KAFKA_SASL_MECHANISM: one that it takes")
-    if "IllegalSaslState" in everything:
-        return Trouble(
-            f"{place}: takes no login there", f"{_PROTOCOL}=PLAINTEXT or SSL, or the port where it takes one"
-        )
-    if "SaslAuthenticationFailed" in everything:
-        found = f"{place}: does not let {chosen.kafka_sasl_username} in by {mechanism}"
-        return Trouble(found, "CASETRAIL_KAFKA_SASL_USERNAME, CASETRAIL_KAFKA_SASL_PASSWORD: as the broker knows them")
-    if not chosen.kafka_security_protocol.startswith("SASL"):
-        advice = f"if it wants a login, {_PROTOCOL}=SASL_PLAINTEXT or SASL_SSL; else see the broker's log"
-        return Trouble(f"{place}: closes the connection or does not answer", advice)
-    return Trouble(f"{place}: {said[-1]}", "see the broker's log")
-
-
-@contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """Give what kafka-python logs while the block runs: the reason is in its logs and not in its errors."""
-    said: list[str] = []
-    listener = logging.Handler(logging.WARNING)
-    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("kafka.net")
-    logger.addHandler(listener)
-    try:
-        yield said
-    finally:
-        logger.removeHandler(listener)

@@ -14,7 +14,7 @@ from services.settings import Settings
 from services.source import Unreachable
 
 from .clients import admin
-from .diagnosis import await_answer, why
+from .diagnosis import await_answer, overheard, refused, why
 
 ANSWER_SECONDS = 5.0
 """How long a broker has to answer."""
@@ -217,11 +217,15 @@ def _harmful(topic: Topic, problems: list[str]) -> str:
 @contextmanager
 def _asking(chosen: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
     await_answer(chosen, seconds)
-    try:
-        with admin(chosen, ANSWER_SECONDS) as (client, _):
-            yield client
-    except KafkaError as problem:
-        raise Unreachable(why(chosen, problem)) from problem
+    entered = False
+    with overheard() as said:
+        try:
+            with admin(chosen, ANSWER_SECONDS) as (client, _):
+                entered = True
+                yield client
+        except KafkaError as problem:
+            reason = why(chosen, problem) if entered else str(refused(chosen, [str(problem), *said]))
+            raise Unreachable(reason) from problem
 
 
 def _patiently(ask: Callable[[], Answer]) -> Answer:

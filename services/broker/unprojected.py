@@ -36,7 +36,8 @@ class KafkaTail:
         self._chosen = chosen
         self._numbers = range(checked(chosen))
         with engine.connect() as conn:
-            rows = conn.execute(select(partitions.c.partition, partitions.c.position))
+            of_topic = partitions.c.topic == chosen.kafka_topic
+            rows = conn.execute(select(partitions.c.partition, partitions.c.position).where(of_topic))
             self._positions = {row.partition: row.position for row in rows}
 
     def of(self, subject: str) -> Iterator[LogRecord]:
