@@ -1,6 +1,7 @@
 """Why Kafka or PostgreSQL cannot be used, in plain words and without a secret."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -111,9 +112,11 @@ class TestBroker:
         """What is found names the place, and the advice what to set or mend."""
         listener, said, words, advice = TROUBLES[mistake]
         chosen = of(secured, listener, said)
+        before = threading.active_count()
         met = trouble(chosen, seconds=2)
 
         assert met is not None
+        assert before == threading.active_count()
         assert met.found.startswith(chosen.kafka_bootstrap_servers)
         assert words in met.found
         assert advice in met.advice

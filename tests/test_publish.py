@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -14,7 +15,7 @@ from events.errors import Infrastructure
 from projections.database import open_database, writing
 from projections.tables import ledger, log
 from services.locallog import LocalLog
-from services.publishing import Line, publish, read_lines
+from services.publishing import Append, Line, NotAccepted, NotAcknowledged, publish, read_lines
 from tests.commands import SECONDS, fact_line, facts_file, many, ndjson, ready, run, start
 from tests.made import NOW
 
@@ -68,6 +69,16 @@ def read(folder: Path, content: bytes) -> list[Line]:
     file = folder / "facts.ndjson"
     file.write_bytes(content)
     return [line for line in read_lines(str(file), Event(), lambda _: None) if line]
+
+
+def refusing(lost: list[int]) -> Append:
+    """A log that does not acknowledge these of the facts it is given."""
+
+    def append(facts: Sequence[tuple[str, bytes]]) -> None:
+        del facts
+        raise NotAcknowledged(lost, "away")
+
+    return append
 
 
 class TestInit:
@@ -312,6 +323,30 @@ class TestInterruption:
         with pytest.raises(Infrastructure, match=r"facts\.ndjson:2001-3001: not accepted, nor .*:3001: no such table"):
             next(batches)
         engine.dispose()
+
+    @pytest.mark.parametrize(
+        ("lost", "places"),
+        [
+            ([2], "a:5"),
+            ([1, 2, 3, 4], "a:2, a:5, b:1-2"),
+            ([0, 1, 2, 3, 4, 5], "a:1-2, a:5, b:1-3"),
+            ([*range(6, 60, 2)], "27 lines from b:4 to b:56"),
+        ],
+    )
+    def test_exactly_the_lines_that_the_log_does_not_have_are_named(self, lost: list[int], places: str) -> None:
+        """Those in a row as one, by file; the others of the batch are reported as accepted before that."""
+        numbered = [("a", 1), ("a", 2), ("a", 4), ("a", 5), *(("b", number) for number in range(1, 61))]
+        lines = [
+            Line(file, number, b"{}" if (file, number) == ("a", 4) else fact_line(subject=f"{n}").encode(), 2)
+            for n, (file, number) in enumerate(numbered)
+        ]
+        batches = publish(lines, refusing(lost))
+
+        told = next(batches)
+        assert 64 - len(lost) == len(told)
+        assert ["a:4"] == [result.line.place for result in told if result.problem]
+        with pytest.raises(NotAccepted, match=rf"^{places}: not accepted, nor what follows b:60: away \(publish again"):
+            next(batches)
 
     def test_a_database_that_fails_is_the_machines_fault(self, tmp_path: Path) -> None:
         """Exit code 3, and it still says how many lines had gone in."""
