@@ -8,7 +8,7 @@ from uuid import uuid5
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, text
 
-from .alerts import NAMESPACE
+from .alerts import NAMESPACE, STANDING
 from .conclude import folded
 from .shapes import alert_from_row, alert_json
 from .tables import LIVE, ledger, outbox, partitions
@@ -81,6 +81,13 @@ def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int
     )
     rows = conn.execute(query)
     return [(partition, n, notice) for partition, n, notice in rows]
+
+
+def standing_counts(conn: Connection) -> dict[tuple[str, str], int]:
+    """Return how many alerts stand, by state and severity."""
+    query = select(table.c.state, table.c.severity, func.count()).where(table.c.state.in_(sorted(STANDING)))
+    rows = conn.execute(query.group_by(table.c.state, table.c.severity))
+    return {(state, severity): count for state, severity, count in rows}
 
 
 def of_agency(conn: Connection, subject_ids: Sequence[str], agency: str) -> set[str]:

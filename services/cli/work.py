@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import structlog
 import typer
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from events.edtf import format_instant
 from events.errors import BadInput
 from projections.projector import OUTCOMES, Progress
 from services.heartbeat import Heartbeat
 from services.logs import configure, configure_service
+from services.metrics import watched
 from services.settings import Settings
 from services.sources import opened
 from services.stopping import Stop, stopping
@@ -20,6 +22,8 @@ from services.stopping import Stop, stopping
 from .app import Json, app, database, emit, rulebook, say, settings
 from .parts import PARTS, chosen_parts, loop_over
 from .progress import bar
+
+PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -67,17 +71,33 @@ def run(
     chosen = settings()
     configure_service(chosen)
     running = chosen_parts(chosen, parts or [])
-    engine, rules = database(chosen), rulebook(chosen)
+    rules = rulebook(chosen)
     with stopping() as stop:
+        engine = _await_database(chosen, stop)
         log.info("started", parts=list(running), rules=rules.version)
-        _serve(running, chosen, engine, stop)
+        if engine is not None:
+            _serve(running, chosen, engine, stop)
         log.info("stopped")
+
+
+def _await_database(chosen: Settings, stop: Stop) -> Engine | None:
+    """Open the database, waiting for a server that is away; None if *stop* is set before it comes."""
+    while not stop.is_set():
+        try:
+            return database(chosen)
+        except OperationalError as problem:
+            if chosen.database_url.startswith("sqlite"):
+                raise
+            # With its text: here it can be a wrong name or password too, which waiting does not cure.
+            log.warning("database_failed", error=str(problem.orig).strip(), pause_seconds=PAUSE_SECONDS)
+            stop.wait(PAUSE_SECONDS)
+    return None
 
 
 def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -> None:
     """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
     hearts = {part: Heartbeat() for part in parts}
-    with ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
+    with watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
         working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
         try:
             wait(working, return_when=FIRST_COMPLETED)
