@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from projections.partitioning import check_local, note_partitions
 
 from .localsource import LocalSource
+from .loop import DATABASE_AWAY
 from .settings import Settings
 from .source import Source, Unreachable
 
@@ -46,7 +47,7 @@ def awaited(
     chosen: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]
 ) -> Iterator[Source | None]:
     """
-    Give the log while the block runs, waiting for a broker that is away; None if *stop* is set before it comes.
+    Give the log while the block runs, waiting for a broker or a database that is away; None if *stop* is set before.
 
     While it waits it calls *beat*, as a sign of life.
 
@@ -70,6 +71,9 @@ def _await(chosen: Settings, engine: Engine, stop: threading.Event, beat: Callab
             seconds = PAUSE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not meet again
             log.warning("log_unreachable", error=str(problem), pause_seconds=round(seconds, 2))
             stop.wait(seconds)
+        except DATABASE_AWAY as problem:
+            log.warning("database_failed", error=type(problem).__name__, pause_seconds=PAUSE_SECONDS)
+            stop.wait(PAUSE_SECONDS)
     return None
 
 

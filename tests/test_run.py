@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -192,6 +192,25 @@ class TestRun:
         assert down.stderr.startswith("casetrail: database: ")
         assert ["started", "database_failed"] == noticed
         assert ({"database_failed"}, "stopped") == ({"database_failed", *happened[:-1]}, happened[-1])
+
+    def test_a_database_that_is_away_at_the_start_is_waited_for(
+        self, tmp_path: Path, postgres_server: str, postgres_url: str
+    ) -> None:
+        """As after a power cut, when both come up at once: it says why it waits, and begins."""
+        engine, env = open_database(postgres_url), {"CASETRAIL_DATABASE_URL": postgres_url}
+        migrate(engine)
+        engine.dispose()
+        with ExitStack() as stack:
+            with unreachable(postgres_server, str(engine.url.database)):
+                service = stack.enter_context(start("run", tmp_path, env=env))
+                noticed = json.loads(service.stderr.readline())
+            run("publish -", tmp_path, many(1), env=env)
+            wait_until(lambda: applied(postgres_url) == 1)
+            happened = events(service)
+
+        assert "database_failed" == noticed["event"]
+        assert "is not currently accepting connections" in noticed["error"]
+        assert "stopped" == happened[-1]
 
     def test_it_says_what_is_wrong_at_the_start(self, tmp_path: Path) -> None:
         """A missing database is no reason to wait, and an unknown part none to run the others."""
