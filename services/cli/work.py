@@ -14,6 +14,7 @@ from events.errors import BadInput
 from projections.projector import OUTCOMES, Progress
 from services.heartbeat import Heartbeat
 from services.logs import configure, configure_service
+from services.metrics import watched
 from services.settings import Settings
 from services.sources import opened
 from services.stopping import Stop, stopping
@@ -96,7 +97,7 @@ def _await_database(chosen: Settings, stop: Stop) -> Engine | None:
 def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -> None:
     """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
     hearts = {part: Heartbeat() for part in parts}
-    with ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
+    with watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
         working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
         try:
             wait(working, return_when=FIRST_COMPLETED)
