@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,19 @@ def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> 
     )
 
     assert f"{head['seq']} {head['hash']}\n" == checked.stdout
+
+
+@pytest.mark.parametrize("options", ["--help", ""])
+def test_the_command_says_what_it_is_for(tmp_path: Path, options: str) -> None:
+    """In the words of its page, and with every command."""
+    done = run(options, tmp_path)
+
+    assert "Keeps the case status of public officials" in " ".join((done.stdout + done.stderr).split())
+    assert all(f"\n  {name} " in done.stdout + done.stderr for name in ("init", "publish", "status", "alerts"))
+
+
+def test_the_command_says_which_release_it_is(tmp_path: Path) -> None:
+    """As whoever reports a fault is asked; no database is needed."""
+    done = run("--version", tmp_path)
+
+    assert (0, f"casetrail {version('casetrail')}\n") == (done.returncode, done.stdout)

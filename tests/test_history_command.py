@@ -194,6 +194,29 @@ def test_somebody_unknown_has_no_history(tmp_path: Path) -> None:
     assert "casetrail: kudebaev is not known (known and near: kz-kudebaev)\n" == done.stderr
 
 
+def test_somebody_known_later_was_not_mistyped(tmp_path: Path) -> None:
+    """Others who are near would mislead: there is nobody else to be meant."""
+    known(tmp_path, *(described("2022-01-01", subject=f"kz-kudebae{end}") for end in "ov"))
+    done = ask("history kz-kudebaev --known-at 2021", tmp_path)
+
+    assert (1, "casetrail: kz-kudebaev is not known at that instant\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ({"name": "Azamat Aimbetov"}, "by: Azamat Aimbetov\n"),
+        ({"subject_id": "kz-a"}, "by: [kz-a]\n"),
+        ({"name": "Azamat Aimbetov", "subject_id": "kz-a"}, "by: Azamat Aimbetov [kz-a]\n"),
+    ],
+)
+def test_the_accuser_is_told_in_words(tmp_path: Path, by: dict[str, str], expected: str) -> None:
+    """By name, by id, or by both."""
+    known(tmp_path, accused("2022-01-01", by=by))
+
+    assert expected in ask("history a", tmp_path).stdout
+
+
 def dossier(folder: Path, options: str = "") -> str:
     """The dossier of `a`."""
     return ask(f"history a --format markdown {options}", folder).stdout

@@ -68,6 +68,7 @@ def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:
 
     assert "rule: dismissed-without-follow-up\ntitle: Dismissed, and nothing followed\nseverity: warning\n" in shown
     assert "for: 90 days\n" in shown
+    assert "unless: custody detained, house_arrest, imprisoned, remanded; open_cases at_least 1\n" in shown
     assert "Detained" in found["definition"]["absent"]
 
 

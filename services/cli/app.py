@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from errno import EPIPE
 from importlib import import_module
+from importlib.metadata import version as release
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NoReturn
 
@@ -33,7 +34,6 @@ COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "lag", "rul
 
 app = typer.Typer(
     name="casetrail",
-    help="Keeps the case status of public officials: facts in, statuses, an audit trail and alerts out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,6 +42,16 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def casetrail(
+    version: Annotated[bool, typer.Option("--version", help="Print the release and exit.")] = False,
+) -> None:
+    """Keeps the case status of public officials: facts in, statuses, an audit trail and alerts out."""
+    if version:
+        print(f"casetrail {release('casetrail')}")
+        raise typer.Exit
 
 
 def main() -> NoReturn:

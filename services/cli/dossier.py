@@ -147,6 +147,9 @@ def _value(field: str, value: Any, told: Story) -> str:  # noqa: ANN401 - any JS
         return charges_words(value)
     if field == "fact_id":
         return fact_words(told, value)
+    if field == "by":
+        person = f"[{value['subject_id']}]" if "subject_id" in value else ""
+        return safe(f"{value.get('name', '')} {person}".strip())
     return _change(value)
 
 

@@ -160,7 +160,9 @@ def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: boo
 
 def _unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
     when = " at that instant" if moment.known_at else ""
-    meant = ", ".join(safe(other) for other in near(conn, subject_id) if other != subject_id)
+    others = near(conn, subject_id)
+    # Whoever is known now was not mistyped.
+    meant = ", ".join(map(safe, others)) if subject_id not in others else ""
     say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (known and near: {meant})" if meant else ""))
 
 

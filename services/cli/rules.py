@@ -125,6 +125,8 @@ def _pattern(rule: Rule) -> str:
 def _worded(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     if name in {"for", "settle", "within"}:
         return _long(timedelta(seconds=value))
+    if isinstance(value, dict):
+        return "; ".join(f"{inner} {_worded(inner, each)}" for inner, each in value.items())
     return safe(", ".join(value) if isinstance(value, list) else value)
 
 
