@@ -60,14 +60,6 @@ class OddName(str):
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A migrated database, once of each kind."""
-    made = migrated(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Engine]:
     """A migrated database, where its kind does not matter."""
     made = migrated(sqlite_url)

@@ -1,7 +1,5 @@
 """What goes wrong while rows are stored comes as SQLAlchemy's errors, whichever way the rows go to the database."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -13,15 +11,6 @@ from projections.tables import partitions
 from services.migrate import migrate
 
 ROW = tuple(vars(Progress("two", 0)).values())
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """An empty, migrated database."""
-    made = open_database(database_url)
-    migrate(made)
-    yield made
-    made.dispose()
 
 
 def test_a_row_that_is_there_already_is_an_integrity_error(engine: Engine) -> None:
