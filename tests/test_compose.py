@@ -4,18 +4,23 @@ The files for containers say what they should; no container engine is needed to 
 What only an engine can show, that the images start and reach each other, is not tested here.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.kafka import SCRIPT
+from services.settings import Settings, variable
+from tests.commands import COMMAND, environment, start
+from tests.kafka import SCRIPT, free_port
 from tests.test_packaging import build, contents, wanted
+from tests.test_run import wait_until
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -116,6 +121,60 @@ def test_the_broker_is_of_the_version_that_the_tests_run() -> None:
 
     assert tested
     assert services()["kafka"]["image"] == f"apache/kafka:{tested[1]}"
+
+
+def test_every_setting_is_one_of_the_programs() -> None:
+    """A variable that nobody reads would be a wish that nobody hears."""
+    given = {name for options in services().values() for name in options.get("environment", {})}
+
+    assert {name for name in given if name.startswith("CASETRAIL_")} <= {
+        variable(name) for name in Settings.model_fields
+    }
+
+
+@pytest.mark.slow
+def test_its_commands_do_what_they_should(
+    kafka_server: str, kafka_topics: Callable[..., str], postgres_url: str, tmp_path: Path
+) -> None:
+    """The same words with the same variables, as processes beside a real broker and database instead of containers."""
+    found, port = services(), str(free_port())
+    topic, alerts = (f"{kafka_topics(partitions=1)}.{each}" for each in ("facts", "alerts"))
+    there = {
+        "CASETRAIL_DATABASE_URL": postgres_url,
+        "CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": kafka_server,
+        "CASETRAIL_METRICS_PORT": port,
+    }
+    ours = {"CASETRAIL_KAFKA_TOPIC": topic, "CASETRAIL_KAFKA_ALERTS_TOPIC": alerts, "CASETRAIL_KAFKA_GROUP": topic}
+    path = {"PATH": f"{programs(tmp_path)}:{os.environ['PATH']}"}
+
+    def variables(service: str) -> dict[str, str]:
+        given = found[service]["environment"]
+        assert there.keys() <= given.keys()
+        return {**given, **there, **ours, **path}
+
+    setup = subprocess.run(
+        [*found["setup"]["entrypoint"], *found["setup"]["command"]], env=environment(tmp_path, variables("setup")),
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert setup.returncode == 0, setup.stderr
+    for service in ("projector", "service"):
+        check = [word.replace("9464", port) for word in found[service]["healthcheck"]["test"][1:]]
+        env = variables(service)
+        with start(" ".join(found[service]["command"]), tmp_path, env) as running:
+            wait_until(lambda check=check, env=env: subprocess.run(check, env=env, capture_output=True).returncode == 0)  # type: ignore[misc] # noqa: PLW1510
+            running.process.terminate()
+            code, _, said = running.end()
+        assert code == 0, said
+
+
+def programs(folder: Path) -> Path:
+    """A folder with the programs of the image: casetrail, and the python that it runs on."""
+    here = folder / "bin"
+    here.mkdir()
+    for name, command in {"casetrail": COMMAND, "python": (sys.executable,)}.items():
+        (here / name).write_text(f'#!/bin/sh\nexec {" ".join(command)} "$@"\n')
+        (here / name).chmod(0o755)
+    return here
 
 
 @pytest.mark.slow
