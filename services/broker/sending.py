@@ -147,7 +147,8 @@ def _told(row: Outgoing, chosen: Settings) -> dict[str, Any]:
 
 
 def _forwarded(row: Outgoing, chosen: Settings) -> dict[str, Any]:
-    headers = kafka_headers(row.headers)
+    # kafka-python writes no header without a value, so that an empty one stands for it.
+    headers = [(name, value or b"") for name, value in kafka_headers(row.headers)]
     return {
         "topic": chosen.kafka_topic,
         "partition": row.target,
