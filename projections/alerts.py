@@ -96,6 +96,7 @@ class Casefile:
         self._status: Status | None = None
         # By rule, the anchors of which facts at the end can change anything; a rule not asked yet is left out.
         self._pending: dict[str, list[Fact]] = {}
+        self._spoken_of: str | None = None
 
     @property
     def status(self) -> Status:
@@ -195,11 +196,18 @@ class Casefile:
                 if fact.type in rule.on and rule.id in self._pending:
                     self._pending[rule.id].append(fact)
 
+    @property
+    def _name(self) -> str:
+        name, _ = self.status.described.get("name", (self.subject_id, ""))
+        return name
+
     def _rules_touched(self, fact: Fact, come: list[Fact]) -> Iterable[Rule]:
         if come or fact.type in ABOUT_FACTS:
             return self.rulebook.rules
         if fact.type == "SubjectDescribed":
             # The name stands in the sentence of the alert.
+            if self._name == self._spoken_of:
+                return ()
             speaking = {rule for rule, _ in self.alerts}
             for rule_id in speaking:
                 self._pending.pop(rule_id, None)
@@ -210,6 +218,7 @@ class Casefile:
         if not self.alerts and not self.status.before:
             # No fact from which any rule starts.
             return
+        self._spoken_of = self._name
         for rule in rules:
             pending = self._pending.get(rule.id)
             evaluation = evaluate(rule, self.history, self.status, trigger.at, pending)
@@ -299,9 +308,8 @@ class Casefile:
         return ("rule_changed" if self.rules_since == trigger.at else "deadline", None)
 
     def _sentence(self, rule: Rule, finding: Finding) -> str:
-        name, _ = self.status.described.get("name", (self.subject_id, ""))
         then = finding.completing[0] if finding.completing else None
-        return explain_text(rule, name, self.subject_id, finding.anchor, then)
+        return explain_text(rule, self._name, self.subject_id, finding.anchor, then)
 
     def _change(self, key: tuple[str, str], alert: Alert, trigger: Trigger, cause: str, fact_id: str | None) -> None:
         changed = alert._replace(changes=alert.changes + 1, changed_at=trigger.at)

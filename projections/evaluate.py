@@ -111,7 +111,7 @@ def _silence(
         opens = _after(deadline, rule.settle)
         value: Value = "void"
         if not excepted(rule.unless, status.before[anchor.id]):
-            value = _followed(anchor, deadline, history.ending_after(anchor.occurred.earliest, rule.absent))
+            value = _followed(anchor, deadline, history.ending(anchor.occurred.earliest, None, rule.absent))
         final = value == "void"
         if undated:
             value = "void"
@@ -142,13 +142,14 @@ def _followed(anchor: Fact, deadline: datetime, follows: Iterator[Fact]) -> Valu
 def _sequence(rule: Followed, anchor: Fact, history: History, status: Status) -> Finding:
     if excepted(rule.unless, status.before[anchor.id]):
         return Finding(anchor, "void", None, final=True)
-    certain, earliest = rule.certainty == "certain", anchor.occurred.earliest
-    completes = _certain if certain else _possible
-    follows = history.ending_after(earliest, rule.then)
+    completes, earliest, until, final = _possible, anchor.occurred.earliest, None, False
+    if rule.certainty == "certain":
+        completes, until = _certain, _after(earliest, rule.within)
+        # What comes at the end ends no earlier than the last there is.
+        final = earliest is None or history.world[-1].order[0] > until
+    follows = history.ending(earliest, until, rule.then)
     completing = [f for f in follows if f is not anchor and completes(anchor, f, rule.within)]
     completing.sort(key=world_order)
-    # What comes at the end ends no earlier than the last there is.
-    final = certain and (earliest is None or history.world[-1].order[0] - earliest > rule.within)
     return Finding(anchor, "standing" if completing else "void", None, tuple(completing), final)
 
 

@@ -86,16 +86,22 @@ class History:
         """Return the facts of *types* that count, in world order."""
         return _merged([self._by_type[each] for each in types if each in self._by_type])
 
-    def ending_after(self, instant: datetime | None, types: Collection[str]) -> Iterator[Fact]:
+    def ending(self, after: datetime | None, until: datetime | None, types: Collection[str]) -> Iterator[Fact]:
         """
-        Yield the facts of *types* that count and can have happened after *instant*; None: all of them.
+        Yield the facts of *types* that count and end after the one instant and no later than the other.
 
         Those of one type in world order, since what ends the search is often found among the first.
+
+        Args:
+            after: None: however early.
+            until: None: however late.
+            types: of these types.
         """
         for each in types:
             if facts := self._by_type.get(each):
-                start = 0 if instant is None else bisect_right(facts, instant, key=_end)
-                yield from islice(facts, start, None)
+                start = 0 if after is None else bisect_right(facts, after, key=_end)
+                stop = None if until is None else bisect_right(facts, until, key=_end)
+                yield from islice(facts, start, stop)
 
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.embedded import last_to_first, tenths
+from benchmarks.process import last_to_first, tenths
 from tests.commands import SECONDS
 
 ROOT = Path(__file__).parent.parent
