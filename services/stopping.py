@@ -1,5 +1,6 @@
 """How a command that runs for long is asked to end: once, politely; the second signal ends it as it stands."""
 
+import _thread
 import signal
 import threading
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def stopping() -> Iterator[Stop]:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         stop.by = signal.Signals(number)
-        stop.set()
+        # Not here: what the signal interrupts may be a wait that holds the very lock that this needs.
+        _thread.start_new_thread(stop.set, ())
 
     before = {each: signal.signal(each, ask) for each in _SIGNALS}
     try:

@@ -299,7 +299,7 @@ def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
     known(tmp_path, SILENT, passed="2022-10-01")
     with start("alerts --follow", tmp_path) as followed:
         began = followed.stderr.readline().decode()
-        acknowledge(tmp_path)
+        assert 0 == acknowledge(tmp_path).returncode
         first = json.loads(followed.stdout.readline())
         followed.process.send_signal(signal.SIGINT)
         code, _, errors = followed.end()
