@@ -1,0 +1,168 @@
+"""The program under test: projectors and notifiers as processes of their own, and what is done to them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = (sys.executable, "-m", "services.cli")
+END_SECONDS = 60
+
+
+class Member(NamedTuple):
+    """A process of the program: its name, which its sessions in the database bear, and where its log is."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+
+class Fleet:
+    """
+    So many processes of one kind.
+
+    Attributes:
+        running: those that run, in the order of their start.
+        frozen: those of them that are stopped by SIGSTOP.
+        failed: what ended by itself, which none may: its name and its exit code.
+    """
+
+    def __init__(self, part: str, folder: Path, env: Mapping[str, str], database_url: str) -> None:
+        """
+        Take the place of ``casetrail run *part*``.
+
+        Args:
+            part: projector or notifier.
+            folder: where their logs go.
+            env: their settings.
+            database_url: where they find the database.
+        """
+        self.running: list[Member] = []
+        self.frozen: list[Member] = []
+        self.failed: list[str] = []
+        self._part = part
+        self._folder = folder
+        self._env = dict(env)
+        self._url = database_url
+        self._started = 0
+
+    def scale(self, count: int) -> None:
+        """Start or end, politely, as many as are too few or too many; those that are frozen are spared."""
+        while len(self.running) < count:
+            self.start()
+        leaving = [each for each in self.running if each not in self.frozen][: len(self.running) - count]
+        for member in leaving:
+            self._end(member)
+
+    def start(self) -> None:
+        """Start one more."""
+        self._started += 1
+        name = f"{self._part}-{self._started}"
+        env = environment(self._env | {"CASETRAIL_DATABASE_URL": f"{self._url}?application_name={name}"})
+        log = self._folder / f"{name}.log"
+        words = ["setpriv", "--pdeathsig", "KILL", *COMMAND, "run", self._part]
+        with log.open("wb") as output:
+            process = subprocess.Popen(words, cwd=self._folder, env=env, stdout=output, stderr=output)  # noqa: S603 - our own
+        self.running.append(Member(name, process, log))
+
+    def kill(self, pick: int) -> str | None:
+        """End one at once (SIGKILL) and start another; return its name, None if all are frozen."""
+        member = self._picked(pick)
+        if member is None:
+            return None
+        if self._check(member):
+            member.process.kill()
+            member.process.wait()
+            self.running.remove(member)
+            self.start()
+        return member.name
+
+    def freeze(self, pick: int, busy: Collection[str]) -> Member | None:
+        """Stop one (SIGSTOP), of the *busy* if there are any, and return it; None if all are."""
+        member = self._picked(pick, busy)
+        if member is not None:
+            member.process.send_signal(signal.SIGSTOP)
+            self.frozen.append(member)
+        return member
+
+    def resume(self, member: Member) -> None:
+        """Let one that was frozen go on."""
+        member.process.send_signal(signal.SIGCONT)
+        self.frozen.remove(member)
+
+    def end(self) -> None:
+        """End all of them, politely."""
+        for member in [*self.frozen]:
+            self.resume(member)
+        self.check()
+        for member in self.running:
+            member.process.terminate()
+        for member in [*self.running]:
+            self._wait(member)
+
+    def abandon(self) -> None:
+        """Kill what runs still."""
+        for member in self.running:
+            member.process.kill()
+            member.process.wait()
+        self.running.clear()
+
+    def check(self) -> None:
+        """Note which have ended by themselves; others take their place."""
+        for member in [*self.running]:
+            self._check(member)
+
+    def _end(self, member: Member) -> None:
+        if self._check(member):
+            member.process.terminate()
+            self._wait(member)
+
+    def _wait(self, member: Member) -> None:
+        try:
+            code = member.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            member.process.kill()
+            code = member.process.wait()
+        self.running.remove(member)
+        # One that has not begun yet knows no better than to be ended by the signal.
+        if code and (code != -signal.SIGTERM or member.log.stat().st_size):
+            self.failed.append(f"{member.name} was asked to end and ended with {code}: {tail(member.log)}")
+
+    def _check(self, member: Member) -> bool:
+        """Return whether *member* runs still; if not, note it and start another."""
+        code = member.process.poll()
+        if code is None:
+            return True
+        self.failed.append(f"{member.name} ended by itself with {code}: {tail(member.log)}")
+        self.running.remove(member)
+        self.start()
+        return False
+
+    def _picked(self, pick: int, names: Collection[str] = ()) -> Member | None:
+        awake = [member for member in self.running if member not in self.frozen]
+        awake = [member for member in awake if member.name in names] or awake
+        return awake[pick % len(awake)] if awake else None
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process: none of CASETRAIL_* but *ours*."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
+    return inherited | {"PYTHONPATH": str(ROOT)} | dict(ours)
+
+
+def casetrail(
+    words: list[str], folder: Path, env: Mapping[str, str], stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run ``casetrail`` with *words* to its end."""
+    return subprocess.run(  # noqa: S603 - our own
+        [*COMMAND, *words], cwd=folder, env=environment(env), input=stdin, capture_output=True, check=False
+    )
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of *log*."""
+    return log.read_text(encoding="utf-8", errors="replace")[-1500:]

@@ -1,0 +1,354 @@
+"""One run: a broker, a cluster, projectors and notifiers under load, and a schedule of what goes wrong."""
+
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.kafka import Broker
+from tests.postgres import Cluster, binaries, private_cluster
+
+from . import truth, verify
+from .feed import Feed
+from .fleet import Fleet, Member, casetrail
+from .proxy import Proxy
+from .schedule import SESSION_SECONDS, Fault, draw
+
+PARTITIONS = 8
+NOTIFIERS = 2
+TOPIC, ALERTS = "casetrail.events.v1", "casetrail.alerts.v1"
+DRAIN_SECONDS = 300
+TAKEN_SECONDS = 20
+"""How much longer than drawn a projector stays frozen, if nobody has taken its partitions by then."""
+
+# The rest lets a broker that was killed be back sooner: fewer files to look through, less waiting for its own ghost.
+BROKER = """
+group.min.session.timeout.ms=1000
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+"""
+QUIET = """
+    SELECT coalesce(bool_and(watermark > (SELECT max(recorded) FROM ledger)), false) FROM partitions
+"""
+UNSENT = """
+    SELECT coalesce(sum(notices - coalesce(sent, 0)), 0) FROM partitions
+    LEFT JOIN relays ON relays.partition = partitions.partition
+"""
+
+Tell = Callable[[str], None]
+
+
+class Done(NamedTuple):
+    """
+    How a run ended.
+
+    Attributes:
+        seed: of schedule and facts.
+        schedule: what went wrong, when, and whom it met.
+        findings: what is not as it must be; none if all held.
+        figures: by name.
+    """
+
+    seed: int
+    schedule: list[str]
+    findings: list[str]
+    figures: dict[str, Any]
+
+
+class Frozen(NamedTuple):
+    """A process that was frozen, the epochs of its partitions then, and those that were another's before it went on."""
+
+    who: str
+    held: dict[int, int]
+    taken: set[int]
+
+
+def run(seed: int, facts: int, seconds: float, tell: Tell) -> Done:
+    """Have one run of about so many *seconds*, and what it takes to start, to drain and to compare."""
+    with tempfile.TemporaryDirectory(prefix="casetrail-faults-") as home, ExitStack() as stack:
+        folder = Path(home)
+        programs = binaries()
+        assert programs, "PostgreSQL is installed"
+        cluster = stack.enter_context(private_cluster(programs))
+        broker = stack.enter_context(_broker(folder))
+        site = Site(folder, broker, cluster, stack)
+        tell(f"seed {seed}: {facts} facts, {seconds:.0f} s")
+        return Storm(site, seed, facts, seconds, tell).rage()
+
+
+class Site:
+    """Where the program runs: its settings, its database with notes of who wrote, and the processes."""
+
+    def __init__(self, folder: Path, broker: Broker, cluster: Cluster, stack: ExitStack) -> None:
+        self.folder = folder
+        self.broker = broker
+        self.cluster = cluster
+        self.proxy = Proxy(cluster.port)
+        stack.callback(self.proxy.close)
+        self.env = {
+            "CASETRAIL_LOG": "kafka",
+            "CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": broker.address,
+            "CASETRAIL_KAFKA_PARTITIONS": str(PARTITIONS),
+            "CASETRAIL_KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+            "CASETRAIL_STALL_SECONDS": "10",
+            "CASETRAIL_LOG_FORMAT": "json",
+            "CASETRAIL_DATABASE_URL": cluster.url,
+        }
+        for words in ("init", "topics create"):
+            done = casetrail(words.split(), folder, self.env)
+            if done.returncode:
+                raise RuntimeError(f"casetrail {words}: {done.stderr.decode()}")
+        with self.database() as conn:
+            conn.execute(verify.TRIGGER)
+        through = cluster.url.replace(f":{cluster.port}/", f":{self.proxy.port}/")
+        self.projectors = Fleet("projector", folder, self.env, through)
+        self.notifiers = Fleet("notifier", folder, self.env, through)
+        for fleet in (self.projectors, self.notifiers):
+            stack.callback(fleet.abandon)
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open the database past the proxy."""
+        with psycopg.connect(self.cluster.url.replace("+psycopg", ""), autocommit=True) as conn:
+            yield conn
+
+
+class Storm:
+    """One schedule on its way."""
+
+    def __init__(self, site: Site, seed: int, facts: int, seconds: float, tell: Tell) -> None:
+        self.site = site
+        self.seed = seed
+        self.faults = draw(seed, seconds)
+        self.feed = Feed(seed, facts, PARTITIONS)
+        self.seconds = seconds
+        self.frozen: list[Frozen] = []
+        self.happened: list[str] = []
+        self._tell = tell
+        self._due: list[tuple[float, int, Callable[[], str]]] = []
+        self._number = count()
+        self._started = time.monotonic()
+        # A server ends with the thread that started it, so one thread starts them all; the schedule goes on meanwhile.
+        self._starter = ThreadPoolExecutor(1)
+        self._starting: dict[str, Future[None]] = {}
+
+    def rage(self) -> Done:
+        """Let all happen that is to, wait until all is quiet, and compare."""
+        site = self.site
+        site.notifiers.scale(NOTIFIERS)
+        site.projectors.scale(self.faults[0].times)
+        findings = [] if self._wait_for(self._taken_up) else ["not every partition was taken up"]
+        self._started = time.monotonic()
+        self.feed.start(site.broker.address, TOPIC, site.folder, site.env, self.seconds * 0.95)
+        for fault in self.faults:
+            self._later(fault.at, partial(self._strike, fault))
+        while self._due:
+            at, _, act = heappop(self._due)
+            time.sleep(max(0.0, self._started + at - time.monotonic()))
+            if done := act():
+                self._note(done)
+        for starting in self._starting.values():
+            starting.result()
+        findings += [] if self.feed.join(DRAIN_SECONDS) else ["not everything could be published"]
+        self._note("all is published")
+        published = time.monotonic()
+        findings += [] if self._wait_for(self._drained) else ["not everything was projected and sent in time"]
+        drain_seconds = time.monotonic() - published
+        self._note("all is quiet")
+        for fleet in (site.projectors, site.notifiers):
+            fleet.end()
+            findings += fleet.failed
+        return self._compared([*findings, *self.feed.findings], drain_seconds)
+
+    def _strike(self, fault: Fault) -> str:  # noqa: PLR0911 - one way for each kind
+        site = self.site
+        match fault.kind:
+            case "scale":
+                site.projectors.scale(fault.times)
+                return f"{fault}"
+            case "kill_projector":
+                return f"{fault}: {site.projectors.kill(fault.pick)}"
+            case "kill_notifier":
+                return f"{fault}: {site.notifiers.kill(fault.pick)}"
+            case "freeze_projector" | "freeze_notifier":
+                return self._freeze(fault, site.projectors if "projector" in fault.kind else site.notifiers)
+            case "restart_broker":
+                return self._restart(fault, "broker", site.broker.kill, site.broker.start)
+            case "restart_postgres":
+                return self._restart(fault, "postgres", site.cluster.crash, site.cluster.start)
+            case "freeze_broker":
+                site.broker.freeze()
+                self._later(self._now() + fault.seconds, self._thaw)
+                return f"{fault}"
+            case "end_sessions":
+                return self._end_sessions(fault)
+            case "cut_commits":
+                site.proxy.cut(fault.moments)  # type: ignore[arg-type] # drawn from those that there are
+                return f"{fault}"
+        raise AssertionError(fault)
+
+    def _later(self, at: float, act: Callable[[], str]) -> None:
+        heappush(self._due, (at, next(self._number), act))
+
+    def _now(self) -> float:
+        return time.monotonic() - self._started
+
+    def _note(self, what: str) -> None:
+        line = f"{self._now():6.1f} s  {what.strip()}"
+        self.happened.append(line)
+        self._tell(line)
+
+    def _freeze(self, fault: Fault, fleet: Fleet) -> str:
+        epochs = self._epochs()
+        member = fleet.freeze(fault.pick, {who for who, _ in epochs.values()})
+        if member is None:
+            return f"{fault}: nobody is awake"
+        held = {partition: epoch for partition, (who, epoch) in epochs.items() if who == member.name}
+        now = self._now()
+        self._later(now + fault.seconds, lambda: self._resume(fleet, member, held, now + fault.seconds + TAKEN_SECONDS))
+        return f"{fault}: {member.name}, which held {sorted(held)}"
+
+    def _resume(self, fleet: Fleet, member: Member, held: dict[int, int], latest: float) -> str:
+        epochs = self._epochs()
+        taken = {partition for partition, epoch in held.items() if epochs.get(partition, ("", 0))[1] > epoch}
+        if len(taken) < len(held) and self._now() < latest:
+            self._later(self._now() + 0.5, lambda: self._resume(fleet, member, held, latest))
+            return ""
+        self.frozen.append(Frozen(member.name, held, taken))
+        fleet.resume(member)
+        return f"resumed: {member.name}; others had taken {sorted(taken)}"
+
+    def _restart(self, fault: Fault, name: str, end: Callable[[], None], start: Callable[[], None]) -> str:
+        if name in self._starting and not self._starting[name].done():
+            return f"{fault}: it is down already"
+        end()
+
+        def again() -> None:
+            time.sleep(fault.seconds)
+            start()
+
+        self._starting[name] = self._starter.submit(again)
+        self._later(self._now() + 0.5, lambda: self._started_again(name))
+        return f"{fault}"
+
+    def _started_again(self, name: str) -> str:
+        if self._starting[name].done():
+            return f"started again: {name}"
+        self._later(self._now() + 0.5, lambda: self._started_again(name))
+        return ""
+
+    def _thaw(self) -> str:
+        self.site.broker.thaw()
+        return "thawed: broker"
+
+    def _end_sessions(self, fault: Fault) -> str:
+        """End the projectors' connections again and again, at whatever they are; later, if the database is away."""
+        ended = 0
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'projector-%'"
+        try:
+            with self.site.database() as conn:
+                for _ in range(fault.times):
+                    ended += len(conn.execute(query).fetchall())
+                    time.sleep(fault.seconds)
+        except psycopg.OperationalError:
+            self._later(self._now() + 1, lambda: self._end_sessions(fault))
+            return ""
+        return f"{fault}: {ended} ended"
+
+    def _epochs(self) -> dict[int, tuple[str, int]]:
+        """Return who wrote last in each partition, and in which epoch; nothing where the database is away."""
+        latest = "SELECT DISTINCT ON (partition) partition, who, epoch FROM faults.writes ORDER BY partition, n DESC"
+        with suppress(psycopg.OperationalError), self.site.database() as conn:
+            return {partition: (who, epoch) for partition, who, epoch in conn.execute(latest).fetchall()}
+        return {}
+
+    def _wait_for(self, true: Callable[[psycopg.Connection[Any]], bool]) -> bool:
+        """Wait until it is *true* in the database; return whether it is in the end."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < deadline:
+            self.site.projectors.check()
+            with suppress(psycopg.OperationalError), self.site.database() as conn:
+                if true(conn):
+                    return True
+            time.sleep(0.5)
+        return False
+
+    def _taken_up(self, conn: psycopg.Connection[Any]) -> bool:
+        epochs = [epoch for (epoch,) in conn.execute("SELECT epoch FROM partitions").fetchall()]
+        return len(epochs) == PARTITIONS and all(epochs)
+
+    def _drained(self, conn: psycopg.Connection[Any]) -> bool:
+        """Whether all is projected and sent, and time has passed since."""
+        # The ends first: a record that is forwarded later moves them, and leaves something unsent before.
+        ends = truth.ends(self.site.broker.address, TOPIC)
+        positions = dict(conn.execute("SELECT partition, position FROM partitions").fetchall())
+        (unsent,), (quiet,) = (conn.execute(query).fetchall()[0] for query in (UNSENT, QUIET))
+        return bool(positions == ends and unsent == 0 and quiet)
+
+    def _compared(self, findings: list[str], drain_seconds: float) -> Done:
+        site = self.site
+        came = truth.read(site.broker.address, TOPIC)
+        told = truth.read(site.broker.address, ALERTS)
+        with site.database() as conn:
+            made = verify.writes(conn)
+            findings += verify.records(conn, came, TOPIC, PARTITIONS)
+            findings += verify.facts(conn, came, self.feed.ids, self.feed.acknowledged)
+            findings += verify.notices(conn, told)
+            findings += verify.fenced(made)
+            findings += verify.commands(conn, site.folder, site.env)
+            outcomes = dict(conn.execute("SELECT outcome, count(*) FROM ledger GROUP BY 1").fetchall())
+            (alerts,) = conn.execute("SELECT count(*) FROM alerts").fetchall()[0]
+        figures = {
+            "records": len(came),
+            **{name: outcomes.get(name, 0) for name in verify.OUTCOMES},
+            "facts": len(self.feed.ids),
+            "alerts": alerts,
+            "notices": len({record.event["id"] for record in told}),
+            "notices_sent_again": len(told) - len({record.event["id"] for record in told}),
+            "published": self.feed.published,
+            "writes": len(made),
+            "epochs": sum({write.partition: write.epoch for write in made}.values()),
+            "cuts": dict(site.proxy.cuts),
+            "frozen_projectors": len([each for each in self.frozen if each.who.startswith("projector")]),
+            "partitions_taken_from_frozen": sum(len(each.taken) for each in self.frozen),
+            "logged": _logged(site.folder),
+            "drain_seconds": round(drain_seconds, 1),
+        }
+        return Done(self.seed, self.happened, findings, figures)
+
+
+@contextmanager
+def _broker(folder: Path) -> Iterator[Broker]:
+    home = folder / "kafka"
+    home.mkdir()
+    (home / "server.properties").write_text(BROKER, encoding="utf-8")
+    broker = Broker(home)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+def _logged(folder: Path) -> dict[str, int]:
+    """Return how often the processes logged what, but for what is no trouble."""
+    events: Counter[str] = Counter()
+    for log in folder.glob("*.log"):
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                if entry["level"] in {"warning", "error"}:
+                    events[str(entry["event"])[:60]] += 1
+    return dict(events.most_common(20))
