@@ -8,7 +8,7 @@ Binding 1.0, section 3.
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Never
 
 from pydantic_core import from_json, to_json
 
@@ -21,6 +21,8 @@ PREFIX: Final = "ce_"
 CONTENT_TYPE: Final = "content-type"
 DATA_TYPE: Final = "application/json"
 EVENT_TYPE: Final = "application/cloudevents+json"
+
+_NOT_HEADERS: Final = frozenset({"data", "datacontenttype"})
 
 
 def to_binary(event: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
@@ -68,14 +70,14 @@ def to_json_form(headers: Headers, value: bytes) -> bytes:
         what = f"broken JSON: {problem}"
         raise Unreadable(what, "one JSON object", "value", code="not_json") from None
     attributes["datacontenttype"] = content_type or DATA_TYPE
-    head = json.dumps(attributes, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return b"".join((head[:-1], b',"data":', value, b"}"))
+    return b"".join((to_json(attributes)[:-1], b',"data":', value, b"}"))
 
 
 def _content_type(headers: Headers) -> str:
     for name, text in headers:
         if name.lower() == CONTENT_TYPE:
-            return _readable(name, text).partition(";")[0].strip().lower()
+            readable = text if isinstance(text, str) else _refuse(name, text)
+            return readable.partition(";")[0].strip().lower()
     return ""
 
 
@@ -84,18 +86,16 @@ def _attributes(headers: Headers) -> dict[str, str]:
     for name, text in headers:
         if name.startswith(PREFIX):
             attribute = name[len(PREFIX) :]
-            if attribute in {*attributes, "data", "datacontenttype"}:
+            if attribute in attributes or attribute in _NOT_HEADERS:
                 what = "the header stands twice" if attribute in attributes else "the header is not of binary mode"
                 raise Unreadable(what, "each attribute once, the data in the value", name)
-            attributes[attribute] = _readable(name, text)
+            attributes[attribute] = text if isinstance(text, str) else _refuse(name, text)
     return attributes
 
 
-def _readable(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        what = "the header has no value" if value is None else "the header is not text"
-        raise Unreadable(what, "UTF-8 without NUL", name, code="not_utf8")
-    return value
+def _refuse(name: str, value: object) -> Never:
+    what = "the header has no value" if value is None else "the header is not text"
+    raise Unreadable(what, "UTF-8 without NUL", name, code="not_utf8")
 
 
 def _text(value: object) -> str:

@@ -30,7 +30,15 @@ def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[Any]]
     ``[name, {"base64": "..."}]``, a header without a value as ``[name, null]``. A name with a NUL in it is spelled with
     an escape and kept beside: ``[name, {"name": "base64", "base64": ... or null}]``.
     """
-    return [_kept(name, value) for name, value in headers]
+    headers = list(headers)
+    try:
+        kept: list[list[Any]] = [[name, value.decode()] for name, value in headers]  # type: ignore[union-attr]
+    except (AttributeError, UnicodeDecodeError):
+        return [_kept(name, value) for name, value in headers]
+    # Nearly all are like that, and looking at each of them on its own takes five times as long.
+    if "\0" in "".join([text for pair in kept for text in pair]):
+        return [_kept(name, value) for name, value in headers]
+    return kept
 
 
 def kafka_headers(kept: Sequence[Sequence[Any]] | None) -> list[tuple[str, bytes]]:
