@@ -54,8 +54,8 @@ def servers(folder: Path) -> Iterator[Servers]:
     with ExitStack() as stack:
         found, pids = {}, []
         for script, env in (
-            ("kafka", {"KAFKA_DATA": str(folder / "kafka"), "KAFKA_PORT": str(_free_port())}),
-            ("postgres", {"PG_HOME": str(folder / "postgres"), "PG_PORT": str(_free_port())}),
+            ("kafka", {"KAFKA_DATA": str(folder / "kafka"), "KAFKA_PORT": str(free_port())}),
+            ("postgres", {"PG_HOME": str(folder / "postgres"), "PG_PORT": str(free_port())}),
         ):
             pid, (name, address) = stack.enter_context(_running(script, env, folder))
             found[name] = address
@@ -68,26 +68,8 @@ def conninfo(database_url: str) -> str:
     return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-@contextmanager
-def _running(script: str, env: Mapping[str, str], folder: Path) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Run scripts/*script*; give its process and the setting that it prints once it is ready."""
-    log = folder / f"{script}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own script
-            [ROOT / "scripts" / script], env=os.environ | env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        yield process.pid, _ready(log, process)
-    finally:
-        process.send_signal(signal.SIGINT if script == "postgres" else signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _ready(log: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
+def ready(log: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
+    """Wait until a script says in *log* that what it runs is ready; return the name and the value of its setting."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         for line in log.read_text(errors="replace").splitlines():
@@ -99,12 +81,31 @@ def _ready(log: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
     sys.exit(f"not started:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port where nobody listens, on it or on the next."""
     while True:
         port = secrets.choice(PORTS)
         if all(_is_free(each) for each in (port, port + 1)):
             return port
+
+
+@contextmanager
+def _running(script: str, env: Mapping[str, str], folder: Path) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Run scripts/*script*; give its process and the setting that it prints once it is ready."""
+    log = folder / f"{script}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own script
+            [ROOT / "scripts" / script], env=os.environ | env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process.pid, ready(log, process)
+    finally:
+        process.send_signal(signal.SIGINT if script == "postgres" else signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _is_free(port: int) -> bool:

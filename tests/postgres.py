@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +16,6 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
-
-from tests.kafka import free_port
 
 START_SECONDS = 90
 STOP_SECONDS = 10
@@ -32,83 +31,6 @@ def binaries() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-class Cluster:
-    """
-    A private cluster in a folder, on a port of its own, that its owner starts, crashes and starts again.
-
-    Attributes:
-        url: the address of its database ``postgres``.
-    """
-
-    def __init__(self, programs: Path, home: Path) -> None:
-        """
-        Make one of *programs* in the empty folder *home*, which the caller keeps. Nothing runs before `start`.
-
-        Raises:
-            RuntimeError: if it cannot be made; with the end of its log.
-        """
-        self._programs = programs
-        self._home = home
-        self._owner = _owner()
-        self._port = free_port()
-        self._server: subprocess.Popen[bytes] | None = None
-        self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/postgres"
-        if self._owner is not None:
-            shutil.chown(home, self._owner.pw_uid, self._owner.pw_gid)
-        _initialise(programs, home, self._owner)
-
-    @property
-    def port(self) -> int:
-        """Where it listens, on 127.0.0.1."""
-        return self._port
-
-    def start(self) -> None:
-        """
-        Start it on the data that it had and wait until it answers.
-
-        Raises:
-            RuntimeError: if it does not within 30 seconds; with the end of its log.
-        """
-        settings = [word for setting in (*SETTINGS, f"port={self._port}") for word in ("-c", setting)]
-        command: list[str | Path] = [self._programs / "postgres", "-D", self._home / "data", *settings]
-        self._server = _start(command, self._home, self._owner)
-        _wait_until_it_answers(self._server, self.url, self._home)
-
-    def stop(self) -> None:
-        """Have it end its connections and shut down (SIGINT)."""
-        self._end(signal.SIGINT)
-
-    def crash(self) -> None:
-        """Have it drop everything, as `pg_ctl stop -m immediate` does (SIGQUIT): the next start has to recover."""
-        self._end(signal.SIGQUIT)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._server is None:
-            return
-        self._server.send_signal(how)
-        try:
-            self._server.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-        self._server = None
-
-
-@contextmanager
-def private_cluster(programs: Path) -> Iterator[Cluster]:
-    """Run a cluster of one's own while the block runs; it is removed afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="casetrail-postgres-"))
-    try:
-        made = Cluster(programs, home)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.stop()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
 @contextmanager
 def cluster(programs: Path) -> Iterator[str]:
     """
@@ -117,10 +39,18 @@ def cluster(programs: Path) -> Iterator[str]:
     Stopped by its own process id and removed afterwards.
 
     Raises:
-        RuntimeError: if it cannot be made, or does not answer within 30 seconds; with the end of the server's log.
+        RuntimeError: if it cannot be made, or does not answer within 90 seconds; with the end of the server's log.
     """
-    with private_cluster(programs) as made:
-        yield made.url
+    owner = _owner()
+    home = Path(tempfile.mkdtemp(prefix="casetrail-postgres-"))
+    try:
+        if owner is not None:
+            shutil.chown(home, owner.pw_uid, owner.pw_gid)
+        _initialise(programs, home, owner)
+        with _serving(programs, home, owner) as url:
+            yield url
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
@@ -175,6 +105,24 @@ def _initialise(programs: Path, home: Path, owner: pwd.struct_passwd | None) -> 
         raise RuntimeError(f"initdb failed:\n{_log(home)}")
 
 
+@contextmanager
+def _serving(programs: Path, home: Path, owner: pwd.struct_passwd | None) -> Iterator[str]:
+    port = _free_port()
+    settings = [word for setting in (*SETTINGS, f"port={port}") for word in ("-c", setting)]
+    server = _start([programs / "postgres", "-D", home / "data", *settings], home, owner)
+    url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    try:
+        _wait_until_it_answers(server, url, home)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
 def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, home: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
@@ -189,6 +137,13 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, home: Path
 
 def _conninfo(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _log(home: Path) -> str:

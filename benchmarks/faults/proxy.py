@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
-from tests.kafka import free_port
+from benchmarks.servers import free_port
 
 Moment = Literal["before", "during", "after"]
 """Of the cut: the COMMIT never arrives; it arrives and nobody waits; it is done and its answer is lost."""

@@ -1,6 +1,7 @@
 """One run: a broker, a cluster, projectors and notifiers under load, and a schedule of what goes wrong."""
 
 import json
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -15,14 +16,14 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.kafka import Broker
-from tests.postgres import Cluster, binaries, private_cluster
+from benchmarks.servers import conninfo
 
 from . import truth, verify
 from .feed import Feed
 from .fleet import Fleet, Member, casetrail
 from .proxy import Proxy
 from .schedule import SESSION_SECONDS, Fault, draw
+from .servers import Server, broker, postgres
 
 PARTITIONS = 8
 NOTIFIERS = 2
@@ -31,14 +32,6 @@ DRAIN_SECONDS = 300
 TAKEN_SECONDS = 20
 """How much longer than drawn a projector stays frozen, if nobody has taken its partitions by then."""
 
-# The rest lets a broker that was killed be back sooner: fewer files to look through, less waiting for its own ghost.
-BROKER = """
-group.min.session.timeout.ms=1000
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=1
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
-"""
 QUIET = """
     SELECT coalesce(bool_and(watermark > (SELECT max(recorded) FROM ledger)), false) FROM partitions
 """
@@ -77,13 +70,11 @@ class Frozen(NamedTuple):
 
 def run(seed: int, facts: int, seconds: float, tell: Tell) -> Done:
     """Have one run of about so many *seconds*, and what it takes to start, to drain and to compare."""
-    with tempfile.TemporaryDirectory(prefix="casetrail-faults-") as home, ExitStack() as stack:
-        folder = Path(home)
-        programs = binaries()
-        assert programs, "PostgreSQL is installed"
-        cluster = stack.enter_context(private_cluster(programs))
-        broker = stack.enter_context(_broker(folder))
-        site = Site(folder, broker, cluster, stack)
+    with (
+        tempfile.TemporaryDirectory(prefix="casetrail-faults-", ignore_cleanup_errors=True) as home,
+        ExitStack() as stack,
+    ):
+        site = Site(Path(home), stack)
         tell(f"seed {seed}: {facts} facts, {seconds:.0f} s")
         return Storm(site, seed, facts, seconds, tell).rage()
 
@@ -91,20 +82,21 @@ def run(seed: int, facts: int, seconds: float, tell: Tell) -> Done:
 class Site:
     """Where the program runs: its settings, its database with notes of who wrote, and the processes."""
 
-    def __init__(self, folder: Path, broker: Broker, cluster: Cluster, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        """Start the servers in *folder*, and have *stack* end all that runs."""
         self.folder = folder
-        self.broker = broker
-        self.cluster = cluster
-        self.proxy = Proxy(cluster.port)
+        self.broker = _started(broker(folder), signal.SIGKILL, stack)
+        self.postgres = _started(postgres(folder), signal.SIGINT, stack)
+        self.proxy = Proxy(self.postgres.port)
         stack.callback(self.proxy.close)
         self.env = {
             "CASETRAIL_LOG": "kafka",
-            "CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": broker.address,
+            "CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": self.broker.address,
             "CASETRAIL_KAFKA_PARTITIONS": str(PARTITIONS),
             "CASETRAIL_KAFKA_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             "CASETRAIL_STALL_SECONDS": "10",
             "CASETRAIL_LOG_FORMAT": "json",
-            "CASETRAIL_DATABASE_URL": cluster.url,
+            "CASETRAIL_DATABASE_URL": self.postgres.address,
         }
         for words in ("init", "topics create"):
             done = casetrail(words.split(), folder, self.env)
@@ -112,7 +104,7 @@ class Site:
                 raise RuntimeError(f"casetrail {words}: {done.stderr.decode()}")
         with self.database() as conn:
             conn.execute(verify.TRIGGER)
-        through = cluster.url.replace(f":{cluster.port}/", f":{self.proxy.port}/")
+        through = self.postgres.address.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
         self.projectors = Fleet("projector", folder, self.env, through)
         self.notifiers = Fleet("notifier", folder, self.env, through)
         for fleet in (self.projectors, self.notifiers):
@@ -121,7 +113,7 @@ class Site:
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
         """Open the database past the proxy."""
-        with psycopg.connect(self.cluster.url.replace("+psycopg", ""), autocommit=True) as conn:
+        with psycopg.connect(conninfo(self.postgres.address), autocommit=True) as conn:
             yield conn
 
 
@@ -185,11 +177,12 @@ class Storm:
             case "freeze_projector" | "freeze_notifier":
                 return self._freeze(fault, site.projectors if "projector" in fault.kind else site.notifiers)
             case "restart_broker":
-                return self._restart(fault, "broker", site.broker.kill, site.broker.start)
+                return self._restart(fault, "broker", site.broker, signal.SIGKILL)
             case "restart_postgres":
-                return self._restart(fault, "postgres", site.cluster.crash, site.cluster.start)
+                # As `pg_ctl stop -m immediate` does: everything is dropped, and the next start has to recover.
+                return self._restart(fault, "postgres", site.postgres, signal.SIGQUIT)
             case "freeze_broker":
-                site.broker.freeze()
+                site.broker.send(signal.SIGSTOP)
                 self._later(self._now() + fault.seconds, self._thaw)
                 return f"{fault}"
             case "end_sessions":
@@ -230,14 +223,14 @@ class Storm:
         fleet.resume(member)
         return f"resumed: {member.name}; others had taken {sorted(taken)}"
 
-    def _restart(self, fault: Fault, name: str, end: Callable[[], None], start: Callable[[], None]) -> str:
+    def _restart(self, fault: Fault, name: str, server: Server, how: signal.Signals) -> str:
         if name in self._starting and not self._starting[name].done():
             return f"{fault}: it is down already"
-        end()
+        server.end(how)
 
         def again() -> None:
             time.sleep(fault.seconds)
-            start()
+            server.start()
 
         self._starting[name] = self._starter.submit(again)
         self._later(self._now() + 0.5, lambda: self._started_again(name))
@@ -250,7 +243,7 @@ class Storm:
         return ""
 
     def _thaw(self) -> str:
-        self.site.broker.thaw()
+        self.site.broker.send(signal.SIGCONT)
         return "thawed: broker"
 
     def _end_sessions(self, fault: Fault) -> str:
@@ -329,17 +322,10 @@ class Storm:
         return Done(self.seed, self.happened, findings, figures)
 
 
-@contextmanager
-def _broker(folder: Path) -> Iterator[Broker]:
-    home = folder / "kafka"
-    home.mkdir()
-    (home / "server.properties").write_text(BROKER, encoding="utf-8")
-    broker = Broker(home)
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.kill()
+def _started(server: Server, how: signal.Signals, stack: ExitStack) -> Server:
+    stack.callback(server.end, how)
+    server.start()
+    return server
 
 
 def _logged(folder: Path) -> dict[str, int]:

@@ -1,0 +1,84 @@
+"""A broker and a database server that can be killed, frozen and started again."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.servers import ROOT, free_port, ready
+
+STOP_SECONDS = 20
+# The rest lets a broker that was killed be back sooner: fewer files to look through, less waiting for its own ghost.
+PROPERTIES = """
+group.min.session.timeout.ms=1000
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+"""
+# Java's quick compiler and its smallest collector: this broker is used for minutes, not for days.
+JAVA = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+class Server:
+    """
+    What one of our scripts runs, on data and a port of its own.
+
+    Attributes:
+        port: where it listens, on 127.0.0.1.
+        address: the setting that the script printed when it was ready.
+    """
+
+    def __init__(self, script: str, port: int, env: Mapping[str, str], log: Path) -> None:
+        """Take the place of scripts/*script* with the variables *env*. Nothing runs before `start`."""
+        self.port = port
+        self.address = ""
+        self._command = ["setpriv", "--pdeathsig", "KILL", str(ROOT / "scripts" / script)]
+        self._env = os.environ | dict(env)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it on the data that it had and wait until it answers. A broker ends with the thread that did so."""
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own script
+                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        _, self.address = ready(self._log, self._process)
+
+    def end(self, how: signal.Signals) -> None:
+        """Send it a signal that ends it, and wait for that."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal that does not end it, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(what)
+
+
+def broker(folder: Path) -> Server:
+    """Return a broker with its data in *folder*."""
+    properties = folder / "kafka.properties"
+    properties.write_text(PROPERTIES, encoding="utf-8")
+    port = free_port()
+    env = {"KAFKA_DATA": str(folder / "kafka"), "KAFKA_PORT": str(port), "KAFKA_JAVA_OPTIONS": JAVA}
+    return Server("kafka", port, env | {"KAFKA_PROPERTIES": str(properties)}, folder / "kafka.log")
+
+
+def postgres(folder: Path) -> Server:
+    """Return a database server with its data in *folder*."""
+    # Its own user has to get there.
+    folder.chmod(0o711)
+    port = free_port()
+    return Server(
+        "postgres", port, {"PG_HOME": str(folder / "postgres"), "PG_PORT": str(port)}, folder / "postgres.log"
+    )
