@@ -21,6 +21,9 @@ from .fleet import casetrail
 FACTS_PER_SUBJECT: Final = 10
 UNTIL: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BY_COMMAND: Final = 0.4
+COMMAND_SECONDS: Final = 4.0
+"""How often the command is run at the most: each takes a while to start."""
+
 ASTRAY: Final = 0.03
 SPOILT: Final = 0.01
 LARGEST_CHUNK: Final = 250
@@ -52,23 +55,25 @@ class Feed:
         published: how many lines went through the command, and how often it had to be run again.
     """
 
-    def __init__(self, seed: int, facts: int, partitions: int) -> None:
+    def __init__(self, seed: int, facts: int, partitions: int, seconds: float) -> None:
         self.ids: set[str] = set()
         self.acknowledged: dict[tuple[int, int], bytes] = {}
         self.findings: list[str] = []
         self.published = {"lines": 0, "runs": 0, "runs_again": 0, "records": 0}
         self._random = Random(seed)  # noqa: S311 - no secret
         self._partitions = partitions
+        self._seconds = seconds
+        self._by_command = min(BY_COMMAND, seconds / COMMAND_SECONDS * (LARGEST_CHUNK / 2) / facts)
         self._threads: list[threading.Thread] = []
         self._commanded: list[list[bytes]] = []
         self._sent: list[list[Record]] = []
         self._divide([*generate(facts // FACTS_PER_SUBJECT, seed, facts_per_subject=FACTS_PER_SUBJECT, until=UNTIL)])
 
-    def start(self, address: str, topic: str, folder: Path, env: Mapping[str, str], seconds: float) -> None:
-        """Begin, so that it takes about so many *seconds*."""
+    def start(self, address: str, topic: str, folder: Path, env: Mapping[str, str]) -> None:
+        """Begin."""
         works = [
-            threading.Thread(target=self._command, args=(folder, env, seconds), daemon=True),
-            threading.Thread(target=self._produce, args=(address, topic, seconds), daemon=True),
+            threading.Thread(target=self._command, args=(folder, env), daemon=True),
+            threading.Thread(target=self._produce, args=(address, topic), daemon=True),
         ]
         for work in works:
             work.start()
@@ -90,7 +95,7 @@ class Feed:
             start += size
             good = [line for line in chunk if not _is_bad(line)]
             self.ids |= {json.loads(line)["id"] for line in good}
-            if self._random.random() < BY_COMMAND:
+            if self._random.random() < self._by_command:
                 self._commanded.append(good)
                 chunk = [line for line in chunk if _is_bad(line)]
             self._sent.append([record for line in chunk for record in self._records(line)])
@@ -123,10 +128,10 @@ class Feed:
                 return Record(b"somebody-else", value, [*headers, (BAD, b"key")])
         return Record(key, value, [(BAD, b"no headers")])
 
-    def _command(self, folder: Path, env: Mapping[str, str], seconds: float) -> None:
+    def _command(self, folder: Path, env: Mapping[str, str]) -> None:
         started = time.monotonic()
         for number, lines in enumerate(self._commanded):
-            _wait(started + seconds * number / len(self._commanded))
+            _wait(started + self._seconds * number / len(self._commanded))
             self.published["lines"] += len(lines)
             while True:
                 done = casetrail(["publish", "-"], folder, env, b"".join(line + b"\n" for line in lines))
@@ -138,12 +143,12 @@ class Feed:
                     self.findings.append(f"publish ended with {done.returncode}: {done.stderr.decode()[-500:]}")
                     break
 
-    def _produce(self, address: str, topic: str, seconds: float) -> None:
+    def _produce(self, address: str, topic: str) -> None:
         started = time.monotonic()
         with closing(KafkaProducer(bootstrap_servers=address, linger_ms=20, delivery_timeout_ms=NEVER_MS,
                                    max_block_ms=NEVER_MS)) as producer:  # fmt: skip
             for number, records in enumerate(self._sent):
-                _wait(started + seconds * number / len(self._sent))
+                _wait(started + self._seconds * number / len(self._sent))
                 left = records
                 while left:
                     left = self._send(producer, topic, left)

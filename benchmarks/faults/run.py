@@ -27,6 +27,9 @@ from .servers import Server, broker, postgres
 
 PARTITIONS = 8
 NOTIFIERS = 2
+FED = 0.95
+"""For which part of the time facts are published."""
+
 TOPIC, ALERTS = "casetrail.events.v1", "casetrail.alerts.v1"
 DRAIN_SECONDS = 300
 TAKEN_SECONDS = 20
@@ -124,8 +127,7 @@ class Storm:
         self.site = site
         self.seed = seed
         self.faults = draw(seed, seconds)
-        self.feed = Feed(seed, facts, PARTITIONS)
-        self.seconds = seconds
+        self.feed = Feed(seed, facts, PARTITIONS, seconds * FED)
         self.frozen: list[Frozen] = []
         self.happened: list[str] = []
         self._tell = tell
@@ -143,7 +145,7 @@ class Storm:
         site.projectors.scale(self.faults[0].times)
         findings = [] if self._wait_for(self._taken_up) else ["not every partition was taken up"]
         self._started = time.monotonic()
-        self.feed.start(site.broker.address, TOPIC, site.folder, site.env, self.seconds * 0.95)
+        self.feed.start(site.broker.address, TOPIC, site.folder, site.env)
         for fault in self.faults:
             self._later(fault.at, partial(self._strike, fault))
         while self._due:
