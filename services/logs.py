@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 
 import structlog
 from structlog.typing import Processor
@@ -9,6 +10,14 @@ from structlog.typing import Processor
 from .settings import Settings
 
 OURS = "casetrail"
+AGAIN_SECONDS = 60.0
+MESSAGES = 1000
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
 
 # Without any handler Python would print what a library says over whatever a command prints.
 logging.getLogger().addHandler(logging.NullHandler())
@@ -17,43 +26,62 @@ logging.getLogger().addHandler(logging.NullHandler())
 def configure(chosen: Settings) -> None:
     """Log from now on as CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT say: what we have to say, not the libraries."""
     level = logging.getLevelNamesMapping()[chosen.log_level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_ours,
     )
     ours = logging.getLogger(OURS)
     ours.setLevel(level)
     ours.propagate = False
-    ours.handlers = [_handler(chosen, shared)]
+    ours.handlers = [_handler(chosen)]
 
 
 def configure_service(chosen: Settings) -> None:
-    """Log as `configure` does, and the libraries in the same form: their warnings, and more of Kafka at ``debug``."""
+    """
+    Log as `configure` does, and the libraries in the same form: their warnings, and more of Kafka at ``debug``.
+
+    What one of them says again and again is logged once a minute.
+    """
     configure(chosen)
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
-    root.handlers = logging.getLogger(OURS).handlers
+    handler = _handler(chosen)
+    handler.addFilter(Seldom())
+    root.handlers = [handler]
     # Below a warning they tell of statements and records with all that is in them, names too; Kafka below `info`.
     root.setLevel(logging.WARNING)
     logging.getLogger("kafka").setLevel(logging.INFO if chosen.log_level == "debug" else logging.WARNING)
+
+
+class Seldom(logging.Filter):
+    """Lets a message through at most once a minute: a client says ten times a second that a broker is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it was not said within the last minute, whatever its values."""
+        said, now = (record.name, str(record.msg)), time.monotonic()
+        if len(self._said) > MESSAGES:
+            self._said.clear()
+        again = said in self._said and now - self._said[said] < AGAIN_SECONDS
+        if not again:
+            self._said[said] = now
+        return not again
 
 
 def _ours(*_: object) -> logging.Logger:
     return logging.getLogger(OURS)
 
 
-def _handler(chosen: Settings, shared: list[Processor]) -> logging.Handler:
+def _handler(chosen: Settings) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(chosen.log_format)],
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
         )
     )
     return handler

@@ -1,12 +1,14 @@
 """Logs: one line each, whoever speaks, and nothing that should not be read."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from services.logs import Seldom
 from tests.commands import ROOT, environment, ndjson, run
 from tests.kafka import free_port
 from tests.topic import migrated, variables
@@ -58,6 +60,15 @@ def test_a_service_logs_whatever_is_said_as_a_line_of_json(tmp_path: Path) -> No
     assert "UserWarning: old" in entries[2]["event"]
     assert all(entry["timestamp"].endswith("Z") for entry in entries)
     assert 3 == entries[0]["partition"]
+
+
+def test_what_is_said_again_and_again_is_logged_once_a_minute() -> None:
+    """Whatever values are in it; what is new comes through at once."""
+    seldom = Seldom()
+    said = [("a", "node %s away"), ("a", "node %s away"), ("b", "node %s away"), ("a", "node %s back")]
+    records = [logging.LogRecord(name, logging.ERROR, "", 0, text, (n,), None) for n, (name, text) in enumerate(said)]
+
+    assert [True, False, True, True] == [seldom.filter(record) for record in records]
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
