@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from events.facts import Fact, Order
 
-from .evaluate import Evaluation, Finding, evaluate
+from .evaluate import Finding, evaluate
 from .history import ABOUT_FACTS, History
 from .rulebook import Absence, Rule, Rulebook, explain_text
 from .status import Status
@@ -221,13 +221,16 @@ class Casefile:
         self._spoken_of = self._name
         for rule in rules:
             pending = self._pending.get(rule.id)
-            evaluation = evaluate(rule, self.history, self.status, trigger.at, pending)
-            self._due_by(evaluation.due)
             if pending is None:
-                self._close_without_anchor(rule, evaluation, trigger)
-            for finding in evaluation.findings:
-                self._compare(rule, finding, trigger)
-            self._pending[rule.id] = [finding.anchor for finding in evaluation.findings if not finding.final]
+                pending = self.history.of(rule.on)
+                self._close_without_anchor(rule, pending, trigger)
+            if pending:
+                evaluation = evaluate(rule, self.history, self.status, trigger.at, pending)
+                self._due_by(evaluation.due)
+                for finding in evaluation.findings:
+                    self._compare(rule, finding, trigger)
+                pending = [finding.anchor for finding in evaluation.findings if not finding.final]
+            self._pending[rule.id] = pending
 
     def _compare(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
         key = (rule.id, finding.anchor.id)
@@ -246,12 +249,12 @@ class Casefile:
             case "void" if alert and state in {"open", "acknowledged", "resolved"}:
                 self._end(key, alert, "retracted", trigger)
 
-    def _close_without_anchor(self, rule: Rule, evaluation: Evaluation, trigger: Trigger) -> None:
+    def _close_without_anchor(self, rule: Rule, anchors: list[Fact], trigger: Trigger) -> None:
         if not self.alerts:
             return
-        anchors = {finding.anchor.id for finding in evaluation.findings}
+        there = {anchor.id for anchor in anchors}
         for key, alert in list(self.alerts.items()):
-            if alert.rule == rule.id and alert.anchor not in anchors and alert.state in {*STANDING, "resolved"}:
+            if alert.rule == rule.id and alert.anchor not in there and alert.state in {*STANDING, "resolved"}:
                 self._end(key, alert, "retracted", trigger)
 
     def _open(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:

@@ -51,12 +51,7 @@ class Evaluation(NamedTuple):
     due: datetime | None
 
 
-NOTHING = Evaluation((), None)
-
-
-def evaluate(
-    rule: Rule, history: History, status: Status, watermark: datetime, anchors: Sequence[Fact] | None = None
-) -> Evaluation:
+def evaluate(rule: Rule, history: History, status: Status, watermark: datetime, anchors: Sequence[Fact]) -> Evaluation:
     """
     Say what *rule* finds in *history* at *watermark*.
 
@@ -65,12 +60,8 @@ def evaluate(
         history: the facts that count at *watermark*.
         status: the fold of that history, which kept the status before each anchor.
         watermark: an instant of the log's clock, aware UTC.
-        anchors: of these anchors only; all where none are given.
+        anchors: the facts of that history that the rule starts from, or those of them that are asked about.
     """
-    if anchors is None:
-        anchors = history.of(rule.on)
-    if not anchors:
-        return NOTHING
     match rule:
         case Absence():
             return _silence(rule, anchors, history, status, watermark)

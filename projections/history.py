@@ -84,7 +84,8 @@ class History:
 
     def of(self, types: Collection[str]) -> list[Fact]:
         """Return the facts of *types* that count, in world order."""
-        return _merged([self._by_type[each] for each in types if each in self._by_type])
+        found = [facts for each in types if (facts := self._by_type.get(each))]
+        return sorted(chain.from_iterable(found), key=world_order) if found else []
 
     def ending(self, after: datetime | None, until: datetime | None, types: Collection[str]) -> Iterator[Fact]:
         """
@@ -149,10 +150,6 @@ class History:
         undated = [Flag("undated", fact.id) for fact in self.undated]
         announced = [Flag("announced", fact.id) for fact in dated if fact.announced]
         self.flags = sorted([*undated, *announced, *self.settled.flags])
-
-
-def _merged(lists: list[list[Fact]]) -> list[Fact]:
-    return lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists), key=world_order)
 
 
 def _end(fact: Fact) -> datetime:
