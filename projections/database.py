@@ -35,6 +35,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from events.errors import Infrastructure
 
 BUSY_SECONDS = 120
+IDLE_SECONDS = 60
+"""How long PostgreSQL keeps the locks of a writer that is not heard of: one that is frozen holds the others up."""
+
+KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+"""So that it soon knows of a machine that is gone without a word; by its own settings it takes two hours."""
 
 
 def open_database(url: str) -> Engine:
@@ -64,6 +69,7 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _configure_postgresql)
         set_json_dumps(to_json)
     else:
         msg = f"database {engine.dialect.name} is not supported (want sqlite or postgresql)"
@@ -73,8 +79,14 @@ def open_database(url: str) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Begin a transaction that is going to write; commit at the end, roll back on any error."""
+    """
+    Begin a transaction that is going to write; commit at the end, roll back on any error.
+
+    PostgreSQL ends it if nothing is asked of it for a minute, so that a frozen writer does not lock others out.
+    """
     with engine.execution_options(casetrail_writes=True).begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
         yield conn
 
 
@@ -190,6 +202,13 @@ def _converted(row: Sequence[Any], conversions: tuple[tuple[int, Callable[[Any],
 def _pool(*, memory: bool) -> dict[str, Any]:
     # A database in memory lives as long as its one connection.
     return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if memory else {}
+
+
+def _configure_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(KEEPALIVE)
+    cursor.close()
+    connection.commit()
 
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
