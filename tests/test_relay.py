@@ -333,13 +333,13 @@ def test_a_broker_that_goes_away_is_waited_for(kafka_broker: Broker, database_ur
         wait_until(lambda: sum(place.sent().values()) == 3)
         notifier.process.terminate()
         code, _, said = notifier.end()
-    records = place.told(3)
+    told, records = place.notices(), place.told(3)
     place.engine.dispose()
 
     assert ("started", "relay_failed", 0) == (started["event"], waited["event"], code)
     assert "nothing listens there" in waited["error"]
     assert "stopped" == ndjson(said)[-1]["event"]
-    assert sorted(place.notices()) == sorted({dict(record.headers)["ce_id"].decode() for record in records})
+    assert sorted(told) == sorted({dict(record.headers)["ce_id"].decode() for record in records})
 
 
 def test_plain_run_projects_and_tells(place: Place, tmp_path: Path) -> None:
