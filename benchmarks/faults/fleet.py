@@ -50,12 +50,16 @@ class Fleet:
         self._url = database_url
         self._started = 0
 
+    @property
+    def awake(self) -> list[Member]:
+        """Those that run and are not frozen."""
+        return [member for member in self.running if member not in self.frozen]
+
     def scale(self, count: int) -> None:
         """Start or end, politely, as many as are too few or too many; those that are frozen are spared."""
         while len(self.running) < count:
             self.start()
-        leaving = [each for each in self.running if each not in self.frozen][: len(self.running) - count]
-        for member in leaving:
+        for member in self.awake[: len(self.running) - count]:
             self._end(member)
 
     def start(self) -> None:
@@ -143,8 +147,7 @@ class Fleet:
         return False
 
     def _picked(self, pick: int, names: Collection[str] = ()) -> Member | None:
-        awake = [member for member in self.running if member not in self.frozen]
-        awake = [member for member in awake if member.name in names] or awake
+        awake = [member for member in self.awake if member.name in names] or self.awake
         return awake[pick % len(awake)] if awake else None
 
 

@@ -32,8 +32,8 @@ FED = 0.95
 
 TOPIC, ALERTS = "casetrail.events.v1", "casetrail.alerts.v1"
 DRAIN_SECONDS = 300
-TAKEN_SECONDS = 20
-"""How much longer than drawn a projector stays frozen, if nobody has taken its partitions by then."""
+PATIENCE_SECONDS = 60
+"""How long to wait for a projector that has partitions, to freeze it, and then for others to have taken them."""
 
 QUIET = """
     SELECT coalesce(bool_and(watermark > (SELECT max(recorded) FROM ledger)), false) FROM partitions
@@ -207,12 +207,17 @@ class Storm:
 
     def _freeze(self, fault: Fault, fleet: Fleet) -> str:
         epochs = self._epochs()
-        member = fleet.freeze(fault.pick, {who for who, _ in epochs.values()})
+        busy = {who for who, _ in epochs.values()}
+        idle = fleet is self.site.projectors and busy.isdisjoint(each.name for each in fleet.awake)
+        if idle and self._now() < fault.at + PATIENCE_SECONDS:
+            self._later(self._now() + 0.5, lambda: self._freeze(fault, fleet))
+            return ""
+        member = fleet.freeze(fault.pick, busy)
         if member is None:
             return f"{fault}: nobody is awake"
         held = {partition: epoch for partition, (who, epoch) in epochs.items() if who == member.name}
-        now = self._now()
-        self._later(now + fault.seconds, lambda: self._resume(fleet, member, held, now + fault.seconds + TAKEN_SECONDS))
+        end = self._now() + fault.seconds
+        self._later(end, lambda: self._resume(fleet, member, held, end + PATIENCE_SECONDS))
         return f"{fault}: {member.name}, which held {sorted(held)}"
 
     def _resume(self, fleet: Fleet, member: Member, held: dict[int, int], latest: float) -> str:
