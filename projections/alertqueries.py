@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
-from uuid import uuid5
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, text
 
-from .alerts import NAMESPACE, STANDING
+from .alerts import STANDING
 from .conclude import folded
-from .shapes import alert_from_row, alert_json
+from .shapes import alert_from_row, alert_json, notice_id
 from .tables import LIVE, ledger, outbox, partitions
 
 CHUNK = 500
@@ -158,6 +157,6 @@ def _said(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> d
         .distinct()
     )
     grown = set(conn.scalars(later))
-    ids = [str(uuid5(NAMESPACE, f"{row['alert_id']} {row['changes']}")) for row in rows if row["subject_id"] in grown]
+    ids = [notice_id(row["alert_id"], row["changes"]) for row in rows if row["subject_id"] in grown]
     sent = conn.execute(select(outbox.c.alert_id, outbox.c.notice).where(outbox.c.notice_id.in_(ids)))
     return {alert_id: {name: notice[name] for name in ("evidence", "explanation")} for alert_id, notice in sent}

@@ -237,7 +237,8 @@ def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
     """
     notices = {partition: held.notices for partition, held in progress.items()}
     for partition, change in [*_untold(conn)]:
-        if not conn.scalar(select(func.count()).where(outbox.c.notice_id == notice_id(change))):
+        key = notice_id(change.alert.alert_id, change.alert.changes)
+        if not conn.scalar(select(func.count()).where(outbox.c.notice_id == key)):
             notices[partition] += 1
             store(conn, outbox, [notice_row(partition, notices[partition], change)])
     for partition, last in notices.items():

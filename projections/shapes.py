@@ -134,14 +134,15 @@ def alert_json(alert: Alert, life: Iterable[NamedRow]) -> dict[str, Any]:
     }
 
 
-def notice_id(change: Change) -> str:
+def notice_id(alert_id: str, number: int) -> str:
     """Return the key by which a receiver knows a notice again: UUIDv5 of the alert and the number of its change."""
-    return str(uuid5(NAMESPACE, f"{change.alert.alert_id} {change.alert.changes}"))
+    return str(uuid5(NAMESPACE, f"{alert_id} {number}"))
 
 
 def notice_row(partition: int, n: int, change: Change) -> tuple[Any, ...]:
     """Return the row of ``outbox`` that tells of *change*, the *n*-th notice of *partition*."""
-    alert, key = change.alert, notice_id(change)
+    alert = change.alert
+    key = notice_id(alert.alert_id, alert.changes)
     told = alert_json(alert, [named(LIVE.alert_changes, change_row(change))])
     return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **told}, *NO_RECORD)
 

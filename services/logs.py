@@ -24,8 +24,28 @@ logging.getLogger().addHandler(logging.NullHandler())
 
 
 def configure(chosen: Settings) -> None:
-    """Log from now on as CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT say: what we have to say, not the libraries."""
-    level = logging.getLevelNamesMapping()[chosen.log_level.upper()]
+    """Log what concerns whoever waits for a command: warnings, and all that we have to say at ``debug``."""
+    _configure(chosen, logging.DEBUG if chosen.log_level == "debug" else logging.WARNING)
+
+
+def configure_service(chosen: Settings) -> None:
+    """
+    Log as CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT say, and the libraries in the same form.
+
+    Of those their warnings, and more of Kafka at ``debug``; what one of them says again and again once a minute.
+    """
+    _configure(chosen, logging.getLevelNamesMapping()[chosen.log_level.upper()])
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    handler = _handler(chosen)
+    handler.addFilter(Seldom())
+    root.handlers = [handler]
+    # Below a warning they tell of statements and records with all that is in them, names too; Kafka below `info`.
+    root.setLevel(logging.WARNING)
+    logging.getLogger("kafka").setLevel(logging.INFO if chosen.log_level == "debug" else logging.WARNING)
+
+
+def _configure(chosen: Settings, level: int) -> None:
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -35,23 +55,6 @@ def configure(chosen: Settings) -> None:
     ours.setLevel(level)
     ours.propagate = False
     ours.handlers = [_handler(chosen)]
-
-
-def configure_service(chosen: Settings) -> None:
-    """
-    Log as `configure` does, and the libraries in the same form: their warnings, and more of Kafka at ``debug``.
-
-    What one of them says again and again is logged once a minute.
-    """
-    configure(chosen)
-    logging.captureWarnings(capture=True)
-    root = logging.getLogger()
-    handler = _handler(chosen)
-    handler.addFilter(Seldom())
-    root.handlers = [handler]
-    # Below a warning they tell of statements and records with all that is in them, names too; Kafka below `info`.
-    root.setLevel(logging.WARNING)
-    logging.getLogger("kafka").setLevel(logging.INFO if chosen.log_level == "debug" else logging.WARNING)
 
 
 class Seldom(logging.Filter):
