@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.process import last_to_first, tenths
 from tests.commands import SECONDS
 
@@ -58,3 +60,31 @@ def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() ->
 
     assert {"validate_json", "decode", "restore", "content", "complete"} == figures["per_second"].keys()
     assert 0 < figures["decode_to_validate_json"]
+
+
+def test_the_benchmark_of_one_person_holds_many_facts_against_few() -> None:
+    """At the end of the history, and dated into its middle."""
+    figures = measured("benchmarks.subject --subjects 40 --most 100")
+
+    assert {"10", "100"} == figures["at_the_end_ms"].keys() == figures["late_ms"].keys()
+    assert 0 < figures["at_the_end_most_to_least"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kafka_programs", "postgres_server")
+def test_the_benchmark_of_latency_sees_every_fact() -> None:
+    """With a broker and a database server of its own."""
+    figures = measured("benchmarks.latency --subjects 20")
+
+    assert 190 < figures["facts"]
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["most_ms"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kafka_programs", "postgres_server")
+def test_the_benchmark_of_production_holds_ours_against_raw() -> None:
+    """All facts are applied, by one projector and by two."""
+    figures = measured("benchmarks.production --subjects 50")
+
+    assert (500, 0) == (figures["applied"], figures["parked"])
+    assert min(figures["ours_to_raw"], figures["two_to_one"]) > 0

@@ -1,0 +1,120 @@
+"""
+One more fact about somebody of whom there are ten, and of whom there are ten thousand, once the history is in memory.
+
+The facts are those of invented people, told of one person, a day apart. Each new one goes through the whole projector
+in a transaction of its own, over a SQLite database in memory: at the end of the history, and dated into its middle,
+where everything after it is folded again.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import options, tell
+from benchmarks.machine import machine
+from events.canonical import derive_id
+from events.decode import complete
+from projections.database import open_database
+from projections.ledger import LogRecord
+from projections.projector import Projector
+from projections.rulebook import load
+from projections.tables import METADATA, TOPIC
+from services.generate import generate
+
+RULES = Path(__file__).parent / "ten-rules.yaml"
+SIZES = (10, 100, 1000, 10_000)
+MORE = 50
+BATCH = 1000
+FIRST_DAY = datetime(1990, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+# They speak of facts that are not there, or change the name in every sentence.
+LEFT_OUT = {"Corrected", "Retracted", "ReplyRecorded", "SubjectDescribed"}
+
+
+def measure(subjects: int, seed: int, most: int) -> dict[str, Any]:
+    """Return the milliseconds of processor time of one more fact, by how many there are, at the end and late."""
+    costs = {size: _costs(size, subjects, seed) for size in SIZES if size <= most}
+    least, most = min(costs), max(costs)
+    at_end, late = ({size: each[which] for size, each in costs.items()} for which in range(2))
+    return {
+        "at_the_end_ms": {size: round(cost * 1000, 2) for size, cost in at_end.items()},
+        "late_ms": {size: round(cost * 1000, 2) for size, cost in late.items()},
+        "at_the_end_most_to_least": round(at_end[most] / at_end[least], 1),
+        "late_most_to_least": round(late[most] / late[least], 1),
+        "machine": machine(Path.cwd()),
+        "command": f"python -m benchmarks.subject --subjects {subjects} --seed {seed}",
+    }
+
+
+def _costs(size: int, subjects: int, seed: int) -> tuple[float, float]:
+    engine = open_database("sqlite://")
+    METADATA.create_all(engine)
+    projector = Projector(engine, load(RULES))
+    projector.assign(FIRST_DAY)
+    records = list(islice(_life(subjects, seed), size + MORE))
+    for start in range(0, size, BATCH):
+        projector.project(records[start : min(start + BATCH, size)], NOW)
+    at_end = _cost(projector, records[size:])
+    middle = FIRST_DAY + timedelta(days=size // 2)
+    told = [_record(size + MORE + n, _fact("Accused", {"case_id": "late", "ref": str(n)}, middle)) for n in range(MORE)]
+    late = _cost(projector, told)
+    engine.dispose()
+    return at_end, late
+
+
+def _cost(projector: Projector, records: Sequence[LogRecord]) -> float:
+    started = time.process_time()
+    for record in records:
+        projector.project([record], NOW)
+    return (time.process_time() - started) / len(records)
+
+
+def _life(subjects: int, seed: int) -> Iterator[LogRecord]:
+    """Yield what is told of many people as if it were one, a day apart."""
+    offset = 0
+    for line in generate(subjects, seed, until=NOW, tidy=True):
+        event = from_json(line)
+        if event["type"] not in LEFT_OUT:
+            day = FIRST_DAY + timedelta(days=offset)
+            yield _record(offset, _fact(event["type"], {**event["data"], "ref": str(offset)}, day))
+            offset += 1
+
+
+def _fact(type_: str, data: dict[str, Any], day: datetime) -> bytes:
+    told = {"occurred": day.date().isoformat(), "published": day.date().isoformat(), "sources": [{"title": "Gazette"}]}
+    event = {"type": type_, "source": "urn:example:gazette", "subject": "somebody", "data": data | told}
+    return complete(to_json(event | {"id": derive_id(event)}), NOW)[1]
+
+
+def _record(offset: int, value: bytes) -> LogRecord:
+    stamped = FIRST_DAY + timedelta(days=offset + 1)
+    return LogRecord(TOPIC, 0, offset, stamped, b"somebody", None, value)
+
+
+def _show(console: Console, told: dict[str, Any]) -> None:
+    console.print(told["command"])
+    console.print(f"at the end, of whom there are most to least: {told['at_the_end_most_to_least']}")
+    console.print(f"late, likewise: {told['late_most_to_least']}")
+    table = Table("facts there are", "one more at the end, ms", "one more in the middle, ms")
+    for size, cost in told["at_the_end_ms"].items():
+        table.add_row(f"{size:,}", f"{cost:,}", f"{told['late_ms'][size]:,}")
+    console.print(table)
+
+
+def main() -> None:
+    """Measure, and print a table, or JSON with ``--json``."""
+    parser = options("subject", __doc__, subjects=1500)
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="up to how many facts")
+    chosen = parser.parse_args()
+    tell(measure(chosen.subjects, chosen.seed, chosen.most), _show, as_json=chosen.json)
+
+
+if __name__ == "__main__":
+    main()
