@@ -204,15 +204,14 @@ class Casefile:
     def _rules_touched(self, fact: Fact, come: list[Fact]) -> Iterable[Rule]:
         if come or fact.type in ABOUT_FACTS:
             return self.rulebook.rules
-        if fact.type == "SubjectDescribed":
-            # The name stands in the sentence of the alert.
-            if self._name == self._spoken_of:
-                return ()
-            speaking = {rule for rule, _ in self.alerts}
-            for rule_id in speaking:
-                self._pending.pop(rule_id, None)
-            return [rule for rule in self.rulebook.rules if rule.id in speaking]
-        return self.rulebook.by_type(fact.type)
+        named = self.rulebook.by_type(fact.type)
+        if fact.type != "SubjectDescribed" or self._name == self._spoken_of:
+            return named
+        # The name stands in the sentence of the alert.
+        speaking = {rule for rule, _ in self.alerts}
+        for rule_id in speaking:
+            self._pending.pop(rule_id, None)
+        return [rule for rule in self.rulebook.rules if rule.id in speaking or rule in named]
 
     def _look(self, rules: Iterable[Rule], trigger: Trigger) -> None:
         if not self.alerts and not self.status.before:

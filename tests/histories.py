@@ -64,7 +64,14 @@ def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any
 
 
 @st.composite
-def stories(draw: st.DrawFn, *, most: int = 10, stamped: bool = True, people: str = "aaab") -> list[Line]:
+def stories(
+    draw: st.DrawFn,
+    *,
+    most: int = 10,
+    stamped: bool = True,
+    people: str = "aaab",
+    drawn_from: st.SearchStrategy[str] = kinds,
+) -> list[Line]:
     """
     Facts with ids of their own, none like another, corrections and retractions among them.
 
@@ -73,9 +80,10 @@ def stories(draw: st.DrawFn, *, most: int = 10, stamped: bool = True, people: st
         most: how many at the most.
         stamped: whether each has its `recorded`.
         people: whom they are about; often more than one fact about the same.
+        drawn_from: their types, beside one dismissal.
     """
     # Nearly everything here hangs on a dismissal, so there is one in every story.
-    drawn = ["Dismissed", *draw(st.lists(kinds, min_size=1, max_size=most - 1))]
+    drawn = ["Dismissed", *draw(st.lists(drawn_from, min_size=1, max_size=most - 1))]
     ids = [f"f{n}" for n in range(len(drawn))]
     subjects = {name: draw(st.sampled_from(people)) for name in ids}
     data = {name: draw(data_of(kind, [*ids, "missing"])) for name, kind in zip(ids, drawn, strict=True)}
