@@ -182,7 +182,7 @@ def test_what_is_kept_concludes_what_looking_anew_does(data: st.DataObject, line
         [
             dismissed("2022-03-01"),
             detained("2022-03-05"),
-            released("2022-04-01"),
+            detained("2022-04-01"),
             described("2022-04-02", name="Serik"),
         ],
     ],
