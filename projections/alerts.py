@@ -217,14 +217,14 @@ class Casefile:
         if not self.alerts and not self.status.before:
             # No fact from which any rule starts.
             return
-        self._spoken_of = self._name
+        status, self._spoken_of = self.status, self._name
         for rule in rules:
             pending = self._pending.get(rule.id)
             if pending is None:
                 pending = self.history.of(rule.on)
                 self._close_without_anchor(rule, pending, trigger)
             if pending:
-                evaluation = evaluate(rule, self.history, self.status, trigger.at, pending)
+                evaluation = evaluate(rule, self.history, status, trigger.at, pending)
                 self._due_by(evaluation.due)
                 for finding in evaluation.findings:
                     self._compare(rule, finding, trigger)
