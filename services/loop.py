@@ -260,17 +260,21 @@ class Loop:
 
     def _clock(self) -> datetime:
         """Return the earlier of this machine's clock and the database's."""
-        here = datetime.now(UTC)
         if self.engine.dialect.name == "sqlite":
-            return here
+            return datetime.now(UTC)
         with self.engine.connect() as conn:
+            before = datetime.now(UTC)
             there = database_clock(conn)
-        if abs(there - here) > self.margin:
-            msg = f"this machine's clock is {(here - there).total_seconds():+.1f} s off the database's (want at most "
+            after = datetime.now(UTC)
+        # An answer that was long in coming, because we were stopped perhaps, is from some instant in between.
+        ahead, behind = before - there, there - after
+        if max(ahead, behind) > self.margin:
+            off = ahead if ahead > behind else -behind
+            msg = f"this machine's clock is {off.total_seconds():+.1f} s off the database's (want at most "
             raise Infrastructure(
                 msg + f"{self.margin.total_seconds()} s: set the clocks, or CASETRAIL_CLOCK_MARGIN_SECONDS)"
             )
-        return min(here, there)
+        return min(before, there)
 
     @contextmanager
     def _alone(self, partition: int) -> Iterator[None]:
