@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -32,6 +33,13 @@ class Sent(NamedTuple):
     problem: Unreachable | None = None
 
 
+class Refused(NamedTuple):
+    """How often in a row what one partition told was refused, and from when (monotonic) on it is tried again."""
+
+    times: int
+    until: float
+
+
 class Sender(Protocol):
     """Where the rows go."""
 
@@ -59,7 +67,8 @@ class Relay:
 
     What was sent is noted afterwards, by compare and set: a relay that is killed in between sends it again. Of several
     relays one sends what a partition told, and another takes over when it has gone. Each begins after what was noted
-    and goes on without a gap, so nobody gets to see a change before the one that came before it.
+    and goes on without a gap, so nobody gets to see a change before the one that came before it. A partition of which
+    a row is refused waits, and the others go on.
 
     Args:
         engine: the database.
@@ -71,6 +80,7 @@ class Relay:
         self._connect = connect
         self._sender: Sender | None = None
         self._failures = 0
+        self._refused: dict[int, Refused] = {}
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
         """
@@ -101,16 +111,19 @@ class Relay:
 
         Raises:
             Infrastructure: as for `run`.
-            Unreachable: if the receiver does not answer at first, or refused a row.
+            Unreachable: if the receiver does not answer at first.
             SQLAlchemyError: if the database failed.
         """
         self._sender = self._sender or self._connect()
         with self.engine.connect() as conn:
             waiting = [each.partition for each in unsent(conn, RELAY) if each.sent < each.last]
-        sent = [self._send_page(self._sender, partition, stop, beat) for partition in waiting]
+        now = time.monotonic()
+        due = [each for each in waiting if each not in self._refused or self._refused[each].until <= now]
+        sent = [self._send_page(partition, stop, beat) for partition in due]
         return any(sent)
 
-    def _send_page(self, sender: Sender, partition: int, stop: threading.Event, beat: Callable[[], None]) -> bool:
+    def _send_page(self, partition: int, stop: threading.Event, beat: Callable[[], None]) -> bool:
+        sender = self._sender = self._sender or self._connect()
         with alone(self.engine, partition) as mine:
             if not mine:
                 return False
@@ -124,9 +137,17 @@ class Relay:
             if count and not note_sent(self.engine, RELAY, before, rows[count - 1].n, datetime.now(UTC)):
                 log.info("sent_by_another_too", partition=partition, rows=count)
             log.debug("outbox_sent", partition=partition, rows=count)
+        before_that = self._refused.pop(partition, None)
         if problem is not None:
-            raise problem
+            self._refuse(partition, 0 if before_that is None or count else before_that.times + 1, problem)
         return count > 0
+
+    def _refuse(self, partition: int, times: int, problem: Unreachable) -> None:
+        """Let *partition* wait, and begin anew with another sender."""
+        self._close()
+        seconds = _pause_seconds(times)
+        self._refused[partition] = Refused(times, time.monotonic() + seconds)
+        log.warning("relay_failed", partition=partition, error=str(problem), pause_seconds=round(seconds, 2))
 
     def _close(self) -> None:
         if self._sender is not None:
@@ -134,12 +155,15 @@ class Relay:
             self._sender = None
 
     def _pause(self, stop: threading.Event, event: str, error: str) -> None:
-        seconds = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)]
-        # So that two that failed together do not meet again.
-        seconds *= random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
+        seconds = _pause_seconds(self._failures)
         self._failures += 1
         log.warning(event, error=error, pause_seconds=round(seconds, 2))
         stop.wait(seconds)
+
+
+def _pause_seconds(times: int) -> float:
+    """Return how long to pause after so many failures in a row; so that two that failed together do not meet again."""
+    return PAUSE_SECONDS[min(times, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
 
 
 def _page(rows: Iterator[Outgoing]) -> Iterator[Outgoing]:

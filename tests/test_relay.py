@@ -1,6 +1,7 @@
 """The notifier: what is in the outbox reaches Kafka, in order and at least once."""
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,15 +13,15 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 
-from projections.database import writing
+from projections.database import store, writing
 from projections.partitioning import note_partitions
 from projections.projector import Projector
 from projections.rebuild import rebuild
 from projections.relaying import Outgoing
 from projections.rulebook import pack
-from projections.tables import LIVE, outbox, relays
+from projections.tables import LIVE, outbox, partitions, relays
 from projections.visitor import Visitor
 from services.broker.homes import home_of
 from services.broker.sending import KafkaSender, sender
@@ -316,6 +317,22 @@ def test_a_header_without_a_value_goes_on_as_an_empty_one(place: Place) -> None:
 
     assert (1, None) == sent
     assert (2, b"a", b"v", [("none", b"")]) == (record.partition, record.key, record.value, record.headers)
+
+
+def test_what_the_broker_refuses_holds_no_other_partition_up(place: Place) -> None:
+    """A record too large for the topic as it is now waits with what its partition told after it."""
+    place.project(*arrested_wrongly(subject_at(1)))
+    large = os.urandom(2_000_000)
+    with writing(place.engine) as conn:
+        store(conn, outbox, [(0, 1, "forward", "t/0/0", "a", None, None, 2, b"a", [], large)])
+        conn.execute(update(partitions).where(partitions.c.partition == 0).values(notices=1))
+    with at_work(place.relay()):
+        place.told(2)
+        place.project(*arrested_wrongly(subject_at(2)))
+        records = place.told(4)
+        wait_until(lambda: place.sent() == {1: 2, 2: 2})
+
+    assert lives(place.engine) == firsts(records)
 
 
 def test_a_broker_that_goes_away_is_waited_for(kafka_broker: Broker, database_url: str, tmp_path: Path) -> None:
