@@ -68,6 +68,7 @@ class Source(Protocol):
 
         Raises:
             Unreachable: if the log refuses.
+            Infrastructure: if the clock that stamps is ahead of ours by more than the slack.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""This machine's clock and the database's: they may differ by a margin, by which silence is judged later."""
+"""The clocks of this machine, the database and the broker: they may differ by a margin, and no more."""
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from sqlalchemy import Engine, event
 
 from events.errors import Infrastructure
 from projections.database import writing
+from services.broker.records import check_stamps
 from services.locallog import LocalLog
 from tests.draining import drain
-from tests.stories import dismissed, records
-from tests.topic import migrated
+from tests.stories import detained, dismissed, instant, records
+from tests.topic import PARTITIONS, chosen, loop_of, migrated, send, source_of
 
 pytestmark = pytest.mark.slow
+MARGIN = timedelta(seconds=2)
 
 
 @pytest.fixture
@@ -67,3 +70,23 @@ def test_clocks_may_differ_by_the_margin(engine: Engine) -> None:
     clock_off(engine, -10)
 
     assert 1 == drain(engine, clock_margin_seconds=60).position
+
+
+def test_a_broker_whose_clock_is_ahead_stops_it() -> None:
+    """By its stamps silence is judged: a day ahead, it would be reported a day too early, for good."""
+    read = records([dismissed("2022-03-27", recorded="2022-04-01T00:00:00Z"), detained("2022-04-02")])
+    check_stamps(read, instant("2022-04-02T23:59:58Z"), MARGIN)
+
+    with pytest.raises(Infrastructure, match=r"the record at 1 of partition 0 was stamped 3\.0 s from now"):
+        check_stamps(read, instant("2022-04-02T23:59:57Z"), MARGIN)
+
+
+def test_the_stamps_of_all_that_is_read_are_looked_at(kafka_server: str, kafka_topic: str, sqlite_url: str) -> None:
+    """With a margin that none can keep, since nothing is read a minute before it is stamped."""
+    engine = migrated(sqlite_url)
+    send(kafka_server, kafka_topic, [dismissed("2022-03-27")])
+    with source_of(chosen(kafka_server, kafka_topic)) as source:
+        source.slack = timedelta(minutes=-1)
+        with pytest.raises(Infrastructure, match="was stamped"):
+            loop_of(engine, source).drain(source.ends(range(PARTITIONS)))
+    engine.dispose()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -31,7 +31,7 @@ from services.source import Unreachable
 
 from .clients import API_VERSION, options
 from .homes import home_of
-from .records import LOG_APPEND_TIME, log_record
+from .records import LOG_APPEND_TIME, check_stamps, log_record
 
 ANSWER_MS = 1500
 """How long the broker has to answer a question; a signal to stop waits for it."""
@@ -124,6 +124,7 @@ class KafkaSource:
 
         Raises:
             Unreachable: if the broker refuses to give any.
+            Infrastructure: if its clock is ahead of ours by more than the slack.
         """
         least, most = POLL_SECONDS
         wait_ms = int(min(max(wait_seconds, least), most) * 1000)
@@ -141,6 +142,8 @@ class KafkaSource:
         except KafkaError as problem:
             raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
         found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
+        for records in found.values():
+            check_stamps(records, datetime.now(UTC), self.slack)
         self._watch(found)
         self._commit()
         return {partition: records for partition, records in found.items() if records}

@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka.consumer.fetcher import ConsumerRecord
 
+from events.errors import Infrastructure
 from projections.judging import printable
 from projections.ledger import LogRecord
 
@@ -20,6 +21,24 @@ def log_record(came: ConsumerRecord) -> LogRecord:
     stamped = _EPOCH + timedelta(milliseconds=came.timestamp)
     headers = kept_headers(came.headers)
     return LogRecord(came.topic, came.partition, came.offset, stamped, came.key, headers, came.value)
+
+
+def check_stamps(records: Sequence[LogRecord], now: datetime, margin: timedelta) -> None:
+    """
+    See that none of *records* was stamped later than it can have been, since they were read before *now*.
+
+    Raises:
+        Infrastructure: if the broker's clock is ahead of ours by more than *margin*. Its stamps are the clock by which
+            silence is judged: it would be reported too early, and nothing takes a watermark back.
+    """
+    for record in records:
+        if record.stamped - now > margin:
+            off = (record.stamped - now).total_seconds()
+            msg = f"the record at {record.offset} of partition {record.partition} was stamped {off:.1f} s from now "
+            raise Infrastructure(
+                msg + f"(want at most {margin.total_seconds()} s: set the broker's clock or this machine's, "
+                "or CASETRAIL_CLOCK_MARGIN_SECONDS)"
+            )
 
 
 def kept_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[Any]]:
