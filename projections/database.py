@@ -90,6 +90,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
+def unhurried(conn: Connection) -> None:
+    """Let the transaction of *conn*, which writes, think between two statements for as long as it takes."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """Begin a transaction that reads, and goes on seeing the database as it is now whatever others write."""

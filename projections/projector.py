@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, and_, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 
 from events.errors import CasetrailError
 
@@ -32,6 +32,7 @@ from .tables import TOPIC, ledger, outbox, partitions
 
 CHUNK = 1000
 RACES = 5
+DEADLOCK = "40P01"  # PostgreSQL, appendix A of its manual: deadlock_detected
 """How often a batch is tried again because another partition was applying the same fact at that very moment."""
 
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
@@ -371,16 +372,22 @@ def sparing(
     try:
         return work(items, None)
     except Exception as problem:
+        if _is_race(problem) and races:
+            # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
+            return sparing(work, items, races - 1)
         not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
         if not_theirs or isinstance(problem, Lost):
             raise
-        if isinstance(problem, IntegrityError) and races:
-            # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
-            return sparing(work, items, races - 1)
         if len(items) == 1:
             return work(items, problem)
     middle = len(items) // 2
     return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
+
+
+def _is_race(problem: Exception) -> bool:
+    """Whether two partitions met: over one id, or each over an id that the other had taken first (a deadlock)."""
+    deadlocked = isinstance(problem, OperationalError) and getattr(problem.orig, "sqlstate", None) == DEADLOCK
+    return deadlocked or isinstance(problem, IntegrityError)
 
 
 def _guard(progress: Progress) -> tuple[Any, ...]:

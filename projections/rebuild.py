@@ -32,7 +32,7 @@ from events.errors import Infrastructure
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
-from .database import store, writing
+from .database import store, unhurried, writing
 from .ledger import Entry
 from .projector import Progress
 from .rulebook import Rulebook
@@ -80,6 +80,7 @@ def rebuild(
         pass
     with writing(engine) as conn:
         progress = _lock(conn)
+        unhurried(conn)
         twins.complete(conn, progress)
         differences = list(_differences(conn))
         if exchange and differences:

@@ -47,6 +47,18 @@ def unsent(conn: Connection, relay: str) -> list[Unsent]:
     return [Unsent(*row) for row in conn.execute(query.order_by(partitions.c.partition))]
 
 
+def forwards_wait(conn: Connection, target: int) -> bool:
+    """Whether a record that belongs to the partition *target* waits in the outbox to be sent there."""
+    here = relays.c.partition == outbox.c.partition
+    query = (
+        select(outbox.c.n)
+        .outerjoin(relays, here)
+        .where(outbox.c.kind == "forward", outbox.c.target == target, outbox.c.n > func.coalesce(relays.c.sent, 0))
+        .limit(1)
+    )
+    return conn.scalar(query) is not None
+
+
 def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterator[Outgoing]:
     """Yield the next rows of *partition* after the number *after*, at most *limit*, in their order."""
     query = select(outbox).where(outbox.c.partition == partition, outbox.c.n > after).order_by(outbox.c.n).limit(limit)

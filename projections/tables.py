@@ -177,6 +177,8 @@ outbox = Table(
     Column("key", LargeBinary, comment="the record's key"),
     Column("headers", Json, comment="the record's headers"),
     Column("value", LargeBinary, comment="the record's value"),
+    Index("ix_outbox_target", "target", "n", sqlite_where=text("kind = 'forward'"),
+          postgresql_where=text("kind = 'forward'")),
     comment="What is to be sent, written in the transaction that concluded it.",
 )  # fmt: skip
 

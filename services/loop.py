@@ -21,6 +21,7 @@ from projections.database import database_clock
 from projections.ledger import LogRecord
 from projections.partitioning import progress_of
 from projections.projector import Lost, Progress, Projector
+from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 
 from .source import Source, Unreachable
@@ -128,7 +129,7 @@ class Loop:
             done = progress_of(self.engine, self.source.topic)
             tell(sum(progress.position for progress in done))
             # The watermark too: a partition that holds nothing new may hold a silence that is due.
-            reached = {each.partition for each in done if each.watermark and each.watermark >= started}
+            reached = {each.partition for each in done if self._knows(each, started)}
             positions = {each.partition: each.position for each in done if each.partition in reached}
             if all(positions.get(partition, -1) >= end for partition, end in ends.items()):
                 return done
@@ -257,6 +258,13 @@ class Loop:
         if watermark is not None and watermark >= until:
             held.declared, held.known = now, False
             self._failed.pop(partition, None)
+
+    def _knows(self, progress: Progress, instant: datetime) -> bool:
+        """Whether a partition knows the log up to *instant*, or waits for what a notifier has to send it."""
+        if progress.watermark and progress.watermark >= instant:
+            return True
+        with self.engine.connect() as conn:
+            return forwards_wait(conn, progress.partition)
 
     def _clock(self) -> datetime:
         """Return the earlier of this machine's clock and the database's."""

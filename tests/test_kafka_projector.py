@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 
 from events.errors import Infrastructure
 from projections.audit import verify
 from projections.database import writing
 from projections.partitioning import check_local, note_partitions, progress_of
-from projections.tables import LIVE, TOPIC, ledger, outbox, partitions
+from projections.tables import LIVE, TOPIC, ledger, outbox, partitions, relays
 from services.broker.records import kafka_headers, kept_headers
 from services.locallog import LocalLog
 from tests.commands import run
-from tests.stories import dismissed, rows, suspended
+from tests.stories import detained, dismissed, instant, rows, suspended
 from tests.test_run import wait_until
 from tests.topic import (
     PARTITIONS,
@@ -209,6 +209,25 @@ class TestRecords:
 
         assert ["open"] == [row["state"] for row in rows(lite, LIVE.alerts)]
         assert ["watermark"] == [row["entry"] for row in rows(lite, ledger) if row["entry"] not in {"rules", "record"}]
+
+    def test_no_silence_is_reported_while_a_record_is_on_its_way(
+        self, kafka_server: str, kafka_topic: str, lite: Engine
+    ) -> None:
+        """A follow-up that lies on another partition is in the log; its home waits for the notifier."""
+        settings = chosen(kafka_server, kafka_topic, clock_margin_seconds=0)
+        astray = binary(detained("2022-04-10"), partition=(home("a") + 1) % PARTITIONS)
+        send(kafka_server, kafka_topic, [dismissed("2022-03-27"), astray])
+        drained(lite, settings)
+        drained(lite, settings)
+        before = rows(lite, LIVE.alerts)
+        with lite.begin() as conn:
+            conn.execute(
+                insert(relays).values(relay="kafka", partition=astray.partition, sent=1, sent_at=instant("2023"))
+            )
+        drained(lite, settings)
+
+        assert [] == before
+        assert ["open"] == [row["state"] for row in rows(lite, LIVE.alerts)]
 
 
 class TestStopped:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.database import open_database
 from projections.projector import Projector, sparing
@@ -99,3 +100,10 @@ def test_a_race_that_never_ends_is_no_race() -> None:
     assert ["[1] NoneType"] == sparing(failing(*[refused] * 5), [1])
     assert ["[1] IntegrityError"] == sparing(failing(*[refused] * 6), [1])
     assert ["[1] NoneType", "[2] NoneType"] == sparing(failing(*[refused] * 6), [1, 2])
+
+
+def test_two_that_wait_for_each_other_are_no_failure_of_the_records() -> None:
+    """PostgreSQL ends one of them, which does its batch again."""
+    deadlocked = OperationalError("insert", {}, DeadlockDetected())
+
+    assert ["[1] NoneType"] == sparing(failing(deadlocked), [1])

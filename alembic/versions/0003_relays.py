@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table of those who send."""
+    """Make the table of those who send, and find what is to be sent to a partition."""
     op.create_table(
         "relays",
         sa.Column("relay", sa.Text(), nullable=False, comment="who sends, such as kafka"),
@@ -27,4 +27,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("relay", "partition", name=op.f("pk_relays")),
         comment="How far what is in the outbox has been sent.",
+    )
+    op.create_index(
+        "ix_outbox_target",
+        "outbox",
+        ["target", "n"],
+        sqlite_where=sa.text("kind = 'forward'"),
+        postgresql_where=sa.text("kind = 'forward'"),
     )

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -26,6 +27,7 @@ from sqlalchemy import Connection
 
 from events.errors import Infrastructure
 from projections.ledger import LogRecord
+from projections.relaying import forwards_wait
 from services.settings import Settings
 from services.source import Unreachable
 
@@ -37,6 +39,7 @@ ANSWER_MS = 1500
 """How long the broker has to answer a question; a signal to stop waits for it."""
 
 COMMIT_SECONDS = 5.0
+TELL_SECONDS = 60.0
 HEARTBEAT_MS = 1000
 """Often enough: a member learns by it that others have come or gone, and all wait for the last to learn."""
 
@@ -71,6 +74,7 @@ class KafkaSource:
         self._known: frozenset[int] = frozenset()
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
+        self._tell_at = 0.0
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = _client(chosen)
         self._join()
@@ -141,6 +145,10 @@ class KafkaSource:
             self._renew("consumer_rejoins", error=type(problem).__name__)
         except KafkaError as problem:
             raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+        except Exception as problem:
+            # Whatever fails within the client: a new one has another chance, and a projector never exits for it.
+            self._renew("consumer_failed", error=type(problem).__name__)
+            raise Unreachable(f"the client for Kafka failed: {type(problem).__name__}") from problem
         found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
         for records in found.values():
             check_stamps(records, datetime.now(UTC), self.slack)
@@ -167,9 +175,13 @@ class KafkaSource:
         return {at.partition: end for at, end in found.items()}
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
-        """Whether *partition* ends at *position* still: the slack covers what has come since the end was asked for."""
-        del conn, partition, position
-        return True
+        """Whether nothing is on its way to *partition*: the slack covers what has come since its end was asked for."""
+        del position
+        waiting = forwards_wait(conn, partition)
+        if waiting and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_SECONDS
+            log.warning("forwards_wait", partition=partition, advice="is a notifier running?")
+        return not waiting
 
     def rejoin(self) -> None:
         """Give all partitions back and ask for some anew."""
@@ -199,7 +211,8 @@ class KafkaSource:
 
     def _renew(self, event: str, **said: Any) -> None:  # noqa: ANN401 - fields of a log line
         log.warning(event, **said)
-        self._consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
+        with suppress(Exception):
+            self._consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
         self._join()
 
     def _read(self, partition: int, records: Sequence[ConsumerRecord]) -> list[LogRecord]:
@@ -368,7 +381,7 @@ def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:
         while time.monotonic() < end and not alone.poll(timeout_ms=200):
             pass
     except CorruptRecordError:
-        return True
+        return not waiting
     except KafkaError:
         return False
     finally:
