@@ -381,7 +381,7 @@ def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:
         while time.monotonic() < end and not alone.poll(timeout_ms=200):
             pass
     except CorruptRecordError:
-        return not waiting
+        return True
     except KafkaError:
         return False
     finally:
