@@ -13,6 +13,7 @@ from sqlalchemy import func, select, text
 from events.decode import MAX_BYTES, complete
 from events.errors import Infrastructure
 from projections.database import open_database, writing
+from projections.partitioning import note_partitions
 from projections.tables import ledger, log
 from services.locallog import LocalLog
 from services.publishing import Append, Line, NotAccepted, NotAcknowledged, publish, read_lines
@@ -374,3 +375,16 @@ class TestInterruption:
         assert "Traceback" not in said
         assert bool(code) == ("nobody reads the results" in said)
         assert in_log(tmp_path) < 20_000
+
+
+def test_a_database_of_kafka_takes_nothing_into_a_log_of_its_own(tmp_path: Path) -> None:
+    """Nobody would ever read it there, and no projector would start: a shell without CASETRAIL_LOG is enough for it."""
+    ready(tmp_path)
+    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
+    note_partitions(engine, "facts.v1", 6)
+    done = run("publish -", tmp_path, fact_line() + "\n")
+
+    assert 3 == done.returncode
+    assert "this database was projected from 6 partitions of facts.v1 of Kafka" in done.stderr
+    with engine.connect() as conn:
+        assert 0 == conn.scalar(select(func.count()).select_from(log))

@@ -17,6 +17,7 @@ from events.canonical import derive_id
 from events.errors import BadInput, Infrastructure
 from events.facts import Fact
 from projections.database import open_database
+from projections.partitioning import check_local
 from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
 from services.migrate import migrate, revisions
@@ -25,7 +26,7 @@ from services.settings import Settings, without_secrets
 from services.source import Unreachable
 from services.stopping import Stop, stopping
 
-from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings
+from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings, while_read
 from .editor import edit
 from .progress import Advance, bar
 
@@ -92,7 +93,8 @@ def publish_files(
         try:
             for batch in publish(_all_lines(files, stop, advance), append):
                 for result in batch:
-                    _report(result, word, as_json=as_json)
+                    with while_read() if check else nullcontext():
+                        _report(result, word, as_json=as_json)
                 broken = sum(result.problem is not None for result in batch)
                 good, bad = good + len(batch) - broken, bad + broken
         except NotAccepted as failure:
@@ -100,8 +102,6 @@ def publish_files(
                 _emit_lost(failure)
             raise
         except BrokenPipeError:
-            if check:
-                raise
             fail(f"nobody reads the results any more, {good} {word}, {bad} bad ({AGAIN})", INFRASTRUCTURE)
         finally:
             if not as_json or stop.by:
@@ -268,10 +268,11 @@ def _derive_line(line: Line, *, as_json: bool) -> bool:
         say(str(result.problem.at(line.place)))
         return False
     id_ = derive_id(from_json(result.value))
-    if as_json:
-        emit_line({"file": line.file, "line": line.number, "id": id_})
-    else:
-        print(id_, flush=True)
+    with while_read():
+        if as_json:
+            emit_line({"file": line.file, "line": line.number, "id": id_})
+        else:
+            print(id_, flush=True)
     return True
 
 
@@ -288,7 +289,10 @@ def _appending(chosen: Settings) -> Iterator[Append]:
         with closing(opened) as log:
             yield log.append
     else:
-        yield LocalLog(database(chosen)).append
+        engine = database(chosen)
+        # Into a database of Kafka's it would go in vain, and no projector would start there any more.
+        check_local(engine)
+        yield LocalLog(engine).append
 
 
 def _tail(chosen: Settings, engine: Engine) -> Tail:
