@@ -35,7 +35,8 @@ def unread(args: str, folder: Path) -> tuple[int, str]:
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A folder with a database whose ledger and statuses were changed, a bad rule file and bad facts."""
-    engine = known(tmp_path, *(dismissed("2022-03-27", subject=f"s{n}") for n in range(300)), passed="2022-10-01")
+    facts = (dismissed("2022-03-27", subject=f"s{n}") for n in range(300))
+    engine = known(tmp_path, *facts, b"no fact", passed="2022-10-01")
     change(engine, update(LIVE.subjects).values(due=instant("2040")))
     with engine.begin() as conn:
         attack(conn, "UPDATE ledger SET reason = 'forged' WHERE seq = 2")
@@ -47,7 +48,11 @@ def broken(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("json", ["", " --json"])
 @pytest.mark.parametrize(
-    "args", ["rebuild --check", "audit verify", "rules check rules.yaml", "doctor", "backtest facts.ndjson"]
+    "args",
+    [
+        *("rebuild --check", "audit verify", "rules check rules.yaml", "doctor", "backtest facts.ndjson"),
+        *("publish --check facts.ndjson", "id facts.ndjson", "parked replay --all"),
+    ],
 )
 def test_a_verdict_stands_however_little_of_it_is_read(broken: Path, args: str, json: str) -> None:
     """With `set -o pipefail` a script acts on the exit code, and not on how much of the list it cared to see."""

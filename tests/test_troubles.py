@@ -47,6 +47,17 @@ def test_what_is_parked_is_listed_with_the_reason(tmp_path: Path) -> None:
     assert ("not_utf8", 7, "\\xff\\x00\\x1b[31m") == tuple(not_text[name] for name in ("code", "size", "preview"))
 
 
+def test_where_nothing_is_wrong_that_is_said(tmp_path: Path) -> None:
+    """On stderr: an empty table leaves open whether anybody looked."""
+    known(tmp_path, dismissed("2022-03-27"))
+    shown = {command: ask(command, tmp_path) for command in ("parked list", "parked list --all", "conflicts")}
+
+    assert {""} == {done.stdout for done in shown.values()}
+    assert "nothing is parked that was not dismissed (--all shows the rest)\n" == shown["parked list"].stderr
+    assert "nothing is parked\n" == shown["parked list --all"].stderr
+    assert "there are no conflicts\n" == shown["conflicts"].stderr
+
+
 @pytest.mark.parametrize("command", ["parked", "parked list"])
 def test_the_table_of_what_is_parked_is_safe_to_print(tmp_path: Path, command: str) -> None:
     """Bytes from outside reach no terminal as a command."""

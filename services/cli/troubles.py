@@ -16,7 +16,7 @@ from projections.ledger import Entry
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
 from services.visiting import visitor
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings
+from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings, while_read
 from .wording import cell, safe
 
 AT_ONCE = 500
@@ -49,7 +49,10 @@ def list_parked(everything: Dismissed = False, as_json: Json = False) -> None:
             table.add_column(title, overflow="fold")
         for record in found:
             table.add_row(*_cells(record))
-    console().print(table)
+    if table.rows:
+        console().print(table)
+    else:
+        say("nothing is parked" if everything else "nothing is parked that was not dismissed (--all shows the rest)")
 
 
 @parked_app.command("show", epilog="\b\nExamples:\n  casetrail parked show 0:17\n  casetrail parked show 0:17 --raw")
@@ -94,12 +97,13 @@ def replay(
     else:
         records = _parked_at(engine, [_position(text) for text in positions or ()], dismissed=True)
     results = [result for batch in _batches(records) for result in _replay(engine, batch)]
-    if as_json:
-        emit(results)
-    else:
-        for result in results:
-            at = result["position"]
-            print(f"{at['partition']}:{at['offset']} {result['outcome']} {safe(result['reason'] or '')}".rstrip())
+    with while_read():
+        if as_json:
+            emit(results)
+        else:
+            for result in results:
+                at = result["position"]
+                print(f"{at['partition']}:{at['offset']} {result['outcome']} {safe(result['reason'] or '')}".rstrip())
     if any(result["outcome"] == "parked" for result in results):
         raise typer.Exit(FINDINGS)
 
@@ -123,8 +127,12 @@ def show_conflicts(as_json: Json = False) -> None:
         if as_json:
             emit_array(found)
             return
+        none = True
         for conflict in found:
             _show_conflict(conflict)
+            none = False
+    if none:
+        say("there are no conflicts")
 
 
 def _cells(record: Parked) -> Iterable[Any]:
