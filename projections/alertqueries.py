@@ -50,6 +50,11 @@ def alerts_like(conn: Connection, start: str) -> list[dict[str, Any]]:
     return list(_told(conn, conn.execute(like).mappings().all(), None))
 
 
+def rules_met(conn: Connection) -> set[str]:
+    """Return the id of each rule of which there is an alert, whatever its state."""
+    return set(conn.scalars(select(table.c.rule).distinct()))
+
+
 def partition_of(conn: Connection, subject_id: str) -> int:
     """Return the partition in which *subject_id*, who has an alert, is projected."""
     partition = conn.scalar(select(subjects.c.position_partition).where(subjects.c.subject_id == subject_id))

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,29 @@ def test_what_cannot_be_meant_is_a_mistake_of_usage(tmp_path: Path, options: str
 
     assert (2, "") == (done.returncode, done.stdout)
     assert done.stderr
+
+
+@pytest.mark.parametrize("options", ["", " --json", " --all", " --follow --cursor 0"])
+def test_a_rule_that_is_not_known_is_a_slip(tmp_path: Path, options: str) -> None:
+    """An empty answer would be taken for good news."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    done = ask(f"alerts --rule dismissd{options}", tmp_path)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert '--rule: "dismissd" is not known (want one of dismissal-before-arrest, dismissed-without-follow-up)' in (
+        done.stderr
+    )
+
+
+def test_a_rule_that_was_given_up_has_its_alerts(tmp_path: Path) -> None:
+    """They are shown to whoever asks by its id, though no rule bears it any more."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    rules = tmp_path / "rules.yaml"
+    shipped = files("projections").joinpath("pack", "dismissals.yaml").read_text("utf-8")
+    rules.write_text(shipped.replace("dismissal-before-arrest", "another"), "utf-8")
+    done = ask("alerts --rule dismissal-before-arrest --json", tmp_path, CASETRAIL_RULES=str(rules))
+
+    assert ["arrested"] == [alert["subject_id"] for alert in json.loads(done.stdout)]
 
 
 def test_show_gives_evidence_with_sources_and_the_life(tmp_path: Path) -> None:

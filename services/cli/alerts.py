@@ -20,6 +20,7 @@ from projections.alertqueries import (
     notices_end,
     of_agency,
     partition_of,
+    rules_met,
 )
 from projections.alerts import STANDING
 from projections.database import snapshot
@@ -30,7 +31,21 @@ from projections.story import Story
 from services.stopping import stopping
 from services.visiting import visitor
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_array, emit_line, fail, lines, say, settings
+from .app import (
+    FINDINGS,
+    Json,
+    app,
+    console,
+    database,
+    emit,
+    emit_array,
+    emit_line,
+    fail,
+    lines,
+    rulebook,
+    say,
+    settings,
+)
 from .dossier import step_words
 from .person import fact_words
 from .wording import cell, safe, source_words
@@ -91,11 +106,16 @@ def show_alerts(
     if follow:
         if (since, known_at, limit) != (None, None, None):
             raise BadInput("--follow has no --since, --known-at or --limit", "--cursor to say where to begin")
-        _follow(database(settings()), wanted, _cursor(cursor))
+        begin = _cursor(cursor)
+        engine = database(settings())
+        _check_rule(engine, rule)
+        _follow(engine, wanted, begin)
         return
     if cursor is not None:
         raise BadInput("--cursor is given without --follow", "both")
-    with snapshot(database(settings())) as conn:
+    engine = database(settings())
+    _check_rule(engine, rule)
+    with snapshot(engine) as conn:
         found = alerts(conn, wanted, limit)
         if as_json:
             emit_array(found)
@@ -146,6 +166,16 @@ def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | Non
     with engine.connect() as conn:
         partition = partition_of(conn, alert["subject_id"])
     visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
+
+
+def _check_rule(engine: Engine, rule: str | None) -> None:
+    """See that *rule* is one of the rules in force, or one of old that an alert tells of."""
+    if rule is None:
+        return
+    with engine.connect() as conn:
+        known = {each.id for each in rulebook(settings()).rules} | rules_met(conn)
+    if rule not in known:
+        raise BadInput(f'"{safe(rule)}" is not known', f"one of {', '.join(sorted(known))}", "--rule")
 
 
 def _instant(option: str, text: str | None) -> datetime | None:
