@@ -114,9 +114,11 @@ def load_settings() -> Settings:
     except ValidationError as problem:
         first = problem.errors()[0]
         field = str(first["loc"][0])
-        raise BadInput(f"{first['input']!r}: {first['msg']}", _described(field), variable(field)) from None
-    for field, what in _unfit(chosen):
-        raise BadInput(what, _described(field), variable(field))
+        # As in "Input should be a valid integer, unable to parse string as an integer".
+        wanted = first["msg"].removeprefix("Input should be ").partition(",")[0]
+        raise BadInput(f'"{first["input"]}" does not fit', wanted, variable(field)) from None
+    for field, what, wanted in _unfit(chosen):
+        raise BadInput(what, wanted, variable(field))
     return chosen
 
 
@@ -134,22 +136,23 @@ def without_secrets(url: str) -> str:
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 
 
-def _unfit(chosen: Settings) -> Iterator[tuple[str, str]]:
-    """Yield each field that does not go with the others, and what is wrong with it."""
+def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield each field that does not go with the others, what is wrong with it, and what was wanted."""
     protocol = chosen.kafka_security_protocol
     if protocol.startswith("SASL"):
-        for field in ("kafka_sasl_username", "kafka_sasl_password"):
+        for field, wanted in (("kafka_sasl_username", "who we are"), ("kafka_sasl_password", "the password")):
             if not getattr(chosen, field):
-                yield field, f"not set, and {variable('kafka_security_protocol')} is {protocol}"
+                yield field, f"not set, and {variable('kafka_security_protocol')} is {protocol}", wanted
     if chosen.kafka_ssl_key_file and not chosen.kafka_ssl_cert_file:
-        yield "kafka_ssl_cert_file", f"not set, and {variable('kafka_ssl_key_file')} is"
+        what = f"not set, and {variable('kafka_ssl_key_file')} is"
+        yield "kafka_ssl_cert_file", what, "the certificate of that key, as PEM"
     for address in chosen.kafka_bootstrap_servers.split(","):
         fits = _ADDRESS.fullmatch(address.strip())
         if fits is None or int(fits["port"] or 1) not in range(1, 65_536):
-            yield "kafka_bootstrap_servers", f'"{address.strip()}" is no address'
+            yield (
+                "kafka_bootstrap_servers",
+                f'"{address.strip()}" is no address',
+                "HOST:PORT, with commas between several",
+            )
     if chosen.kafka_topic == chosen.kafka_alerts_topic:
-        yield "kafka_alerts_topic", f"{chosen.kafka_topic} is the topic of facts too"
-
-
-def _described(field: str) -> str:
-    return Settings.model_fields[field].description or ""
+        yield "kafka_alerts_topic", f"{chosen.kafka_topic} is the topic of facts too", "a topic for notices alone"

@@ -250,6 +250,25 @@ def test_settings_that_do_not_go_together_are_refused_by_name(
     assert WRONG not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LOG", "nope", """CASETRAIL_LOG: "nope" does not fit (want 'local' or 'kafka')"""),
+        ("KAFKA_PARTITIONS", "many", 'CASETRAIL_KAFKA_PARTITIONS: "many" does not fit (want a valid integer)'),
+        ("KAFKA_PARTITIONS", "0", 'CASETRAIL_KAFKA_PARTITIONS: "0" does not fit (want greater than or equal to 1)'),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """Where, what and what was wanted."""
+    monkeypatch.setenv(f"CASETRAIL_{name}", value)
+
+    with pytest.raises(BadInput) as refused:
+        load_settings()
+    assert said == str(refused.value)
+
+
 @pytest.mark.parametrize("servers", ["broker", "broker:9092", "10.0.0.1:9092, [::1]:9092"])
 def test_addresses_as_people_write_them_are_taken(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
     """Without a port it is Kafka's own."""
