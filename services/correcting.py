@@ -170,7 +170,8 @@ def difference(before: Data, after: Data) -> Iterator[str]:
 
 
 def _unknown(fact_id: str, behind: int) -> BadInput:
-    hint = f"; {behind} records of the log are not projected yet, run `casetrail project`" if behind else ""
+    waiting = "1 record of the log is" if behind == 1 else f"{behind} records of the log are"
+    hint = f"; {waiting} not projected yet, run `casetrail project`" if behind else ""
     return BadInput(f"the ledger holds no fact {fact_id}", f"the id of a fact that `casetrail history` shows{hint}")
 
 

@@ -232,7 +232,7 @@ class TestCorrecting:
         """And whoever has only published it is told to project it."""
         new = desk.publish(fact_line("Retired", subject="kz-b"))
 
-        with pytest.raises(BadInput, match=rf"holds no fact {new} .* 1 records .* run `casetrail project`"):
+        with pytest.raises(BadInput, match=rf"holds no fact {new} .* 1 record .* run `casetrail project`"):
             desk.correct(new, "note=x")
         desk.project()
         with pytest.raises(BadInput, match=r"holds no fact nobody \(want the id of a fact that [^;]*\)"):

@@ -267,7 +267,7 @@ class TestCorrect:
             assert 0 == run(f"correct {fact_id} --set {change} {source}", tmp_path, env=env).returncode
         seen = run(f"retract {fact_id} --reason mistake {source}", tmp_path, env=env)
 
-        assert (2, True) == (early.returncode, "1 records of the log are not projected yet" in early.stderr)
+        assert (2, True) == (early.returncode, "1 record of the log is not projected yet" in early.stderr)
         assert (0, True) == (seen.returncode, '- occurred: "2022-03-01"' in seen.stderr)
         assert '- note: "both"' in seen.stderr
         assert {"applied": 4} == outcomes(tmp_path, env)
