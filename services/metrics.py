@@ -15,6 +15,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from events.errors import Infrastructure
 from projections.alertqueries import standing_counts
 from projections.partitioning import progress_of
 from projections.projector import Progress
@@ -132,8 +133,17 @@ def watched(chosen: Settings, engine: Engine, hearts: Mapping[str, Heartbeat]) -
 
 @contextmanager
 def serving(watch: Watch, address: str, port: int) -> Iterator[int]:
-    """Serve what *watch* tells while the block runs, and give the port: *port*, or a free one if that is 0."""
-    server = make_server(address, port, application(watch), ThreadingWSGIServer, _Quiet)
+    """
+    Serve what *watch* tells while the block runs, and give the port: *port*, or a free one if that is 0.
+
+    Raises:
+        Infrastructure: if it cannot be served there.
+    """
+    try:
+        server = make_server(address, port, application(watch), ThreadingWSGIServer, _Quiet)
+    except OSError as problem:
+        msg = f"the metrics cannot be served on {address}:{port}: {problem.strerror} (want a port that is free, or 0: "
+        raise Infrastructure(msg + "CASETRAIL_METRICS_PORT, CASETRAIL_METRICS_ADDRESS)") from problem
     thread = threading.Thread(target=server.serve_forever, name="casetrail-metrics", daemon=True)
     thread.start()
     try:

@@ -68,6 +68,18 @@ def watch(folder: Path, life_seconds: float = 60) -> Iterator[tuple[str, Heartbe
     engine.dispose()
 
 
+def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) -> None:
+    """Two processes of one machine with the same variables are the usual way to it."""
+    ready(tmp_path)
+    with watch(tmp_path) as (address, _):
+        port = address.rpartition(":")[2]
+        done = run("run", tmp_path, env={"CASETRAIL_METRICS_PORT": port})
+
+    assert 3 == done.returncode
+    assert f"casetrail: the metrics cannot be served on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "CASETRAIL_METRICS_PORT" in done.stderr
+
+
 def test_a_service_tells_how_it_is(tmp_path: Path) -> None:
     """Alive, ready, and where it stands; nothing of whom it is about."""
     ready(tmp_path)
