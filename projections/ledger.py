@@ -20,6 +20,7 @@ from events.decode import decode, restore
 from events.edtf import format_instant
 from events.errors import Unreadable
 from events.facts import UNRECORDED, Fact
+from events.fields import quote
 
 GENESIS = "0" * 64
 
@@ -101,7 +102,8 @@ def read(record: LogRecord, recorded: datetime = UNRECORDED) -> Fact:
         raise Unreadable(what, "a CloudEvent in JSON", code="empty")
     fact = decode(event_of(record.headers, record.value), recorded)
     if record.key != fact.subject.encode():
-        what = f"the key {record.key!r} is not the subject {fact.subject!r}" if record.key else "the record has no key"
+        key = (record.key or b"").decode("utf-8", "backslashreplace")
+        what = f"the key {quote(key)} is not the subject {quote(fact.subject)}" if key else "the record has no key"
         raise Unreadable(what, "the subject as the record's key", code="wrong_key")
     return fact
 
