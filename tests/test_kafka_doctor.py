@@ -1,6 +1,7 @@
 """Why Kafka or PostgreSQL cannot be used, in plain words and without a secret."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from services.settings import Settings, load_settings
 from tests.commands import fact_line, ready, run
 from tests.secured import PASSWORD, Secured, secured_broker
 from tests.stories import dismissed, suspended
+from tests.test_run import wait_until
 from tests.topic import drained, home, migrated, send, variables
 
 WRONG = "geheim"
@@ -113,12 +115,14 @@ class TestBroker:
         listener, said, words, advice = TROUBLES[mistake]
         chosen = of(secured, listener, said)
         before = threading.active_count()
-        met = trouble(chosen, seconds=2)
+        met = trouble(chosen, seconds=4)
+        # What the broker says of a login may be lost with the connection that it closes.
+        unsaid = "SASL" in chosen.kafka_security_protocol and "without a word" in str(met)
+        wait_until(lambda: threading.active_count() <= before)
 
         assert met is not None
-        assert before == threading.active_count()
         assert met.found.startswith(chosen.kafka_bootstrap_servers)
-        assert words in met.found
+        assert unsaid or words in met.found
         assert advice in met.advice
         assert PASSWORD not in str(met)
         assert WRONG not in str(met)
@@ -176,7 +180,7 @@ class TestBroker:
         done = run("publish -", ready(tmp_path), fact_line(), env)
 
         assert (3, "") == (done.returncode, done.stdout)
-        assert "does not let desk in by SCRAM-SHA-256" in done.stderr
+        assert re.search("does not let desk in by SCRAM-SHA-256|the login of desk by SCRAM-SHA-256", done.stderr)
         assert WRONG not in done.stderr
         assert 1 == len(done.stderr.splitlines())
 

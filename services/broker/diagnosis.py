@@ -108,10 +108,14 @@ def refused(chosen: Settings, said: list[str]) -> Trouble:
             f"{place}: takes no login there", f"{_PROTOCOL}=PLAINTEXT or SSL, or the port where it takes one"
         )
     login = chosen.kafka_security_protocol.startswith("SASL")
-    # Of a login that fails, the connection's end may be all that is seen.
-    if login and ("SaslAuthenticationFailed" in everything or "socket disconnected" in everything):
-        found = f"{place}: does not let {chosen.kafka_sasl_username} in by {mechanism}"
-        return Trouble(found, "CASETRAIL_KAFKA_SASL_USERNAME, CASETRAIL_KAFKA_SASL_PASSWORD: as the broker knows them")
+    known = "CASETRAIL_KAFKA_SASL_USERNAME, CASETRAIL_KAFKA_SASL_PASSWORD: as the broker knows them"
+    if login and "SaslAuthenticationFailed" in everything:
+        return Trouble(f"{place}: does not let {chosen.kafka_sasl_username} in by {mechanism}", known)
+    if login and "socket disconnected" in everything:
+        # The broker says why and closes the connection, and the client may see the end before it has read the answer.
+        found = f"{place}: ends the login of {chosen.kafka_sasl_username} by {mechanism} without a word"
+        others = f"CASETRAIL_KAFKA_SASL_MECHANISM: one that it takes; {_PROTOCOL}=PLAINTEXT or SSL if it wants no login"
+        return Trouble(found, f"{known}; {others}")
     if not login:
         advice = f"if it wants a login, {_PROTOCOL}=SASL_PLAINTEXT or SASL_SSL; else see the broker's log"
         return Trouble(f"{place}: closes the connection or does not answer", advice)
