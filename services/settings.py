@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         2.0, ge=0, description="How far the clocks of this machine and of the database may differ before work stops."
     )
     batch_records: int = Field(
-        4000,
+        8000,
         ge=1,
         le=10_000,
         description="The most records projected in one transaction; batches grow with the backlog.",
