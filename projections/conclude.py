@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from events.facts import Fact
 
@@ -22,7 +22,7 @@ from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
 from .shapes import alert_from_row, case_row, change_row, subject_row
-from .tables import LIVE, Conclusions, ledger
+from .tables import LIVE, Conclusions, Instant, ledger
 
 CHUNK = 1000
 # What a casefile is opened for when no fact is: its whole history is wanted.
@@ -52,6 +52,14 @@ class Concluder:
         self._casefiles: OrderedDict[str, Casefile] = OrderedDict()
         self._resting: OrderedDict[str, Casefile] = OrderedDict()
         self._kept = 0
+        subjects = tables.subjects
+        # Built once, as every batch asks.
+        self._overdue = (
+            select(subjects.c.subject_id)
+            .where(subjects.c.position_partition == partition, subjects.c.due < bindparam("watermark", type_=Instant))
+            .order_by(subjects.c.due, subjects.c.subject_id)
+            .limit(CHUNK)
+        )
 
     def conclude(
         self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None
@@ -138,14 +146,7 @@ class Concluder:
         """
         if watermark is None:
             return
-        subjects = self.tables.subjects
-        overdue = (
-            select(subjects.c.subject_id)
-            .where(subjects.c.position_partition == self.partition, subjects.c.due < watermark)
-            .order_by(subjects.c.due, subjects.c.subject_id)
-            .limit(CHUNK)
-        )
-        while subject_ids := set(conn.scalars(overdue)):
+        while subject_ids := set(conn.scalars(self._overdue, {"watermark": watermark})):
             casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)

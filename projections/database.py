@@ -12,9 +12,11 @@ from psycopg.types.json import set_json_dumps
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
+    Delete,
     Dialect,
     Engine,
     LargeBinary,
@@ -31,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.types import TypeEngine
 
 from events.errors import Infrastructure
 
@@ -115,10 +118,29 @@ def database_clock(conn: Connection) -> datetime:
 
 def among(conn: Connection, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that *column* is one of *values*: one parameter, however many thousands they are."""
-    if conn.dialect.name == "sqlite":
-        each = func.json_each(json.dumps(list(values))).table_valued("value")
-        return column.in_(select(each.c.value))
-    return column == any_(bindparam(None, list(values), ARRAY(Text)))
+    found = given(conn, values)["values"]
+    return _one_of(column, bindparam(None, found, _type_of_many(conn.dialect.name)))
+
+
+def among_given(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
+    """Return the same condition for a statement that is built once and executed with what `given` returns."""
+    return _one_of(column, bindparam("values", type_=_type_of_many(dialect)))
+
+
+def given(conn: Connection, values: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters of a statement with the condition `among_given`."""
+    found = list(values)
+    return {"values": json.dumps(found) if conn.dialect.name == "sqlite" else found}
+
+
+def _type_of_many(dialect: str) -> TypeEngine[Any]:
+    return Text() if dialect == "sqlite" else ARRAY(Text)
+
+
+def _one_of(column: Column[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
+    if isinstance(values.type, ARRAY):
+        return column == any_(values)
+    return column.in_(select(func.json_each(values).table_valued("value").c.value))
 
 
 def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
@@ -138,9 +160,8 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         return
     if conn.dialect.name == "postgresql":
         if replace:
-            (key,) = table.primary_key
-            at = table.columns.values().index(key)
-            conn.execute(delete(table).where(among(conn, key, [row[at] for row in rows])))
+            at, make_room = _replacing(table)
+            conn.execute(make_room, given(conn, [row[at] for row in rows]))
         _copy(conn, table, rows)
     else:
         statement, conversions = _statement(table, conn.dialect, replace)
@@ -186,6 +207,13 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
         raise DBAPIError.instance(
             statement.decode(), None, problem, psycopg.Error, connection_invalidated=gone, dialect=conn.dialect
         ) from problem
+
+
+@cache
+def _replacing(table: Table) -> tuple[int, Delete]:
+    """Return the number of the key's column, and what makes room in PostgreSQL for rows of the same keys."""
+    (key,) = table.primary_key
+    return table.columns.values().index(key), delete(table).where(among_given("postgresql", key))
 
 
 @cache

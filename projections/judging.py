@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from events.canonical import content
 from events.errors import Unreadable
 from events.facts import Fact
 
-from .database import among
+from .database import among_given, given
 from .ledger import Chain, Entry, LogRecord, event_of, read
 from .tables import ledger
 
@@ -88,10 +90,18 @@ def _try_read(record: LogRecord, recorded: datetime, failed: Exception | None) -
 
 
 def _first_contents(conn: Connection, fact_ids: Sequence[str]) -> dict[str, Content]:
-    known = select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(
-        among(conn, ledger.c.fact_id, fact_ids), ledger.c.outcome == "applied"
+    if not fact_ids:
+        return {}
+    found = conn.execute(_known(conn.dialect.name), given(conn, fact_ids))
+    return {fact_id: (headers, value) for fact_id, headers, value in found}
+
+
+@cache
+def _known(dialect: str) -> Select[Any]:
+    """Return the query of what the ledger holds of given ids: built once, as every batch asks."""
+    return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(
+        among_given(dialect, ledger.c.fact_id), ledger.c.outcome == "applied"
     )
-    return {fact_id: (headers, value) for fact_id, headers, value in conn.execute(known)} if fact_ids else {}
 
 
 def _same_content(first: Content, other: Content) -> bool:

@@ -13,16 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
-
-from events.errors import CasetrailError
+from sqlalchemy import Connection, Engine, Select, Update, and_, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder
 from .database import store, writing
+from .failing import Lost, sparing
 from .judging import judge, printable, readable
 from .ledger import GENESIS, Chain, Entry, LogRecord
 from .parking import record_of, still_parked
@@ -31,21 +30,9 @@ from .shapes import forward_row, notice_row
 from .tables import TOPIC, ledger, outbox, partitions
 
 CHUNK = 1000
-RACES = 5
-DEADLOCK = "40P01"  # PostgreSQL, appendix A of its manual: deadlock_detected
-"""How often a batch is tried again because another partition was applying the same fact at that very moment."""
 
+COMPARED = ("position", "watermark", "epoch", "seq")
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Lost(CasetrailError):
-    """The partition was assigned to another projector; nothing of this batch was written."""
-
-    def __init__(self, partition: int) -> None:
-        super().__init__(f"partition {partition} was assigned to another projector")
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,7 @@ class Projector:
         self.rulebook = rulebook
         self.held = Progress(topic, partition)
         self._home = home or (lambda _: partition)
-        self._here = and_(partitions.c.topic == topic, partitions.c.partition == partition)
+        self._row_here, self._set_row_here = _statements(topic, partition)
         self._concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
 
     def assign(self, clock: datetime) -> Progress:
@@ -328,18 +315,13 @@ class Projector:
 
     def _commit(self, conn: Connection, start: Progress, end: Progress) -> None:
         """Compare and set the partition's row."""
-        unchanged = and_(
-            self._here,
-            partitions.c.position == start.position,
-            partitions.c.watermark.is_not_distinct_from(start.watermark),
-            partitions.c.epoch == start.epoch,
-            partitions.c.seq == start.seq,
-        )
-        if conn.execute(update(partitions).where(unchanged).values(**vars(end))).rowcount != 1:
+        was = {f"was_{name}": getattr(start, name) for name in COMPARED}
+        become = {f"new_{name}": value for name, value in vars(end).items()}
+        if conn.execute(self._set_row_here, was | become).rowcount != 1:
             raise Lost(start.partition)
 
     def _row(self, conn: Connection) -> Progress | None:
-        row = conn.execute(select(partitions).where(self._here).with_for_update()).mappings().one_or_none()
+        row = conn.execute(self._row_here).mappings().one_or_none()
         return Progress(**row) if row else None
 
     def _first_row(self, conn: Connection) -> Progress:
@@ -354,40 +336,16 @@ class Projector:
         return Chain(start.topic, start.partition, start.seq, start.hash)
 
 
-def sparing(
-    work: Callable[[Sequence[Item], Exception | None], list[Result]], items: Sequence[Item], races: int = RACES
-) -> list[Result]:
-    """
-    Do *work* on all of *items*, so that one on which the program itself fails holds nobody else up.
-
-    Args:
-        work: does some of them in one transaction; given a failure, it notes that as the fate of the one item it is
-            given, and so cannot fail in the same way.
-        items: at least one.
-        races: how often it is done again because of a race.
-
-    Raises:
-        Lost, SQLAlchemyError: where not the items are at fault.
-    """
-    try:
-        return work(items, None)
-    except Exception as problem:
-        if _is_race(problem) and races:
-            # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
-            return sparing(work, items, races - 1)
-        not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
-        if not_theirs or isinstance(problem, Lost):
-            raise
-        if len(items) == 1:
-            return work(items, problem)
-    middle = len(items) // 2
-    return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
-
-
-def _is_race(problem: Exception) -> bool:
-    """Whether two partitions met: over one id, or each over an id that the other had taken first (a deadlock)."""
-    deadlocked = isinstance(problem, OperationalError) and getattr(problem.orig, "sqlstate", None) == DEADLOCK
-    return deadlocked or isinstance(problem, IntegrityError)
+def _statements(topic: str, partition: int) -> tuple[Select[Any], Update]:
+    """Return the query of a partition's row, and its compare-and-set: built once, as every batch needs them."""
+    here = and_(partitions.c.topic == topic, partitions.c.partition == partition)
+    unchanged = [
+        column.is_not_distinct_from(bindparam(f"was_{column.name}", type_=column.type))
+        for column in partitions.columns
+        if column.name in COMPARED
+    ]
+    become = {column: bindparam(f"new_{column.name}", type_=column.type) for column in partitions.columns}
+    return select(partitions).where(here).with_for_update(), update(partitions).where(here, *unchanged).values(become)
 
 
 def _guard(progress: Progress) -> tuple[Any, ...]:

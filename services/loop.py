@@ -18,9 +18,10 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from events.errors import Infrastructure
 from projections.conclude import CACHE_FACTS
 from projections.database import database_clock
+from projections.failing import Lost
 from projections.ledger import LogRecord
 from projections.partitioning import progress_of
-from projections.projector import Lost, Progress, Projector
+from projections.projector import Progress, Projector
 from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 

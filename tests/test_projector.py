@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from projections.database import writing
+from projections.failing import Lost
 from projections.parking import still_parked
-from projections.projector import Lost, Projector
+from projections.projector import Projector
 from projections.rulebook import pack
 from projections.tables import LIVE, ledger, log, outbox
 from projections.visitor import Visitor

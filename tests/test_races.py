@@ -10,7 +10,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.database import open_database
-from projections.projector import Projector, sparing
+from projections.failing import sparing
+from projections.projector import Projector
 from projections.rulebook import pack
 from projections.tables import LIVE, ledger
 from services.migrate import migrate

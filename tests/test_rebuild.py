@@ -9,7 +9,8 @@ from sqlalchemy import Engine, Table, delete, insert, update
 
 from events.errors import Infrastructure
 from projections import rebuild as rebuilding
-from projections.projector import Lost, Projector
+from projections.failing import Lost
+from projections.projector import Projector
 from projections.rebuild import Difference, rebuild
 from projections.rulebook import pack
 from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions

@@ -15,8 +15,9 @@ from events.decode import complete
 from events.errors import BadInput, Unreadable
 from projections.audit import export, verify
 from projections.database import open_database, snapshot
+from projections.failing import Lost
 from projections.ledger import LogRecord
-from projections.projector import Lost, Projector
+from projections.projector import Projector
 from projections.tables import LIVE, TOPIC, log, partitions
 from services.generate import generate
 from services.locallog import LocalLog
