@@ -23,7 +23,10 @@ CHUNK_LINES = 1000
 def generate_facts(
     *,
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many people.")],
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", help="The same seed gives the same bytes; another one other facts under the same ids."),
+    ] = 1,
     facts_per_subject: Annotated[
         int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts about each of them.")
     ] = 10,
