@@ -223,7 +223,7 @@ class TestCommand:
         done = run("doctor", tmp_path, env={"CASETRAIL_BATCH_RECORDS": "many"})
 
         assert 2 == done.returncode
-        assert "error   settings   CASETRAIL_BATCH_RECORDS: 'many'" in done.stdout
+        assert 'error   settings   CASETRAIL_BATCH_RECORDS: "many"' in done.stdout
 
     def test_bad_rules_are_findings(self, tmp_path: Path) -> None:
         """Exit code 1: nothing is broken but what somebody wrote."""

@@ -354,7 +354,7 @@ class TestInterruption:
         facts_file(ready(tmp_path), "{}", fact_line())
         engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
         with writing(engine) as conn:
-            conn.execute(text("DROP TABLE log"))
+            conn.execute(text("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(FAIL, 'full'); END"))
         engine.dispose()
         done = run("publish facts.ndjson", tmp_path)
 
