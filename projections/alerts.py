@@ -90,7 +90,7 @@ class Casefile:
         self.touched: set[tuple[str, str]] = set()
         self.position = (0, -1)
         self.written_names: dict[str, None] | None = None
-        self.written_cases: list[tuple[Any, ...]] | None = None
+        self.written_cases: dict[str, tuple[Any, ...]] | None = None
         self.size = 0
         self.rested: Order | None = None
         self._status: Status | None = None

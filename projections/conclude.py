@@ -221,7 +221,7 @@ class Concluder:
             for subject_id in subject_ids
         }
         for subject_id in casefiles.keys() - facts.keys():
-            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, []
+            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, {}
         if facts:
             self._recall(conn, casefiles, list(facts))
         yield from casefiles.values()
@@ -246,11 +246,11 @@ class Concluder:
             status, subject_id = casefile.status, casefile.subject_id
             flags, position, due = casefile.history.flags, casefile.position, casefile.due
             rows["subjects"].append(subject_row(subject_id, status, flags, position, due))
-            cases = [case_row(subject_id, case_id, case) for case_id, case in status.cases.items()]
-            if casefile.written_cases != cases:
+            if casefile.written_cases is None or not casefile.written_cases.keys() <= status.cases.keys():
+                # What is there is not known, or a case is gone: all of them anew.
                 tried.append(subject_id)
-                rows["cases"] += cases
-                casefile.written_cases = cases
+                casefile.written_cases, status.moved_cases = {}, set(status.cases)
+            rows["cases"] += _case_rows(casefile, casefile.written_cases)
             if casefile.written_names != status.names:
                 named.append(subject_id)
                 rows["names"] += [(subject_id, name, folded(name)) for name in status.names]
@@ -272,7 +272,7 @@ class Concluder:
             if subject_ids:
                 conn.execute(delete(table).where(among(conn, table.c.subject_id, subject_ids)))
         store(conn, tables.subjects, rows["subjects"], replace=True)
-        store(conn, tables.cases, rows["cases"])
+        store(conn, tables.cases, rows["cases"], replace=True)
         store(conn, tables.names, rows["names"])
         store(conn, tables.alerts, rows["alerts"], replace=True)
         store(conn, tables.alert_changes, rows["alert_changes"])
@@ -322,6 +322,17 @@ def _fact(entry: Entry) -> Fact | None:
     if entry.outcome != "applied":
         return None
     return entry.fact or again(entry.headers, entry.value, entry.recorded)
+
+
+def _case_rows(casefile: Casefile, written: dict[str, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the cases that are otherwise than *written*, and take them for written."""
+    status = casefile.status
+    for case_id in status.moved_cases:
+        row = case_row(casefile.subject_id, case_id, status.cases[case_id])
+        if written.get(case_id) != row:
+            written[case_id] = row
+            yield row
+    status.moved_cases = set()
 
 
 def _acknowledge(casefiles: Mapping[str, Casefile], entry: Entry, watermark: datetime) -> None:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Delete,
     Dialect,
     Engine,
     LargeBinary,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     create_engine,
-    delete,
     event,
     func,
     select,
@@ -154,14 +152,14 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         conn: a transaction that writes.
         table: where they go.
         rows: as Python values: aware datetimes, JSON values, bytes.
-        replace: whether a row takes the place of one with the same key, which is a single column then.
+        replace: whether a row takes the place of one with the same key, which is made of texts then.
     """
     if not rows:
         return
     if conn.dialect.name == "postgresql":
         if replace:
-            at, make_room = _replacing(table)
-            conn.execute(make_room, given(conn, [row[at] for row in rows]))
+            places, make_room = _replacing(table)
+            conn.exec_driver_sql(make_room, tuple([row[at] for row in rows] for at in places))
         _copy(conn, table, rows)
     else:
         statement, conversions = _statement(table, conn.dialect, replace)
@@ -210,10 +208,13 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
 
 
 @cache
-def _replacing(table: Table) -> tuple[int, Delete]:
-    """Return the number of the key's column, and what makes room in PostgreSQL for rows of the same keys."""
-    (key,) = table.primary_key
-    return table.columns.values().index(key), delete(table).where(among_given("postgresql", key))
+def _replacing(table: Table) -> tuple[list[int], str]:
+    """Return the numbers of the key's columns, and what makes room in PostgreSQL for rows of the same keys."""
+    keys = [column.name for column in table.primary_key]
+    given_keys = ", ".join(["%s::text[]"] * len(keys))
+    same = " AND ".join(f"{table.name}.{key} = gone.{key}" for key in keys)
+    statement = f"DELETE FROM {table.name} USING unnest({given_keys}) AS gone({', '.join(keys)}) WHERE {same}"  # noqa: S608 - our own names
+    return [table.columns.keys().index(key) for key in keys], statement
 
 
 @cache

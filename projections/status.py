@@ -68,6 +68,7 @@ class Status:
         service, custody: a cell each.
         wanted: None: not wanted.
         cases: by case_id.
+        moved_cases: of these, those that a fact has spoken of since somebody last emptied it.
         names: every spelling, in the order in which they came up.
         described: the latest name, post, agency, region and jurisdiction, each with the id of the fact that says so.
         anomalies: what does not follow from the state before it.
@@ -81,6 +82,7 @@ class Status:
         self.wanted: Cell | None = None
         self.cases: dict[str, Case] = {}
         self._trials: Trials | None = NO_TRIAL
+        self.moved_cases: set[str] = set()
         self.names: dict[str, None] = {}
         self.described: dict[str, tuple[str, str]] = {}
         self.anomalies: list[Flag] = []
@@ -171,6 +173,7 @@ class Status:
             self.wanted = moved(self.wanted or UNKNOWN, scope, fact)
 
     def _try(self, fact: Fact) -> None:
+        self.moved_cases.add(fact.data["case_id"])
         case = self.cases.setdefault(fact.data["case_id"], Case())
         anomaly = case.advance(fact)
         self._trials = None

@@ -22,6 +22,8 @@ from services.locallog import LocalLog
 from tests.stories import (
     Line,
     Row,
+    accused,
+    charged,
     conclusions,
     corrected,
     database,
@@ -195,6 +197,17 @@ def test_what_has_come_in_stays_in_when_the_casefile_is_read_again() -> None:
 
     assert "suspended" == before[0]["service_status"]
     assert before == rows(engine, LIVE.subjects)
+
+
+def test_the_rows_of_cases_are_those_that_there_are(engine: Engine) -> None:
+    """One that moves is written again, one that is said to be another goes, and nobody else's does."""
+    held = projector(engine)
+    first, other = accused("2022-03-01", case="one"), accused("2022-03-02", case="two", id="other")
+    project(held, [first, other, accused("2022-03-01", subject="b", case="one", id="b")])
+    project(held, [charged("2022-04-01", case="two"), corrected(first, case_id="three", recorded="2022-06-01")])
+    found = {(row["subject_id"], row["case_id"], row["stage_status"]) for row in rows(engine, LIVE.cases)}
+
+    assert {("a", "two", "charged"), ("a", "three", "accused"), ("b", "one", "accused")} == found
 
 
 @contextmanager
