@@ -40,6 +40,7 @@ ANSWER_MS = 1500
 
 COMMIT_SECONDS = 5.0
 TELL_SECONDS = 60.0
+LONGEST_SECONDS = 600.0
 HEARTBEAT_MS = 1000
 """Often enough: a member learns by it that others have come or gone, and all wait for the last to learn."""
 
@@ -75,6 +76,7 @@ class KafkaSource:
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
         self._tell_at = 0.0
+        self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = _client(chosen)
         self._join()
@@ -207,6 +209,8 @@ class KafkaSource:
         self._ours = Ours(self._consumer)
         self._known = frozenset()
         self._reading.clear()
+        with suppress(KafkaError):  # whoever shares the partitions out has to know them by then
+            self._consumer.end_offsets([TopicPartition(self.topic, 0)], timeout_ms=ANSWER_MS)
         self._consumer.subscribe([self.topic], listener=self._ours)
 
     def _renew(self, event: str, **said: Any) -> None:  # noqa: ANN401 - fields of a log line
@@ -252,8 +256,15 @@ class KafkaSource:
         log.error("partition_stopped", partition=partition, reason=reason)
 
     def _watch(self, came: Iterable[int]) -> None:
-        """Begin anew if there are records and for long none has come."""
+        """Begin anew if there are records and for long none has come, or if for long no partition has been ours."""
         now = time.monotonic()
+        if self.ours:
+            self._patience, self._join_at = self._chosen.stall_seconds, now + self._chosen.stall_seconds
+        elif now >= self._join_at:
+            # kafka-python can share out none before it is told of them, and leave it at that; or we are too many.
+            self._patience = min(2 * self._patience, LONGEST_SECONDS)
+            self._join_at = now + self._patience
+            self._renew("consumer_without_partitions")
         self._moved |= dict.fromkeys(came, now)
         late = [each for each in self._reading if now - self._moved.get(each, now) >= self._chosen.stall_seconds]
         if late:
