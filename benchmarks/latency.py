@@ -7,7 +7,6 @@ alerts. What it measures thus contains the reader's own turn of about two millis
 """
 
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from rich.table import Table
 from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from benchmarks.process import COMMAND, FACTS_PER_SUBJECT, UNTIL, cpu_seconds, environment, run
-from benchmarks.servers import conninfo, servers
+from benchmarks.servers import conninfo, servers, workplace
 from events.binding import to_binary
 from events.decode import complete
 from services.generate import generate
@@ -186,10 +185,8 @@ def _show(console: Console, told: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
     chosen = options("latency", __doc__, subjects=600).parse_args()
-    with tempfile.TemporaryDirectory(prefix="casetrail-", ignore_cleanup_errors=True) as name:
-        # The user that PostgreSQL runs as has to get at it.
-        Path(name).chmod(0o755)
-        told = measure(Path(name), chosen.subjects, chosen.seed)
+    with workplace() as folder:
+        told = measure(folder, chosen.subjects, chosen.seed)
     tell(told, _show, as_json=chosen.json)
 
 

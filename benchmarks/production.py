@@ -9,7 +9,6 @@ partitions. The first figures are ratios between those of one run.
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from rich.table import Table
 from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from benchmarks.process import COMMAND, LABELS, TENTHS, Ran, cpu_seconds, environment, figures, run, write_facts
-from benchmarks.servers import Servers, conninfo, servers
+from benchmarks.servers import Servers, conninfo, servers, workplace
 
 RULES = Path(__file__).parent / "ten-rules.yaml"
 STORED = "SELECT coalesce(sum(position), 0)::bigint FROM raw_positions"
@@ -179,10 +178,8 @@ def _show(console: Console, told: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
     chosen = options("production", __doc__, subjects=100_000).parse_args()
-    with tempfile.TemporaryDirectory(prefix="casetrail-", ignore_cleanup_errors=True) as name:
-        # The user that PostgreSQL runs as has to get at it.
-        Path(name).chmod(0o755)
-        told = measure(Path(name), chosen.subjects, chosen.seed)
+    with workplace() as folder:
+        told = measure(folder, chosen.subjects, chosen.seed)
     tell(told, _show, as_json=chosen.json)
 
 

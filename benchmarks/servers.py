@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -81,6 +82,26 @@ def ready(log: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
     sys.exit(f"not started:\n{log.read_text(errors='replace')[-2000:]}")
 
 
+def end(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
+    """Send *process* a signal that ends it, and wait for that; kill it if it takes too long."""
+    process.send_signal(how)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """Give a folder in which `servers` can run; it is removed after the block."""
+    with tempfile.TemporaryDirectory(prefix="casetrail-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        # The user that PostgreSQL runs as has to get at it.
+        folder.chmod(0o755)
+        yield folder
+
+
 def free_port() -> int:
     """Return a port where nobody listens, on it or on the next."""
     while True:
@@ -100,12 +121,7 @@ def _running(script: str, env: Mapping[str, str], folder: Path) -> Iterator[tupl
     try:
         yield process.pid, ready(log, process)
     finally:
-        process.send_signal(signal.SIGINT if script == "postgres" else signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, signal.SIGINT if script == "postgres" else signal.SIGTERM)
 
 
 def _is_free(port: int) -> bool:

@@ -6,9 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.servers import ROOT, free_port, ready
+from benchmarks.servers import ROOT, end, free_port, ready
 
-STOP_SECONDS = 20
 # The rest lets a broker that was killed be back sooner: fewer files to look through, less waiting for its own ghost.
 PROPERTIES = """
 group.min.session.timeout.ms=1000
@@ -51,12 +50,7 @@ class Server:
         """Send it a signal that ends it, and wait for that."""
         if self._process is None:
             return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, how)
         self._process = None
 
     def send(self, what: signal.Signals) -> None:

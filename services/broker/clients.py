@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.net.compat import KafkaNetClient
 from pydantic import SecretStr
 
@@ -52,6 +52,31 @@ def options(chosen: Settings) -> dict[str, Any]:
             "sasl_plain_password": _secret(chosen.kafka_sasl_password),
         }
     return given
+
+
+def open_consumer(chosen: Settings, **more: Any) -> KafkaConsumer:  # noqa: ANN401 - kafka-python's own options
+    """Return a consumer that reads from where it is told to and nowhere else, and commits nothing by itself."""
+    return KafkaConsumer(
+        **options(chosen),
+        api_version=API_VERSION,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+        **more,
+    )
+
+
+def open_producer(chosen: Settings, **more: Any) -> KafkaProducer:  # noqa: ANN401 - kafka-python's own options
+    """Return a producer whose records are acknowledged by all replicas in step, once and in order."""
+    return KafkaProducer(
+        **options(chosen),
+        api_version=API_VERSION,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        **more,
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
@@ -12,7 +12,7 @@ from services.lag import Extent
 from services.settings import Settings
 from services.source import Unreachable
 
-from .clients import API_VERSION, options
+from .clients import open_consumer
 from .records import LOG_APPEND_TIME
 from .topics import checked
 
@@ -30,16 +30,7 @@ class KafkaGauge:
         self._chosen = chosen
         self._count: int | None = None
         # Records of transactions under way too: they are in the log, and wait.
-        self._consumer = KafkaConsumer(
-            **options(chosen),
-            api_version=API_VERSION,
-            auto_offset_reset="none",
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-            max_poll_records=1,
-            max_partition_fetch_bytes=1024,
-        )
+        self._consumer = open_consumer(chosen, max_poll_records=1, max_partition_fetch_bytes=1024)
 
     def partitions(self) -> int:
         """Return how many partitions the topic has; asked once, for another number stops the projectors."""

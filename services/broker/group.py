@@ -31,7 +31,7 @@ from projections.relaying import forwards_wait
 from services.settings import Settings
 from services.source import Unreachable
 
-from .clients import API_VERSION, options
+from .clients import open_consumer
 from .homes import home_of
 from .records import LOG_APPEND_TIME, check_stamps, log_record
 
@@ -78,7 +78,7 @@ class KafkaSource:
         self._tell_at = 0.0
         self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
-        self._probe = _client(chosen)
+        self._probe = open_consumer(chosen)
         self._join()
 
     @property
@@ -196,7 +196,7 @@ class KafkaSource:
 
     def _join(self) -> None:
         session_ms = int(self._chosen.kafka_session_timeout_seconds * 1000)
-        self._consumer = _client(
+        self._consumer = open_consumer(
             self._chosen,
             group_id=self._chosen.kafka_group,
             isolation_level="read_committed",
@@ -363,18 +363,6 @@ class Ours(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carr
             return self._ours, gone
 
 
-def _client(chosen: Settings, **more: Any) -> KafkaConsumer:  # noqa: ANN401 - kafka-python's own options
-    return KafkaConsumer(
-        **options(chosen),
-        api_version=API_VERSION,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        allow_auto_create_topics=False,
-        metrics_enabled=False,
-        **more,
-    )
-
-
 def _pause(consumer: KafkaConsumer, places: Sequence[TopicPartition]) -> None:
     try:
         consumer.pause(*places)
@@ -384,7 +372,7 @@ def _pause(consumer: KafkaConsumer, places: Sequence[TopicPartition]) -> None:
 
 def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:
     """Whether the records of one partition from *position* on cannot be taken apart."""
-    alone = _client(chosen, isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES)
+    alone = open_consumer(chosen, isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES)
     try:
         alone.assign([at])
         alone.seek(at, position)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
@@ -11,7 +10,7 @@ from events.binding import to_binary
 from services.publishing import NotAcknowledged
 from services.settings import Settings
 
-from .clients import API_VERSION, options
+from .clients import open_producer
 from .diagnosis import why
 from .homes import home_of
 from .topics import checked
@@ -40,12 +39,8 @@ class KafkaLog:
         timeout_ms = max(int(chosen.kafka_publish_timeout_seconds * 1000), 10 * LINGER_MS)
         # Of a topic that is missing a producer would complain for ever, ten times a second.
         self._home = home_of(checked(chosen, chosen.kafka_publish_timeout_seconds))
-        self._producer = KafkaProducer(
-            **options(chosen),
-            api_version=API_VERSION,
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
+        self._producer = open_producer(
+            chosen,
             linger_ms=LINGER_MS,
             batch_size=BATCH_BYTES,
             max_block_ms=timeout_ms,

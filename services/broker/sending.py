@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 from pydantic_core import to_json
@@ -19,7 +18,7 @@ from services.relay import Sent
 from services.settings import Settings
 from services.source import Unreachable
 
-from .clients import API_VERSION, options
+from .clients import open_producer
 from .records import kafka_headers
 from .topics import checked, checked_alerts
 
@@ -59,12 +58,8 @@ class KafkaSender:
 
     def __init__(self, chosen: Settings) -> None:
         self._chosen = chosen
-        self._producer = KafkaProducer(
-            **options(chosen),
-            api_version=API_VERSION,
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
+        self._producer = open_producer(
+            chosen,
             linger_ms=LINGER_MS,
             batch_size=BATCH_BYTES,
             # What the broker took once it takes again; how large a record may be is for it to say.

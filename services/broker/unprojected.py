@@ -14,7 +14,7 @@ from projections.tables import partitions
 from services.settings import Settings
 from services.source import Unreachable
 
-from .clients import API_VERSION, options
+from .clients import open_consumer
 from .diagnosis import why
 from .homes import home_of
 from .records import log_record
@@ -44,7 +44,7 @@ class KafkaTail:
         """Yield the records with the key *subject* in its home partition."""
         key = subject.encode()
         home = TopicPartition(self._chosen.kafka_topic, home_of(len(self._numbers))(key))
-        with closing(self._consumer()) as consumer:
+        with closing(open_consumer(self._chosen, isolation_level="read_committed")) as consumer:
             consumer.assign([home])
             consumer.seek(home, self._positions.get(home.partition, 0))
             for came in self._until(consumer, home, self._ends(consumer, [home])[home]):
@@ -54,7 +54,7 @@ class KafkaTail:
     def count(self) -> int:
         """Return how many records there are in all; the marks of transactions count among them."""
         places = [TopicPartition(self._chosen.kafka_topic, number) for number in self._numbers]
-        with closing(self._consumer()) as consumer:
+        with closing(open_consumer(self._chosen, isolation_level="read_committed")) as consumer:
             ends = self._ends(consumer, places)
         return sum(max(end - self._positions.get(place.partition, 0), 0) for place, end in ends.items())
 
@@ -71,15 +71,6 @@ class KafkaTail:
                     raise KafkaTimeoutError(f"nothing came for {patience} s")
         except KafkaError as problem:
             raise Unreachable(why(self._chosen, problem)) from problem
-
-    def _consumer(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            **options(self._chosen),
-            api_version=API_VERSION,
-            isolation_level="read_committed",
-            auto_offset_reset="none",
-            enable_auto_commit=False,
-        )
 
     def _ends(self, consumer: KafkaConsumer, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         try:
