@@ -72,7 +72,11 @@ def run(
 
 @contextmanager
 def start(args: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Start ``casetrail`` with *args* in the folder *cwd* while the block runs; kill it if it is still there then."""
+    """
+    Start ``casetrail`` with *args* in the folder *cwd* while the block runs; kill it if it is still there then.
+
+    Where the block fails, what it has said and nobody has read is shown beside the failure.
+    """
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [*COMMAND, *args.split()], cwd=cwd, env=environment(cwd, env), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
@@ -82,6 +86,12 @@ def start(args: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterato
         assert process.stderr
         try:
             yield Running(process, process.stdin, process.stdout, process.stderr)
+        except BaseException:
+            process.kill()
+            for stream in (process.stdout, process.stderr):
+                if not stream.closed:
+                    sys.stderr.write(f"{args}: {stream.read().decode(errors='replace')}\n")
+            raise
         finally:
             process.kill()
 

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from projections.database import open_database
 from projections.tables import partitions
 from services.localsource import LocalSource
 from services.migrate import migrate
-from tests.commands import SECONDS, Running, fact_line, facts_file, many, ndjson, ready, run, start
+from tests.commands import ROOT, SECONDS, Running, environment, fact_line, facts_file, many, ndjson, ready, run, start
 
 TOTALS = {"read": 0, "applied": 0, "duplicate": 0, "conflict": 0, "parked": 0, "forwarded": 0, "position": 0}
 
@@ -262,3 +264,24 @@ def test_two_publishers_and_a_service_share_one_file(folder: Path, url: str) -> 
     assert [(0, "", "2000 accepted, 0 bad\n")] * 2 == ended
     assert ["started", "stopped"] == happened
     assert {**TOTALS, "read": 4000, "applied": 4000, "position": 4000}.items() <= totals.items()
+
+
+PARTS_THAT_LOOK = """
+import sys
+from services.cli import work
+from services.settings import Settings
+from services.stopping import Stop
+work.PARTS = {"a": lambda *_: print("kafka" in sys.modules)}
+print("kafka" in sys.modules)
+work._serve(["a"], Settings(log="kafka"), None, Stop())
+"""
+
+
+def test_the_client_is_loaded_before_the_parts_begin(tmp_path: Path) -> None:
+    """Two that load it at the same moment find half of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PARTS_THAT_LOOK], cwd=ROOT, env=environment(tmp_path), capture_output=True,
+        timeout=SECONDS, check=True,
+    )  # fmt: skip
+
+    assert "False\nTrue\n" == done.stdout.decode()

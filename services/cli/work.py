@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from importlib import import_module
 from typing import Annotated, Any
 
 import structlog
@@ -96,6 +97,8 @@ def _await_database(chosen: Settings, stop: Stop) -> Engine | None:
 
 def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -> None:
     """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
+    if chosen.log == "kafka":
+        import_module("kafka")  # its modules name each other in a circle, and fail where two threads load them at once
     hearts = {part: Heartbeat() for part in parts}
     with watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
         working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
