@@ -75,7 +75,7 @@ def parked_counts(conn: Connection) -> dict[int, int]:
     """Return how many records are parked that nobody has dismissed, by partition."""
     still = still_parked().order_by(None).subquery()
     rows = conn.execute(select(still.c.partition, func.count()).group_by(still.c.partition))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def parked_json(record: Parked) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Answer = TypeVar("Answer")
 
@@ -29,6 +29,11 @@ class Asked(Generic[Answer]):
         self._lock = threading.Lock()
         self._question: _Question[Answer] | None = None
 
+    def latest(self) -> Answer | None:
+        """Return the answer as it was given last, neither asking nor waiting; None where there is none now."""
+        question = self._question
+        return None if question is None else question.found
+
     def answer(self) -> Answer:
         """
         Return the answer.
@@ -49,7 +54,7 @@ class _Question(Generic[Answer]):
         self._ask = ask
         self._done = threading.Event()
         self._answered = 0.0
-        self._found: list[Answer] = []
+        self.found: Answer | None = None
         self._problem: Exception | None = None
         # Nobody waits for it at the end of the process.
         threading.Thread(target=self._look, name="casetrail-asking", daemon=True).start()
@@ -64,11 +69,11 @@ class _Question(Generic[Answer]):
             raise Late(f"no answer within {seconds} s")
         if self._problem is not None:
             raise self._problem
-        return self._found[0]
+        return cast("Answer", self.found)
 
     def _look(self) -> None:
         try:
-            self._found.append(self._ask())
+            self.found = self._ask()
         except Exception as problem:  # noqa: BLE001 - it is raised where the answer is wanted
             self._problem = problem
         self._answered = time.monotonic()

@@ -1,6 +1,6 @@
 """How far behind the projectors are, by what the log says of its end: one that has died never looks caught up."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -166,15 +166,31 @@ def lags(engine: Engine, asking: Gauge, now: datetime) -> list[Lag]:
         Infrastructure: if this database was projected from another log, or the topic is missing.
         Unreachable: if the log does not answer.
     """
-    count = asking.partitions()
-    check_partitions(engine, asking.topic, count)
-    known = {progress.partition: progress for progress in progress_of(engine, asking.topic)}
-    progress = [known.get(partition, Progress(asking.topic, partition)) for partition in range(count)]
+    check_partitions(engine, asking.topic, asking.partitions())
+    progress = progress_of(engine, asking.topic)
     with engine.connect() as conn:
         parked = parked_counts(conn)
-    # After the positions: a projector that is quick must not seem to be past the end.
-    extents = asking.extents({each.partition: each.position for each in progress})
-    return [Lag(each, extents[each.partition], parked.get(each.partition, 0), now) for each in progress]
+    return lags_from(asking, progress, parked, now)
+
+
+def lags_from(asking: Gauge, progress: Iterable[Progress], parked: Mapping[int, int], now: datetime) -> list[Lag]:
+    """
+    Return how far behind each partition is, by what the database has said.
+
+    Args:
+        asking: asks the log, after the database: a projector that is quick must not seem to be past the end.
+        progress: how far each has come; one that was never projected counts from its beginning.
+        parked: how many records are parked of each.
+        now: this machine's clock, aware UTC.
+
+    Raises:
+        Infrastructure: if the topic is missing.
+        Unreachable: if the log does not answer.
+    """
+    known = {each.partition: each for each in progress}
+    every = [known.get(partition, Progress(asking.topic, partition)) for partition in range(asking.partitions())]
+    extents = asking.extents({each.partition: each.position for each in every})
+    return [Lag(each, extents[each.partition], parked.get(each.partition, 0), now) for each in every]
 
 
 def lag_json(lag: Lag) -> dict[str, Any]:

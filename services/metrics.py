@@ -25,7 +25,7 @@ from projections.troublequeries import parked_counts
 
 from .answers import Asked, Late
 from .heartbeat import Heartbeat
-from .lag import Gauge, Lag, gauge, lags
+from .lag import Gauge, Lag, gauge, lags_from
 from .migrate import revisions
 from .relay import RELAY
 from .settings import Settings
@@ -80,9 +80,10 @@ class Watch:
         self.hearts = hearts
         self._chosen = chosen
         self._engine = engine
+        self._asking = asking
         self._life_seconds = life_seconds
         self.survey = Asked(self._survey, DATABASE_SECONDS, KEEP_SECONDS)
-        self.lags = Asked(lambda: lags(engine, asking, datetime.now(UTC)), LOG_SECONDS, KEEP_SECONDS)
+        self.lags = Asked(self._lags, LOG_SECONDS, KEEP_SECONDS)
         self.schema = Asked(lambda: revisions(engine), DATABASE_SECONDS, KEEP_SECONDS)
 
     def lifeless(self) -> list[str]:
@@ -94,10 +95,11 @@ class Watch:
         """Return what is missing for work: database, schema or log; empty: nothing."""
         try:
             current, wanted = self.schema.answer()
+            if current != wanted:
+                return [f"schema: at {current or 'nothing'}, this release wants {wanted}"]
+            self.survey.answer()
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is not ready
             return [f"database: {_said(problem)}"]
-        if current != wanted:
-            return [f"schema: at {current or 'nothing'}, this release wants {wanted}"]
         try:
             self.lags.answer()
         except Exception as problem:  # noqa: BLE001 - the same
@@ -111,6 +113,14 @@ class Watch:
             # With the local log nobody relays, so nothing waits.
             waiting = [] if self._chosen.log == "local" else unsent(conn, RELAY)
             return Survey(progress, parked_counts(conn), standing_counts(conn), waiting)
+
+    def _lags(self) -> list[Lag]:
+        # The database has been asked just before. If it says nothing the log is asked all the same: each is up or away
+        # by itself. Only no lag can be told then.
+        survey = self.survey.latest()
+        progress, parked = (survey.progress, survey.parked) if survey else ((), {})
+        found = lags_from(self._asking, progress, parked, datetime.now(UTC))
+        return found if survey else []
 
 
 @contextmanager
@@ -196,7 +206,7 @@ class Metrics(Collector):
             yield from _of_notices(survey)
         found = _known(self._watch.lags)
         yield GaugeMetricFamily("casetrail_log_up", "Whether the log answers.", int(found is not None))
-        if found is not None:
+        if survey is not None and found:
             yield from _of_lags(found)
 
 

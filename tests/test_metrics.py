@@ -1,10 +1,11 @@
 """/metrics, /livez and /readyz, asked over HTTP of a process at work."""
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -15,14 +16,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from projections.database import open_database
 from services.answers import Asked, Late
 from services.heartbeat import Heartbeat
-from services.lag import LocalGauge
+from services.lag import LocalGauge, gauge
 from services.metrics import Watch, serving
 from services.settings import Settings
 from tests.commands import Running, fact_line, many, ready, run, start
 from tests.kafka import Broker, make_topic
+from tests.postgres import fresh_database
 from tests.stories import dismissed
 from tests.test_run import applied, wait_until
-from tests.topic import migrated, send, subject_at, variables
+from tests.topic import chosen, migrated, send, subject_at, variables
 
 Values = dict[tuple[str, ...], float]
 
@@ -217,9 +219,55 @@ def test_a_broker_that_is_away_is_told_and_not_waited_for(
         wait_until(lambda: lag(address) == 0)
         back = get(f"{address}/readyz")
 
-    assert 0 == away["casetrail_log_up",]
+    assert (0, 1) == (away["casetrail_log_up",], away["casetrail_database_up",])
     assert 1 == away["casetrail_position", "0"]
     assert (200, "ok\n") == pages[0]
     assert 503 == pages[1][0]
     assert pages[1][1].startswith("log: ")
     assert (200, "ok\n") == back
+
+
+@contextmanager
+def watch_of(settings: Settings) -> Iterator[str]:
+    """The address of the pages over the database and the log of *settings*."""
+    engine = open_database(settings.database_url)
+    with gauge(settings, engine) as asking, serving(Watch(settings, engine, asking, {}), "127.0.0.1", 0) as port:
+        yield f"http://127.0.0.1:{port}"
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_database_that_goes_away_says_nothing_of_the_log(
+    kafka_server: str, kafka_topics: Callable[..., str], postgres_server: str
+) -> None:
+    """Whoever is called at night looks at the one that is away."""
+    topic = kafka_topics(settings={"retention.ms": "-1"})
+    with ExitStack() as stack:
+        with fresh_database(postgres_server) as url:
+            migrated(url).dispose()
+            address = stack.enter_context(watch_of(chosen(kafka_server, topic, database_url=url)))
+            there = metrics(address), get(f"{address}/readyz")
+        wait_until(lambda: metrics(address)["casetrail_database_up",] == 0)
+        away, ready_page = metrics(address), get(f"{address}/readyz")
+
+    assert {("casetrail_database_up",): 1, ("casetrail_log_up",): 1, ("casetrail_end", "0"): 0}.items() <= there[
+        0
+    ].items()
+    assert (200, "ok\n") == there[1]
+    assert {("casetrail_database_up",): 0, ("casetrail_log_up",): 1} == away
+    assert 503 == ready_page[0]
+    assert ready_page[1].startswith("database: ")
+
+
+@pytest.mark.slow
+def test_a_database_that_does_not_answer_says_nothing_of_the_log(
+    kafka_server: str, kafka_topics: Callable[..., str]
+) -> None:
+    """One that hangs holds up whoever asks it, and not who asks the log."""
+    topic = kafka_topics(settings={"retention.ms": "-1"})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none?connect_timeout=30"
+        with watch_of(chosen(kafka_server, topic, database_url=url)) as address:
+            found = metrics(address)
+
+    assert {("casetrail_database_up",): 0, ("casetrail_log_up",): 1} == found
