@@ -17,7 +17,7 @@ from projections.database import open_database
 from services.answers import Asked, Late
 from services.heartbeat import Heartbeat
 from services.lag import LocalGauge, gauge
-from services.metrics import Watch, serving
+from services.metrics import KEEP_SECONDS, Watch, serving
 from services.settings import Settings
 from tests.commands import Running, fact_line, many, ready, run, start
 from tests.kafka import Broker, make_topic
@@ -248,6 +248,7 @@ def test_a_database_that_goes_away_says_nothing_of_the_log(
             address = stack.enter_context(watch_of(chosen(kafka_server, topic, database_url=url)))
             there = metrics(address), get(f"{address}/readyz")
         wait_until(lambda: metrics(address)["casetrail_database_up",] == 0)
+        time.sleep(1.5 * KEEP_SECONDS)  # what the log said before is good no more
         away, ready_page = metrics(address), get(f"{address}/readyz")
 
     assert {("casetrail_database_up",): 1, ("casetrail_log_up",): 1, ("casetrail_end", "0"): 0}.items() <= there[
