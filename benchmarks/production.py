@@ -4,36 +4,60 @@ The production mode under load: facts through Kafka into PostgreSQL, against the
 Starts a broker and a database server, publishes facts with `casetrail publish`, and then has the same records read
 to the end three times, each by a process of its own: by `benchmarks.raw`, which consumes, validates and stores them and
 concludes nothing; by `casetrail project` with ten rules; and by two `casetrail run projector` that share the
-partitions. The first figures are ratios between those of one run.
+partitions. With ``--peers`` a program of another kind reads them too (`benchmarks.quix`). The first figures are ratios
+between those of one run.
 """
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import psycopg
+from kafka import KafkaAdminClient
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import options, tell
 from benchmarks.machine import machine
-from benchmarks.process import COMMAND, LABELS, TENTHS, Ran, cpu_seconds, environment, figures, run, write_facts
+from benchmarks.process import COMMAND, LABELS, ROOT, TENTHS, Ran, cpu_seconds, environment, figures, run, write_facts
 from benchmarks.servers import Servers, conninfo, servers, workplace
 
+TOPIC = "casetrail.events.v1"
 RULES = Path(__file__).parent / "ten-rules.yaml"
 STORED = "SELECT coalesce(sum(position), 0)::bigint FROM raw_positions"
 PROJECTED = "SELECT coalesce(sum(position), 0)::bigint FROM partitions"
 COUNTS = "SELECT sum(read)::bigint, sum(applied)::bigint, sum(parked)::bigint, sum(forwarded)::bigint FROM partitions"
+LATEST = "SELECT coalesce(sum(facts), 0)::bigint FROM latest"
 POLL_SECONDS = 0.02
+PEERS = ROOT / ".cache" / "peers" / "bin" / "python"
+INSTALL = "python3 -m venv --upgrade-deps .cache/peers && .cache/peers/bin/pip install --group peers"
+SERVERS = ("broker", "database")
 
 
-def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
-    """Publish and project facts about so many *subjects* with servers in *folder*; return the figures by name."""
+class Measured(NamedTuple):
+    """What a program took, and what the servers did meanwhile: seconds of processor time by the names of `SERVERS`."""
+
+    ran: Ran
+    servers: dict[str, float]
+
+
+def measure(folder: Path, subjects: int, seed: int, peers: Path | None = None) -> dict[str, Any]:
+    """
+    Publish and project facts about so many *subjects*; return the figures by name.
+
+    Args:
+        folder: an empty one, for the servers' data.
+        subjects: how many people.
+        seed: the same one gives the same facts.
+        peers: the Python that has quixstreams; None leaves it out.
+    """
+    versions = {"peers": _peer_version(peers)} if peers else {}
     facts = folder / "facts.ndjson"
+    _say(f"writing facts about {subjects:,} people")
     lines = write_facts(facts, subjects, seed)
     with servers(folder) as ready:
         settings = {
@@ -43,37 +67,39 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
             "CASETRAIL_DATABASE_URL": ready.new_database("ours"),
         }
         run([*COMMAND, "topics", "create"], folder, env=settings)
+        _say(f"publishing {lines:,} records")
         published = run([*COMMAND, "publish", str(facts)], folder, env=settings)
-        raw, raw_servers = _raw(folder, ready)
-        ours, our_servers, counts = _ours(folder, ready, settings)
+        programs = {"raw": _raw(folder, ready, lines)}
+        programs["project"], counts = _ours(folder, ready, settings, lines)
         two = _two(folder, ready, settings, lines)
-        one = lines / (ours.samples[-1].wall - _start(ours))
-        server = _version(ready)
-    if counts["read"] != lines:
-        sys.exit(f"read {counts['read']} of {lines} records: these figures mean nothing")
-    raw_figures, our_figures = figures(raw, lines), figures(ours, lines)
+        if peers:
+            programs["quixstreams"] = _quix(folder, ready, peers, lines)
+        versions["servers"] = _version(ready)
+    taken = {name: _figures(measured, lines) for name, measured in programs.items()}
+    if peers:
+        taken["quixstreams"] = _whole(taken["quixstreams"])
+    ours = programs["project"].ran
     return {
         "subjects": subjects,
         "seed": seed,
         "lines": lines,
-        "ours_to_raw": round(our_figures["per_second"] / raw_figures["per_second"], 2),
-        "two_to_one": round(two / one, 2),
+        **_ratios(taken),
+        "two_to_one": round(two * (ours.samples[-1].wall - _start(ours)) / lines, 2),
         "two_per_second": round(two),
         "publish": {"per_second": round(lines / published.samples[-1].wall)},
-        "raw": raw_figures | {"servers_cpu_seconds": raw_servers},
-        "project": our_figures | {"servers_cpu_seconds": our_servers},
+        **taken,
         **counts,
-        "machine": machine(folder) | {"servers": server},
-        "command": f"python -m benchmarks.production --subjects {subjects} --seed {seed}",
+        "machine": machine(folder) | versions,
+        "command": f"python -m benchmarks.production --subjects {subjects} --seed {seed}" + " --peers" * bool(peers),
     }
 
 
-def _raw(folder: Path, ready: Servers) -> tuple[Ran, dict[str, float]]:
+def _raw(folder: Path, ready: Servers, lines: int) -> Measured:
     address = conninfo(ready.new_database("raw"))
-    words = [sys.executable, "-m", "benchmarks.raw", ready.bootstrap, "casetrail.events.v1", address]
-    with _Cpu(ready) as cpu, psycopg.connect(address, autocommit=True) as conn:
-        ran = run(words, folder, lambda: _stored(conn))
-    return ran, cpu.used
+    words = [sys.executable, "-m", "benchmarks.raw", ready.bootstrap, TOPIC, address]
+    with psycopg.connect(address, autocommit=True) as conn, _Cpu(ready) as cpu:
+        ran = run(words, folder, _aloud("raw", lines, lambda: _stored(conn)))
+    return Measured(ran, cpu.used)
 
 
 def _stored(conn: psycopg.Connection) -> int:
@@ -81,15 +107,16 @@ def _stored(conn: psycopg.Connection) -> int:
     return _ask(conn, STORED) if there and there[0] else 0
 
 
-def _ours(folder: Path, ready: Servers, settings: Mapping[str, str]) -> tuple[Ran, dict[str, float], dict[str, int]]:
+def _ours(folder: Path, ready: Servers, settings: Mapping[str, str], lines: int) -> tuple[Measured, dict[str, int]]:
     run([*COMMAND, "init"], folder, env=settings)
     with psycopg.connect(conninfo(settings["CASETRAIL_DATABASE_URL"]), autocommit=True) as conn:
         with _Cpu(ready) as cpu:
-            ran = run([*COMMAND, "project"], folder, lambda: _ask(conn, PROJECTED), settings)
+            ask = _aloud("project", lines, lambda: _ask(conn, PROJECTED))
+            ran = run([*COMMAND, "project"], folder, ask, settings)
         names = ("read", "applied", "parked", "forwarded")
         counts = dict(zip(names, conn.execute(COUNTS).fetchone() or (), strict=True))
         counts["alerts"] = _ask(conn, "SELECT count(*) FROM alerts")
-    return ran, cpu.used, counts
+    return Measured(ran, cpu.used), counts
 
 
 def _two(folder: Path, ready: Servers, settings: Mapping[str, str], lines: int) -> float:
@@ -98,6 +125,7 @@ def _two(folder: Path, ready: Servers, settings: Mapping[str, str], lines: int) 
     env = {**settings, "CASETRAIL_DATABASE_URL": url, "CASETRAIL_KAFKA_GROUP": "two"}
     run([*COMMAND, "init"], folder, env=env)
     with ExitStack() as stack, psycopg.connect(conninfo(url), autocommit=True) as conn:
+        both = []
         for number in range(2):
             log = stack.enter_context((folder / f"two-{number}.log").open("wb"))
             process = subprocess.Popen(  # noqa: S603 - our own
@@ -105,14 +133,98 @@ def _two(folder: Path, ready: Servers, settings: Mapping[str, str], lines: int) 
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        begun = _wait(lambda: _ask(conn, PROJECTED), lines // 10)
+            both.append(process)
+        ask = _aloud("two projectors", lines, lambda: _ask(conn, PROJECTED))
+        begun = _wait(ask, lines // 10, both)
         started = time.perf_counter()
-        _wait(lambda: _ask(conn, PROJECTED), lines)
+        _wait(ask, lines, both)
         return (lines - begun) / (time.perf_counter() - started)
 
 
-def _wait(ask: Callable[[], int], wanted: int) -> int:
+def _quix(folder: Path, ready: Servers, python: Path, lines: int) -> Measured:
+    address, group = conninfo(ready.new_database("quix")), "quix"
+    words = [str(python), "-m", "benchmarks.quix", ready.bootstrap, TOPIC, address, group, str(lines)]
+    admin = KafkaAdminClient(bootstrap_servers=ready.bootstrap)
+    try:
+        with _Cpu(ready) as cpu:
+            ran = run(words, folder, _aloud("quixstreams", lines, lambda: _committed(admin, group)))
+    finally:
+        admin.close()
+    with psycopg.connect(address) as conn:
+        _check("quixstreams", _ask(conn, LATEST), lines)
+    return Measured(ran, cpu.used)
+
+
+def _committed(admin: KafkaAdminClient, group: str) -> int:
+    """Return how many records of the topic a consumer group has committed."""
+    offsets = admin.list_group_offsets(group).get(group, {})
+    return sum(max(0, at.offset) for partition, at in offsets.items() if partition.topic == TOPIC)
+
+
+def _peer_version(python: Path) -> str:
+    """Return which quixstreams a Python has; end the benchmark, before it has begun, where it has none."""
+    words = [str(python), "-m", "benchmarks.quix", "--version"]
+    try:
+        asked = subprocess.run(words, env=environment(), capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    except OSError as problem:
+        sys.exit(f"{python}: {problem.strerror}\nThe Python of the peers is installed by: {INSTALL}")
+    except subprocess.CalledProcessError as problem:
+        said = problem.stderr.strip().rpartition("\n")[2]
+        sys.exit(f"{python} does not run benchmarks.quix: {said}\nThe Python of the peers is installed by: {INSTALL}")
+    return asked.stdout.strip()
+
+
+def _figures(measured: Measured, lines: int) -> dict[str, Any]:
+    end = measured.ran.samples[-1]
+    million = {"cpu_seconds_per_million": round(end.cpu * 1e6 / lines, 1)}
+    return million | figures(measured.ran, lines) | {"servers_cpu_seconds": measured.servers}
+
+
+def _whole(taken: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is told by tenth: of a program that commits every five seconds that cannot be seen."""
+    return {name: value for name, value in taken.items() if not name.endswith(("_by_tenth", "_last_to_first"))}
+
+
+def _ratios(taken: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return ours to each other program: in records a second, and in processor time."""
+    ours = taken["project"]
+    others = {name: each for name, each in taken.items() if each is not ours}
+    speeds = {f"ours_to_{name}": ours["per_second"] / each["per_second"] for name, each in others.items()}
+    costs = {f"cpu_ours_to_{name}": each["per_cpu_second"] / ours["per_cpu_second"] for name, each in others.items()}
+    return {name: round(ratio, 2) for name, ratio in (speeds | costs).items()}
+
+
+def _check(name: str, done: int, lines: int) -> None:
+    if done != lines:
+        sys.exit(f"{name} read {done:,} of {lines:,} records: these figures mean nothing")
+
+
+def _aloud(name: str, lines: int, ask: Callable[[], int]) -> Callable[[], int]:
+    """Return *ask*, made to tell of each tenth of the *lines* that it finds done."""
+    started = time.perf_counter()
+    told = 0
+
+    def asked() -> int:
+        nonlocal told
+        done = ask()
+        if done * TENTHS // lines > told:
+            told = done * TENTHS // lines
+            _say(f"{name}: {done:,} of {lines:,} records after {time.perf_counter() - started:.0f} s")
+        return done
+
+    return asked
+
+
+def _say(what: str) -> None:
+    """Tell on stderr what goes on: a million facts take minutes."""
+    sys.stderr.write(f"{what}\n")
+    sys.stderr.flush()
+
+
+def _wait(ask: Callable[[], int], wanted: int, both: Sequence["subprocess.Popen[bytes]"]) -> int:
     while (done := ask()) < wanted:
+        if any(process.poll() is not None for process in both):
+            sys.exit("one of two projectors has ended: these figures mean nothing")
         time.sleep(POLL_SECONDS)
     return done
 
@@ -149,37 +261,55 @@ class _Cpu:
 
     def _now(self) -> dict[str, float]:
         server = self._ready.database_pid
-        mine = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="utf-8").split()
-        # Sessions that have ended are counted with the server that waited for them.
-        database = cpu_seconds(server, ended_children=True) + sum(cpu_seconds(int(pid)) for pid in mine)
-        return {"broker": cpu_seconds(self._ready.broker_pid), "database": database}
+        sessions = 0.0
+        for pid in Path(f"/proc/{server}/task/{server}/children").read_text(encoding="utf-8").split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                sessions += cpu_seconds(int(pid))
+        # Sessions that have ended are counted with the server that waited for them, so it is asked after them.
+        return {
+            "broker": cpu_seconds(self._ready.broker_pid),
+            "database": sessions + cpu_seconds(server, ended_children=True),
+        }
 
 
 def _show(console: Console, told: dict[str, Any]) -> None:
+    programs = {name: told[name] for name in ("raw", "project", "quixstreams") if name in told}
     console.print(told["command"])
-    console.print(f"ours to raw, records a second: {told['ours_to_raw']}")
+    for name in [name for name in programs if name != "project"]:
+        console.print(
+            f"ours to {name}: records a second {told[f'ours_to_{name}']}, processor time {told[f'cpu_ours_to_{name}']}"
+        )
     console.print(f"two projectors to one: {told['two_to_one']} ({told['two_per_second']:,} records a second)")
-    both = (told["raw"], told["project"])
-    table = Table("", "raw", "project")
-    for name, label in LABELS.items():
-        table.add_row(label, *(f"{each[name]:,}" for each in both))
-    for server in ("broker", "database"):
+    table = Table("", *programs)
+    for figure, label in ({"cpu_seconds_per_million": "processor time of a million, s"} | LABELS).items():
+        table.add_row(label, *(f"{each[figure]:,}" if figure in each else "" for each in programs.values()))
+    for server in SERVERS:
         label = f"seconds of processor time of the {server}"
-        table.add_row(label, *(f"{each['servers_cpu_seconds'][server]:,}" for each in both))
+        table.add_row(label, *(f"{each['servers_cpu_seconds'][server]:,}" for each in programs.values()))
+    by_tenth = [each for each in programs.values() if "wall_us_by_tenth" in each]
     for tenth in range(TENTHS):
-        costs = (f"{each['wall_us_by_tenth'][tenth]:.0f} / {each['cpu_us_by_tenth'][tenth]:.0f}" for each in both)
+        costs = (f"{each['wall_us_by_tenth'][tenth]:.0f} / {each['cpu_us_by_tenth'][tenth]:.0f}" for each in by_tenth)
         table.add_row(f"µs a record, wall / processor, tenth {tenth + 1}", *costs)
     console.print(table)
     console.print(f"published: {told['publish']['per_second']:,} a second")
-    for name in ("lines", "applied", "parked", "forwarded", "alerts"):
-        console.print(f"{name}: {told[name]:,}")
+    for count in ("lines", "applied", "parked", "forwarded", "alerts"):
+        console.print(f"{count}: {told[count]:,}")
 
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    chosen = options("production", __doc__, subjects=100_000).parse_args()
+    parser = options("production", __doc__, subjects=100_000)
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        type=Path,
+        const=PEERS,
+        metavar="PYTHON",
+        help=f"measure quixstreams too, by this Python (.cache/peers/bin/python), installed by: {INSTALL}",
+    )
+    chosen = parser.parse_args()
     with workplace() as folder:
-        told = measure(folder, chosen.subjects, chosen.seed)
+        told = measure(folder, chosen.subjects, chosen.seed, chosen.peers and chosen.peers.absolute())
     tell(told, _show, as_json=chosen.json)
 
 

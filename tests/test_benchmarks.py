@@ -88,3 +88,16 @@ def test_the_benchmark_of_production_holds_ours_against_raw() -> None:
 
     assert (500, 0) == (figures["applied"], figures["parked"])
     assert min(figures["ours_to_raw"], figures["two_to_one"]) > 0
+
+
+def test_the_benchmark_of_production_says_how_peers_are_installed() -> None:
+    """At once, before it has measured anything: by a Python that has none of them, and where there is no Python."""
+    command = [sys.executable, "-m", "benchmarks.production", "--peers"]
+    ended = [
+        subprocess.run([*command, python], check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+        for python in (sys.executable, "no-such-python")
+    ]
+
+    assert [1, 1] == [each.returncode for each in ended]
+    assert all("pip install --group peers" in each.stderr for each in ended)
+    assert "No module named 'quixstreams'" in ended[0].stderr
