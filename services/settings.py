@@ -1,5 +1,6 @@
 """All settings: ``CASETRAIL_*`` variables, or the same in a file ``.env`` in the working directory."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from projections.tables import TOPIC
 
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
+
+# What Kafka takes as the name of a topic; and not one of dots alone, as a folder of the broker's cannot be.
+_TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
 class Settings(BaseSettings):
@@ -154,5 +158,21 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
                 f'"{address.strip()}" is no address',
                 "HOST:PORT, with commas between several",
             )
-    if chosen.kafka_topic == chosen.kafka_alerts_topic:
-        yield "kafka_alerts_topic", f"{chosen.kafka_topic} is the topic of facts too", "a topic for notices alone"
+    yield from _unfit_names(chosen)
+
+
+def _unfit_names(chosen: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield the same of the names that Kafka has to take."""
+    for field in ("kafka_topic", "kafka_alerts_topic"):
+        name = getattr(chosen, field)
+        if not _TOPIC_NAME.fullmatch(name):
+            wanted = "1 to 249 of A-Z, a-z, 0-9, dot, underscore and hyphen, and not . or .. alone"
+            yield field, f"{json.dumps(name, ensure_ascii=False)} is no name for a topic", wanted
+    if not chosen.kafka_group.strip():
+        yield "kafka_group", f'"{chosen.kafka_group}" is no name for a group', "one that is not empty"
+    facts, notices = chosen.kafka_topic, chosen.kafka_alerts_topic
+    if facts == notices:
+        yield "kafka_alerts_topic", f"{facts} is the topic of facts too", "a topic for notices alone"
+    elif facts.replace(".", "_") == notices.replace(".", "_"):
+        what = f"{notices} and {facts} are one to Kafka, which does not tell a dot from an underscore"
+        yield "kafka_alerts_topic", what, "names that differ in more"

@@ -238,6 +238,15 @@ class TestTopics:
         ({"KAFKA_BOOTSTRAP_SERVERS": "broker:9092,"}, "KAFKA_BOOTSTRAP_SERVERS"),
         ({"KAFKA_BOOTSTRAP_SERVERS": "broker:99999"}, "KAFKA_BOOTSTRAP_SERVERS"),
         ({"KAFKA_TOPIC": "facts", "KAFKA_ALERTS_TOPIC": "facts"}, "KAFKA_ALERTS_TOPIC"),
+        ({"KAFKA_TOPIC": "the.facts", "KAFKA_ALERTS_TOPIC": "the_facts"}, "KAFKA_ALERTS_TOPIC"),
+        ({"KAFKA_TOPIC": ""}, "KAFKA_TOPIC"),
+        ({"KAFKA_TOPIC": "the facts"}, "KAFKA_TOPIC"),
+        ({"KAFKA_TOPIC": "facts\n"}, "KAFKA_TOPIC"),
+        ({"KAFKA_TOPIC": "f" * 250}, "KAFKA_TOPIC"),
+        ({"KAFKA_TOPIC": ".."}, "KAFKA_TOPIC"),
+        ({"KAFKA_ALERTS_TOPIC": "."}, "KAFKA_ALERTS_TOPIC"),
+        ({"KAFKA_ALERTS_TOPIC": "тревоги"}, "KAFKA_ALERTS_TOPIC"),
+        ({"KAFKA_GROUP": " "}, "KAFKA_GROUP"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_by_name(
@@ -271,6 +280,14 @@ def test_a_setting_that_does_not_fit_is_told_in_a_sentence(
     with pytest.raises(BadInput) as refused:
         load_settings()
     assert said == str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["...", "a", "f" * 249, "Desk_1.facts-v1"])
+def test_any_name_that_kafka_takes_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Kafka's own rule, and no narrower one."""
+    monkeypatch.setenv("CASETRAIL_KAFKA_TOPIC", name)
+
+    assert name == load_settings().kafka_topic
 
 
 @pytest.mark.parametrize("servers", ["broker", "broker:9092", "10.0.0.1:9092, [::1]:9092"])

@@ -127,6 +127,13 @@ class TestCreate:
         assert 0 == done.returncode
         assert "CASETRAIL_LOG is local: nothing uses them" in done.stderr
 
+    def test_a_name_that_kafka_does_not_take_is_bad_input(self, chosen: Settings, tmp_path: Path) -> None:
+        """To be corrected by whoever typed it, whatever the broker is up to."""
+        done = run("topics create", tmp_path, env=env(chosen) | {"CASETRAIL_KAFKA_TOPIC": "the facts"})
+
+        assert (2, "") == (done.returncode, done.stdout)
+        assert 'casetrail: CASETRAIL_KAFKA_TOPIC: "the facts" is no name for a topic (want 1 to 249 of' in done.stderr
+
     def test_a_broker_that_is_away_is_the_machines_fault(self, chosen: Settings, tmp_path: Path) -> None:
         """In plain words, and without those of a library."""
         done = run("topics create", tmp_path, env=env(chosen) | {"CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": NOBODY})
