@@ -20,7 +20,12 @@ MAX_NUMBER: Final = 2**53 - 1
 QUOTED_CHARACTERS: Final = 80
 
 VISIBLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
-URI: Final = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+$"
+# What a reader can look up. An address is shown as a link, and so must run nothing (`javascript:`), carry no content of
+# its own (`data:`) and name nothing on the reader's machine (`file:`): whatever is not named here is refused.
+ADDRESS: Final = (
+    r"^(([Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://[^/?#\s\x00-\x1f\x7f]|([Uu][Rr][Nn]|[Dd][Oo][Ii]):[^\s\x00-\x1f\x7f])"
+    r"[^\s\x00-\x1f\x7f]*$"
+)
 INSTANT: Final = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
     r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
@@ -28,7 +33,7 @@ INSTANT: Final = (
 MEDIA_TYPE: Final = r"^application/json\s*(;.*)?$"
 PATTERN_WORDS: Final[Mapping[str, str]] = {
     VISIBLE: "a name that is not blank and has no control characters",
-    URI: "an address with its scheme, such as https://news.example/1",
+    ADDRESS: "an address that begins with http://, https://, ftp://, urn: or doi:, such as https://news.example/1",
     INSTANT: "an RFC 3339 date-time, such as 2022-04-27T08:00:00Z",
     MEDIA_TYPE: "application/json",
 }
@@ -109,7 +114,7 @@ Origin = Annotated[str, StringConstraints(max_length=1024, pattern=VISIBLE)]
 Instant = Annotated[str, StringConstraints(max_length=100, pattern=INSTANT), AfterValidator(_day_exists)]
 MediaType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE)]
 Text = Annotated[str, StringConstraints(min_length=1)]
-Address = Annotated[str, StringConstraints(pattern=URI)]
+Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 # Cut by length before anything parses it.
 Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]
 Published = Annotated[str, StringConstraints(max_length=100), AfterValidator(_published)]

@@ -178,6 +178,48 @@ def test_what_is_no_fact_is_refused_by_code_and_in_words(line: bytes, code: str,
     assert code == refusal(lambda: complete(line, NOW)).code
 
 
+@pytest.mark.parametrize("field", ["url", "archived_url"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("javascript:alert(1)", "JavaScript://news.example/%0aalert(1)", " javascript:alert(1)", "data:text/html,x"),
+        *("file:///etc/passwd", "mailto:desk@news.example", "view-source:https://news.example/1", "//news.example/1"),
+        *(
+            "https:news.example/1",
+            "https://",
+            "https:///1",
+            "https://?q",
+            "http",
+            "urn:",
+            "doi: 10.1000/1",
+            "-https://a",
+        ),
+    ],
+)
+def test_an_address_that_no_reader_can_look_up_is_refused(field: str, address: str) -> None:
+    """A page shows it as a link, which must run nothing and open nothing of the reader's own."""
+    error = refusal(lambda: decode(sourced(**{"title": "a", field: address})))
+
+    assert f"data.sources[0].{field}" == error.where
+    assert "an address that begins with http://, https://, ftp://, urn: or doi:, such as https://news.example/1" == (
+        error.wanted
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://news.example", "HTTP://news.example:8080/a?b#c", "https://новости.example/статья", "https://[::1]/"),
+        *("ftp://gazette.example/1.pdf", "urn:isbn:0451450523", "URN:lex:kz:parliament:law", "doi:10.1000/182"),
+    ],
+)
+def test_what_newsrooms_cite_is_an_address(address: str) -> None:
+    """Pages, files of an official gazette, books, laws and papers."""
+    fact = decode(sourced(url=address, archived_url=address))
+
+    assert address == fact.data["sources"][0]["url"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
