@@ -72,7 +72,7 @@ class Casefile:
         changes: what the steps since the last write brought about.
         touched: keys of the alerts whose row is to be written.
         position: (partition, offset) of the last fact taken in.
-        written_names, written_cases: what the tables hold of them, as far as this casefile knows.
+        written_names, written_cases, written_due: what the tables hold of them, as far as this casefile knows.
         size: the number of facts when it was last written.
         rested: the place in world order of the last fact, if only the status is kept and not the history.
     """
@@ -91,6 +91,7 @@ class Casefile:
         self.position = (0, -1)
         self.written_names: dict[str, None] | None = None
         self.written_cases: dict[str, tuple[Any, ...]] | None = None
+        self.written_due: datetime | None = None
         self.size = 0
         self.rested: Order | None = None
         self._status: Status | None = None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from events.facts import Fact
 
@@ -22,7 +22,8 @@ from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
 from .shapes import alert_from_row, case_row, change_row, subject_row
-from .tables import LIVE, Conclusions, Instant, ledger
+from .tables import LIVE, Conclusions, ledger
+from .timers import Timers
 
 CHUNK = 1000
 # What a casefile is opened for when no fact is: its whole history is wanted.
@@ -39,6 +40,9 @@ class Concluder:
         rulebook: the rules in force.
         tables: where to write: the live tables, or their twins for a rebuild.
         cache_facts: how many facts to keep in memory at the most, and of how many more people only where they stand.
+
+    Attributes:
+        timers: of the partition's people.
     """
 
     def __init__(
@@ -52,14 +56,7 @@ class Concluder:
         self._casefiles: OrderedDict[str, Casefile] = OrderedDict()
         self._resting: OrderedDict[str, Casefile] = OrderedDict()
         self._kept = 0
-        subjects = tables.subjects
-        # Built once, as every batch asks.
-        self._overdue = (
-            select(subjects.c.subject_id)
-            .where(subjects.c.position_partition == partition, subjects.c.due < bindparam("watermark", type_=Instant))
-            .order_by(subjects.c.due, subjects.c.subject_id)
-            .limit(CHUNK)
-        )
+        self.timers = Timers(partition, tables.subjects)
 
     def conclude(
         self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None
@@ -85,20 +82,9 @@ class Concluder:
         watermark = self._take(conn, entries[start:], watermark, changes)
         return changes, watermark
 
-    def next_due(self, conn: Connection) -> datetime | None:
-        """Return the next instant at which time alone could change an answer in this partition."""
-        subjects = self.tables.subjects
-        soonest = select(func.min(subjects.c.due)).where(subjects.c.position_partition == self.partition)
-        due: datetime | None = conn.scalar(soonest)
-        return due
-
-    def is_due(self, conn: Connection, watermark: datetime) -> bool:
-        """Whether a timer is due strictly before *watermark*."""
-        due = self.next_due(conn)
-        return due is not None and due < watermark
-
     def forget(self, subject_ids: Iterable[str] | None = None) -> None:
         """Drop what is kept of *subject_ids*, or everything: somebody else wrote, or a write was rolled back."""
+        self.timers.forget()
         for subject_id in [*self._casefiles, *self._resting] if subject_ids is None else subject_ids:
             self._resting.pop(subject_id, None)
             casefile = self._casefiles.pop(subject_id, None)
@@ -146,7 +132,7 @@ class Concluder:
         """
         if watermark is None:
             return
-        while subject_ids := set(conn.scalars(self._overdue, {"watermark": watermark})):
+        while subject_ids := self.timers.overdue(conn, watermark):
             casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)
@@ -231,7 +217,7 @@ class Concluder:
         subjects, alerts = self.tables.subjects, self.tables.alerts
         told = select(subjects.c.subject_id, subjects.c.due, subjects.c.position_partition, subjects.c.position_offset)
         for subject_id, due, partition, offset in conn.execute(told.where(among(conn, subjects.c.subject_id, known))):
-            casefiles[subject_id].due = due
+            casefiles[subject_id].due = casefiles[subject_id].written_due = due
             casefiles[subject_id].position = (partition, offset)
         for row in conn.execute(select(alerts).where(among(conn, alerts.c.subject_id, known))).mappings():
             alert = alert_from_row(row)
@@ -246,6 +232,8 @@ class Concluder:
             status, subject_id = casefile.status, casefile.subject_id
             flags, position, due = casefile.history.flags, casefile.position, casefile.due
             rows["subjects"].append(subject_row(subject_id, status, flags, position, due))
+            self.timers.moved(casefile.written_due, due)
+            casefile.written_due = due
             if casefile.written_cases is None or not casefile.written_cases.keys() <= status.cases.keys():
                 # What is there is not known, or a case is gone: all of them anew.
                 tried.append(subject_id)

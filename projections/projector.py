@@ -157,7 +157,8 @@ class Projector:
             watermark = max(now, start.watermark or now)
             chain = self._chain(start)
             entries: list[Entry] = []
-            if self._concluder.is_due(conn, watermark):
+            due = self._concluder.timers.look(conn)
+            if due is not None and due < watermark:
                 entries = [chain.note("watermark", watermark, b"{}")]
             self._finish(conn, start, entries, chain, clock, position=position, watermark=watermark)
         return self.held
@@ -168,8 +169,11 @@ class Projector:
 
     def next_due(self) -> datetime | None:
         """Return the next instant at which time alone could change an answer in this partition."""
+        timers = self._concluder.timers
+        if timers.known:
+            return timers.soonest
         with self.engine.connect() as conn:
-            return self._concluder.next_due(conn)
+            return timers.look(conn)
 
     def replay(self, seqs: Sequence[int], clock: datetime) -> list[Entry]:
         """

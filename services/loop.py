@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine
@@ -25,6 +26,7 @@ from projections.projector import Progress, Projector
 from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 
+from .hands import Hands
 from .source import Source, Unreachable
 
 DECLARE_SECONDS = 5.0
@@ -32,6 +34,8 @@ DRAIN_SECONDS = 0.05
 MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SLICE_SECONDS = 0.2
+THREADS = 4
+"""While one partition waits for PostgreSQL, others go on; SQLite has one writer at a time, and waits little."""
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
 """What the database raises when it is away, restarted, full or read-only: it concerns every partition."""
@@ -95,6 +99,7 @@ class Loop:
         self.batch_records = batch_records
         self.margin = timedelta(seconds=clock_margin_seconds)
         self.cache_facts = cache_facts
+        self._hands = Hands(0 if engine.dialect.name == "sqlite" else THREADS)
         self._held: dict[int, Held] = {}
         self._failed: dict[int, Failure] = {}
         self._failures = 0
@@ -121,19 +126,20 @@ class Loop:
         _spare_the_collector()
         started = self._clock() - self.source.slack
         never = threading.Event()
-        while True:
-            try:
-                self._step(DRAIN_SECONDS)
-            except Lost:
-                self._lose(never)
-            self._give_up()
-            done = progress_of(self.engine, self.source.topic)
-            tell(sum(progress.position for progress in done))
-            # The watermark too: a partition that holds nothing new may hold a silence that is due.
-            reached = {each.partition for each in done if self._knows(each, started)}
-            positions = {each.partition: each.position for each in done if each.partition in reached}
-            if all(positions.get(partition, -1) >= end for partition, end in ends.items()):
-                return done
+        with self._hands:
+            while True:
+                try:
+                    self._step(DRAIN_SECONDS)
+                except Lost:
+                    self._lose(never)
+                self._give_up()
+                done = progress_of(self.engine, self.source.topic)
+                tell(sum(progress.position for progress in done))
+                # The watermark too: a partition that holds nothing new may hold a silence that is due.
+                reached = {each.partition for each in done if self._knows(each, started)}
+                positions = {each.partition: each.position for each in done if each.partition in reached}
+                if all(positions.get(partition, -1) >= end for partition, end in ends.items()):
+                    return done
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None] = lambda: None) -> None:
         """
@@ -148,34 +154,44 @@ class Loop:
             Infrastructure: if the clocks differ by more than the margin, or the log has other partitions than it had.
         """
         _spare_the_collector()
-        while not stop.is_set():
-            beat()
-            try:
-                self._step(poll_seconds)
-                self._failures = 0
-            except Lost:
-                self._lose(stop)
-            except DATABASE_AWAY as problem:
-                self._drop(self._held)
-                self._pause(stop, "database_failed", type(problem).__name__)
-            except Unreachable as problem:
-                self._pause(stop, "log_unreachable", str(problem))
+        with self._hands:
+            while not stop.is_set():
+                beat()
+                try:
+                    self._step(poll_seconds)
+                    self._failures = 0
+                except Lost:
+                    self._lose(stop)
+                except DATABASE_AWAY as problem:
+                    self._drop(self._held)
+                    self._pause(stop, "database_failed", type(problem).__name__)
+                except Unreachable as problem:
+                    self._pause(stop, "log_unreachable", str(problem))
 
     def _step(self, wait_seconds: float) -> None:
         """Take up what is ours, project what comes next of each partition, and let time pass where nothing does."""
         self._take_up()
         batches = self.source.poll(wait_seconds, self.batch_records)
         for partition, records in batches.items():
+            self._settle([partition])
             if partition in self._held:
-                with self._alone(partition):
-                    self._project(self._held[partition], records)
-        self._let_time_pass([partition for partition in self._held if partition not in batches])
+                self._hands.give(partition, partial(self._project, self._held[partition], records))
+        self._settle(self._hands.done)
+        self._let_time_pass(sorted(self._held.keys() - self._hands.given - batches.keys()))
+
+    def _settle(self, partitions: Iterable[int]) -> None:
+        """See what has come of the work on *partitions*."""
+        for partition in partitions:
+            with self._alone(partition):
+                self._hands.settle(partition)
 
     def _take_up(self) -> None:
         """Give each partition that has come to us a projector, and drop those of partitions that have gone."""
         ours = self.source.assigned()
         gone, come = self._held.keys() - ours, ours - self._held.keys()
         for partition in gone:
+            # Another's by now: if it could not write, that is as it should be.
+            self._hands.forget(partition)
             del self._held[partition]
         for partition in sorted(come):
             failure = self._failed.get(partition)
@@ -315,6 +331,7 @@ class Loop:
 
     def _drop(self, partitions: Iterable[int]) -> None:
         for partition in [*partitions]:
+            self._hands.forget(partition)
             self._held.pop(partition, None)
             self.source.hold(partition)
 

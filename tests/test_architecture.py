@@ -24,6 +24,7 @@ WRITING = {
         "projector",
         "rebuild",
         "tables",
+        "timers",
         "failing",
     ),
     *("alertqueries", "failing", "partitioning", "queries", "relaying", "shapes", "story", "troublequeries", "visitor"),

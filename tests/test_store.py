@@ -1,40 +1,77 @@
 """What goes wrong while rows are stored comes as SQLAlchemy's errors, whichever way the rows go to the database."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections import database
-from projections.database import open_database, store, writing
+from projections.database import FEW, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
 from projections.projector import Progress
-from projections.tables import partitions
+from projections.tables import LIVE, partitions
 from services.loop import DATABASE_AWAY
 from services.migrate import migrate
 
-ROW = tuple(vars(Progress("two", 0)).values())
+ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW + 1)]
+WHEN = datetime(2022, 3, 27, tzinfo=UTC)
+SIZES = pytest.mark.parametrize("rows", [ROWS[:1], ROWS], ids=["few", "many"])
 
 
-def test_a_row_that_is_there_already_is_an_integrity_error(engine: Engine) -> None:
+@SIZES
+def test_a_row_that_is_there_already_is_an_integrity_error(engine: Engine, rows: list[Any]) -> None:
     """By which a race with another projector is told from a bad record."""
     note_partitions(engine, "two", 1)
 
     with pytest.raises(IntegrityError), writing(engine) as conn:
-        store(conn, partitions, [ROW])
+        store(conn, partitions, rows)
     assert ["two"] == [each.topic for each in progress_of(engine, "two")]
 
 
-def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str) -> None:
+@SIZES
+def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str, rows: list[Any]) -> None:
     """So that it is waited for, and no record is taken for bad; the next transaction has a connection of its own."""
     engine = open_database(postgres_url)
     migrate(engine)
     with pytest.raises(OperationalError):
-        store_over_a_cut(engine)
+        store_over_a_cut(engine, rows)
     with writing(engine) as conn:
-        store(conn, partitions, [ROW])
+        store(conn, partitions, rows)
     engine.dispose()
+
+
+@pytest.mark.parametrize("count", [1, FEW + 1])
+def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, count: int) -> None:
+    """And hold what was given, whichever way they went."""
+    told = [
+        ("s", str(n), "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for n in range(count)
+    ]
+    ended: list[Any] = [(*row[:2], "dropped", None, WHEN, "g", 2, False, [], None, "court", "g") for row in told]
+    for rows in (told, ended):
+        with writing(engine) as conn:
+            store(conn, LIVE.cases, rows, replace=True)
+        with engine.connect() as conn:
+            there = conn.execute(select(LIVE.cases).order_by(LIVE.cases.c.case_id))
+            assert rows == [tuple(row) for row in there]
+
+
+def test_a_connection_that_was_cut_while_it_rested_is_not_given_out(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart of the database; one that was in use a moment ago is not asked."""
+    monkeypatch.setattr(database, "RESTED_SECONDS", 0.0)
+    engine, other = open_database(postgres_url), open_database(postgres_url)
+    with engine.connect() as conn:
+        mine = conn.scalar(select(func.pg_backend_pid()))
+    with other.connect() as conn:
+        conn.execute(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": mine})
+    with engine.connect() as conn:
+        assert mine != conn.scalar(select(func.pg_backend_pid()))
+    for each in (engine, other):
+        each.dispose()
 
 
 def test_a_writer_that_is_frozen_does_not_lock_others_out(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +112,10 @@ def freeze_while(engine: Engine, work: Callable[[], None]) -> None:
         conn.execute(update(partitions).values(epoch=7))
 
 
-def store_over_a_cut(engine: Engine) -> None:
-    """Store a row on a connection that the database ends before."""
+def store_over_a_cut(engine: Engine, rows: list[Any]) -> None:
+    """Store *rows* on a connection that the database ends before."""
     with writing(engine) as conn:
         mine = conn.scalar(select(func.pg_backend_pid()))
         with engine.connect() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
-        store(conn, partitions, [ROW])
+        store(conn, partitions, rows)

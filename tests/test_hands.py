@@ -1,0 +1,70 @@
+"""Work on several partitions side by side."""
+
+import threading
+
+import pytest
+
+from services.hands import Hands
+
+SECONDS = 60
+
+
+def fail() -> None:
+    """As work may."""
+    raise LookupError
+
+
+def test_two_partitions_are_worked_on_at_once() -> None:
+    """Each meets the other in the middle of its work."""
+    both = threading.Barrier(2)
+    with Hands(2) as hands:
+        for partition in range(2):
+            hands.give(partition, lambda: both.wait(SECONDS))
+        for partition in range(2):
+            hands.settle(partition)
+
+    assert not hands.given
+
+
+def test_work_beyond_the_hands_there_are_waits_for_one() -> None:
+    """So that no more is held in memory than is worked on."""
+    first, second = threading.Event(), threading.Event()
+    with Hands(1) as hands:
+        hands.give(0, lambda: first.wait(SECONDS))
+        giving = threading.Thread(target=hands.give, args=(1, second.set))
+        giving.start()
+        giving.join(0.2)
+        waited = giving.is_alive() and not second.is_set()
+        first.set()
+        giving.join(SECONDS)
+        hands.settle(1)
+
+    assert (True, True) == (waited, second.is_set())
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
+    """And not before; nor at all where it is forgotten."""
+    with Hands(threads) as hands:
+        hands.give(0, fail)
+        hands.give(1, fail)
+        with pytest.raises(LookupError):
+            hands.settle(0)
+        hands.settle(0)
+        hands.forget(1)
+        hands.settle(1)
+
+
+def test_the_end_waits_for_what_is_under_way() -> None:
+    """Nobody writes behind the back of whoever goes on."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.wait(SECONDS)
+        ended.set()
+
+    with Hands(1) as hands:
+        hands.give(0, work)
+        begun.set()
+
+    assert ended.is_set()
