@@ -42,10 +42,20 @@ class Line(NamedTuple):
 
 
 class Backtest(NamedTuple):
-    """The report, in the shape of the design's section 8, and the bad lines in the order of the file."""
+    """
+    What came of it.
+
+    Attributes:
+        report: in the shape of the design's section 8.
+        bad: the bad lines, in the order of the file.
+        later: how many lines were not read, being recorded later.
+        earliest_later: when the earliest of those was; None where there are none.
+    """
 
     report: dict[str, Any]
     bad: list[Line]
+    later: int
+    earliest_later: datetime | None
 
 
 def backtest(
@@ -61,9 +71,14 @@ def backtest(
         until: lines recorded later are not read; the watermark at the end. Aware UTC.
         tell: called with the number of lines replayed since the last call.
     """
-    kept = [line for line in _dated(lines, until) if line.recorded <= until]
+    kept, later, earliest_later = [], 0, None
+    for line in _dated(lines, until):
+        if line.recorded <= until:
+            kept.append(line)
+        else:
+            later, earliest_later = later + 1, min(line.recorded, earliest_later or line.recorded)
     report = _replay(sorted(kept, key=attrgetter("recorded")), rulebook, until, tell)
-    return Backtest(report, [line for line in kept if line.problem])
+    return Backtest(report, [line for line in kept if line.problem], later, earliest_later)
 
 
 def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> dict[str, Any]:

@@ -198,6 +198,20 @@ def test_it_touches_no_database(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+def test_it_says_what_lies_after_its_end(tmp_path: Path) -> None:
+    """An export bears the time of our log: whoever stops the clock before all of it is told why nothing was read."""
+    facts_file(tmp_path, *story(LATER, EARLIER))
+    none, some, everything = (
+        run(f"backtest facts.ndjson --json --until {until}", tmp_path)
+        for until in ("2022-04-29", "2022-05-01T00:00:00Z", "2022-05-02")
+    )
+
+    assert (0, 0) == (none.returncode, json.loads(none.stdout)["counts"]["read"])
+    assert "not read: 2 recorded after 2022-04-30T00:00:00Z, the earliest at 2022-05-01T00:00:00Z\n" == none.stderr
+    assert "not read: 1 recorded after 2022-05-01T00:00:00Z, the earliest at 2022-05-02T00:00:00Z\n" == some.stderr
+    assert "" == everything.stderr
+
+
 RULES = """rules:
   - id: quick
     title: Dismissed, and nothing followed at once

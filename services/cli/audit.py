@@ -199,7 +199,8 @@ def backtest(
     """
     Replay facts in memory: what would have been known, and when. Shows statuses and the full life of every alert.
 
-    No database is touched. A line's `recorded` says when it would have been known, else `published` does.
+    No database is touched. A line's `recorded` says when it would have been known, else `published` does; an export of
+    the audit carries when our log accepted each, which may be long after it was published.
     """
     stop = _instant(until, "--until") if until else datetime.now(UTC)
     book = load(rules) if rules else rulebook(settings())
@@ -213,6 +214,9 @@ def backtest(
     for line in result.bad:
         if line.problem:
             say(safe(line.problem.at(f"{source}:{line.number}")))
+    if result.earliest_later is not None:
+        after, earliest = format_instant(stop), format_instant(result.earliest_later)
+        say(f"not read: {result.later} recorded after {after}, the earliest at {earliest}")
     if result.bad:
         raise typer.Exit(FINDINGS)
 
