@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, tell
+from benchmarks.figures import options, tell, with_cohorts
 from benchmarks.machine import machine
 from benchmarks.process import COMMAND, LABELS, TENTHS, figures, run, write_facts
 
@@ -26,10 +26,10 @@ PUBLISHED = "SELECT coalesce(max(log_offset) + 1, 0) FROM log"
 PROJECTED = "SELECT coalesce(max(position), 0) FROM partitions"
 
 
-def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
+def measure(folder: Path, subjects: int, seed: int, cohorts: int) -> dict[str, Any]:
     """Publish and project facts about so many *subjects* in *folder*, and return the figures by name."""
     facts = folder / "facts.ndjson"
-    lines = write_facts(facts, subjects, seed)
+    lines = write_facts(facts, subjects, seed, cohorts)
     run([*COMMAND, "init"], folder, env=OURS)
     with closing(sqlite3.connect(folder / "casetrail.db")) as database:
         published = run([*COMMAND, "publish", str(facts)], folder, lambda: _ask(database, PUBLISHED), OURS)
@@ -42,6 +42,7 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
     return {
         "subjects": subjects,
         "seed": seed,
+        "cohorts": cohorts,
         "lines": lines,
         "facts_mb": _mb(facts),
         "database_mb": sum(_mb(path) for path in folder.glob("casetrail.db*")),
@@ -50,7 +51,7 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
         "publish": figures(published, lines),
         "project": figures(projected, lines),
         "machine": machine(folder),
-        "command": f"python -m benchmarks.embedded --subjects {subjects} --seed {seed}",
+        "command": f"python -m benchmarks.embedded --subjects {subjects} --seed {seed} --cohorts {cohorts}",
     }
 
 
@@ -90,11 +91,11 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    parser = options("embedded", __doc__, subjects=100_000)
+    parser = with_cohorts(options("embedded", __doc__, subjects=100_000))
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave it")
     chosen = parser.parse_args()
     with _folder(chosen.keep) as folder:
-        figures = measure(folder, chosen.subjects, chosen.seed)
+        figures = measure(folder, chosen.subjects, chosen.seed, chosen.cohorts)
     tell(figures, _show, as_json=chosen.json)
 
 

@@ -18,6 +18,13 @@ def options(name: str, says: str, subjects: int) -> ArgumentParser:
     return parser
 
 
+def with_cohorts(parser: ArgumentParser) -> ArgumentParser:
+    """Add the option by which the mix of facts is the same all along, and only the database grows."""
+    says = "publish the people in so many archives, one after the other: each tenth of ten is then like the others"
+    parser.add_argument("--cohorts", type=int, default=1, metavar="N", help=says)
+    return parser
+
+
 def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None], *, as_json: bool) -> None:
     """Print *figures* as JSON, or as *show* does, with their ``machine`` below."""
     if as_json:

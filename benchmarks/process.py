@@ -45,13 +45,30 @@ class Ran(NamedTuple):
     samples: list[Sample]
 
 
-def write_facts(path: Path, subjects: int, seed: int) -> int:
-    """Write facts about so many *subjects* to *path*, and return how many lines there are."""
+def write_facts(path: Path, subjects: int, seed: int, cohorts: int = 1) -> int:
+    """
+    Write facts about so many *subjects* to *path*, and return how many lines there are.
+
+    Args:
+        path: the file.
+        subjects: how many people, all cohorts together; their number divides it.
+        seed: of the first cohort; each has its own.
+        cohorts: how many archives, one after the other, each with people of its own from their beginning to their end.
+    """
+    people = subjects // cohorts
     count = 0
     with path.open("wb", buffering=1 << 20) as file:
-        for line in generate(subjects, seed, facts_per_subject=FACTS_PER_SUBJECT, until=UNTIL, tidy=True):
-            file.write(line + b"\n")
-            count += 1
+        for cohort in range(cohorts):
+            for line in generate(
+                people,
+                seed + cohort,
+                first=cohort * people + 1,
+                facts_per_subject=FACTS_PER_SUBJECT,
+                until=UNTIL,
+                tidy=True,
+            ):
+                file.write(line + b"\n")
+                count += 1
     return count
 
 

@@ -126,15 +126,16 @@ Timed = tuple[int, int, bytes]
 """A line and when it is recorded: seconds since 1970, a number that settles ties, the line."""
 
 
-def generate(
-    subjects: int, seed: int, *, facts_per_subject: int = 10, until: datetime, tidy: bool = False
+def generate(  # noqa: PLR0913 - what is wanted of the people
+    subjects: int, seed: int, *, first: int = 1, facts_per_subject: int = 10, until: datetime, tidy: bool = False
 ) -> Iterator[bytes]:
     """
     Yield lines of facts about *subjects* invented people, without their ends, in the order of `recorded`.
 
     Args:
         subjects: how many people.
-        seed: another one gives other people.
+        seed: another one gives other facts.
+        first: the number of the first of them, from 1 on. Ids are made of it: the same number is the same person.
         facts_per_subject: the mean; an even number of people have exactly so many facts together. Duplicates,
             conflicts and malformed lines come on top: about 2 in 100 lines.
         until: nothing is recorded after it. Aware UTC.
@@ -149,13 +150,13 @@ def generate(
     room = press.last_day - press.first_day - CAREER_DAYS - LATE_DAYS
     waiting: list[Timed] = []
     more = 0
-    for number in range(subjects):
-        more = -more if number % 2 else press.random.randint(0, facts_per_subject // 2)
-        start = press.first_day + room * number // subjects
+    for index in range(subjects):
+        more = -more if index % 2 else press.random.randint(0, facts_per_subject // 2)
+        start = press.first_day + room * index // subjects
         # Nobody whose career begins later is recorded before it begins.
         while waiting and waiting[0][0] < start * _DAY:
             yield heappop(waiting)[2]
-        for line in press.career(number, start, facts_per_subject + more):
+        for line in press.career(first - 1 + index, start, facts_per_subject + more):
             heappush(waiting, line)
     while waiting:
         yield heappop(waiting)[2]

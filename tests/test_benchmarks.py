@@ -44,13 +44,13 @@ def test_a_cost_too_small_for_the_clock_is_no_failure() -> None:
 
 def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
     """All facts are applied, and every figure is there, with the machine and the command."""
-    figures = measured("benchmarks.embedded --subjects 20")
+    figures = measured("benchmarks.embedded --subjects 20 --cohorts 2")
 
     assert (200, 0) == (figures["applied"], figures["parked"])
     assert figures["lines"] == figures["applied"] + figures["duplicate"]
     assert all(figures[command]["per_second"] > 0 for command in ("publish", "project"))
     assert all(10 == len(figures[command]["wall_us_by_tenth"]) for command in ("publish", "project"))
-    assert "python -m benchmarks.embedded --subjects 20 --seed 1" == figures["command"]
+    assert "python -m benchmarks.embedded --subjects 20 --seed 1 --cohorts 2" == figures["command"]
     assert {"processor", "memory", "load", "system", "versions"} == figures["machine"].keys()
 
 

@@ -66,6 +66,16 @@ def test_a_seed_gives_the_same_lines_again_and_another_seed_others() -> None:
     assert again != other
 
 
+def test_a_later_number_to_begin_with_gives_other_people() -> None:
+    """So that two files can be published into one database."""
+    one, other = (
+        {json.loads(line)["id"] for line in generate(20, 7, first=first, until=UNTIL, tidy=True)} for first in (1, 21)
+    )
+
+    assert one
+    assert one & other == set()
+
+
 def test_the_facts_are_as_many_as_asked_for() -> None:
     """A million facts of 100,000 people are a million, whatever comes on top."""
     counts = report()["counts"]
@@ -186,8 +196,8 @@ def test_the_command_writes_the_same_to_stdout_and_to_a_file(tmp_path: Path) -> 
 
 def test_the_command_takes_an_end_a_mean_and_tidiness(tmp_path: Path) -> None:
     """Each option reaches the generator."""
-    done = run("generate --subjects 4 --seed 3 --facts-per-subject 6 --until 2019-12-31 --tidy", tmp_path)
-    expected = generate(4, 3, facts_per_subject=6, until=datetime(2020, 1, 1, tzinfo=UTC), tidy=True)
+    done = run("generate --subjects 4 --seed 3 --first 9 --facts-per-subject 6 --until 2019-12-31 --tidy", tmp_path)
+    expected = generate(4, 3, first=9, facts_per_subject=6, until=datetime(2020, 1, 1, tzinfo=UTC), tidy=True)
 
     assert list(expected) == done.stdout.encode().splitlines()
 

@@ -23,9 +23,12 @@ CHUNK_LINES = 1000
 def generate_facts(
     *,
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many people.")],
-    seed: Annotated[
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    first: Annotated[
         int,
-        typer.Option("--seed", help="The same seed gives the same bytes; another one other facts under the same ids."),
+        typer.Option(
+            "--first", min=1, help="The number of the first of them; ids go by it, so that more can be added."
+        ),
     ] = 1,
     facts_per_subject: Annotated[
         int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts about each of them.")
@@ -42,7 +45,9 @@ def generate_facts(
     Nobody in them exists. They are NDJSON, in the order in which they count as recorded: `backtest` goes by that,
     `publish` lets the log stamp its own.
     """
-    lines = generate(subjects, seed, facts_per_subject=facts_per_subject, until=parse_instant(until), tidy=tidy)
+    lines = generate(
+        subjects, seed, first=first, facts_per_subject=facts_per_subject, until=parse_instant(until), tidy=tidy
+    )
     with file_or_stdout(output) as file, bar("Generating", subjects * facts_per_subject) as advance:
         while chunk := list(islice(lines, CHUNK_LINES)):
             file.write(b"\n".join(chunk) + b"\n")
