@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, or_, select, text
 
 from events.edtf import format_instant
 
-from .ledger import event_of
+from .ledger import Entry, event_of
 from .parking import TROUBLED, still_parked
 from .tables import ledger
 
@@ -94,6 +94,20 @@ def parked_json(record: Parked) -> dict[str, Any]:
     }
 
 
+def replayed_json(entry: Entry) -> dict[str, Any]:
+    """
+    Return what became of a replayed record as programs read it: in the shape of a parked one, with outcome and fact_id.
+
+    The code and the reason are null where there is none.
+    """
+    assert entry.log_offset is not None, "a record has an offset"
+    position = Position(entry.partition, entry.log_offset)
+    code, reason = _in_words(entry.reason or "")
+    record = Parked(position, entry.seq, code, reason, format_instant(entry.recorded), entry.value, None)
+    said = {"code": code or None, "reason": reason or None, "outcome": entry.outcome, "fact_id": entry.fact_id}
+    return parked_json(record) | said
+
+
 def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
     """Yield each record whose fact was known with other content: both, their positions, and the fields that differ."""
     query = (
@@ -131,16 +145,19 @@ def shown(value: bytes) -> str:
 def _parked(row: RowMapping, reasons: Mapping[Position, tuple[int, str]]) -> Parked:
     position = Position(row["partition"], row["log_offset"])
     since, dismissed = reasons.get(position, (0, None))
-    reason = row["reason"] or ""
     return Parked(
         position,
         row["seq"],
-        reason.partition(":")[0],
-        reason.partition(": ")[2],
+        *_in_words(row["reason"] or ""),
         format_instant(row["recorded"]),
         row["value"],
         dismissed if since > row["seq"] else None,
     )
+
+
+def _in_words(reason: str) -> tuple[str, str]:
+    """Return the code of a *reason*, and what it says in words."""
+    return reason.partition(":")[0], reason.partition(": ")[2]
 
 
 def _dismissals(conn: Connection, page: Sequence[RowMapping]) -> dict[Position, tuple[int, str]]:

@@ -140,7 +140,19 @@ def test_a_replay_that_finds_nothing_new_ends_with_1(tmp_path: Path) -> None:
     assert {"read": 1, "parked": 1} == counts(tmp_path)
 
 
-def wrongly_parked(folder: Path, *lines: stories.Line) -> None:
+def test_a_replay_answers_in_the_shape_of_the_list(tmp_path: Path) -> None:
+    """Who reads the one reads the other; code and reason stand apart in both."""
+    wrongly_parked(tmp_path, BROKEN, dismissed("2022-03-27"))
+    still, taken = json.loads(ask("parked replay --all --json", tmp_path).stdout)
+    (listed,) = parked(tmp_path)
+
+    assert listed | {"outcome": "parked", "fact_id": None} == still
+    assert listed.keys() == taken.keys() - {"outcome", "fact_id"}
+    assert ("applied", None, None) == (taken["outcome"], taken["code"], taken["reason"])
+    assert taken["fact_id"]
+
+
+def wrongly_parked(folder: Path, *lines: stories.Line | bytes) -> None:
     """Records that an earlier release could not take: parked, though this one reads them."""
     engine = known(folder)
     projector = stories.projector(engine)

@@ -1,7 +1,7 @@
 """parked and conflicts: the records that could not be applied, and what can be done about them."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,8 +12,7 @@ from sqlalchemy import Engine
 
 from events.errors import BadInput
 from projections.database import snapshot
-from projections.ledger import Entry
-from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, shown
+from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, replayed_json, shown
 from services.visiting import visitor
 
 from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings, while_read
@@ -102,8 +101,7 @@ def replay(
             emit(results)
         else:
             for result in results:
-                at = result["position"]
-                print(f"{at['partition']}:{at['offset']} {result['outcome']} {safe(result['reason'] or '')}".rstrip())
+                print(_in_a_line(result))
     if any(result["outcome"] == "parked" for result in results):
         raise typer.Exit(FINDINGS)
 
@@ -173,16 +171,13 @@ def _batches(records: Sequence[Parked]) -> Iterable[Sequence[Parked]]:
 def _replay(engine: Engine, records: Sequence[Parked]) -> list[dict[str, Any]]:
     """Replay *records*, all of one partition."""
     seqs = [record.seq for record in records]
-    return [
-        _replayed(entry) for entry in visitor(engine, records[0].position.partition).replay(seqs, datetime.now(UTC))
-    ]
+    entries = visitor(engine, records[0].position.partition).replay(seqs, datetime.now(UTC))
+    return [replayed_json(entry) for entry in entries]
 
 
-def _replayed(entry: Entry) -> dict[str, Any]:
-    assert entry.log_offset is not None, "a record has an offset"
-    position = Position(entry.partition, entry.log_offset)
-    said = {"outcome": entry.outcome, "reason": entry.reason, "fact_id": entry.fact_id}
-    return {"position": position._asdict(), **said}
+def _in_a_line(replayed: Mapping[str, Any]) -> str:
+    why = f" {replayed['code']}: {safe(replayed['reason'])}" if replayed["code"] else ""
+    return f"{Position(**replayed['position'])} {replayed['outcome']}{why}"
 
 
 def _show_conflict(conflict: dict[str, Any]) -> None:
