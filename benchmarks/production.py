@@ -21,7 +21,7 @@ from kafka import KafkaAdminClient
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, tell
+from benchmarks.figures import options, tell, with_cohorts
 from benchmarks.machine import machine
 from benchmarks.process import COMMAND, LABELS, ROOT, TENTHS, Ran, cpu_seconds, environment, figures, run, write_facts
 from benchmarks.servers import Servers, conninfo, servers, workplace
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
     servers: dict[str, float]
 
 
-def measure(folder: Path, subjects: int, seed: int, peers: Path | None = None) -> dict[str, Any]:
+def measure(folder: Path, subjects: int, seed: int, cohorts: int = 1, peers: Path | None = None) -> dict[str, Any]:
     """
     Publish and project facts about so many *subjects*; return the figures by name.
 
@@ -53,12 +53,13 @@ def measure(folder: Path, subjects: int, seed: int, peers: Path | None = None) -
         folder: an empty one, for the servers' data.
         subjects: how many people.
         seed: the same one gives the same facts.
+        cohorts: in how many archives they come, one after the other.
         peers: the Python that has quixstreams; None leaves it out.
     """
     versions = {"peers": _peer_version(peers)} if peers else {}
     facts = folder / "facts.ndjson"
     _say(f"writing facts about {subjects:,} people")
-    lines = write_facts(facts, subjects, seed)
+    lines = write_facts(facts, subjects, seed, cohorts)
     with servers(folder) as ready:
         settings = {
             "CASETRAIL_LOG": "kafka",
@@ -90,7 +91,8 @@ def measure(folder: Path, subjects: int, seed: int, peers: Path | None = None) -
         **taken,
         **counts,
         "machine": machine(folder) | versions,
-        "command": f"python -m benchmarks.production --subjects {subjects} --seed {seed}" + " --peers" * bool(peers),
+        "command": f"python -m benchmarks.production --subjects {subjects} --seed {seed} --cohorts {cohorts}"
+        + " --peers" * bool(peers),
     }
 
 
@@ -298,7 +300,7 @@ def _show(console: Console, told: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    parser = options("production", __doc__, subjects=100_000)
+    parser = with_cohorts(options("production", __doc__, subjects=100_000))
     parser.add_argument(
         "--peers",
         nargs="?",
@@ -309,7 +311,7 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     with workplace() as folder:
-        told = measure(folder, chosen.subjects, chosen.seed, chosen.peers and chosen.peers.absolute())
+        told = measure(folder, chosen.subjects, chosen.seed, chosen.cohorts, chosen.peers and chosen.peers.absolute())
     tell(told, _show, as_json=chosen.json)
 
 
