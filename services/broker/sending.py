@@ -1,13 +1,14 @@
 """Rows of the outbox as Kafka gets them: notices as CloudEvents, forwarded records as they came."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import structlog
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
+from kafka.record.default_records import DefaultRecordBatchBuilder
 from pydantic_core import to_json
 from sqlalchemy import Engine
 
@@ -20,12 +21,11 @@ from services.source import Unreachable
 
 from .clients import open_producer
 from .records import kafka_headers
-from .topics import checked, checked_alerts
+from .topics import checked, checked_alerts, largest_batch
 
 NOTICE_TYPE = "casetrail.alert.changed.v1"
 NOTICE_SOURCE = "urn:casetrail"
 
-LINGER_MS = 5
 BATCH_BYTES = 256 * 1024
 LARGEST_BYTES = 64 * 1024 * 1024
 ANSWER_SECONDS = 2.0
@@ -33,8 +33,11 @@ SLICE_SECONDS = 0.2
 CLOSE_SECONDS = 1.0
 WARN_SLICES = 50
 
-# A record that is given up while later ones go out would arrive after them. So none is: the broker is waited for.
+# A record that is given up while later ones go out would arrive after them. So none is: the broker is waited for. And
+# no batch goes out by itself: a flush sends all there is.
 NEVER_MS = 10 * 365 * 24 * 3600 * 1000
+
+Record = dict[str, Any]
 
 log = structlog.get_logger()
 
@@ -50,17 +53,28 @@ def sender(chosen: Settings, engine: Engine) -> "KafkaSender":
     # A producer would wait for a missing topic for ever, and complain ten times a second.
     checked_alerts(chosen, ANSWER_SECONDS)
     note_partitions(engine, chosen.kafka_topic, checked(chosen, ANSWER_SECONDS))
-    return KafkaSender(chosen)
+    return KafkaSender(chosen, min(BATCH_BYTES, largest_batch(chosen, ANSWER_SECONDS)))
 
 
 class KafkaSender:
-    """Sends rows of the outbox: notices to the topic of alerts, forwarded records to that of facts."""
+    """
+    Sends rows of the outbox: notices to the topic of alerts, forwarded records to that of facts.
 
-    def __init__(self, chosen: Settings) -> None:
+    They go in waves, each once the one before it is acknowledged. A wave is no more than one batch, which Kafka takes
+    or refuses as a whole, so that nothing overtakes what is refused; and a row that may be too large for the topic goes
+    alone, so that kafka-python has no batch to split: it would send the rest of it without that row, or hang.
+
+    Args:
+        chosen: the settings.
+        batch_bytes: how large a batch may be, for both topics.
+    """
+
+    def __init__(self, chosen: Settings, batch_bytes: int = BATCH_BYTES) -> None:
         self._chosen = chosen
+        self._batch_bytes = batch_bytes
         self._producer = open_producer(
             chosen,
-            linger_ms=LINGER_MS,
+            linger_ms=NEVER_MS // 2,
             batch_size=BATCH_BYTES,
             # What the broker took once it takes again; how large a record may be is for it to say.
             max_request_size=LARGEST_BYTES,
@@ -71,35 +85,46 @@ class KafkaSender:
     def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:
         """Send *rows* in their order and return once they are acknowledged or refused, or *stop* is set."""
         wait = _Wait(stop, beat)
+        count = 0
+        for wave in _waves((_record(row, self._chosen) for row in rows), self._batch_bytes):
+            acknowledged, refused = self._send_wave(wave, wait)
+            count += acknowledged
+            if refused is not None:
+                return Sent(count, Unreachable(f"Kafka refuses {_named(rows[count])}: {type(refused).__name__}"))
+            if acknowledged < len(wave):
+                break
+        return Sent(count)
+
+    def close(self) -> None:
+        """Let go of the broker; what it has not acknowledged is sent again by the next sender."""
+        with suppress(KafkaError):
+            self._producer.close(CLOSE_SECONDS)
+
+    def _send_wave(self, wave: Sequence[Record], wait: "_Wait") -> tuple[int, Exception | None]:
+        """Send *wave*; return how many were acknowledged, from the first on without a gap, and why one was refused."""
         sent: list[FutureRecordMetadata] = []
-        refused: KafkaError | None = None
+        refused: Exception | None = None
         try:
-            for row in rows:
-                sent += self._hand_over(row, wait)
+            for record in wave:
+                future = self._hand_over(record, wait)
+                if future is None:
+                    break
+                sent.append(future)
         except KafkaError as problem:
             refused = problem
         while not self._flushed() and wait.on():
             pass
         count = next((n for n, future in enumerate(sent) if not future.succeeded()), len(sent))
-        refused = next((future.exception for future in sent if future.failed()), refused)
-        if refused is None:
-            return Sent(count)
-        return Sent(count, Unreachable(f"Kafka refuses {_named(rows[count])}: {type(refused).__name__}"))
+        return count, next((future.exception for future in sent if future.failed()), refused)
 
-    def close(self) -> None:
-        """Let go of the broker; what it has not acknowledged is sent again by the next sender."""
-        with suppress(KafkaTimeoutError):
-            self._producer.close(CLOSE_SECONDS)
-
-    def _hand_over(self, row: Outgoing, wait: "_Wait") -> list[FutureRecordMetadata]:
-        """Give *row* to the producer, once it knows where the topic is; nothing if it is to stop before."""
-        record = _forwarded(row, self._chosen) if row.kind == "forward" else _told(row, self._chosen)
+    def _hand_over(self, record: Record, wait: "_Wait") -> FutureRecordMetadata | None:
+        """Give *record* to the producer, once it knows where the topic is; None if it is to stop before."""
         while True:
             try:
-                return [self._producer.send(**record)]
+                return self._producer.send(**record)
             except KafkaTimeoutError:
                 if not wait.on():
-                    return []
+                    return None
 
     def _flushed(self) -> bool:
         try:
@@ -126,7 +151,26 @@ class _Wait:
         return not self._stop.is_set()
 
 
-def _told(row: Outgoing, chosen: Settings) -> dict[str, Any]:
+def _waves(records: Iterable[Record], batch_bytes: int) -> Iterator[list[Record]]:
+    """Yield *records* in their order, as many at a time as one batch holds for sure; a larger one alone."""
+    wave: list[Record] = []
+    size = 0
+    for record in records:
+        more = DefaultRecordBatchBuilder.estimate_size_in_bytes(record["key"], record["value"], record["headers"])
+        if wave and size + more > batch_bytes:
+            yield wave
+            wave, size = [], 0
+        wave.append(record)
+        size += more
+    if wave:
+        yield wave
+
+
+def _record(row: Outgoing, chosen: Settings) -> Record:
+    return _forwarded(row, chosen) if row.kind == "forward" else _told(row, chosen)
+
+
+def _told(row: Outgoing, chosen: Settings) -> Record:
     assert row.notice is not None, "a notice tells something"
     event = {
         "specversion": "1.0",
@@ -141,7 +185,7 @@ def _told(row: Outgoing, chosen: Settings) -> dict[str, Any]:
     return {"topic": chosen.kafka_alerts_topic, "key": row.subject_id.encode(), "headers": headers, "value": value}
 
 
-def _forwarded(row: Outgoing, chosen: Settings) -> dict[str, Any]:
+def _forwarded(row: Outgoing, chosen: Settings) -> Record:
     # kafka-python writes no header without a value, so that an empty one stands for it.
     headers = [(name, value or b"") for name, value in kafka_headers(row.headers)]
     return {

@@ -21,6 +21,9 @@ ANSWER_SECONDS = 5.0
 
 PAUSE_SECONDS = 0.1
 
+DEFAULT_BATCH_BYTES = 1_048_588
+"""Kafka's own default of max.message.bytes."""
+
 LARGEST_BYTES = 1_000_000
 """What a record takes at most: the largest fact, its headers and its key."""
 
@@ -80,7 +83,7 @@ _FACTS = (
     ),
     Wish(
         "max.message.bytes",
-        "1048588",
+        str(DEFAULT_BATCH_BYTES),
         lambda value: int(value) >= LARGEST_BYTES,
         f"the largest facts, of {LARGEST_BYTES} bytes, would be refused",
     ),
@@ -129,6 +132,20 @@ def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
 def checked_alerts(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
     """See the same of the topic of notices, and raise the same."""
     return _checked(chosen, chosen.kafka_alerts_topic, seconds)
+
+
+def largest_batch(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+    """
+    Return how many bytes of records both topics take at once; Kafka's own default where that is not for us to see.
+
+    Raises:
+        Infrastructure: if one of them is not for us to see.
+        Unreachable: if the broker does not answer.
+    """
+    with _asking(chosen, seconds) as client:
+        topics = [look(client, name) for name in (chosen.kafka_topic, chosen.kafka_alerts_topic)]
+    sizes = (int(topic.settings.get("max.message.bytes", DEFAULT_BATCH_BYTES)) for topic in topics if topic)
+    return min(sizes, default=DEFAULT_BATCH_BYTES)
 
 
 def look(client: KafkaAdminClient, name: str) -> Topic | None:
