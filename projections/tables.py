@@ -162,6 +162,16 @@ def _partitions(name: str, comment: str) -> Table:
 partitions = _partitions("partitions", "How far each partition has been read, and what its records became.")
 rebuild_partitions = _partitions("rebuild_partitions", "How far a rebuild under way has come.")
 
+origin = Table(
+    "origin",
+    METADATA,
+    Column("topic", Text, primary_key=True, comment="topic of the log"),
+    Column("topic_id", Text, comment="Kafka's own id of that topic, as its tools write it; null: not known"),
+    Column("database_id", Text, nullable=False, comment="id of this database, by which its consumer group is known; "
+           "made at the first run"),
+    comment="The topic of Kafka from which this database was projected; no row with the log of its own.",
+)  # fmt: skip
+
 outbox = Table(
     "outbox",
     METADATA,

@@ -15,6 +15,7 @@ from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
 from projections.database import database_clock, open_database
 from projections.parking import still_parked
+from projections.partitioning import compare_ids, origin_of
 from projections.projector import OUTCOMES
 from projections.rulebook import load, pack
 from projections.tables import partitions
@@ -115,6 +116,7 @@ def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
     with engine.connect() as conn:
         yield durability(conn)
         yield _append_only(conn)
+        yield from _origin(conn, chosen)
         yield from _progress(conn, _extents(chosen, engine), rules_version)
         yield _clock(conn, chosen)
     engine.dispose()
@@ -183,6 +185,19 @@ def _kafka(chosen: Settings) -> Iterator[Check]:
     yield answer
     if answer.state == "ok":
         yield from checks.topics(chosen)
+
+
+def _origin(conn: Connection, chosen: Settings) -> Iterator[Check]:
+    """Say so if the topic is not the one that this database was projected from, but one made again under its name."""
+    known = origin_of(conn, chosen.kafka_topic)
+    if chosen.log == "local" or known is None:
+        return
+    from .broker import checks  # noqa: PLC0415 - as above
+
+    try:
+        compare_ids(chosen.kafka_topic, known.topic_id, checks.topic_id(chosen))
+    except Infrastructure as problem:
+        yield Check("log", "error", str(problem), "name the topic that it was projected from, or another database")
 
 
 def _extents(chosen: Settings, engine: Engine) -> Mapping[int, Extent]:

@@ -54,6 +54,10 @@ class Gauge(Protocol):
         """
         ...
 
+    def topic_id(self) -> str | None:
+        """Return the topic's own id, another each time that it is made, if the log has such; raises the same."""
+        ...
+
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
         """
         Return what it holds of each partition, as seen from *positions*.
@@ -127,6 +131,9 @@ class LocalGauge:
         check_local(self._engine)
         return 1
 
+    def topic_id(self) -> None:
+        """Return None: it is the database's own."""
+
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
         """Return what the table holds."""
         with self._engine.connect() as conn:
@@ -166,7 +173,7 @@ def lags(engine: Engine, asking: Gauge, now: datetime) -> list[Lag]:
         Infrastructure: if this database was projected from another log, or the topic is missing.
         Unreachable: if the log does not answer.
     """
-    check_partitions(engine, asking.topic, asking.partitions())
+    check_partitions(engine, asking.topic, asking.partitions(), asking.topic_id())
     progress = progress_of(engine, asking.topic)
     with engine.connect() as conn:
         parked = parked_counts(conn)

@@ -82,8 +82,8 @@ def _source(chosen: Settings, engine: Engine, stop: threading.Event, seconds: fl
         check_local(engine)
         return LocalSource(engine, stop)
     from .broker.group import KafkaSource  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
-    from .broker.topics import checked  # noqa: PLC0415 - the same
+    from .broker.topics import seen  # noqa: PLC0415 - the same
 
-    count = checked(chosen, seconds)
-    note_partitions(engine, chosen.kafka_topic, count)
-    return KafkaSource(chosen, count)
+    topic = seen(chosen, seconds)
+    note_partitions(engine, topic.name, topic.partitions, topic.topic_id)
+    return KafkaSource(chosen, topic.partitions)

@@ -1,4 +1,4 @@
-"""Projectors as members of a consumer group: who is given nothing, who is too many, and whose group it is."""
+"""Projectors as members of a consumer group: who is given nothing, and who is too many."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, MutableMapping

@@ -25,6 +25,7 @@ from projections.tables import LIVE, outbox, partitions, relays
 from projections.visitor import Visitor
 from services.broker.homes import home_of
 from services.broker.sending import KafkaSender, sender
+from services.broker.topics import seen
 from services.relay import Relay
 from services.settings import Settings
 from tests import stories
@@ -70,7 +71,7 @@ class Place:
             kafka_alerts_topic=make(partitions=2),
         )  # fmt: skip
         self.engine = migrated(url)
-        note_partitions(self.engine, self.settings.kafka_topic, PARTITIONS)
+        note_partitions(self.engine, self.settings.kafka_topic, PARTITIONS, seen(self.settings).topic_id)
 
     def variables(self) -> dict[str, str]:
         """The settings for a process."""

@@ -42,6 +42,16 @@ def topics(chosen: Settings) -> Iterator[Check]:
         yield Check("topic", "error", why(chosen, problem), "see the broker's log")
 
 
+def topic_id(chosen: Settings) -> str | None:
+    """Return Kafka's id of the topic of facts; None where it cannot be told."""
+    try:
+        with admin(chosen, ANSWER_SECONDS) as (client, _):
+            topic = look(client, chosen.kafka_topic)
+    except (KafkaError, Infrastructure, BadInput):
+        return None
+    return topic.topic_id if topic else None
+
+
 def extents(chosen: Settings) -> dict[int, Extent]:
     """Return what each partition of the topic of facts holds; nothing where that cannot be told."""
     try:

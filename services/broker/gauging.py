@@ -14,7 +14,7 @@ from services.source import Unreachable
 
 from .clients import open_consumer
 from .records import LOG_APPEND_TIME
-from .topics import checked
+from .topics import Topic, seen
 
 ANSWER_SECONDS = 2.0
 """How long the broker has to answer a question."""
@@ -28,15 +28,17 @@ class KafkaGauge:
     def __init__(self, chosen: Settings) -> None:
         self.topic = chosen.kafka_topic
         self._chosen = chosen
-        self._count: int | None = None
+        self._seen: Topic | None = None
         # Records of transactions under way too: they are in the log, and wait.
         self._consumer = open_consumer(chosen, max_poll_records=1, max_partition_fetch_bytes=1024)
 
     def partitions(self) -> int:
         """Return how many partitions the topic has; asked once, for another number stops the projectors."""
-        if self._count is None:
-            self._count = checked(self._chosen, ANSWER_SECONDS)
-        return self._count
+        return self._topic().partitions
+
+    def topic_id(self) -> str | None:
+        """Return Kafka's id of the topic; asked once, for another stops the projectors too."""
+        return self._topic().topic_id
 
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
         """Return what the topic holds."""
@@ -60,6 +62,11 @@ class KafkaGauge:
     def close(self) -> None:
         """Let go of the broker."""
         self._consumer.close(autocommit=False, timeout_ms=int(ANSWER_SECONDS * 1000))
+
+    def _topic(self) -> Topic:
+        if self._seen is None:
+            self._seen = seen(self._chosen, ANSWER_SECONDS)
+        return self._seen
 
     def _first_records(self, behind: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
         """Return the first record of each partition from an offset on, as far as they come in time."""

@@ -21,7 +21,7 @@ from services.source import Unreachable
 
 from .clients import open_producer
 from .records import kafka_headers
-from .topics import checked, checked_alerts, largest_batch
+from .topics import checked_alerts, largest_batch, seen
 
 NOTICE_TYPE = "casetrail.alert.changed.v1"
 NOTICE_SOURCE = "urn:casetrail"
@@ -52,7 +52,8 @@ def sender(chosen: Settings, engine: Engine) -> "KafkaSender":
     """
     # A producer would wait for a missing topic for ever, and complain ten times a second.
     checked_alerts(chosen, ANSWER_SECONDS)
-    note_partitions(engine, chosen.kafka_topic, checked(chosen, ANSWER_SECONDS))
+    topic = seen(chosen, ANSWER_SECONDS)
+    note_partitions(engine, topic.name, topic.partitions, topic.topic_id)
     return KafkaSender(chosen, min(BATCH_BYTES, largest_batch(chosen, ANSWER_SECONDS)))
 
 

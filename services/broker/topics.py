@@ -1,9 +1,11 @@
 """The topics of facts and of notices: made as they must be, and never used as they must not."""
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
@@ -56,12 +58,15 @@ class Topic(NamedTuple):
         partitions: how many it has.
         replicas: of the partition that has the fewest.
         settings: all of them, the broker's defaults included; none where we may not see them.
+        topic_id: Kafka's own id of it, another each time that it is made, as Kafka's tools write it; None where the
+            broker gives none.
     """
 
     name: str
     partitions: int
     replicas: int
     settings: Mapping[str, str]
+    topic_id: str | None = None
 
 
 class Made(NamedTuple):
@@ -114,9 +119,9 @@ def create(chosen: Settings) -> list[Made]:
     return made
 
 
-def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+def seen(chosen: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
     """
-    See that the topic of facts is there and keeps them, and return how many partitions it has.
+    See that the topic of facts is there and keeps them, and return it.
 
     Args:
         chosen: the settings.
@@ -126,12 +131,17 @@ def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
         Infrastructure: if the topic is missing, or would lose or reorder facts.
         Unreachable: if the broker does not answer, which may pass.
     """
-    return _checked(chosen, chosen.kafka_topic, seconds)
+    return _seen(chosen, chosen.kafka_topic, seconds)
+
+
+def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+    """See the same, return how many partitions it has, and raise the same."""
+    return seen(chosen, seconds).partitions
 
 
 def checked_alerts(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
     """See the same of the topic of notices, and raise the same."""
-    return _checked(chosen, chosen.kafka_alerts_topic, seconds)
+    return _seen(chosen, chosen.kafka_alerts_topic, seconds).partitions
 
 
 def largest_batch(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
@@ -163,7 +173,13 @@ def look(client: KafkaAdminClient, name: str) -> Topic | None:
     answer = _patiently(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
     settings = {setting: str(entry["value"]) for setting, entry in answer["topic"][name].items()}
     replicas = min(len(partition["replica_nodes"]) for partition in found["partitions"])
-    return Topic(name, len(found["partitions"]), replicas, settings)
+    return Topic(name, len(found["partitions"]), replicas, settings, id_of(found))
+
+
+def id_of(described: Mapping[str, Any]) -> str | None:
+    """Return the id of a topic that a client has *described*, as Kafka's tools write it; None where it has none."""
+    told = UUID(str(described.get("topic_id") or UUID(int=0)))
+    return urlsafe_b64encode(told.bytes).decode().rstrip("=") if told.int else None
 
 
 def faults(topic: Topic, chosen: Settings) -> list[str]:
@@ -191,14 +207,14 @@ def _kept(wishes: tuple[Wish, ...]) -> dict[str, str]:
     return {wish.setting: wish.value for wish in wishes} | {"compression.type": "producer"}
 
 
-def _checked(chosen: Settings, name: str, seconds: float) -> int:
+def _seen(chosen: Settings, name: str, seconds: float) -> Topic:
     with _asking(chosen, seconds) as client:
         topic = look(client, name)
     if topic is None:
         raise Infrastructure(f"Kafka has no topic {name} (run `casetrail topics create`)")
     if problems := faults(topic, chosen):
         raise Infrastructure(_harmful(topic, problems))
-    return topic.partitions
+    return topic
 
 
 def _one(client: KafkaAdminClient, chosen: Settings, name: str, configs: Mapping[str, str]) -> Made:
