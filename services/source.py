@@ -46,7 +46,9 @@ class Source(Protocol):
         Return the partitions that are ours now. One that was taken away meanwhile and given back is left out once.
 
         Raises:
-            Infrastructure: if the log has other partitions than it had.
+            Infrastructure: if the log has other partitions than it had, or was made again, or is read for another
+                database by those who share it with us.
+            Unreachable: if that cannot be told now.
         """
         ...
 

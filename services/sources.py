@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy import Engine
 
-from projections.partitioning import check_local, note_partitions
+from projections.partitioning import check_local, note_partitions, progress_of
 
 from .localsource import LocalSource
 from .loop import DATABASE_AWAY
@@ -82,8 +82,10 @@ def _source(chosen: Settings, engine: Engine, stop: threading.Event, seconds: fl
         check_local(engine)
         return LocalSource(engine, stop)
     from .broker.group import KafkaSource  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+    from .broker.membership import Membership  # noqa: PLC0415 - the same
     from .broker.topics import seen  # noqa: PLC0415 - the same
 
     topic = seen(chosen, seconds)
-    note_partitions(engine, topic.name, topic.partitions, topic.topic_id)
-    return KafkaSource(chosen, topic.partitions)
+    membership = Membership(chosen, note_partitions(engine, topic.name, topic.partitions, topic.topic_id))
+    membership.claim({each.partition: each.position for each in progress_of(engine, topic.name)})
+    return KafkaSource(chosen, topic.partitions, membership)

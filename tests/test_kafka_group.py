@@ -1,8 +1,10 @@
-"""Projectors as members of a consumer group: who is given nothing, and who is too many."""
+"""Projectors as members of a consumer group: who is given nothing, who is too many, and whose group it is."""
 
+import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,16 @@ from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
-from projections.partitioning import progress_of
+from events.errors import Infrastructure
+from projections.database import open_database
+from projections.partitioning import Origin, progress_of
+from projections.projector import Progress
+from services.broker.membership import Membership
 from services.settings import Settings
+from tests.commands import run, start
 from tests.stories import dismissed
 from tests.test_run import wait_until
-from tests.topic import chosen, loop_of, migrated, running, send, source_of, total
+from tests.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, total, variables
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +86,14 @@ def said(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
     return [each["event"] for each in logs]
 
 
+def progress(env: Mapping[str, str]) -> list[Progress]:
+    """How far the database of these variables is."""
+    engine = open_database(env["CASETRAIL_DATABASE_URL"])
+    found = progress_of(engine, env["CASETRAIL_KAFKA_TOPIC"])
+    engine.dispose()
+    return found
+
+
 class TestGivenNothing:
     """A member of the group that has no partition."""
 
@@ -115,3 +130,71 @@ class TestGivenNothing:
             assert [frozenset({0}), frozenset()] == [one.ours, extra.ours]
         assert [] == [each for each in said(logs) if each.startswith("partition")]
         assert [1] == [each.epoch for each in progress_of(lite, topic)]
+
+
+class TestWhoseGroup:
+    """A group has the projectors of one database."""
+
+    @pytest.fixture
+    def env(
+        self, kafka_server: str, kafka_topics: Callable[..., str], tmp_path: Path
+    ) -> Callable[[str], dict[str, str]]:
+        """Make the settings of a database by its name; all of them read one topic, in one group."""
+        topic = kafka_topics(PARTITIONS, {"retention.ms": "-1"})
+        send(kafka_server, topic, [dismissed("2022-03-27")])
+
+        def made(name: str) -> dict[str, str]:
+            given = variables(kafka_server, topic, f"sqlite:///{tmp_path / name}.db", log_format="json")
+            migrated(given["CASETRAIL_DATABASE_URL"]).dispose()
+            return given
+
+        return made
+
+    def test_another_database_is_refused_while_it_is_at_work(
+        self, env: Callable[[str], dict[str, str]], tmp_path: Path
+    ) -> None:
+        """It would be given partitions that then stand still here; the same database may come at any time."""
+        one, other = env("one"), env("other")
+        with start("run projector", tmp_path, one) as projector:
+            wait_until(lambda: bool(progress(one)) and all(each.epoch for each in progress(one)))
+            refused = [run(command, tmp_path, env=other) for command in ("project", "run projector")]
+            beside = run("project --json", tmp_path, env=one)
+            still = projector.process.poll()
+
+        assert [3, 3] == [done.returncode for done in refused]
+        assert all("CASETRAIL_KAFKA_GROUP" in done.stderr for done in refused)
+        assert all(f"the consumer group {one['CASETRAIL_KAFKA_GROUP']} reads" in done.stderr for done in refused)
+        assert (0, 1) == (beside.returncode, json.loads(beside.stdout)["read"]), beside.stderr
+        assert still is None
+        assert 0 == sum(each.epoch for each in progress(other))
+
+    def test_where_nobody_is_in_it_another_database_takes_it_over(
+        self, env: Callable[[str], dict[str, str]], tmp_path: Path
+    ) -> None:
+        """A new one in the place of one that is lost, say; the log tells, and the first one would be refused now."""
+        one, other = env("one"), env("other")
+        before = run("project", tmp_path, env=one)
+        with start("run projector", tmp_path, other) as projector:
+            wait_until(lambda: bool(progress(other)) and all(each.epoch for each in progress(other)))
+            refused = run("project", tmp_path, env=one)
+            projector.process.terminate()
+            _, _, logs = projector.end()
+
+        assert (0, 3) == (before.returncode, refused.returncode)
+        assert "group_taken_over" in logs
+
+    def test_who_was_overtaken_before_it_had_joined_reads_nothing(
+        self, kafka_server: str, kafka_topic: str, lite: Engine
+    ) -> None:
+        """Two databases that start at the same time may both find nobody in the group."""
+        settings = chosen(kafka_server, kafka_topic)
+        positions = dict.fromkeys(range(PARTITIONS), 0)
+        Membership(settings, Origin(kafka_topic, None, "other")).claim(positions)
+        enough = threading.Event()
+        given_up = threading.Timer(60, enough.set)
+        given_up.start()
+        with source_of(settings) as source, pytest.raises(Infrastructure, match="for the casetrail database other"):
+            loop_of(lite, source).run(enough, 0.1)
+        given_up.cancel()
+
+        assert [0] * PARTITIONS == [each.epoch for each in progress_of(lite, kafka_topic)]

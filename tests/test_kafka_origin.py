@@ -10,11 +10,12 @@ from sqlalchemy import Engine, update
 
 from events.errors import Infrastructure
 from projections.database import writing
-from projections.partitioning import Origin, note_partitions, origin_of
+from projections.partitioning import Origin, note_partitions, origin_of, progress_of
 from projections.tables import origin
 from services.broker.topics import id_of
-from tests.commands import run
+from tests.commands import SECONDS, run, start
 from tests.stories import dismissed
+from tests.test_run import wait_until
 from tests.topic import migrated, send, variables
 
 pytestmark = pytest.mark.slow
@@ -114,3 +115,22 @@ class TestMadeAgain:
         assert [3] * 4 == [done.returncode for done in refused]
         assert all("it was deleted and made again" in done.stderr for done in refused), refused
         assert "it was deleted and made again" in doctor.stdout
+
+    def test_a_projector_at_work_notices(
+        self, kafka_server: str, kafka_topics: Callable[..., str], tmp_path: Path
+    ) -> None:
+        """It ends, with the reason, before it has read a record of the other topic."""
+        topic, url = kafka_topics(1, CONFIGS), f"sqlite:///{tmp_path / 'casetrail.db'}"
+        engine = migrated(url)
+        send(kafka_server, topic, [dismissed("2022-03-27")])
+        with start("run projector", tmp_path, variables(kafka_server, topic, url)) as projector:
+            wait_until(lambda: [each.position for each in progress_of(engine, topic)] == [1])
+            make(kafka_server, topic, again=True)
+            send(kafka_server, topic, [dismissed("2022-03-27", subject=who) for who in ("b", "c")])
+            code = projector.process.wait(SECONDS)
+            _, _, said = projector.end()
+        read = [each.position for each in progress_of(engine, topic)]
+        engine.dispose()
+
+        assert (3, [1]) == (code, read)
+        assert "it was deleted and made again" in said

@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 
 from events.binding import to_binary
 from projections.database import open_database
-from projections.partitioning import note_partitions
+from projections.partitioning import Origin, note_partitions
 from projections.projector import Progress
 from projections.rulebook import Rulebook, pack
 from services.broker.group import KafkaSource
 from services.broker.homes import home_of
+from services.broker.membership import Membership
 from services.loop import Loop
 from services.migrate import migrate
 from services.settings import Settings
@@ -100,7 +101,7 @@ def subject_at(partition: int, partitions: int = PARTITIONS) -> str:
 @contextmanager
 def source_of(settings: Settings, partitions: int = PARTITIONS) -> Iterator[KafkaSource]:
     """A member of the group of projectors while the block runs."""
-    source = KafkaSource(settings, partitions)
+    source = KafkaSource(settings, partitions, Membership(settings, Origin(settings.kafka_topic, None, "test")))
     try:
         yield source
     finally:

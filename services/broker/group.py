@@ -1,6 +1,5 @@
 """The topic of facts as the projectors read it: shared among the members of a consumer group."""
 
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -9,7 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
@@ -31,14 +30,17 @@ from projections.relaying import forwards_wait
 from services.settings import Settings
 from services.source import Unreachable
 
+from .assigned import Ours, pause
 from .clients import open_consumer
 from .homes import home_of
+from .membership import Membership
 from .records import LOG_APPEND_TIME, check_stamps, log_record
 
 ANSWER_MS = 1500
 """How long the broker has to answer a question; a signal to stop waits for it."""
 
 COMMIT_SECONDS = 5.0
+CHECK_SECONDS = 60.0
 TELL_SECONDS = 60.0
 LONGEST_SECONDS = 600.0
 HEARTBEAT_MS = 1000
@@ -62,20 +64,24 @@ class KafkaSource:
     Args:
         chosen: the settings.
         partitions: how many the topic has.
+        membership: whose the group is.
     """
 
-    def __init__(self, chosen: Settings, partitions: int) -> None:
+    def __init__(self, chosen: Settings, partitions: int, membership: Membership) -> None:
         self.topic = chosen.kafka_topic
         self.partitions = partitions
         self.home = home_of(partitions)
         self.slack = timedelta(seconds=chosen.clock_margin_seconds)
         self._chosen = chosen
+        self._membership = membership
         self._stopped: dict[int, str] = {}
         self._reading: set[int] = set()
         self._known: frozenset[int] = frozenset()
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
         self._tell_at = 0.0
+        self._times = 0
+        self._check_at = time.monotonic() + CHECK_SECONDS
         self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = open_consumer(chosen)
@@ -93,7 +99,14 @@ class KafkaSource:
 
     def assigned(self) -> frozenset[int]:
         """Return the partitions that are ours now and can be read; one that has come back is left out once."""
+        times, checked = self._ours.times()
+        if times != self._times:
+            # Ours by a name that another database may have taken over, or by a topic that was made again.
+            self._membership.check(checked)
+            self._times = times
         ours, gone = self._ours.take()
+        # What has come meanwhile is for the next time.
+        ours &= checked
         if gone or ours - self._known:
             log.info("partitions_assigned", partitions=sorted(ours))
         self._known = ours
@@ -122,7 +135,7 @@ class KafkaSource:
         self._reading.discard(partition)
         # It may have been taken away this very moment.
         if partition in self.ours:
-            _pause(self._consumer, [TopicPartition(self.topic, partition)])
+            pause(self._consumer, [TopicPartition(self.topic, partition)])
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
         """
@@ -155,6 +168,7 @@ class KafkaSource:
         for records in found.values():
             check_stamps(records, datetime.now(UTC), self.slack)
         self._watch(found)
+        self._check()
         self._commit()
         return {partition: records for partition, records in found.items() if records}
 
@@ -207,7 +221,7 @@ class KafkaSource:
             partition_assignment_strategy=[CooperativeStickyAssignor],
         )
         self._ours = Ours(self._consumer)
-        self._known = frozenset()
+        self._known, self._times = frozenset(), 0
         self._reading.clear()
         with suppress(KafkaError):  # whoever shares the partitions out has to know them by then
             self._consumer.end_offsets([TopicPartition(self.topic, 0)], timeout_ms=ANSWER_MS)
@@ -253,6 +267,8 @@ class KafkaSource:
         """Read *partition* no further, and say so once; the others go on."""
         self.hold(partition)
         self._stopped[partition] = reason
+        # A topic that was made again may show by this first.
+        self._check_at = 0.0
         log.error("partition_stopped", partition=partition, reason=reason)
 
     def _watch(self, came: Iterable[int]) -> None:
@@ -289,6 +305,13 @@ class KafkaSource:
             return behind
         return [each for each in behind if self.passed(each, 0) < ends[each]]
 
+    def _check(self) -> None:
+        """See now and then that group and topic are what they were; where that cannot be told, another time."""
+        if time.monotonic() >= self._check_at and self.ours:
+            self._check_at = time.monotonic() + CHECK_SECONDS
+            with suppress(Unreachable):
+                self._membership.check(self.ours)
+
     def _commit(self) -> None:
         """Say how far we are, for tools that show lag; the position that counts is in the database."""
         if time.monotonic() < self._commit_at:
@@ -296,7 +319,7 @@ class KafkaSource:
         self._commit_at = time.monotonic() + COMMIT_SECONDS
         positions = {partition: self._position(partition) for partition in self._reading}
         offsets = {
-            TopicPartition(self.topic, partition): OffsetAndMetadata(position, "", -1)
+            TopicPartition(self.topic, partition): OffsetAndMetadata(position, self._membership.name, -1)
             for partition, position in positions.items()
             if position is not None
         }
@@ -315,59 +338,6 @@ class KafkaSource:
 
     def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, partition) for partition in partitions]
-
-
-class Ours(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carries no types
-    """
-    What the group has given us. The client's own thread tells of it, so that nothing here may wait.
-
-    Args:
-        consumer: the member of the group.
-    """
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self._lock = threading.Lock()
-        self._ours: frozenset[int] = frozenset()
-        self._gone: frozenset[int] = frozenset()
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Read nothing of them before their positions in the database are known."""
-        places = [*assigned]
-        _pause(self._consumer, places)
-        for place in places:
-            self._consumer.seek(place, 0)
-        with self._lock:
-            self._ours |= {place.partition for place in places}
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Note that they are another's."""
-        with self._lock:
-            gone = {place.partition for place in revoked}
-            self._ours -= gone
-            self._gone |= gone
-
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Note that they have been another's for a while."""
-        self.on_partitions_revoked(lost)
-
-    def now(self) -> frozenset[int]:
-        """Return what is ours."""
-        with self._lock:
-            return self._ours
-
-    def take(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Return what is ours, and what has gone since this was last asked, whether or not it has come back."""
-        with self._lock:
-            gone, self._gone = self._gone, frozenset()
-            return self._ours, gone
-
-
-def _pause(consumer: KafkaConsumer, places: Sequence[TopicPartition]) -> None:
-    try:
-        consumer.pause(*places)
-    except (KafkaError, KeyError, ValueError) as problem:
-        log.debug("partition_not_paused", error=type(problem).__name__)
 
 
 def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:

@@ -111,7 +111,7 @@ def create(chosen: Settings) -> list[Made]:
         Unreachable: if the broker does not answer.
     """
     wanted = {chosen.kafka_topic: _kept(_FACTS), chosen.kafka_alerts_topic: _kept(_NOTICES) | _NOTICES_KEPT}
-    with _asking(chosen, ANSWER_SECONDS) as client:
+    with asking(chosen, ANSWER_SECONDS) as client:
         made = [_one(client, chosen, name, configs) for name, configs in wanted.items()]
     problems = [_harmful(each.topic, faults(each.topic, chosen)) for each in made if faults(each.topic, chosen)]
     if problems:
@@ -152,7 +152,7 @@ def largest_batch(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
         Infrastructure: if one of them is not for us to see.
         Unreachable: if the broker does not answer.
     """
-    with _asking(chosen, seconds) as client:
+    with asking(chosen, seconds) as client:
         topics = [look(client, name) for name in (chosen.kafka_topic, chosen.kafka_alerts_topic)]
     sizes = (int(topic.settings.get("max.message.bytes", DEFAULT_BATCH_BYTES)) for topic in topics if topic)
     return min(sizes, default=DEFAULT_BATCH_BYTES)
@@ -165,12 +165,12 @@ def look(client: KafkaAdminClient, name: str) -> Topic | None:
     Raises:
         Infrastructure: if we may not see it.
     """
-    (found,) = _patiently(lambda: client.describe_topics([name]))
+    (found,) = patiently(lambda: client.describe_topics([name]))
     if found["error_code"] == TopicAuthorizationFailedError.errno:
         raise Infrastructure(f"the topic {name} is not for us to see (want an ACL that lets us describe it)")
     if found["error_code"] or not found["partitions"]:
         return None
-    answer = _patiently(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
+    answer = patiently(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
     settings = {setting: str(entry["value"]) for setting, entry in answer["topic"][name].items()}
     replicas = min(len(partition["replica_nodes"]) for partition in found["partitions"])
     return Topic(name, len(found["partitions"]), replicas, settings, id_of(found))
@@ -203,12 +203,44 @@ def cautions(topic: Topic) -> list[str]:
     return []
 
 
+@contextmanager
+def asking(chosen: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
+    """
+    Give what asks the broker while the block runs.
+
+    Raises:
+        Unreachable: if none answers for so many *seconds*, or it refuses, within the block too.
+    """
+    await_answer(chosen, seconds)
+    entered = False
+    with overheard() as said:
+        try:
+            with admin(chosen, ANSWER_SECONDS) as (client, _):
+                entered = True
+                yield client
+        except KafkaError as problem:
+            reason = why(chosen, problem) if entered else str(refused(chosen, [str(problem), *said]))
+            raise Unreachable(reason) from problem
+
+
+def patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask again while the answer is that of a broker that has only just started, or lost its place."""
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaError as problem:
+            if not problem.retriable or time.monotonic() > end:
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+
 def _kept(wishes: tuple[Wish, ...]) -> dict[str, str]:
     return {wish.setting: wish.value for wish in wishes} | {"compression.type": "producer"}
 
 
 def _seen(chosen: Settings, name: str, seconds: float) -> Topic:
-    with _asking(chosen, seconds) as client:
+    with asking(chosen, seconds) as client:
         topic = look(client, name)
     if topic is None:
         raise Infrastructure(f"Kafka has no topic {name} (run `casetrail topics create`)")
@@ -235,7 +267,7 @@ def _made(client: KafkaAdminClient, chosen: Settings, name: str, configs: Mappin
         "replication_factor": chosen.kafka_replication or -1,
         "configs": dict(configs),
     }
-    answer = _patiently(lambda: client.create_topics({name: shape}, raise_errors=False))
+    answer = patiently(lambda: client.create_topics({name: shape}, raise_errors=False))
     (told,) = answer["topics"]
     if told["error_code"] not in {0, TopicAlreadyExistsError.errno}:
         raise Infrastructure(f"Kafka does not make the topic {name}: {told['error_message']}")
@@ -245,29 +277,3 @@ def _made(client: KafkaAdminClient, chosen: Settings, name: str, configs: Mappin
 
 def _harmful(topic: Topic, problems: list[str]) -> str:
     return f"the topic {topic.name} would lose or reorder what is in it: {'; '.join(problems)}"
-
-
-@contextmanager
-def _asking(chosen: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
-    await_answer(chosen, seconds)
-    entered = False
-    with overheard() as said:
-        try:
-            with admin(chosen, ANSWER_SECONDS) as (client, _):
-                entered = True
-                yield client
-        except KafkaError as problem:
-            reason = why(chosen, problem) if entered else str(refused(chosen, [str(problem), *said]))
-            raise Unreachable(reason) from problem
-
-
-def _patiently(ask: Callable[[], Answer]) -> Answer:
-    """Ask again while the answer is that of a broker that has only just started, or lost its place."""
-    end = time.monotonic() + ANSWER_SECONDS
-    while True:
-        try:
-            return ask()
-        except KafkaError as problem:
-            if not problem.retriable or time.monotonic() > end:
-                raise
-            time.sleep(PAUSE_SECONDS)
