@@ -1,10 +1,9 @@
 """The topic of facts as the projectors read it: shared among the members of a consumer group."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -34,10 +33,8 @@ from .assigned import Ours, pause
 from .clients import open_consumer
 from .homes import home_of
 from .membership import Membership
-from .records import LOG_APPEND_TIME, check_stamps, log_record
-
-ANSWER_MS = 1500
-"""How long the broker has to answer a question; a signal to stop waits for it."""
+from .records import check_stamps, log_record
+from .stops import ANSWER_MS, FETCH_BYTES, Stops, timed_by_log
 
 COMMIT_SECONDS = 5.0
 CHECK_SECONDS = 60.0
@@ -47,7 +44,6 @@ HEARTBEAT_MS = 1000
 """Often enough: a member learns by it that others have come or gone, and all wait for the last to learn."""
 
 POLL_SECONDS = (0.1, 0.2)
-FETCH_BYTES = 4_000_000
 MAX_POLL_MS = 600_000
 """How long a batch may take before the group gives our partitions to others: new rules for a million people do."""
 
@@ -74,7 +70,6 @@ class KafkaSource:
         self.slack = timedelta(seconds=chosen.clock_margin_seconds)
         self._chosen = chosen
         self._membership = membership
-        self._stopped: dict[int, str] = {}
         self._reading: set[int] = set()
         self._known: frozenset[int] = frozenset()
         self._moved: dict[int, float] = {}
@@ -85,12 +80,13 @@ class KafkaSource:
         self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = open_consumer(chosen)
+        self._stops = Stops(chosen, self._probe)
         self._join()
 
     @property
     def stopped(self) -> Mapping[int, str]:
         """Why a partition that is ours is not read."""
-        return {partition: reason for partition, reason in self._stopped.items() if partition in self.ours}
+        return {partition: reason for partition, reason in self._stops.reasons().items() if partition in self.ours}
 
     @property
     def ours(self) -> frozenset[int]:
@@ -110,12 +106,11 @@ class KafkaSource:
         if gone or ours - self._known:
             log.info("partitions_assigned", partitions=sorted(ours))
         self._known = ours
-        for partition in gone:
-            self._stopped.pop(partition, None)
+        self._stops.forget(gone)
         if foreign := [partition for partition in ours if partition >= self.partitions]:
             msg = f"the topic {self.topic} has a partition {max(foreign)}, this database was projected from "
             raise Infrastructure(msg + f"{self.partitions}: people would change places (want the topic as it was)")
-        readable = ours - gone - self._stopped.keys()
+        readable = ours - gone - self._stops.reasons().keys()
         self._reading &= readable
         return readable
 
@@ -151,9 +146,9 @@ class KafkaSource:
         try:
             came = self._consumer.poll(timeout_ms=wait_ms, max_records=limit)
         except OffsetOutOfRangeError as problem:
-            self._out_of_range(problem.args[0])
+            self._stop(problem.args[0].keys(), self._stops.out_of_range)
         except LogTruncationError as problem:
-            self._out_of_range(problem.divergent_offsets)
+            self._stop(problem.divergent_offsets, self._stops.truncated)
         except CorruptRecordError:
             self._corrupt()
         except CURABLE as problem:
@@ -167,6 +162,8 @@ class KafkaSource:
         found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
         for records in found.values():
             check_stamps(records, datetime.now(UTC), self.slack)
+        self._stops.forget(partition for partition in found if partition not in self._stops.reasons())
+        self._stops.look_again(self.ours)
         self._watch(found)
         self._check()
         self._commit()
@@ -235,41 +232,28 @@ class KafkaSource:
 
     def _read(self, partition: int, records: Sequence[ConsumerRecord]) -> list[LogRecord]:
         """Return *records* up to the first whose stamp is not the log's, at which the partition stops."""
-        good = list(takewhile(lambda record: record.timestamp_type == LOG_APPEND_TIME, records))
+        good = timed_by_log(records)
         if len(good) < len(records):
-            offset = records[len(good)].offset
-            self._stop(
-                partition, f"the record at {offset} bears its producer's time (want LogAppendTime, as the log's)"
-            )
+            self.hold(partition)
+            self._stops.at_producers_time(partition, records[len(good)].offset)
         return [log_record(record) for record in good]
 
-    def _out_of_range(self, asked: Iterable[TopicPartition]) -> None:
-        for at in asked:
+    def _stop(self, places: Iterable[TopicPartition], stop: Callable[[int, int], None]) -> None:
+        """Read *places* no further, which *stop* notes with the position; the others go on."""
+        for at in places:
             position = self._position(at.partition)
-            try:
-                first = self._probe.beginning_offsets([at], timeout_ms=ANSWER_MS)[at]
-                holds = f"holds {first} to {self.ends([at.partition])[at.partition]}"
-            except (KafkaError, Unreachable):
-                holds = "does not hold it"
-            reason = f"the position is {position}, and the log {holds}: records are gone (want them back from a backup)"
-            self._stop(at.partition, reason)
+            self.hold(at.partition)
+            stop(at.partition, position or 0)
+        # A topic that was made again may show by this first.
+        self._check_at = 0.0
 
     def _corrupt(self) -> None:
         """Find the partition whose record cannot be taken apart: the consumer does not say, and would hang now."""
         positions = {partition: self._position(partition) for partition in self._reading}
         self._renew("consumer_rejoins", error="CorruptRecordError")
         for partition, position in positions.items():
-            if position is not None and _is_corrupt(self._chosen, TopicPartition(self.topic, partition), position):
-                reason = f"a record from {position} on is broken, as no client of Kafka should write it"
-                self._stop(partition, reason + " (want it removed, or the topic copied without it)")
-
-    def _stop(self, partition: int, reason: str) -> None:
-        """Read *partition* no further, and say so once; the others go on."""
-        self.hold(partition)
-        self._stopped[partition] = reason
-        # A topic that was made again may show by this first.
-        self._check_at = 0.0
-        log.error("partition_stopped", partition=partition, reason=reason)
+            if position is not None:
+                self._stops.if_corrupt(partition, position)
 
     def _watch(self, came: Iterable[int]) -> None:
         """Begin anew if there are records and for long none has come, or if for long no partition has been ours."""
@@ -338,21 +322,3 @@ class KafkaSource:
 
     def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self.topic, partition) for partition in partitions]
-
-
-def _is_corrupt(chosen: Settings, at: TopicPartition, position: int) -> bool:
-    """Whether the records of one partition from *position* on cannot be taken apart."""
-    alone = open_consumer(chosen, isolation_level="read_committed", max_partition_fetch_bytes=FETCH_BYTES)
-    try:
-        alone.assign([at])
-        alone.seek(at, position)
-        end = time.monotonic() + ANSWER_MS / 1000
-        while time.monotonic() < end and not alone.poll(timeout_ms=200):
-            pass
-    except CorruptRecordError:
-        return True
-    except KafkaError:
-        return False
-    finally:
-        alone.close(autocommit=False, timeout_ms=ANSWER_MS)
-    return False
