@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
 from events.errors import Infrastructure
-from services.broker.topics import Topic, cautions, checked, checked_alerts, create
+from services.broker.topics import Topic, cautions, checked, create, seen_alerts
 from services.settings import Settings
 from services.source import Unreachable
 from tests.commands import run
@@ -83,7 +83,7 @@ class TestCreate:
             "compression.type": "producer",
         }.items() <= configured(chosen.kafka_bootstrap_servers, chosen.kafka_topic).items()
         assert "-1" == configured(chosen.kafka_bootstrap_servers, chosen.kafka_alerts_topic)["retention.ms"]
-        assert (2, 2) == (checked(chosen), checked_alerts(chosen))
+        assert (2, 2) == (checked(chosen), seen_alerts(chosen).partitions)
 
     def test_several_at_once_do_no_harm(self, chosen: Settings) -> None:
         """Each container may do it at its start; each topic is made by one of them."""
@@ -177,9 +177,9 @@ class TestFaults:
         brief = kafka_topics(1, {"retention.ms": "604800000", "message.timestamp.type": "CreateTime"})
         compacted = kafka_topics(1, {"cleanup.policy": "compact"})
 
-        assert 1 == checked_alerts(chosen.model_copy(update={"kafka_alerts_topic": brief}))
+        assert 1 == seen_alerts(chosen.model_copy(update={"kafka_alerts_topic": brief})).partitions
         with pytest.raises(Infrastructure, match=r"cleanup\.policy is compact"):
-            checked_alerts(chosen.model_copy(update={"kafka_alerts_topic": compacted}))
+            seen_alerts(chosen.model_copy(update={"kafka_alerts_topic": compacted}))
 
     def test_a_missing_one_is_met_with_what_to_run(self, chosen: Settings) -> None:
         """The first thing a newcomer forgets."""

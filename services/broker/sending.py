@@ -21,7 +21,7 @@ from services.source import Unreachable
 
 from .clients import open_producer
 from .records import kafka_headers
-from .topics import checked_alerts, largest_batch, seen
+from .topics import largest_batch, seen, seen_alerts
 
 NOTICE_TYPE = "casetrail.alert.changed.v1"
 NOTICE_SOURCE = "urn:casetrail"
@@ -51,10 +51,9 @@ def sender(chosen: Settings, engine: Engine) -> "KafkaSender":
         Unreachable: if no broker answers.
     """
     # A producer would wait for a missing topic for ever, and complain ten times a second.
-    checked_alerts(chosen, ANSWER_SECONDS)
-    topic = seen(chosen, ANSWER_SECONDS)
-    note_partitions(engine, topic.name, topic.partitions, topic.topic_id)
-    return KafkaSender(chosen, min(BATCH_BYTES, largest_batch(chosen, ANSWER_SECONDS)))
+    alerts, facts = seen_alerts(chosen, ANSWER_SECONDS), seen(chosen, ANSWER_SECONDS)
+    note_partitions(engine, facts.name, facts.partitions, facts.topic_id)
+    return KafkaSender(chosen, min(BATCH_BYTES, largest_batch(alerts), largest_batch(facts)))
 
 
 class KafkaSender:

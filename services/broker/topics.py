@@ -139,23 +139,14 @@ def checked(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
     return seen(chosen, seconds).partitions
 
 
-def checked_alerts(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
+def seen_alerts(chosen: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
     """See the same of the topic of notices, and raise the same."""
-    return _seen(chosen, chosen.kafka_alerts_topic, seconds).partitions
+    return _seen(chosen, chosen.kafka_alerts_topic, seconds)
 
 
-def largest_batch(chosen: Settings, seconds: float = ANSWER_SECONDS) -> int:
-    """
-    Return how many bytes of records both topics take at once; Kafka's own default where that is not for us to see.
-
-    Raises:
-        Infrastructure: if one of them is not for us to see.
-        Unreachable: if the broker does not answer.
-    """
-    with asking(chosen, seconds) as client:
-        topics = [look(client, name) for name in (chosen.kafka_topic, chosen.kafka_alerts_topic)]
-    sizes = (int(topic.settings.get("max.message.bytes", DEFAULT_BATCH_BYTES)) for topic in topics if topic)
-    return min(sizes, default=DEFAULT_BATCH_BYTES)
+def largest_batch(topic: Topic) -> int:
+    """Return how many bytes of records *topic* takes at once; Kafka's own default where that is not for us to see."""
+    return int(topic.settings.get("max.message.bytes", DEFAULT_BATCH_BYTES))
 
 
 def look(client: KafkaAdminClient, name: str) -> Topic | None:
