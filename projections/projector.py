@@ -157,8 +157,7 @@ class Projector:
             watermark = max(now, start.watermark or now)
             chain = self._chain(start)
             entries: list[Entry] = []
-            due = self._concluder.timers.look(conn)
-            if due is not None and due < watermark:
+            if self._concluder.timers.is_due(conn, watermark):
                 entries = [chain.note("watermark", watermark, b"{}")]
             self._finish(conn, start, entries, chain, clock, position=position, watermark=watermark)
         return self.held

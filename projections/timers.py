@@ -43,12 +43,14 @@ class Timers:
             self.soonest, self.known = conn.scalar(self._earliest), True
         return self.soonest
 
+    def is_due(self, conn: Connection, watermark: datetime) -> bool:
+        """Whether somebody's timer is due strictly before *watermark*."""
+        soonest = self.look(conn)
+        return soonest is not None and soonest < watermark
+
     def overdue(self, conn: Connection, watermark: datetime) -> set[str]:
         """Return whose timer is due strictly before *watermark*; of very many, those that are due first."""
-        soonest = self.look(conn)
-        if soonest is None or soonest >= watermark:
-            return set()
-        return set(conn.scalars(self._overdue, {"watermark": watermark}))
+        return set(conn.scalars(self._overdue, {"watermark": watermark})) if self.is_due(conn, watermark) else set()
 
     def moved(self, before: datetime | None, after: datetime | None) -> None:
         """Note that somebody's timer is at *after* now, and was at *before*."""

@@ -42,10 +42,10 @@ class Hands:
 
     def give(self, partition: int, work: Callable[[], object]) -> None:
         """Begin *work* on *partition*, which is settled, once a hand is free."""
-        under_way = [piece for piece in self._given.values() if not piece.done()]
         if self._pool is None:
             self._given[partition] = _at_once(work)
             return
+        under_way = [piece for piece in self._given.values() if not piece.done()]
         if len(under_way) >= self._threads:
             wait(under_way, return_when=FIRST_COMPLETED)
         self._given[partition] = self._pool.submit(work)

@@ -50,14 +50,10 @@ class Held:
 
     Attributes:
         projector: of it.
-        due: the next instant at which time alone could change an answer in it, as of `known`.
-        known: whether that has been looked up since the last write.
         declared: the clock when a watermark was last declared.
     """
 
     projector: Projector
-    due: datetime | None = None
-    known: bool = False
     declared: datetime | None = None
 
 
@@ -219,7 +215,6 @@ class Loop:
     def _project(self, held: Held, records: Sequence[LogRecord]) -> None:
         started = datetime.now(UTC)
         partition = held.projector.project(records, started).partition
-        held.known = False
         self._failed.pop(partition, None)
         took = datetime.now(UTC) - started
         log.debug("batch_projected", partition=partition, records=len(records), took_ms=took // MILLISECOND)
@@ -254,10 +249,10 @@ class Loop:
         held, now = self._held[partition], datetime.now(UTC)
         if held.declared is None or abs(now - held.declared) >= timedelta(seconds=DECLARE_SECONDS):
             return True
-        if not held.known:
-            with self._alone(partition):
-                held.due, held.known = held.projector.next_due(), True
-        return held.due is not None and held.due < now - self.source.slack
+        due = None
+        with self._alone(partition):
+            due = held.projector.next_due()
+        return due is not None and due < now - self.source.slack
 
     def _declare(self, held: Held, now: datetime, end: int) -> None:
         partition = held.projector.held.partition
@@ -273,7 +268,7 @@ class Loop:
             position=position,
         ).watermark
         if watermark is not None and watermark >= until:
-            held.declared, held.known = now, False
+            held.declared = now
             self._failed.pop(partition, None)
 
     def _knows(self, progress: Progress, instant: datetime) -> bool:

@@ -162,7 +162,7 @@ class KafkaSource:
         found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
         for records in found.values():
             check_stamps(records, datetime.now(UTC), self.slack)
-        self._stops.forget(partition for partition in found if partition not in self._stops.reasons())
+        self._stops.note_read(found)
         self._stops.look_again(self.ours)
         self._watch(found)
         self._check()

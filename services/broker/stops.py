@@ -64,10 +64,16 @@ class Stops:
         return {partition: stop.reason for partition, stop in self._stops.items()}
 
     def forget(self, partitions: Iterable[int]) -> None:
-        """Take *partitions* as good: they are assigned anew, or are read again."""
+        """Take *partitions* as good: they are assigned anew."""
         for partition in partitions:
             self._stops.pop(partition, None)
             self._pauses.pop(partition, None)
+
+    def note_read(self, partitions: Iterable[int]) -> None:
+        """Look again soon at those of *partitions* that stop another time: records of them have come."""
+        for partition in partitions:
+            if partition not in self._stops:
+                self._pauses.pop(partition, None)
 
     def at_producers_time(self, partition: int, offset: int) -> None:
         """Stop *partition* at the record at *offset*, whose stamp is not the log's."""
