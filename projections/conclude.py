@@ -28,7 +28,7 @@ from .timers import Timers
 CHUNK = 1000
 # What a casefile is opened for when no fact is: its whole history is wanted.
 TIME = (None,)
-CACHE_FACTS = 100_000
+CACHE_FACTS = 200_000
 
 
 class Concluder:
