@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from events.facts import Fact, Order
 
-from .evaluate import Finding, evaluate
+from .evaluate import Finding, find, go_on, heard
 from .history import ABOUT_FACTS, History
 from .rulebook import Absence, Rule, Rulebook, explain_text
 from .status import Status
@@ -95,8 +95,8 @@ class Casefile:
         self.size = 0
         self.rested: Order | None = None
         self._status: Status | None = None
-        # By rule, the anchors of which facts at the end can change anything; a rule not asked yet is left out.
-        self._pending: dict[str, list[Fact]] = {}
+        # By rule, what facts at the end can change; a rule not asked yet is left out.
+        self._findings: dict[str, tuple[Finding, ...]] = {}
         self._spoken_of: str | None = None
 
     @property
@@ -142,13 +142,15 @@ class Casefile:
         clock = fact.recorded
         come = self.history.advance(clock)
         continues = self.history.add(fact, clock) and not come
+        at_end = continues and bool(self.history.world) and self.history.world[-1] is fact
         if not continues:
             self._refold()
-        elif self.history.world and self.history.world[-1] is fact:
-            self._go_on(fact)
+        elif at_end and self._status is not None:
+            self._status.advance(fact)
         if self.history.announced:
             self._due_by(self.history.announced[0].occurred.latest)
-        self._look(self._rules_touched(fact, come), Trigger("fact", clock, fact))
+        rules = self.rulebook.rules if come else self._rules_touched(fact, at_end=at_end)
+        self._look(rules, Trigger("fact", clock, fact), fact if at_end else None)
 
     def pass_time(self, until: datetime) -> bool:
         """Fire the timers due strictly before *until*, each at its own instant; return whether there was one."""
@@ -160,7 +162,8 @@ class Casefile:
                 self._refold()
             if self.history.announced:
                 self._due_by(self.history.announced[0].occurred.latest)
-            self._look(self.rulebook.rules, Trigger("time", at, come[-1] if come else None))
+            rules = self.rulebook.rules if come else self.rulebook.silences
+            self._look(rules, Trigger("time", at, come[-1] if come else None))
         return fired
 
     def change_rules(self, rulebook: Rulebook, at: datetime) -> None:
@@ -187,56 +190,64 @@ class Casefile:
 
     def _refold(self) -> None:
         self._status = None
-        self._pending = {}
-
-    def _go_on(self, fact: Fact) -> None:
-        if self._status is not None:
-            self._status.advance(fact)
-        if fact.type in self.rulebook.anchors:
-            for rule in self.rulebook.by_type(fact.type):
-                if fact.type in rule.on and rule.id in self._pending:
-                    self._pending[rule.id].append(fact)
+        self._findings = {}
 
     @property
     def _name(self) -> str:
         name, _ = self.status.described.get("name", (self.subject_id, ""))
         return name
 
-    def _rules_touched(self, fact: Fact, come: list[Fact]) -> Iterable[Rule]:
-        if come or fact.type in ABOUT_FACTS:
+    def _rules_touched(self, fact: Fact, *, at_end: bool) -> Iterable[Rule]:
+        if fact.type in ABOUT_FACTS:
             return self.rulebook.rules
-        named = self.rulebook.by_type(fact.type)
+        named = self.rulebook.continued_by(fact.type) if at_end else self.rulebook.by_type(fact.type)
         if fact.type != "SubjectDescribed" or self._name == self._spoken_of:
             return named
         # The name stands in the sentence of the alert.
         speaking = {rule for rule, _ in self.alerts}
         for rule_id in speaking:
-            self._pending.pop(rule_id, None)
+            self._findings.pop(rule_id, None)
         return [rule for rule in self.rulebook.rules if rule.id in speaking or rule in named]
 
-    def _look(self, rules: Iterable[Rule], trigger: Trigger) -> None:
+    def _look(self, rules: Iterable[Rule], trigger: Trigger, last: Fact | None = None) -> None:
+        """Compare what *rules* find with the alerts there are; *last*: all that has come since, at the end."""
         if not self.alerts and not self.status.before:
             # No fact from which any rule starts.
             return
-        status, self._spoken_of = self.status, self._name
+        self._spoken_of = self._name
         for rule in rules:
-            pending = self._pending.get(rule.id)
-            if pending is None:
-                pending = self.history.of(rule.on)
-                self._close_without_anchor(rule, pending, trigger)
-            if pending:
-                evaluation = evaluate(rule, self.history, status, trigger.at, pending)
-                self._due_by(evaluation.due)
-                for finding in evaluation.findings:
-                    self._compare(rule, finding, trigger)
-                pending = [finding.anchor for finding in evaluation.findings if not finding.final]
-            self._pending[rule.id] = pending
+            before = self._findings.get(rule.id)
+            if before is None:
+                anchors = self.history.of(rule.on)
+                self._close_without_anchor(rule, anchors, trigger)
+                findings = changed = [find(rule, anchor, self.history, self.status) for anchor in anchors]
+            elif last is None:
+                findings = changed = [*before]
+            else:
+                findings, changed = self._go_on(rule, before, last)
+            for finding in changed:
+                self._compare(rule, finding, trigger)
+            self._findings[rule.id] = tuple([finding for finding in findings if not finding.final])
+
+    def _go_on(self, rule: Rule, before: Iterable[Finding], fact: Fact) -> tuple[list[Finding], list[Finding]]:
+        """Return what *rule* finds once *fact* has come at the end, and which of that is otherwise than *before*."""
+        findings, changed = [*before], []
+        if fact.type in rule.follow:
+            findings = [go_on(rule, finding, fact) for finding in before]
+            changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
+        if fact.type in rule.on:
+            found = find(rule, fact, self.history, self.status)
+            findings.append(found)
+            changed.append(found)
+        return findings, changed
 
     def _compare(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
         key = (rule.id, finding.anchor.id)
         alert = self.alerts.get(key)
         state = alert.state if alert else None
-        match finding.value:
+        value, due = heard(rule, finding, self.history, trigger.at)
+        self._due_by(due)
+        match value:
             case "standing" if alert and state in STANDING:
                 self._refresh(key, alert, rule, finding)
             case "standing" if isinstance(rule, Absence) and trigger.kind != "time":

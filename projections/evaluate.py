@@ -1,11 +1,11 @@
 """
-What a rule finds in one history at one instant of the log's clock.
+What a rule finds in one history, at one instant of the log's clock, and once one more fact has come at the end.
 
 A finding is *void* (nothing to say), *standing* (the pattern is there) or *ended* (the silence it spoke of is
 over). The semantics are those of the design, section 6; dates are compared as spans, never as points.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, assert_never
 
@@ -27,48 +27,80 @@ LOCAL_DAY = timedelta(hours=14)
 
 class Finding(NamedTuple):
     """
-    What a rule says of one anchor.
+    What a rule says of one anchor, whatever the clock.
 
     Attributes:
         anchor: the fact the pattern starts from.
         value: void, ended or standing.
         opens: the earliest instant at which an alert may open on it; None: at once.
         completing: the facts that complete the pattern, in world order; empty for an absence.
-        final: whether neither time nor a fact that comes at the end of the world order can change any of this.
+        final: whether no fact that comes at the end of the world order can change any of this.
     """
 
     anchor: Fact
     value: Value
-    opens: datetime | None
+    opens: datetime | None = None
     completing: tuple[Fact, ...] = ()
     final: bool = False
 
 
-class Evaluation(NamedTuple):
-    """The findings of one rule, one per anchor, and the next instant at which time alone could change them."""
-
-    findings: tuple[Finding, ...]
-    due: datetime | None
-
-
-def evaluate(rule: Rule, history: History, status: Status, watermark: datetime, anchors: Sequence[Fact]) -> Evaluation:
+def find(rule: Rule, anchor: Fact, history: History, status: Status) -> Finding:
     """
-    Say what *rule* finds in *history* at *watermark*.
+    Say what *rule* finds in *history* from *anchor* on.
 
     Args:
         rule: the pattern.
-        history: the facts that count at *watermark*.
+        anchor: one of the facts that count, of a type that the rule starts from.
+        history: the facts that count.
         status: the fold of that history, which kept the status before each anchor.
-        watermark: an instant of the log's clock, aware UTC.
-        anchors: the facts of that history that the rule starts from, or those of them that are asked about.
+    """
+    if excepted(rule.unless, status.before[anchor.id]):
+        return Finding(anchor, "void", final=True)
+    match rule:
+        case Absence():
+            return _silence(rule, anchor, history.ending(anchor.occurred.earliest, None, rule.absent))
+        case Followed():
+            return _sequence(rule, anchor, history)
+        case _:
+            assert_never(rule)
+
+
+def go_on(rule: Rule, finding: Finding, fact: Fact) -> Finding:
+    """
+    Say what *rule* finds once *fact* has come at the end of the world order.
+
+    Args:
+        rule: the pattern.
+        finding: what it found before, and not final.
+        fact: of a type that changes the answer by coming after an anchor.
+
+    Returns:
+        *finding* itself, if the fact changes nothing.
     """
     match rule:
         case Absence():
-            return _silence(rule, anchors, history, status, watermark)
+            after = _silence(rule, finding.anchor, (fact,), ended=finding.value == "ended")
+            return finding if after.value == finding.value else after
         case Followed():
-            return Evaluation(tuple(_sequence(rule, anchor, history, status) for anchor in anchors), None)
+            return _continued(rule, finding, fact)
         case _:
             assert_never(rule)
+
+
+def heard(rule: Rule, finding: Finding, history: History, clock: datetime) -> tuple[Value, datetime | None]:
+    """
+    Return what may be said of *finding* at *clock*, and when that changes if nothing comes in between; None: never.
+
+    A silence is not spoken of before its time, nor while there is an undated fact that may have ended it.
+    """
+    if finding.opens is None or finding.value == "void":
+        return finding.value, None
+    if history.undated and any(fact.type in rule.follow for fact in history.undated):
+        return "void", None
+    if clock < finding.opens:
+        # An end too waits for this instant: an alert that opened under another date may be told of it.
+        return "void", finding.opens
+    return finding.value, None
 
 
 def excepted(unless: Unless | None, point: Point) -> bool:
@@ -91,57 +123,53 @@ def _holds(unless: Unless, point: Point) -> Iterator[bool]:
         yield (low is None or point.open_cases >= low) and (high is None or point.open_cases <= high)
 
 
-def _silence(
-    rule: Absence, anchors: Sequence[Fact], history: History, status: Status, watermark: datetime
-) -> Evaluation:
-    undated = any(fact.type in rule.absent for fact in history.undated)
-    findings = []
-    due = None
-    for anchor in anchors:
-        deadline = _after(anchor.occurred.latest, rule.wait)
-        opens = _after(deadline, rule.settle)
-        value: Value = "void"
-        if not excepted(rule.unless, status.before[anchor.id]):
-            value = _followed(anchor, deadline, history.ending(anchor.occurred.earliest, None, rule.absent))
-        final = value == "void"
-        if undated:
-            value = "void"
-        if watermark < opens:
-            # An end too waits for this instant: an alert that opened under another date may be told of it.
-            if value != "void":
-                due = min(due or opens, opens)
-            value = "void"
-        findings.append(Finding(anchor, value, opens, final=final))
-    return Evaluation(tuple(findings), due)
-
-
-def _followed(anchor: Fact, deadline: datetime, follows: Iterator[Fact]) -> Value:
-    ended = False
+def _silence(rule: Absence, anchor: Fact, follows: Iterable[Fact], *, ended: bool = False) -> Finding:
+    """Return what *follows* leave of the silence after *anchor*, which had *ended* before them or not."""
+    deadline = _after(anchor.occurred.latest, rule.wait)
+    opens = _after(deadline, rule.settle)
     for fact in follows:
         if fact is anchor:
             continue
         earliest = fact.occurred.earliest
         if earliest is None or earliest < deadline:
             if possibly_before(anchor.occurred, fact.occurred):
-                return "void"
+                return Finding(anchor, "void", opens, final=True)
         elif not fact.occurred.marked:
             spare = LOCAL_DAY if anchor.occurred.latest_exact != fact.occurred.earliest_exact else timedelta()
             ended = ended or _after(deadline, spare) <= earliest
-    return "ended" if ended else "standing"
+    return Finding(anchor, "ended" if ended else "standing", opens)
 
 
-def _sequence(rule: Followed, anchor: Fact, history: History, status: Status) -> Finding:
-    if excepted(rule.unless, status.before[anchor.id]):
-        return Finding(anchor, "void", None, final=True)
-    completes, earliest, until, final = _possible, anchor.occurred.earliest, None, False
-    if rule.certainty == "certain":
-        completes, until = _certain, _after(earliest, rule.within)
-        # What comes at the end ends no earlier than the last there is.
-        final = earliest is None or history.world[-1].order[0] > until
-    follows = history.ending(earliest, until, rule.then)
-    completing = [f for f in follows if f is not anchor and completes(anchor, f, rule.within)]
+def _sequence(rule: Followed, anchor: Fact, history: History) -> Finding:
+    earliest = anchor.occurred.earliest
+    follows = history.ending(earliest, _until(rule, anchor), rule.then)
+    completing = [fact for fact in follows if fact is not anchor and _completes(rule, anchor, fact)]
     completing.sort(key=world_order)
-    return Finding(anchor, "standing" if completing else "void", None, tuple(completing), final)
+    value: Value = "standing" if completing else "void"
+    return Finding(anchor, value, None, tuple(completing), _over(rule, anchor, history.world[-1]))
+
+
+def _continued(rule: Followed, finding: Finding, fact: Fact) -> Finding:
+    if _completes(rule, finding.anchor, fact):
+        return finding._replace(value="standing", completing=(*finding.completing, fact))
+    return finding._replace(final=True) if _over(rule, finding.anchor, fact) else finding
+
+
+def _until(rule: Followed, anchor: Fact) -> datetime | None:
+    """Return the instant by which all that completes the pattern has ended; None where it may end however late."""
+    return _after(anchor.occurred.earliest, rule.within) if rule.certainty == "certain" else None
+
+
+def _over(rule: Followed, anchor: Fact, last: Fact) -> bool:
+    """Whether what comes after *last* in world order, and so ends no earlier, cannot complete the pattern."""
+    if rule.certainty != "certain":
+        return False
+    return anchor.occurred.earliest is None or last.order[0] > _after(anchor.occurred.earliest, rule.within)
+
+
+def _completes(rule: Followed, anchor: Fact, follow: Fact) -> bool:
+    completes = _certain if rule.certainty == "certain" else _possible
+    return completes(anchor, follow, rule.within)
 
 
 def _certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:

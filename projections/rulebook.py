@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from events.canonical import canonical
 from events.errors import BadInput
 from events.facts import Fact
-from events.vocabulary import TRACKS
+from events.vocabulary import TRACK_OF, TRACKS
 
 from .marked import LARGEST_BYTES, Loc, Page, Problem, nearest, read, shown
 from .rulewords import (
@@ -134,9 +134,16 @@ class _Pattern(BaseModel):
         """Twelve hex digits that change when, and only when, the rule says something else."""
         return hashlib.sha256(canonical(self.normal())).hexdigest()[:12]
 
-    def _touched_by(self, follow: frozenset[str]) -> frozenset[str]:
+    @property
+    def follow(self) -> frozenset[str]:
+        """The fact types that change the answer by coming after an anchor."""
+        raise NotImplementedError
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The fact types whose arrival can change the answer. Corrections concern the type they correct."""
         tracks = self.unless.tracks if self.unless else frozenset()
-        return self.on | follow | {"Died"} | {kind for track in tracks for kind in TRACKS[track]}
+        return self.on | self.follow | {"Died"} | {kind for track in tracks for kind in TRACKS[track]}
 
 
 class Absence(_Pattern):
@@ -147,10 +154,10 @@ class Absence(_Pattern):
     wait: Wait = Field(alias="for")
     settle: Settle = timedelta(0)
 
-    @cached_property
-    def types(self) -> frozenset[str]:
-        """The fact types whose arrival can change the answer. Corrections concern the type they correct."""
-        return self._touched_by(self.absent)
+    @property
+    def follow(self) -> frozenset[str]:
+        """The fact types that end the silence."""
+        return self.absent
 
 
 class Sequence(_Pattern):
@@ -160,10 +167,10 @@ class Sequence(_Pattern):
     within: Wait
     certainty: Certainty = "certain"
 
-    @cached_property
-    def types(self) -> frozenset[str]:
-        """The fact types whose arrival can change the answer. Corrections concern the type they correct."""
-        return self._touched_by(self.then)
+    @property
+    def follow(self) -> frozenset[str]:
+        """The fact types that complete the pattern."""
+        return self.then
 
 
 Rule: TypeAlias = Absence | Sequence
@@ -189,13 +196,25 @@ class Rulebook:
         return frozenset().union(*(rule.on for rule in self.rules))
 
     @cached_property
+    def silences(self) -> tuple[Absence, ...]:
+        """The rules whose answer time alone can change, by id."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Absence))
+
+    @cached_property
     def _by_type(self) -> dict[str, tuple[Rule, ...]]:
-        kinds = frozenset().union(*(rule.types for rule in self.rules))
-        return {kind: tuple(rule for rule in self.rules if kind in rule.types) for kind in kinds}
+        return {kind: tuple(rule for rule in self.rules if kind in rule.types) for kind in TRACK_OF}
+
+    @cached_property
+    def _continued_by(self) -> dict[str, tuple[Rule, ...]]:
+        return {kind: tuple(rule for rule in self.rules if kind in rule.on | rule.follow) for kind in TRACK_OF}
 
     def by_type(self, kind: str) -> tuple[Rule, ...]:
         """The rules whose answer a fact of type *kind* can change, by id."""
-        return self._by_type.get(kind, ())
+        return self._by_type[kind]
+
+    def continued_by(self, kind: str) -> tuple[Rule, ...]:
+        """Of these, those whose answer it changes by coming at the end of the world order, all anchors before it."""
+        return self._continued_by[kind]
 
     def as_json(self) -> str:
         """The canonical JSON text that the ledger keeps; `from_json` gives an equal rulebook."""

@@ -12,16 +12,19 @@ class Hands:
 
     Args:
         threads: how many pieces of work at once; 0: whoever gives one does it.
+
+    Attributes:
+        threads: the same.
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
+        self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._given: dict[int, Future[object]] = {}
 
     def __enter__(self) -> Self:
         """Start no thread before there is work for it."""
-        self._pool = ThreadPoolExecutor(self._threads, "casetrail-partition") if self._threads else None
+        self._pool = ThreadPoolExecutor(self.threads, "casetrail-partition") if self.threads else None
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
@@ -46,7 +49,7 @@ class Hands:
             self._given[partition] = _at_once(work)
             return
         under_way = [piece for piece in self._given.values() if not piece.done()]
-        if len(under_way) >= self._threads:
+        if len(under_way) >= self.threads:
             wait(under_way, return_when=FIRST_COMPLETED)
         self._given[partition] = self._pool.submit(work)
 

@@ -2,6 +2,7 @@
 
 import gc
 import random
+import sys
 import threading
 import time
 import traceback
@@ -34,8 +35,11 @@ DRAIN_SECONDS = 0.05
 MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SLICE_SECONDS = 0.2
-THREADS = 4
-"""While one partition waits for PostgreSQL, others go on; SQLite has one writer at a time, and waits little."""
+THREADS = 2
+"""While one partition waits for PostgreSQL, another goes on; SQLite has one writer at a time, and waits little."""
+
+SWITCH_SECONDS = 0.02
+"""How long one of them thinks before the other may: at Python's 0.005 the two hinder each other by a sixth."""
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
 """What the database raises when it is away, restarted, full or read-only: it concerns every partition."""
@@ -119,7 +123,7 @@ class Loop:
             Unreachable: if the log does not answer.
             SQLAlchemyError: if the database failed.
         """
-        _spare_the_collector()
+        self._settle_in()
         started = self._clock() - self.source.slack
         never = threading.Event()
         with self._hands:
@@ -149,7 +153,7 @@ class Loop:
         Raises:
             Infrastructure: if the clocks differ by more than the margin, or the log has other partitions than it had.
         """
-        _spare_the_collector()
+        self._settle_in()
         with self._hands:
             while not stop.is_set():
                 beat()
@@ -163,6 +167,14 @@ class Loop:
                     self._pause(stop, "database_failed", type(problem).__name__)
                 except Unreachable as problem:
                     self._pause(stop, "log_unreachable", str(problem))
+
+    def _settle_in(self) -> None:
+        """Let the interpreter get out of the way: this process does little else."""
+        if self._hands.threads:
+            sys.setswitchinterval(SWITCH_SECONDS)
+        # The cache is large and has no cycles: the collector takes a quarter of the time else.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
 
     def _step(self, wait_seconds: float) -> None:
         """Take up what is ours, project what comes next of each partition, and let time pass where nothing does."""
@@ -357,9 +369,3 @@ class Loop:
 def _pause_seconds(times: int) -> float:
     """Return how long to pause after so many failures in a row; no two for the same time, so that they do not meet."""
     return PAUSE_SECONDS[min(times, len(PAUSE_SECONDS) - 1)] * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
-
-
-def _spare_the_collector() -> None:
-    """Let the collector of cycles look less often: the cache is large and holds none (a quarter of the time else)."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)

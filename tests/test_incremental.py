@@ -72,8 +72,8 @@ others = st.sampled_from(["time", "rules", "seen"])
 class Forgetful(Casefile):
     """A casefile that keeps nothing of the facts but the facts, and asks every rule of every anchor every time."""
 
-    def _look(self, rules: Iterable[Rule], trigger: Trigger) -> None:
-        del rules
+    def _look(self, rules: Iterable[Rule], trigger: Trigger, last: Fact | None = None) -> None:
+        del rules, last
         if trigger.kind != "rules":
             self.history = History(self.history.facts.values(), trigger.at)
         self._refold()
