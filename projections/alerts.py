@@ -97,6 +97,7 @@ class Casefile:
         self._status: Status | None = None
         # By rule, what facts at the end can change; a rule not asked yet is left out.
         self._findings: dict[str, tuple[Finding, ...]] = {}
+        # The name in the sentences of alerts, as far as this casefile has put any into words.
         self._spoken_of: str | None = None
 
     @property
@@ -214,7 +215,6 @@ class Casefile:
         if not self.alerts and not self.status.before:
             # No fact from which any rule starts.
             return
-        self._spoken_of = self._name
         for rule in rules:
             before = self._findings.get(rule.id)
             if before is None:
@@ -223,8 +223,10 @@ class Casefile:
                 findings = changed = [find(rule, anchor, self.history, self.status) for anchor in anchors]
             elif last is None:
                 findings = changed = [*before]
-            else:
+            elif before or last.type in rule.on:
                 findings, changed = self._go_on(rule, before, last)
+            else:
+                continue
             for finding in changed:
                 self._compare(rule, finding, trigger)
             self._findings[rule.id] = tuple([finding for finding in findings if not finding.final])
@@ -323,7 +325,8 @@ class Casefile:
 
     def _sentence(self, rule: Rule, finding: Finding) -> str:
         then = finding.completing[0] if finding.completing else None
-        return explain_text(rule, self._name, self.subject_id, finding.anchor, then)
+        self._spoken_of = self._name
+        return explain_text(rule, self._spoken_of, self.subject_id, finding.anchor, then)
 
     def _change(self, key: tuple[str, str], alert: Alert, trigger: Trigger, cause: str, fact_id: str | None) -> None:
         changed = alert._replace(changes=alert.changes + 1, changed_at=trigger.at)
