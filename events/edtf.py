@@ -181,11 +181,11 @@ def _point(text: str) -> Span:
         return _date_time(text, found)
     bare = text.translate(_MARKS)
     found = _DATE.fullmatch(bare)
-    marked = bare != text
+    # One mark behind the whole date is right (level 1), and nearly all that are marked are so.
     # Pairs of digits become 10, a real month and day, so that one slow look at the library serves all dates of a form.
-    if not found or (marked and not _marks_stand_right(re.sub(r"[0-9X]{2}", "10", text))):
+    if not found or (bare not in (text, text[:-1]) and not _marks_stand_right(re.sub(r"[0-9X]{2}", "10", text))):
         raise _reason(text)
-    return _date(text, found, marked=marked)
+    return _date(text, found, marked=bare != text)
 
 
 @lru_cache(maxsize=1024)

@@ -10,14 +10,15 @@ import unicodedata
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
 
 from events.facts import Fact
 
 from .alerts import BEGINNING, Casefile, Change
-from .database import among, store
+from .database import among, given, store
 from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
@@ -29,6 +30,24 @@ CHUNK = 1000
 # What a casefile is opened for when no fact is: its whole history is wanted.
 TIME = (None,)
 CACHE_FACTS = 200_000
+
+
+class _Statements(NamedTuple):
+    """
+    What is asked and cleared of given people, as every batch does: see `given` for their ids.
+
+    Attributes:
+        facts: their facts in the ledger of a ``partition`` before the row ``end``.
+        standing: where the tables say that they stand.
+        alerts: their alerts.
+        clear_cases, clear_names: what takes their rows away.
+    """
+
+    facts: Select[Any]
+    standing: Select[Any]
+    alerts: Select[Any]
+    clear_cases: Delete
+    clear_names: Delete
 
 
 class Concluder:
@@ -188,14 +207,8 @@ class Concluder:
         self, conn: Connection, subject_ids: list[str], watermark: datetime | None, end: int
     ) -> Iterator[Casefile]:
         facts = defaultdict(list)
-        applied = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
-            among(conn, ledger.c.subject_id, subject_ids),
-            ledger.c.outcome == "applied",
-            # Not the columns themselves: SQLite would walk the whole partition by its key instead of looking people up.
-            ledger.c.partition + 0 == self.partition,
-            ledger.c.seq + 0 < end,
-        )
-        for subject_id, headers, value, recorded in conn.execute(applied):
+        asked = given(conn, subject_ids) | {"partition": self.partition, "end": end}
+        for subject_id, headers, value, recorded in conn.execute(self._statements(conn).facts, asked):
             facts[subject_id].append(again(headers, value, recorded))
         casefiles = {
             subject_id: Casefile(
@@ -214,12 +227,11 @@ class Concluder:
 
     def _recall(self, conn: Connection, casefiles: dict[str, Casefile], known: list[str]) -> None:
         """Give *casefiles* what was concluded of the *known* people so far."""
-        subjects, alerts = self.tables.subjects, self.tables.alerts
-        told = select(subjects.c.subject_id, subjects.c.due, subjects.c.position_partition, subjects.c.position_offset)
-        for subject_id, due, partition, offset in conn.execute(told.where(among(conn, subjects.c.subject_id, known))):
+        statements, asked = self._statements(conn), given(conn, known)
+        for subject_id, due, partition, offset in conn.execute(statements.standing, asked):
             casefiles[subject_id].due = casefiles[subject_id].written_due = due
             casefiles[subject_id].position = (partition, offset)
-        for row in conn.execute(select(alerts).where(among(conn, alerts.c.subject_id, known))).mappings():
+        for row in conn.execute(statements.alerts, asked).mappings():
             alert = alert_from_row(row)
             casefiles[alert.subject_id].alerts[alert.rule, alert.anchor] = alert
 
@@ -239,9 +251,12 @@ class Concluder:
                 tried.append(subject_id)
                 casefile.written_cases, status.moved_cases = {}, set(status.cases)
             rows["cases"] += _case_rows(casefile, casefile.written_cases)
-            if casefile.written_names != status.names:
+            if casefile.written_names is None or not casefile.written_names.keys() <= status.names.keys():
                 named.append(subject_id)
-                rows["names"] += [(subject_id, name, folded(name)) for name in status.names]
+                casefile.written_names = {}
+            if len(casefile.written_names) < len(status.names):
+                added = [name for name in status.names if name not in casefile.written_names]
+                rows["names"] += [(subject_id, name, folded(name)) for name in added]
                 casefile.written_names = dict(status.names)
             if casefile.touched:
                 rows["alerts"] += [casefile.alerts[key] for key in casefile.touched]
@@ -255,15 +270,18 @@ class Concluder:
     def _store(
         self, conn: Connection, rows: dict[str, list[tuple[Any, ...]]], tried: list[str], named: list[str]
     ) -> None:
-        tables = self.tables
-        for table, subject_ids in ((tables.cases, tried), (tables.names, named)):
+        tables, statements = self.tables, self._statements(conn)
+        for clear, subject_ids in ((statements.clear_cases, tried), (statements.clear_names, named)):
             if subject_ids:
-                conn.execute(delete(table).where(among(conn, table.c.subject_id, subject_ids)))
+                conn.execute(clear, given(conn, subject_ids))
         store(conn, tables.subjects, rows["subjects"], replace=True)
         store(conn, tables.cases, rows["cases"], replace=True)
         store(conn, tables.names, rows["names"])
         store(conn, tables.alerts, rows["alerts"], replace=True)
         store(conn, tables.alert_changes, rows["alert_changes"])
+
+    def _statements(self, conn: Connection) -> _Statements:
+        return _statements(conn.dialect.name, self.tables)
 
     def _keep(self, casefile: Casefile) -> None:
         self._resting.pop(casefile.subject_id, None)
@@ -283,6 +301,26 @@ class Concluder:
                 self._resting[subject_id] = casefile
         while len(self._resting) > self.cache_facts:
             self._resting.popitem(last=False)
+
+
+@cache
+def _statements(dialect: str, tables: Conclusions) -> _Statements:
+    subjects, alerts, cases, names = tables.subjects, tables.alerts, tables.cases, tables.names
+    return _Statements(
+        select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+            among(dialect, ledger.c.subject_id),
+            ledger.c.outcome == "applied",
+            # Not the columns themselves: SQLite would walk the whole partition by its key instead of looking people up.
+            ledger.c.partition + 0 == bindparam("partition"),
+            ledger.c.seq + 0 < bindparam("end"),
+        ),
+        select(subjects.c.subject_id, subjects.c.due, subjects.c.position_partition, subjects.c.position_offset).where(
+            among(dialect, subjects.c.subject_id)
+        ),
+        select(alerts).where(among(dialect, alerts.c.subject_id)),
+        delete(cases).where(among(dialect, cases.c.subject_id)),
+        delete(names).where(among(dialect, names.c.subject_id)),
+    )
 
 
 def _reached(facts: Sequence[Fact], watermark: datetime | None) -> datetime:

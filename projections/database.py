@@ -14,7 +14,6 @@ from psycopg.types.json import set_json_dumps
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ARRAY,
-    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -33,7 +32,6 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
-from sqlalchemy.types import TypeEngine
 
 from events.errors import Infrastructure
 
@@ -124,31 +122,22 @@ def database_clock(conn: Connection) -> datetime:
     return now.astimezone(UTC)
 
 
-def among(conn: Connection, column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition that *column* is one of *values*: one parameter, however many thousands they are."""
-    found = given(conn, values)["values"]
-    return _one_of(column, bindparam(None, found, _type_of_many(conn.dialect.name)))
+def among(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
+    """
+    Return the condition that *column* is one of the values of `given`: one parameter, however many thousands they are.
 
-
-def among_given(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
-    """Return the same condition for a statement that is built once and executed with what `given` returns."""
-    return _one_of(column, bindparam("values", type_=_type_of_many(dialect)))
+    For a statement that is built once and executed often.
+    """
+    if dialect == "sqlite":
+        values = func.json_each(bindparam("values", type_=Text()))
+        return column.in_(select(values.table_valued("value").c.value))
+    return column == any_(bindparam("values", type_=ARRAY(Text)))
 
 
 def given(conn: Connection, values: Iterable[str]) -> dict[str, Any]:
-    """Return the parameters of a statement with the condition `among_given`."""
+    """Return the parameters of a statement with the condition `among`."""
     found = list(values)
     return {"values": json.dumps(found) if conn.dialect.name == "sqlite" else found}
-
-
-def _type_of_many(dialect: str) -> TypeEngine[Any]:
-    return Text() if dialect == "sqlite" else ARRAY(Text)
-
-
-def _one_of(column: Column[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
-    if isinstance(values.type, ARRAY):
-        return column == any_(values)
-    return column.in_(select(func.json_each(values).table_valued("value").c.value))
 
 
 def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
@@ -166,14 +155,18 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
     """
     if not rows:
         return
-    if conn.dialect.name == "postgresql" and len(rows) > FEW:
+    if conn.dialect.name == "sqlite":
+        statement, conversions = _statement(table, conn.dialect, replace)
+        conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
+    elif len(rows) <= FEW:
+        statement, names, binary = _of_json(table, conn.dialect, replace)
+        told = [dict(zip(names, _as_hex(row, binary), strict=True)) for row in rows]
+        conn.exec_driver_sql(statement, (to_json(told).decode(),))
+    else:
         if replace:
             places, make_room = _replacing(table)
             conn.exec_driver_sql(make_room, tuple([row[at] for row in rows] for at in places))
         _copy(conn, table, rows)
-    else:
-        statement, conversions = _statement(table, conn.dialect, replace)
-        conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
 
 
 @cache
@@ -182,19 +175,55 @@ def _statement(
     dialect: Dialect,
     replace: bool,  # noqa: FBT001 - a key of the cache
 ) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
-    """Return the text of the insert and, by the number of the column, what turns a value into the driver's."""
-    quote = dialect.identifier_preparer.quote
-    names = [quote(column.name) for column in table.columns]
-    marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(names))
-    statement = f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
-    if replace:
-        keys = [quote(column.name) for column in table.primary_key]
-        changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-        statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+    """Return the text of SQLite's insert and, by the number of the column, what turns a value into the driver's."""
+    marks = ", ".join("?" * len(table.columns))
+    statement = _inserting(table, dialect, f"VALUES ({marks})", replace=replace)
     # The driver takes bytes as they are.
     others = ((n, column.type) for n, column in enumerate(table.columns) if not isinstance(column.type, LargeBinary))
     processors = ((n, type_.dialect_impl(dialect).bind_processor(dialect)) for n, type_ in others)
     return statement, tuple((n, processor) for n, processor in processors if processor)
+
+
+@cache
+def _of_json(
+    table: Table,
+    dialect: Dialect,
+    replace: bool,  # noqa: FBT001 - a key of the cache
+) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
+    """
+    Return the text of PostgreSQL's insert of rows given as one JSON array, the names in it, and which hold bytes.
+
+    The text is the same for any number of rows with anything in them, so that PostgreSQL plans it once, and is asked
+    once for all of them: the driver asks it three times for two rows or more, and plans anew where a null is.
+    """
+    quoted = dialect.identifier_preparer.quote
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    rows = f"SELECT {columns} FROM json_populate_recordset(NULL::{quoted(table.name)}, %s::json)"  # noqa: S608 - our own names
+    binary = tuple(n for n, column in enumerate(table.columns) if isinstance(column.type, LargeBinary))
+    # Plain texts: to write SQLAlchemy's own takes a hundred times as long.
+    names = tuple(str(name) for name in table.columns.keys())
+    return _inserting(table, dialect, rows, replace=replace), names, binary
+
+
+def _inserting(table: Table, dialect: Dialect, rows: str, *, replace: bool) -> str:
+    """Return the text that inserts what *rows* yields, in the order of the columns."""
+    quoted = dialect.identifier_preparer.quote
+    names = [quoted(column.name) for column in table.columns]
+    statement = f"INSERT INTO {quoted(table.name)} ({', '.join(names)}) {rows}"
+    if not replace:
+        return statement
+    keys = [quoted(column.name) for column in table.primary_key]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    return f"{statement} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+
+
+def _as_hex(row: Sequence[Any], binary: Iterable[int]) -> list[Any]:
+    """Return *row* with its *binary* values as PostgreSQL reads them from text."""
+    values = list(row)
+    for index in binary:
+        if values[index] is not None:
+            values[index] = f"\\x{values[index].hex()}"
+    return values
 
 
 def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:

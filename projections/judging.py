@@ -11,7 +11,7 @@ from events.canonical import content
 from events.errors import Unreadable
 from events.facts import Fact
 
-from .database import among_given, given
+from .database import among, given
 from .ledger import Chain, Entry, LogRecord, event_of, read
 from .tables import ledger
 
@@ -100,7 +100,7 @@ def _first_contents(conn: Connection, fact_ids: Sequence[str]) -> dict[str, Cont
 def _known(dialect: str) -> Select[Any]:
     """Return the query of what the ledger holds of given ids: built once, as every batch asks."""
     return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(
-        among_given(dialect, ledger.c.fact_id), ledger.c.outcome == "applied"
+        among(dialect, ledger.c.fact_id), ledger.c.outcome == "applied"
     )
 
 
