@@ -201,7 +201,7 @@ def _of_json(
     rows = f"SELECT {columns} FROM json_populate_recordset(NULL::{quoted(table.name)}, %s::json)"  # noqa: S608 - our own names
     binary = tuple(n for n, column in enumerate(table.columns) if isinstance(column.type, LargeBinary))
     # Plain texts: to write SQLAlchemy's own takes a hundred times as long.
-    names = tuple(str(name) for name in table.columns.keys())
+    names = tuple(str(column.name) for column in table.columns)
     return _inserting(table, dialect, rows, replace=replace), names, binary
 
 

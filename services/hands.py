@@ -43,15 +43,18 @@ class Hands:
         """Of these, those that are done."""
         return frozenset(partition for partition, piece in self._given.items() if piece.done())
 
+    @property
+    def free(self) -> bool:
+        """Whether work given now begins at once."""
+        return self._pool is None or len(self._under_way()) < self.threads
+
     def give(self, partition: int, work: Callable[[], object]) -> None:
-        """Begin *work* on *partition*, which is settled, once a hand is free."""
-        if self._pool is None:
-            self._given[partition] = _at_once(work)
-            return
-        under_way = [piece for piece in self._given.values() if not piece.done()]
-        if len(under_way) >= self.threads:
-            wait(under_way, return_when=FIRST_COMPLETED)
-        self._given[partition] = self._pool.submit(work)
+        """Begin *work* on *partition*, which is settled, as soon as a hand is free."""
+        self._given[partition] = _at_once(work) if self._pool is None else self._pool.submit(work)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a piece of what is under way is done, at most so long."""
+        wait(self._under_way(), timeout=seconds, return_when=FIRST_COMPLETED)
 
     def settle(self, partition: int) -> None:
         """Wait for the work on *partition*, if there is any, and raise what it raised."""
@@ -64,6 +67,9 @@ class Hands:
         piece = self._given.pop(partition, None)
         if piece is not None:
             wait([piece])
+
+    def _under_way(self) -> list[Future[object]]:
+        return [piece for piece in self._given.values() if not piece.done()]
 
 
 def _at_once(work: Callable[[], object]) -> Future[object]:

@@ -41,6 +41,9 @@ THREADS = 2
 SWITCH_SECONDS = 0.02
 """How long one of them thinks before the other may: at Python's 0.005 the two hinder each other by a sixth."""
 
+TURN_SECONDS = 0.005
+"""How long the loop waits for a hand before it looks again for records to add to those that wait."""
+
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
 """What the database raises when it is away, restarted, full or read-only: it concerns every partition."""
 
@@ -101,6 +104,8 @@ class Loop:
         self.cache_facts = cache_facts
         self._hands = Hands(0 if engine.dialect.name == "sqlite" else THREADS)
         self._held: dict[int, Held] = {}
+        # Read and not begun: by partition, whose have waited longest first.
+        self._waiting: dict[int, list[LogRecord]] = {}
         self._failed: dict[int, Failure] = {}
         self._failures = 0
         self._unanswered = 0
@@ -179,13 +184,29 @@ class Loop:
     def _step(self, wait_seconds: float) -> None:
         """Take up what is ours, project what comes next of each partition, and let time pass where nothing does."""
         self._take_up()
-        batches = self.source.poll(wait_seconds, self.batch_records)
-        for partition, records in batches.items():
-            self._settle([partition])
-            if partition in self._held:
-                self._hands.give(partition, partial(self._project, self._held[partition], records))
+        if self._waiting:
+            self._hands.wait(TURN_SECONDS)
+        self._read(wait_seconds)
         self._settle(self._hands.done)
-        self._let_time_pass(sorted(self._held.keys() - self._hands.given - batches.keys()))
+        self._give_out()
+        self._settle(self._hands.done)
+        self._let_time_pass(sorted(self._held.keys() - self._hands.given - self._waiting.keys()))
+
+    def _read(self, wait_seconds: float) -> None:
+        """Add what comes to what waits: the later a batch begins, the more of it there is, and the less each costs."""
+        room = self.batch_records - sum(map(len, self._waiting.values()))
+        if room <= 0:
+            return
+        for partition, records in self.source.poll(0 if self._waiting else wait_seconds, room).items():
+            if partition in self._held:
+                self._waiting.setdefault(partition, []).extend(records)
+
+    def _give_out(self) -> None:
+        """Begin on the partitions with records that wait, as far as there are hands, and none twice at once."""
+        for partition in [*self._waiting]:
+            if self._hands.free and partition not in self._hands.given:
+                work = partial(self._project, self._held[partition], self._waiting.pop(partition))
+                self._hands.give(partition, work)
 
     def _settle(self, partitions: Iterable[int]) -> None:
         """See what has come of the work on *partitions*."""
@@ -200,6 +221,7 @@ class Loop:
         for partition in gone:
             # Another's by now: if it could not write, that is as it should be.
             self._hands.forget(partition)
+            self._waiting.pop(partition, None)
             del self._held[partition]
         for partition in sorted(come):
             failure = self._failed.get(partition)
@@ -339,6 +361,7 @@ class Loop:
     def _drop(self, partitions: Iterable[int]) -> None:
         for partition in [*partitions]:
             self._hands.forget(partition)
+            self._waiting.pop(partition, None)
             self._held.pop(partition, None)
             self.source.hold(partition)
 

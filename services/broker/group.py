@@ -75,6 +75,7 @@ class KafkaSource:
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
         self._tell_at = 0.0
+        self._wait_at = 0.0
         self._times = 0
         self._check_at = time.monotonic() + CHECK_SECONDS
         self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
@@ -136,12 +137,18 @@ class KafkaSource:
         """
         Return the next records by partition, at most *limit*, waiting a while where there are none.
 
+        Where *wait_seconds* is 0, what has come already; but now and then, as the group needs it, as if it were not.
+
         Raises:
             Unreachable: if the broker refuses to give any.
             Infrastructure: if its clock is ahead of ours by more than the slack.
         """
         least, most = POLL_SECONDS
-        wait_ms = int(min(max(wait_seconds, least), most) * 1000)
+        now = time.monotonic()
+        wait_ms = 0
+        if wait_seconds or now >= self._wait_at:
+            wait_ms = int(min(max(wait_seconds, least), most) * 1000)
+            self._wait_at = now + most
         came: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
         try:
             came = self._consumer.poll(timeout_ms=wait_ms, max_records=limit)
