@@ -26,20 +26,18 @@ def test_two_partitions_are_worked_on_at_once() -> None:
     assert not hands.given
 
 
-def test_work_beyond_the_hands_there_are_waits_for_one() -> None:
-    """So that no more is held in memory than is worked on."""
-    first, second = threading.Event(), threading.Event()
+def test_a_hand_is_free_once_its_work_is_done() -> None:
+    """And whoever waits for one is woken by it, or goes on after a while."""
+    ends = threading.Event()
     with Hands(1) as hands:
-        hands.give(0, lambda: first.wait(SECONDS))
-        giving = threading.Thread(target=hands.give, args=(1, second.set))
-        giving.start()
-        giving.join(0.2)
-        waited = giving.is_alive() and not second.is_set()
-        first.set()
-        giving.join(SECONDS)
-        hands.settle(1)
+        before = hands.free
+        hands.give(0, lambda: ends.wait(SECONDS))
+        hands.wait(0.01)
+        during = hands.free
+        ends.set()
+        hands.wait(SECONDS)
 
-    assert (True, True) == (waited, second.is_set())
+        assert (True, False, True) == (before, during, hands.free)
 
 
 @pytest.mark.parametrize("threads", [0, 2])

@@ -53,6 +53,14 @@ def test_it_stands_as_long_as_any_completing_fact_does() -> None:
     )
 
 
+def test_it_waits_for_the_one_that_completes_it() -> None:
+    """A marked one, which is certainly after nothing, is not the last that counts."""
+    marked = detained("2022-04-20~", published="2022-04-27")
+    (alert,) = arrest([DISMISSED, marked, arrested("2022-05-10")])
+
+    assert [DISMISSED["id"], "Arrested a 2022-05-10"] == alert["evidence"]
+
+
 def test_a_sequence_never_resolves() -> None:
     """What happened in this order has happened; a release does not undo it."""
     assert ["open"] == states(arrest([DISMISSED, detained("2022-04-20"), released("2022-04-21")]))

@@ -249,6 +249,14 @@ def test_a_marked_follow_up_after_the_deadline_does_not_resolve() -> None:
     assert ["open"] == states(silence(story))
 
 
+def test_a_marked_follow_up_leaves_a_silence_that_is_over_as_it_is() -> None:
+    """What ended it is not taken back by what could not have."""
+    ending = detained("2022-08-20", recorded="2022-08-21T12:00:00Z")
+    story = [DISMISSED, ending, wanted("2022-09-01~", published="2022-09-10", recorded="2022-09-11T12:00:00Z")]
+
+    assert ["open", "resolved"] == states(silence(story))
+
+
 def test_a_marked_follow_up_before_the_deadline_prevents_the_alert() -> None:
     """It may well have been."""
     assert [] == silence([DISMISSED, detained("2022-06-25?", published="2022-06-30")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from projections import database
 from projections.database import FEW, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
 from projections.projector import Progress
-from projections.tables import LIVE, partitions
+from projections.tables import LIVE, outbox, partitions
 from services.loop import DATABASE_AWAY
 from services.migrate import migrate
 
@@ -119,3 +120,17 @@ def store_over_a_cut(engine: Engine, rows: list[Any]) -> None:
         with engine.connect() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
         store(conn, partitions, rows)
+
+
+@pytest.mark.parametrize("count", [1, 2, FEW + 1])
+def test_bytes_and_texts_come_back_as_they_were(engine: Engine, count: int) -> None:
+    """Whatever is in them that a form on the way might take for its own."""
+    odd = 'взятка "\\u0041" \\x41 \\\\ {"a": 1}\n\x7f😀'
+    rows = [
+        (0, n, "forward", f"{n}{odd}", odd, None, {odd: [odd, 0.1, 2**53 - 1, None]}, 2, b"", [[odd, None]], value)
+        for n, value in zip(range(count), cycle((bytes(range(256)), b"\\x41", None)), strict=False)
+    ]
+    with writing(engine) as conn:
+        store(conn, outbox, rows)
+    with engine.connect() as conn:
+        assert rows == [tuple(row) for row in conn.execute(select(outbox).order_by(outbox.c.n))]
