@@ -1,7 +1,5 @@
 """One fact's way between bytes and memory: how many a second, beside what pydantic alone makes of the same bytes."""
 
-import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, tell
+from benchmarks.figures import options, rate, tell
 from benchmarks.machine import machine
 from events.canonical import content
 from events.decode import complete, decode, restore
@@ -17,7 +15,6 @@ from events.vocabulary import EVENT
 from services.generate import generate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROUNDS = 5
 
 
 def measure(subjects: int, seed: int) -> dict[str, Any]:
@@ -25,11 +22,11 @@ def measure(subjects: int, seed: int) -> dict[str, Any]:
     lines = list(generate(subjects, seed, until=NOW, tidy=True))
     values = [complete(line, NOW)[1] for line in lines]
     steps: dict[str, float] = {
-        "validate_json": _rate(EVENT.validate_json, values),
-        "decode": _rate(decode, values),
-        "restore": _rate(lambda value: restore(value, NOW), values),
-        "content": _rate(content, values),
-        "complete": _rate(lambda line: complete(line, NOW), lines),
+        "validate_json": rate(EVENT.validate_json, values),
+        "decode": rate(decode, values),
+        "restore": rate(lambda value: restore(value, NOW), values),
+        "content": rate(content, values),
+        "complete": rate(lambda line: complete(line, NOW), lines),
     }
     return {
         "facts": len(lines),
@@ -40,21 +37,10 @@ def measure(subjects: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _rate(step: Callable[[bytes], object], values: Sequence[bytes]) -> float:
-    """Return how many of *values* a second go through *step*, in the best round."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for value in values:
-            step(value)
-        best = min(best, time.perf_counter() - started)
-    return len(values) / best
-
-
 def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table("step", "facts a second", "µs a fact")
-    for name, rate in figures["per_second"].items():
-        table.add_row(name, f"{rate:,}", f"{1e6 / rate:.1f}")
+    for name, facts in figures["per_second"].items():
+        table.add_row(name, f"{facts:,}", f"{1e6 / facts:.1f}")
     console.print(table)
     console.print(f"decode takes {figures['decode_to_validate_json']} times as long as validate_json alone")
     console.print(f"{figures['facts']:,} facts of {figures['bytes_per_fact']} bytes")

@@ -2,11 +2,14 @@
 
 import json
 import sys
+import time
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
+
+ROUNDS = 5
 
 
 def options(name: str, says: str, subjects: int) -> ArgumentParser:
@@ -23,6 +26,17 @@ def with_cohorts(parser: ArgumentParser) -> ArgumentParser:
     says = "publish the people in so many archives, one after the other: each tenth of ten is then like the others"
     parser.add_argument("--cohorts", type=int, default=1, metavar="N", help=says)
     return parser
+
+
+def rate(step: Callable[[bytes], object], values: Sequence[bytes]) -> float:
+    """Return how many of *values* a second go through *step*, in the best of a few rounds."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for value in values:
+            step(value)
+        best = min(best, time.perf_counter() - started)
+    return len(values) / best
 
 
 def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None], *, as_json: bool) -> None:
