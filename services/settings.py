@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         10.0, ge=1, description="After how long a projector that is not heard of loses its partitions to the others."
     )
     stall_seconds: float = Field(
-        30.0, gt=0, description="After how long without progress, though records wait, a projector begins anew."
+        30.0, gt=0, description="After how long of asking in vain for records that wait a projector begins anew."
     )
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="The port of /metrics, /livez and /readyz of each process; none if not set."

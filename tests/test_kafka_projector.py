@@ -415,6 +415,26 @@ class TestRunning:
 
         assert {"read": 6, "applied": 6} == total(progress_of(engine, kafka_topic))
 
+    def test_to_be_busy_with_other_partitions_is_no_stall(self, kafka_server: str, kafka_topic: str) -> None:
+        """What waits its turn while others are worked on was not asked for: nothing is wrong with the consumer."""
+        send(kafka_server, kafka_topic, [dismissed("2022-03-27", subject=who) for who in EVERYONE for _ in range(3)])
+        with source_of(chosen(kafka_server, kafka_topic, stall_seconds=2)) as source:
+            wait_until(lambda: not source.poll(0.1, 1) and len(source.assigned()) == PARTITIONS)
+            for partition in range(PARTITIONS):
+                source.seek(partition, 0)
+            asked = source._consumer  # noqa: SLF001 - whether it is made anew
+            read: list[int] = []
+
+            def reads() -> bool:
+                came = source.poll(0.1, 1)
+                read.extend(came)
+                if came and len(read) == 1:
+                    time.sleep(3)
+                return len(read) == PARTITIONS * 3
+
+            wait_until(reads)
+            assert (asked, 3) == (source._consumer, read.count(read[0]))  # noqa: SLF001
+
     def test_a_consumer_that_stalls_is_made_anew(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
         """There are records, and none comes: the watchdog sees it."""
         with source_of(chosen(kafka_server, kafka_topic, stall_seconds=0.5)) as source:

@@ -72,6 +72,8 @@ class KafkaSource:
         self._membership = membership
         self._reading: set[int] = set()
         self._known: frozenset[int] = frozenset()
+        # For how many seconds the consumer was asked for records; and how many when a partition last had some.
+        self._asked = 0.0
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
         self._tell_at = 0.0
@@ -124,7 +126,7 @@ class KafkaSource:
         except (ValueError, KeyError, AssertionError, KafkaError):
             return
         self._reading.add(partition)
-        self._moved[partition] = time.monotonic()
+        self._moved[partition] = self._asked
 
     def hold(self, partition: int) -> None:
         """Read nothing of *partition* until `seek` is called again."""
@@ -166,6 +168,7 @@ class KafkaSource:
             # Whatever fails within the client: a new one has another chance, and a projector never exits for it.
             self._renew("consumer_failed", error=type(problem).__name__)
             raise Unreachable(f"the client for Kafka failed: {type(problem).__name__}") from problem
+        self._asked += time.monotonic() - now
         found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
         for records in found.values():
             check_stamps(records, datetime.now(UTC), self.slack)
@@ -272,10 +275,12 @@ class KafkaSource:
             self._patience = min(2 * self._patience, LONGEST_SECONDS)
             self._join_at = now + self._patience
             self._renew("consumer_without_partitions")
-        self._moved |= dict.fromkeys(came, now)
-        late = [each for each in self._reading if now - self._moved.get(each, now) >= self._chosen.stall_seconds]
+        # Not by the clock: where much waits, a turn of all partitions takes long, and that is no stall.
+        asked = self._asked
+        self._moved |= dict.fromkeys(came, asked)
+        late = [each for each in self._reading if asked - self._moved.get(each, asked) >= self._chosen.stall_seconds]
         if late:
-            self._moved |= dict.fromkeys(late, now)
+            self._moved |= dict.fromkeys(late, asked)
             if stalled := self._stalled(late):
                 self._renew("consumer_stalled", partitions=stalled)
 
