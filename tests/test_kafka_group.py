@@ -21,7 +21,7 @@ from projections.projector import Progress
 from services.broker.membership import Membership
 from services.settings import Settings
 from tests.commands import run, start
-from tests.stories import dismissed
+from tests.stories import dismissed, suspended
 from tests.test_run import wait_until
 from tests.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, total, variables
 
@@ -117,7 +117,8 @@ class TestGivenNothing:
         topic = kafka_topics(1)
         settings = chosen(kafka_server, topic)
         with source_of(settings, partitions=1) as one, running(loop_of(lite, one)):
-            wait_until(lambda: [each.epoch for each in progress_of(lite, topic)] == [1])
+            send(kafka_server, topic, [suspended("2022-03-01")])
+            wait_until(lambda: total(progress_of(lite, topic)) == {"read": 1, "applied": 1})
             with (
                 capture_logs() as logs,
                 source_of(settings.model_copy(update={"stall_seconds": 0.2}), partitions=1) as extra,
@@ -125,7 +126,7 @@ class TestGivenNothing:
             ):
                 wait_until(lambda: said(logs).count("consumer_without_partitions") > 1)
                 send(kafka_server, topic, [dismissed("2022-03-27")])
-                wait_until(lambda: total(progress_of(lite, topic)) == {"read": 1, "applied": 1})
+                wait_until(lambda: total(progress_of(lite, topic)) == {"read": 2, "applied": 2})
 
             assert [frozenset({0}), frozenset()] == [one.ours, extra.ours]
         assert [] == [each for each in said(logs) if each.startswith("partition")]
