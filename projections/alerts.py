@@ -15,7 +15,8 @@ from events.facts import Fact, Order
 
 from .evaluate import Finding, find, go_on, heard
 from .history import ABOUT_FACTS, History
-from .rulebook import Absence, Rule, Rulebook, explain_text
+from .rulebook import Absence, Rule, Rulebook
+from .sentences import explain_text
 from .status import Status
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.types.json import set_json_dumps
@@ -62,7 +62,7 @@ def open_database(url: str) -> Engine:
         engine = create_engine(
             url,
             # Several times faster than the standard library's, for the same text but for its spaces.
-            json_serializer=lambda value: "[]" if value == [] else to_json(value).decode(),
+            json_serializer=lambda value: to_json(value).decode(),
             json_deserializer=from_json,
             **_pool(memory=memory),
         )
@@ -76,7 +76,6 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _configure_postgresql)
         event.listen(engine, "checkin", _note_return)
         event.listen(engine, "checkout", _see_that_it_lives)
-        set_json_dumps(to_json)
     else:
         msg = f"database {engine.dialect.name} is not supported (want sqlite or postgresql)"
         raise Infrastructure(msg)
@@ -279,6 +278,8 @@ def _pool(*, memory: bool) -> dict[str, Any]:
 
 
 def _configure_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # SQLAlchemy has set its own, which makes a text where the driver wants bytes.
+    set_json_dumps(to_json, cast("psycopg.Connection", connection))
     cursor = connection.cursor()
     cursor.execute(KEEPALIVE)
     cursor.close()

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from events.binding import Headers, to_json_form
-from events.decode import decode, restore
+from events.decode import restore
 from events.edtf import format_instant
 from events.errors import Unreadable
 from events.facts import UNRECORDED, Fact
 from events.fields import quote
+from events.record import decode_record
 
 GENESIS = "0" * 64
 
@@ -100,7 +101,7 @@ def read(record: LogRecord, recorded: datetime = UNRECORDED) -> Fact:
     if not record.value:
         what = "the record has no value"
         raise Unreadable(what, "a CloudEvent in JSON", code="empty")
-    fact = decode(event_of(record.headers, record.value), recorded)
+    fact = decode_record(record.headers, record.value, recorded)
     if record.key != fact.subject.encode():
         key = (record.key or b"").decode("utf-8", "backslashreplace")
         what = f"the key {quote(key)} is not the subject {quote(fact.subject)}" if key else "the record has no key"

@@ -21,13 +21,12 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from events.canonical import canonical
 from events.errors import BadInput
-from events.facts import Fact
 from events.vocabulary import TRACK_OF, TRACKS
 
 from .marked import LARGEST_BYTES, Loc, Page, Problem, nearest, read, shown
 from .rulewords import (
     FIELDS,
-    NOT_STATED,
+    TOKEN,
     TRACK_READ,
     WANTED,
     Certainty,
@@ -48,7 +47,6 @@ from .rulewords import (
 
 _PATTERN_KEYS: Final = "absent, for and settle, or then, within and certainty"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
-_TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -118,7 +116,7 @@ class _Pattern(BaseModel):
         known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
-            for index, token in enumerate(_TOKEN.findall(text))
+            for index, token in enumerate(TOKEN.findall(text))
             if token not in known
         }
         if strange:
@@ -270,31 +268,6 @@ def pack() -> Rulebook:
         return load(folder)
 
 
-def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact | None) -> str:
-    """
-    Return the sentence of *rule* about *subject*, on one line; `{name}` falls back to the subject.
-
-    A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
-    """
-    facts = {"anchor": anchor, "then": then}
-
-    def value(token: re.Match[str]) -> str:
-        # Looked up in two closed sets, never by str.format, whose fields reach into attributes.
-        root, _, field = token[0][1:-1].partition(".")
-        return _stated(facts[root], field) if root in facts else (root == "name" and name) or subject
-
-    return " ".join(_TOKEN.sub(value, rule.explain).split())
-
-
-def _stated(fact: Fact | None, field: str) -> str:
-    if fact is None:
-        return NOT_STATED
-    if field == "type":
-        return " ".join(re.findall("[A-Z][a-z]*", fact.type)).lower()
-    stated = fact.id if field == "id" else fact.data.get(field)
-    return NOT_STATED if stated in (None, "") else str(stated)
-
-
 def _start_of(file: Path) -> bytes:
     """Return as much of *file* as tells whether it is too large; it may be a pipe, which has no size."""
     with file.open("rb") as opened:
@@ -363,7 +336,7 @@ def _note(page: Page, model: type[_Pattern], rule: Loc, found: ErrorDetails) -> 
             page.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
         case "placeholder":
             for index, (what, wanted) in found["ctx"]["strange"].items():
-                page.token_problem(loc, _TOKEN, index, what, wanted)
+                page.token_problem(loc, TOKEN, index, what, wanted)
         case "missing":
             page.problem(loc, f"{key} is missing", WANTED[key])
         case "extra_forbidden":

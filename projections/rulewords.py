@@ -37,6 +37,8 @@ FIELDS: Final = (
 
 NOT_STATED: Final = "not stated"
 """What an explanation says where the fact has no such field."""
+TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
+"""A placeholder in an explanation, or a brace that is none."""
 
 _TRACKS: Final = ("service", "case", "custody")
 TRACK_READ: Final = {

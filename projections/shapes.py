@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import uuid5
 
@@ -65,7 +66,7 @@ def case_row(subject_id: str, case_id: str, case: Case) -> tuple[Any, ...]:
 
 def named(table: Table, row: Iterable[Any]) -> dict[str, Any]:
     """Return a *row* of *table*, its values in the order of the columns, by the names of the columns."""
-    return dict(zip(table.columns.keys(), row, strict=True))
+    return dict(zip(_names(table), row, strict=True))
 
 
 def status_json(subject: NamedRow, cases: Iterable[NamedRow]) -> dict[str, Any]:
@@ -151,6 +152,11 @@ def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any,
     """Return the row of ``outbox`` that sends the record of *entry* on to the partition *target* its key belongs to."""
     key = f"{entry.topic}/{entry.partition}/{entry.log_offset}"
     return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
+
+
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(str(column.name) for column in table.columns)
 
 
 def _cell(row: NamedRow, name: str) -> dict[str, Any] | None:
