@@ -5,12 +5,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, text
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 
 from .alerts import STANDING
 from .conclude import folded
 from .shapes import alert_from_row, alert_json, notice_id
-from .tables import LIVE, ledger, outbox, partitions
+from .tables import APPLIED, LIVE, ledger, outbox, partitions
 
 CHUNK = 500
 NOTICES = 500
@@ -157,7 +157,7 @@ def _said(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> d
     """Return evidence and sentence as the notice told them, of alerts to which later facts may have added."""
     later = (
         select(ledger.c.subject_id)
-        .where(text("ledger.outcome = 'applied'"), ledger.c.recorded > known_at)
+        .where(APPLIED, ledger.c.recorded > known_at)
         .where(ledger.c.subject_id.in_({row["subject_id"] for row in rows}))
         .distinct()
     )

@@ -15,7 +15,7 @@ from events.edtf import format_instant
 
 from .ledger import GENESIS, chained, event_of
 from .projector import OUTCOMES, Progress
-from .tables import ledger, log, partitions
+from .tables import APPLIED, ledger, log, partitions
 
 CHUNK = 2000
 
@@ -240,7 +240,7 @@ def _raise_unless_nonsense(problem: Exception) -> None:
 def _records(conn: Connection, partition: int, *, everything: bool) -> Iterator[Row[Any]]:
     query = select(ledger).where(ledger.c.partition == partition).order_by(ledger.c.seq)
     if not everything:
-        query = query.where(ledger.c.outcome == "applied")
+        query = query.where(APPLIED)
     replays = ledger.c.partition == partition, ledger.c.entry == "replay"
     last = select(ledger.c.log_offset, func.max(ledger.c.seq)).where(*replays).group_by(ledger.c.log_offset)
     replayed = dict(conn.execute(last).all())

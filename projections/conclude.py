@@ -23,7 +23,7 @@ from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
 from .shapes import alert_from_row, case_row, change_row, subject_row
-from .tables import LIVE, Conclusions, ledger
+from .tables import APPLIED, LIVE, Conclusions, ledger
 from .timers import Timers
 
 CHUNK = 1000
@@ -309,7 +309,7 @@ def _statements(dialect: str, tables: Conclusions) -> _Statements:
     return _Statements(
         select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(dialect, ledger.c.subject_id),
-            ledger.c.outcome == "applied",
+            APPLIED,
             # Not the columns themselves: SQLite would walk the whole partition by its key instead of looking people up.
             ledger.c.partition + 0 == bindparam("partition"),
             ledger.c.seq + 0 < bindparam("end"),

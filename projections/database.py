@@ -39,6 +39,14 @@ BUSY_SECONDS = 120
 IDLE_SECONDS = 60
 """How long PostgreSQL keeps the locks of a writer that is not heard of: one that is frozen holds the others up."""
 
+LOOKED_UP = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+"""
+What a batch asks about thousands of keys is looked up in an index key by key, whatever the tables hold. As PostgreSQL
+would have it, a whole table is walked each time as long as it takes one that has grown since for small.
+"""
+
+WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
+
 RESTED_SECONDS = 1.0
 FEW = 8
 """Up to so many rows an insert each is quicker than to delete and to COPY, which wait for PostgreSQL more often."""
@@ -90,18 +98,18 @@ def writing(engine: Engine) -> Iterator[Connection]:
     PostgreSQL ends it if nothing is asked of it for a minute, so that a frozen writer does not lock others out.
     """
     with engine.connect().execution_options(casetrail_writes=True) as conn:
-        if conn.dialect.name == "postgresql" and "casetrail_idle" not in conn.info:
-            conn.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        if conn.dialect.name == "postgresql" and "casetrail_writes" not in conn.info:
+            conn.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; {LOOKED_UP}")
             conn.commit()
-            conn.info["casetrail_idle"] = IDLE_SECONDS
+            conn.info["casetrail_writes"] = True
         with conn.begin():
             yield conn
 
 
 def unhurried(conn: Connection) -> None:
-    """Let the transaction of *conn*, which writes, think between two statements for as long as it takes."""
+    """Let the transaction of *conn*, which writes, walk whole tables, and think between two statements as it needs."""
     if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = 0; {WALKED}")
 
 
 @contextmanager

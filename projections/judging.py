@@ -13,7 +13,7 @@ from events.facts import Fact
 
 from .database import among, given
 from .ledger import Chain, Entry, LogRecord, event_of, read
-from .tables import ledger
+from .tables import APPLIED, ledger
 
 Content = tuple[list[list[str]] | None, bytes]
 
@@ -99,9 +99,7 @@ def _first_contents(conn: Connection, fact_ids: Sequence[str]) -> dict[str, Cont
 @cache
 def _known(dialect: str) -> Select[Any]:
     """Return the query of what the ledger holds of given ids: built once, as every batch asks."""
-    return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(
-        among(dialect, ledger.c.fact_id), ledger.c.outcome == "applied"
-    )
+    return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(among(dialect, ledger.c.fact_id), APPLIED)
 
 
 def _same_content(first: Content, other: Content) -> bool:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, select, text
+from sqlalchemy import Connection, Row, Select, select
 
 from events.decode import restore
 
@@ -15,15 +15,12 @@ from .ledger import event_of
 from .shapes import case_row, named, status_json, subject_row
 from .status import Status
 from .story import NOW, Line, Moment, Story, story
-from .tables import LIVE, ledger, partitions
+from .tables import APPLIED, LIVE, ledger, partitions
 
 CHUNK = 1000
 NEAR = 5
 
 subjects, cases, names = LIVE.subjects, LIVE.cases, LIVE.names
-
-# In these very words, which are those of the partial index.
-_APPLIED = text("ledger.outcome = 'applied'")
 
 
 class Filter(NamedTuple):
@@ -189,7 +186,7 @@ def _facts() -> Select[Any]:
         ledger.c.log_offset,
         ledger.c.seq,
         ledger.c.hash,
-    ).where(_APPLIED)
+    ).where(APPLIED)
 
 
 def _line(row: Row[Any]) -> Line:

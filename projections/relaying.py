@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from .database import writing
 from .tables import outbox, partitions, relays
 
 CHUNK = 50
+FORWARDS = text("outbox.kind = 'forward'")  # in the words of the partial index, as `tables.APPLIED` is
 LOCK = 0x63617372  # "casr": with the partition a lock that no other program takes in the same database
 
 
@@ -53,7 +54,7 @@ def forwards_wait(conn: Connection, target: int) -> bool:
     query = (
         select(outbox.c.n)
         .outerjoin(relays, here)
-        .where(outbox.c.kind == "forward", outbox.c.target == target, outbox.c.n > func.coalesce(relays.c.sent, 0))
+        .where(FORWARDS, outbox.c.target == target, outbox.c.n > func.coalesce(relays.c.sent, 0))
         .limit(1)
     )
     return conn.scalar(query) is not None

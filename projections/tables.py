@@ -133,6 +133,9 @@ ledger = Table(
     comment="The audit trail: every record read and everything else that shaped a conclusion. Append only, chained.",
 )  # fmt: skip
 
+# With the word in it and not as a parameter: only so is the index of what is applied found whatever the parameters.
+APPLIED = text("ledger.outcome = 'applied'")
+
 
 def _partitions(name: str, comment: str) -> Table:
     return Table(

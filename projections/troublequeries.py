@@ -10,7 +10,7 @@ from events.edtf import format_instant
 
 from .ledger import Entry, event_of
 from .parking import TROUBLED, still_parked
-from .tables import ledger
+from .tables import APPLIED, ledger
 
 CHUNK = 500
 PREVIEW_BYTES = 200
@@ -118,9 +118,7 @@ def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
     )
     with conn.execute(query) as result:
         for page in result.mappings().partitions(CHUNK):
-            known = select(ledger).where(
-                ledger.c.fact_id.in_({row["fact_id"] for row in page}), text("ledger.outcome = 'applied'")
-            )
+            known = select(ledger).where(ledger.c.fact_id.in_({row["fact_id"] for row in page}), APPLIED)
             first = {row["fact_id"]: row for row in conn.execute(known).mappings()}
             yield from (_conflict(first[row["fact_id"]], row) for row in page)
 

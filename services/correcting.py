@@ -16,7 +16,7 @@ from events.facts import Fact
 from events.vocabulary import data_problem
 from projections.history import settle
 from projections.ledger import LogRecord, again, read
-from projections.tables import ledger, partitions
+from projections.tables import APPLIED, ledger, partitions
 
 from .locallog import LocalLog
 
@@ -89,9 +89,9 @@ def look_up(engine: Engine, tail: Tail, fact_id: str) -> Known:
         BadInput: if the ledger does not hold it, or it was retracted.
     """
     with engine.connect() as conn:
-        of_fact = (ledger.c.outcome == "applied", ledger.c.fact_id == fact_id)
+        of_fact = (APPLIED, ledger.c.fact_id == fact_id)
         subject = conn.scalar(select(ledger.c.subject_id).where(*of_fact))
-        of_subject = (ledger.c.outcome == "applied", ledger.c.subject_id == subject)
+        of_subject = (APPLIED, ledger.c.subject_id == subject)
         rows = conn.execute(select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(*of_subject)).all()
     if subject is None:
         raise _unknown(fact_id, tail.count())
