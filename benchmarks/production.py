@@ -85,6 +85,7 @@ def measure(folder: Path, subjects: int, seed: int, cohorts: int = 1, peers: Pat
         "seed": seed,
         "lines": lines,
         **_ratios(taken),
+        "two_to_raw": round(two / taken["raw"]["per_second"], 2),
         "two_to_one": round(two * (ours.samples[-1].wall - _start(ours)) / lines, 2),
         "two_per_second": round(two),
         "publish": {"per_second": round(lines / published.samples[-1].wall)},
@@ -281,7 +282,8 @@ def _show(console: Console, told: dict[str, Any]) -> None:
         console.print(
             f"ours to {name}: records a second {told[f'ours_to_{name}']}, processor time {told[f'cpu_ours_to_{name}']}"
         )
-    console.print(f"two projectors to one: {told['two_to_one']} ({told['two_per_second']:,} records a second)")
+    two = f"{told['two_per_second']:,} records a second"
+    console.print(f"two projectors ({two}): to raw {told['two_to_raw']}, to one {told['two_to_one']}")
     table = Table("", *programs)
     for figure, label in ({"cpu_seconds_per_million": "processor time of a million, s"} | LABELS).items():
         table.add_row(label, *(f"{each[figure]:,}" if figure in each else "" for each in programs.values()))

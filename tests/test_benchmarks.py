@@ -76,7 +76,7 @@ def test_the_benchmark_of_latency_sees_every_fact() -> None:
     """With a broker and a database server of its own."""
     figures = measured("benchmarks.latency --subjects 20")
 
-    assert 190 < figures["facts"]
+    assert 190 < figures["facts"] + figures["warm_up"]["facts"]
     assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["most_ms"]
 
 
@@ -87,7 +87,7 @@ def test_the_benchmark_of_production_holds_ours_against_raw() -> None:
     figures = measured("benchmarks.production --subjects 50")
 
     assert (500, 0) == (figures["applied"], figures["parked"])
-    assert min(figures["ours_to_raw"], figures["two_to_one"]) > 0
+    assert min(figures["ours_to_raw"], figures["two_to_raw"], figures["two_to_one"]) > 0
 
 
 def test_the_benchmark_of_production_says_how_peers_are_installed() -> None:
