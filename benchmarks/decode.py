@@ -1,6 +1,5 @@
 """One fact's way between bytes and memory: how many a second, beside what pydantic alone makes of the same bytes."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,28 @@ from rich.table import Table
 
 from benchmarks.figures import options, rate, tell
 from benchmarks.machine import machine
+from benchmarks.process import UNTIL
+from events.binding import Headers, to_binary, to_json_form
 from events.canonical import content
 from events.decode import complete, decode, restore
+from events.record import decode_record
 from events.vocabulary import EVENT
 from services.generate import generate
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def measure(subjects: int, seed: int) -> dict[str, Any]:
     """Return the facts a second of each step, the best of a few rounds, and what they cost against validation alone."""
-    lines = list(generate(subjects, seed, until=NOW, tidy=True))
-    values = [complete(line, NOW)[1] for line in lines]
+    lines = list(generate(subjects, seed, until=UNTIL, tidy=True))
+    values = [complete(line, UNTIL)[1] for line in lines]
+    records = [_as_kept(*to_binary(value)) for value in values]
     steps: dict[str, float] = {
         "validate_json": rate(EVENT.validate_json, values),
         "decode": rate(decode, values),
-        "restore": rate(lambda value: restore(value, NOW), values),
+        "restore": rate(lambda value: restore(value, UNTIL), values),
         "content": rate(content, values),
-        "complete": rate(lambda line: complete(line, NOW), lines),
+        "complete": rate(lambda line: complete(line, UNTIL), lines),
+        "decode_record": rate(lambda record: decode_record(*record, UNTIL), records),
+        "decode_json_form": rate(lambda record: decode(to_json_form(*record)), records),
     }
     return {
         "facts": len(lines),
@@ -35,6 +38,11 @@ def measure(subjects: int, seed: int) -> dict[str, Any]:
         "decode_to_validate_json": round(steps["validate_json"] / steps["decode"], 2),
         "machine": machine(Path.cwd()),
     }
+
+
+def _as_kept(headers: Headers, value: bytes) -> tuple[Headers, bytes]:
+    """Return a record as the projector has it, its headers as texts."""
+    return [[name, text.decode()] for name, text in headers], value
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:

@@ -3,19 +3,21 @@
 import json
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 ROUNDS = 5
 
+T = TypeVar("T")
+
 
 def options(name: str, says: str, subjects: int) -> ArgumentParser:
     """Return the options of the benchmark *name*: those that all of them have, *subjects* being the default."""
     parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=says.strip().splitlines()[0])
-    parser.add_argument("--subjects", type=int, default=subjects, help="how many people, with ten facts about each")
+    parser.add_argument("--subjects", type=_count, default=subjects, help="how many people, with ten facts about each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
@@ -24,11 +26,11 @@ def options(name: str, says: str, subjects: int) -> ArgumentParser:
 def with_cohorts(parser: ArgumentParser) -> ArgumentParser:
     """Add the option by which the mix of facts is the same all along, and only the database grows."""
     says = "publish the people in so many archives, one after the other: each tenth of ten is then like the others"
-    parser.add_argument("--cohorts", type=int, default=1, metavar="N", help=says)
+    parser.add_argument("--cohorts", type=_count, default=1, metavar="N", help=says)
     return parser
 
 
-def rate(step: Callable[[bytes], object], values: Sequence[bytes]) -> float:
+def rate(step: Callable[[T], object], values: Sequence[T]) -> float:
     """Return how many of *values* a second go through *step*, in the best of a few rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
@@ -48,3 +50,11 @@ def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None
     show(console, figures)
     for name, value in figures["machine"].items():
         console.print(f"{name}: {value}")
+
+
+def _count(text: str) -> int:
+    """Return the number that an option was given."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        msg = f'"{text}" is no number of people or archives (want 1 or more)'
+        raise ArgumentTypeError(msg)
+    return int(text)

@@ -3,11 +3,11 @@
 import os
 import platform
 import sqlite3
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.figures import rate
+from benchmarks.process import UNTIL
 from events.decode import complete
 from events.vocabulary import EVENT
 from services.generate import generate
@@ -36,9 +36,8 @@ def machine(folder: Path) -> dict[str, str]:
 
 def _validated() -> float:
     """Return a yardstick for one core, now: a machine that others share is half as fast on one day as on another."""
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    lines = generate(YARDSTICK_SUBJECTS, 1, until=now, tidy=True)
-    return rate(EVENT.validate_json, [complete(line, now)[1] for line in lines])
+    lines = generate(YARDSTICK_SUBJECTS, 1, until=UNTIL, tidy=True)
+    return rate(EVENT.validate_json, [complete(line, UNTIL)[1] for line in lines])
 
 
 def _line(path: str, label: str) -> str | None:

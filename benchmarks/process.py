@@ -51,24 +51,25 @@ def write_facts(path: Path, subjects: int, seed: int, cohorts: int = 1) -> int:
 
     Args:
         path: the file.
-        subjects: how many people, all cohorts together; their number divides it.
+        subjects: how many people, all cohorts together.
         seed: of the first cohort; each has its own.
         cohorts: how many archives, one after the other, each with people of its own from their beginning to their end.
     """
-    people = subjects // cohorts
-    count = 0
+    count, first = 0, 1
     with path.open("wb", buffering=1 << 20) as file:
         for cohort in range(cohorts):
+            people = len(range(cohort, subjects, cohorts))
             for line in generate(
                 people,
                 seed + cohort,
-                first=cohort * people + 1,
+                first=first,
                 facts_per_subject=FACTS_PER_SUBJECT,
                 until=UNTIL,
                 tidy=True,
             ):
                 file.write(line + b"\n")
                 count += 1
+            first += people
     return count
 
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from events.binding import Headers, to_json_form
+from events.binding import CONTENT_TYPE, PREFIX, Headers, to_json_form
 from events.canonical import FIRST_VERSION
 from events.decode import MAX_BYTES, decode
 from events.errors import Unreadable
@@ -27,7 +27,7 @@ _ENVELOPE: Final = TypeAdapter(Envelope[str, Any])
 _ATTRIBUTES: Final = frozenset(Envelope.__annotations__)
 # Stand for what each record has of its own, while what it shares with others is looked at.
 _SOME: Final = (["ce_id", "-"], ["ce_subject", "-"])
-# So that value and headers together are not over the limit, whatever has to be escaped in them.
+# So much of headers and value is no fact too large, whatever has to be escaped in the headers.
 _ENOUGH: Final = MAX_BYTES // 10
 
 
@@ -72,9 +72,13 @@ def _as_usual(headers: Headers, value: bytes, recorded: datetime) -> Fact | None
     try:
         named: dict[str, Any] = {name: text for name, text in headers}  # noqa: C416 - pairs of any kind
         own = {"id": named.pop("ce_id"), "subject": named.pop("ce_subject"), "time": named.pop("ce_time", None)}
-        shared = _shared(tuple(named.items()))
         twins = len(named) + len(own) - (own["time"] is None) < len(headers)
-        if shared is None or twins or len(value) > _ENOUGH or b"\\u0000" in value:
+        large = sum(map(len, named.values())) + len(value) > _ENOUGH
+        if twins or large or b"\\u0000" in value:
+            return None
+        # Others say nothing of a fact, and the number of a trace is another in each record.
+        shared = _shared(tuple([pair for pair in named.items() if _counts(pair[0])]))
+        if shared is None:
             return None
         _validate_own(own)
         data = shared.validate(value)
@@ -92,6 +96,11 @@ def _as_usual(headers: Headers, value: bytes, recorded: datetime) -> Fact | None
 
 
 @lru_cache(maxsize=4096)
+def _counts(name: str) -> bool:
+    return name.startswith(PREFIX) or name.lower() == CONTENT_TYPE
+
+
+@lru_cache(maxsize=4096)
 def _shared(headers: tuple[tuple[str, str], ...]) -> _Shared | None:
     """Return what *headers* say, those of the record's own left out; None if that is for `decode` to look at."""
     try:
@@ -100,7 +109,7 @@ def _shared(headers: tuple[tuple[str, str], ...]) -> _Shared | None:
     except (Unreadable, ValidationError):
         return None
     type_, version = event["type"], event.get("dataversion") or FIRST_VERSION
-    plain = _ATTRIBUTES.issuperset(event) and len(form) <= _ENOUGH and b"\\u0000" not in form
+    plain = _ATTRIBUTES.issuperset(event) and b"\\u0000" not in form
     if not plain or version != CURRENT_VERSION.get(type_):
         return None
     return _Shared(type_, event["source"], version, _validator(DATA[type_]))

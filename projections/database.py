@@ -42,7 +42,9 @@ IDLE_SECONDS = 60
 LOOKED_UP = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
 """
 What a batch asks about thousands of keys is looked up in an index key by key, whatever the tables hold. As PostgreSQL
-would have it, a whole table is walked each time as long as it takes one that has grown since for small.
+would have it, a whole table is walked each time as long as it takes one that has grown since for small. Whoever reads
+may be given such a connection: a condition of a partial index has to be words and no parameter. Walking is forbidden by
+a high price, and for what is dear PostgreSQL would compile its plans.
 """
 
 WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
@@ -118,6 +120,12 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     level = "REPEATABLE READ" if engine.dialect.name == "postgresql" else "SERIALIZABLE"
     with engine.connect() as conn:
         yield conn.execution_options(isolation_level=level)
+
+
+def plan_anew(conn: Connection) -> None:
+    """Have the questions of the transaction of *conn* planned for tables as they are now, and not as they once were."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("DISCARD PLANS")
 
 
 def database_clock(conn: Connection) -> datetime:

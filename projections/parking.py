@@ -9,7 +9,7 @@ from .tables import NamedRow, ledger
 
 # In the words of the partial indexes, which SQLite does not use for anything that merely implies them.
 TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
-AFTERWARDS = text("later.entry in ('replay', 'dismissal')")
+LATER_AFTERWARDS = text("later.entry in ('replay', 'dismissal')")
 
 
 def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Select[Any]:
@@ -27,7 +27,7 @@ def still_parked(partition: int | None = None, code: str = "", *, dismissed: boo
         .where(
             later.c.partition == ledger.c.partition,
             later.c.log_offset == ledger.c.log_offset,
-            AFTERWARDS,
+            LATER_AFTERWARDS,
             later.c.entry.in_(["replay"] if dismissed else ["replay", "dismissal"]),
             later.c.seq > ledger.c.seq,
         )

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder
-from .database import store, writing
+from .database import plan_anew, store, writing
 from .failing import Lost, sparing
 from .judging import judge, printable, readable
 from .ledger import GENESIS, Chain, Entry, LogRecord
@@ -30,6 +30,8 @@ from .shapes import forward_row, notice_row
 from .tables import TOPIC, ledger, outbox, partitions
 
 CHUNK = 1000
+MANY = 100
+"""A batch of so many, and tables grow: a plan that was good for small ones walks the whole of an index."""
 
 COMPARED = ("position", "watermark", "epoch", "seq")
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
@@ -228,6 +230,8 @@ class Projector:
 
     def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None) -> Progress:
         with self._transaction() as (conn, start):
+            if len(records) >= MANY:
+                plan_anew(conn)
             chain = self._chain(start)
             # A log may deliver again what was read before: those positions have their outcomes.
             new = [record for record in records if record.offset >= start.position]

@@ -32,7 +32,7 @@ from events.errors import Infrastructure
 
 from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
-from .database import store, unhurried, writing
+from .database import plan_anew, store, unhurried, writing
 from .ledger import Entry
 from .projector import Progress
 from .rulebook import Rulebook
@@ -80,8 +80,8 @@ def rebuild(
         pass
     with writing(engine) as conn:
         progress = _lock(conn)
-        unhurried(conn)
         twins.complete(conn, progress)
+        unhurried(conn)
         differences = list(_differences(conn))
         if exchange and differences:
             _tell_of_new(conn, progress)
@@ -163,6 +163,7 @@ class _Twins:
             raise Infrastructure(msg + " (see `casetrail audit verify`)")
         if not entries:
             return reached.seq
+        plan_anew(conn)
         _, watermark = concluder.conclude(conn, entries, reached.watermark)
         reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
         conn.execute(delete(rebuild_partitions).where(_of(live)))

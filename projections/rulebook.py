@@ -2,7 +2,7 @@
 The rule language: rules as checked, frozen data, read from YAML with the place of everything that is wrong.
 
 DESIGN section 6 says what the two patterns mean, `docs/rules.md` says it to those who write rules.
-What a rule concludes about a history is decided elsewhere; here it is only read, named and put into words.
+What a rule concludes about a history is decided elsewhere; here it is only read and named.
 """
 
 import hashlib

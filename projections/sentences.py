@@ -16,10 +16,10 @@ def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact |
     A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
     """
     facts = {"anchor": anchor, "then": then}
-    known = {"name": name or subject, "subject": subject}
+    known = {"name": name or subject, "subject": subject, "": ""}
     # Looked up in two closed sets, never by str.format, whose fields reach into attributes.
     told = [
-        text + (_stated(facts[root], field) if root in facts else known.get(root, ""))
+        text + (_stated(facts[root], field) if root in facts else known[root])
         for text, root, field in _pieces(rule.explain)
     ]
     return " ".join("".join(told).split())

@@ -15,7 +15,7 @@ from .tables import APPLIED, ledger
 CHUNK = 500
 PREVIEW_BYTES = 200
 
-# In these very words, which are those of the partial indexes.
+# In these very words, which are those of the partial index.
 _AFTERWARDS = text("ledger.entry in ('replay', 'dismissal')")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.process import last_to_first, tenths
+from benchmarks.process import last_to_first, tenths, write_facts
 from tests.commands import SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -16,11 +16,17 @@ ROOT = Path(__file__).parent.parent
 
 def measured(words: str) -> dict[str, Any]:
     """Run a benchmark with few facts and return its figures."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words.split(), "--json"], cwd=ROOT, capture_output=True, check=True, timeout=SECONDS
-    )
+    done = benchmark(f"{words} --json")
+    assert 0 == done.returncode, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)
     return figures
+
+
+def benchmark(words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a benchmark to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", *words.split()], cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
 
 
 def test_the_cost_of_each_tenth_leaves_out_starting_up_and_closing_down() -> None:
@@ -42,6 +48,23 @@ def test_a_cost_too_small_for_the_clock_is_no_failure() -> None:
     assert (3.0, 0.0) == (last_to_first([20, 60]), last_to_first([0, 0]))
 
 
+def test_people_that_cohorts_do_not_divide_are_all_there(tmp_path: Path) -> None:
+    """And each of them in one archive."""
+    count = write_facts(tmp_path / "facts.ndjson", 5, seed=1, cohorts=2)
+
+    lines = (tmp_path / "facts.ndjson").read_text().splitlines()
+    assert count == len(lines)
+    assert 5 == len({json.loads(line)["subject"] for line in lines})
+
+
+@pytest.mark.parametrize("option", ["--subjects 0", "--cohorts 0", "--cohorts -1", "--cohorts two"])
+def test_a_benchmark_of_nobody_says_what_it_wants(option: str) -> None:
+    """And prints no figures."""
+    process = benchmark(f"benchmarks.embedded {option}")
+
+    assert (2, "", True) == (process.returncode, process.stdout, "(want 1 or more)" in process.stderr)
+
+
 def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
     """All facts are applied, and every figure is there, with the machine and the command."""
     figures = measured("benchmarks.embedded --subjects 20 --cohorts 2")
@@ -58,7 +81,8 @@ def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() ->
     """What decode adds to pydantic's own work is the figure to watch."""
     figures = measured("benchmarks.decode --subjects 20")
 
-    assert {"validate_json", "decode", "restore", "content", "complete"} == figures["per_second"].keys()
+    steps = {"validate_json", "decode", "restore", "content", "complete", "decode_record", "decode_json_form"}
+    assert steps == figures["per_second"].keys()
     assert 0 < figures["decode_to_validate_json"]
 
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from events import record
 from events.binding import to_binary, to_json_form
 from events.decode import MAX_BYTES, complete, decode
 from events.errors import Unreadable
@@ -42,6 +44,7 @@ NAMES = [
     *(f"ce_{name}" for name in ("datacontenttype", "specversion", "traceparent", "a-b")),
     *("Content-Type", "content-type", "trace"),
 ]
+ORDER = Random(0)  # noqa: S311 - no secret
 headers_of_any_kind = st.tuples(st.sampled_from(NAMES), st.sampled_from(OTHERS)).map(list)
 
 
@@ -82,8 +85,19 @@ def test_a_published_fact_is_read_from_its_record(line: dict[str, Any]) -> None:
     assert fact._replace(recorded=NOW) == decode_record(None, completed, NOW)
 
 
+@pytest.mark.parametrize("more", [[], [["ce_time", "2022-04-27T08:00:00Z"]], [["traceparent", "00-1"]]])
+def test_a_usual_record_is_read_the_short_way(more: list[list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a time, and with headers that say nothing of the fact."""
+    expected = by_json_form([*BINARY, *more], VALUE)
+    monkeypatch.delattr(record, "decode")
+
+    assert expected == shortly([*BINARY, *more], VALUE)
+
+
+@example([["ce_id", "other"]], set(), ORDER)
+@example([["ce_type", "Dismissed"]], set(), ORDER)
 @given(st.lists(headers_of_any_kind, max_size=3), st.sets(st.integers(0, len(BINARY) - 1), max_size=2), st.randoms())
-def test_whatever_headers_come_both_ways_say_the_same(others: list[list[Any]], gone: set[int], random: Any) -> None:
+def test_whatever_headers_come_both_ways_say_the_same(others: list[list[Any]], gone: set[int], random: Random) -> None:
     """Missing, twice, of no text, of another mode or in another order."""
     headers = [header for index, header in enumerate(BINARY) if index not in gone] + others
     random.shuffle(headers)
