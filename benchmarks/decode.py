@@ -9,11 +9,12 @@ from rich.table import Table
 from benchmarks.figures import options, rate, tell
 from benchmarks.machine import machine
 from benchmarks.process import UNTIL
-from events.binding import Headers, to_binary, to_json_form
+from events.binding import to_binary, to_json_form
 from events.canonical import content
 from events.decode import complete, decode, restore
 from events.record import decode_record
 from events.vocabulary import EVENT
+from services.broker.records import kept_headers
 from services.generate import generate
 
 
@@ -21,7 +22,7 @@ def measure(subjects: int, seed: int) -> dict[str, Any]:
     """Return the facts a second of each step, the best of a few rounds, and what they cost against validation alone."""
     lines = list(generate(subjects, seed, until=UNTIL, tidy=True))
     values = [complete(line, UNTIL)[1] for line in lines]
-    records = [_as_kept(*to_binary(value)) for value in values]
+    records = [(kept_headers(headers), data) for headers, data in map(to_binary, values)]
     steps: dict[str, float] = {
         "validate_json": rate(EVENT.validate_json, values),
         "decode": rate(decode, values),
@@ -38,11 +39,6 @@ def measure(subjects: int, seed: int) -> dict[str, Any]:
         "decode_to_validate_json": round(steps["validate_json"] / steps["decode"], 2),
         "machine": machine(Path.cwd()),
     }
-
-
-def _as_kept(headers: Headers, value: bytes) -> tuple[Headers, bytes]:
-    """Return a record as the projector has it, its headers as texts."""
-    return [[name, text.decode()] for name, text in headers], value
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:

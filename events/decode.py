@@ -17,14 +17,13 @@ from events.facts import UNRECORDED, Fact, make_fact
 from events.fields import MAX_LEVELS, quote
 from events.lifts import lift
 from events.problems import explain
-from events.vocabulary import CURRENT_VERSION, EVENT, Envelope, fields
+from events.vocabulary import ATTRIBUTES, CURRENT_VERSION, EVENT, fields
 
 MAX_BYTES: Final = 900_000
 """The largest fact taken, in bytes of its JSON form: Kafka's own limit is 1 MB, headers included."""
 
 # The adapter's method of that name calls it with six arguments that are never given: a tenth of the time.
 _validate: Final = EVENT.validator.validate_json
-_ATTRIBUTES: Final = frozenset(Envelope.__annotations__)
 _EXTENSION: Final = re.compile(r"[a-z0-9]+")
 # Both read escapes from left to right, so that a backslash which is itself escaped begins none.
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
@@ -53,7 +52,7 @@ def decode(value: bytes, recorded: datetime = UNRECORDED) -> Fact:
     except ValidationError as error:
         _refuse_bytes(value)
         raise explain(error, fields) from None
-    if not _ATTRIBUTES.issuperset(event):
+    if not ATTRIBUTES.issuperset(event):
         _check_extensions(event)
     return _fact(event, recorded)
 
@@ -151,10 +150,10 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _check_extensions(event: Mapping[str, Any]) -> None:
     for name, value in event.items():
-        if name in _ATTRIBUTES:
+        if name in ATTRIBUTES:
             continue
         if not _EXTENSION.fullmatch(name):
-            known = ", ".join(sorted(_ATTRIBUTES))
+            known = ", ".join(sorted(ATTRIBUTES))
             raise Unreadable(f"unknown attribute {quote(name)}", f"one of {known}, or an extension in a-z and 0-9")
         if not isinstance(value, str | bool | int | None):
             raise Unreadable(f"{quote(value)} does not fit", "a string, a whole number, true or false", name)

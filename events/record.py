@@ -21,10 +21,9 @@ from events.decode import MAX_BYTES, decode
 from events.errors import Unreadable
 from events.facts import Fact, make_fact
 from events.fields import Id, Instant
-from events.vocabulary import CURRENT_VERSION, DATA, Envelope
+from events.vocabulary import ATTRIBUTES, CURRENT_VERSION, DATA, Envelope
 
 _ENVELOPE: Final = TypeAdapter(Envelope[str, Any])
-_ATTRIBUTES: Final = frozenset(Envelope.__annotations__)
 # Stand for what each record has of its own, while what it shares with others is looked at.
 _SOME: Final = (["ce_id", "-"], ["ce_subject", "-"])
 # So much of headers and value is no fact too large, whatever has to be escaped in the headers.
@@ -109,7 +108,7 @@ def _shared(headers: tuple[tuple[str, str], ...]) -> _Shared | None:
     except (Unreadable, ValidationError):
         return None
     type_, version = event["type"], event.get("dataversion") or FIRST_VERSION
-    plain = _ATTRIBUTES.issuperset(event) and b"\\u0000" not in form
+    plain = ATTRIBUTES.issuperset(event) and b"\\u0000" not in form
     if not plain or version != CURRENT_VERSION.get(type_):
         return None
     return _Shared(type_, event["source"], version, _validator(DATA[type_]))

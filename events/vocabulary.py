@@ -323,6 +323,10 @@ class Envelope(TypedDict, Generic[T, D], total=False):
     recorded: Annotated[Text | None, Field(description="the instant a log accepted it, in an export or a backtest")]
 
 
+ATTRIBUTES: Final = frozenset(Envelope.__annotations__)
+"""The attributes that a fact may have; any other is an extension."""
+
+
 def _envelopes() -> Iterator[Any]:
     """One envelope for the types that share a shape, made from the table so that no list of types is written twice."""
     envelope: Any = Envelope

@@ -35,6 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPo
 
 from events.errors import Infrastructure
 
+from .tables import column_names
+
 BUSY_SECONDS = 120
 IDLE_SECONDS = 60
 """How long PostgreSQL keeps the locks of a writer that is not heard of: one that is frozen holds the others up."""
@@ -215,9 +217,7 @@ def _of_json(
     columns = ", ".join(quoted(column.name) for column in table.columns)
     rows = f"SELECT {columns} FROM json_populate_recordset(NULL::{quoted(table.name)}, %s::json)"  # noqa: S608 - our own names
     binary = tuple(n for n, column in enumerate(table.columns) if isinstance(column.type, LargeBinary))
-    # Plain texts: to write SQLAlchemy's own takes a hundred times as long.
-    names = tuple(str(column.name) for column in table.columns)
-    return _inserting(table, dialect, rows, replace=replace), names, binary
+    return _inserting(table, dialect, rows, replace=replace), column_names(table), binary
 
 
 def _inserting(table: Table, dialect: Dialect, rows: str, *, replace: bool) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import uuid5
 
@@ -16,7 +15,7 @@ from .cells import UNKNOWN
 from .history import Flag
 from .ledger import Entry
 from .status import Status
-from .tables import LIVE, NamedRow
+from .tables import LIVE, NamedRow, column_names
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
@@ -66,7 +65,7 @@ def case_row(subject_id: str, case_id: str, case: Case) -> tuple[Any, ...]:
 
 def named(table: Table, row: Iterable[Any]) -> dict[str, Any]:
     """Return a *row* of *table*, its values in the order of the columns, by the names of the columns."""
-    return dict(zip(_names(table), row, strict=True))
+    return dict(zip(column_names(table), row, strict=True))
 
 
 def status_json(subject: NamedRow, cases: Iterable[NamedRow]) -> dict[str, Any]:
@@ -152,11 +151,6 @@ def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any,
     """Return the row of ``outbox`` that sends the record of *entry* on to the partition *target* its key belongs to."""
     key = f"{entry.topic}/{entry.partition}/{entry.log_offset}"
     return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
-
-
-@cache
-def _names(table: Table) -> tuple[str, ...]:
-    return tuple(str(column.name) for column in table.columns)
 
 
 def _cell(row: NamedRow, name: str) -> dict[str, Any] | None:
