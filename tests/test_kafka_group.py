@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
+from kafka.structs import MemberState
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
@@ -131,6 +132,37 @@ class TestGivenNothing:
             assert [frozenset({0}), frozenset()] == [one.ours, extra.ours]
         assert [] == [each for each in said(logs) if each.startswith("partition")]
         assert [1] == [each.epoch for each in progress_of(lite, topic)]
+
+
+class TestJoining:
+    """A member that comes, and one whose client has forgotten that it was to come."""
+
+    def test_it_joins_once(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
+        """It knows the partitions that it shares out: learning of them later, it would have all join again."""
+        settings = chosen(kafka_server, kafka_topic)
+        with source_of(settings) as source, running(loop_of(lite, source)):
+            send(kafka_server, kafka_topic, [suspended("2022-03-01")])
+            wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 1, "applied": 1})
+            send(kafka_server, kafka_topic, [dismissed("2022-03-27")])
+            wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 2, "applied": 2})
+            generation = source._consumer.group_metadata().generation_id  # noqa: SLF001 - of no use to anybody else
+
+        assert 1 == generation
+
+    def test_one_whose_join_was_forgotten_joins_anew(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
+        """The client would read on without heartbeats, whosever the partitions are."""
+        settings = chosen(kafka_server, kafka_topic, stall_seconds=1)
+        with capture_logs() as logs, source_of(settings) as source, running(loop_of(lite, source)):
+            wait_until(lambda: len(source.ours) == PARTITIONS)
+            # As kafka-python 3.0.12 leaves it where what it was to join for has gone before its answer is looked at.
+            coordinator = source._consumer._coordinator  # noqa: SLF001
+            coordinator.state = MemberState.REBALANCING
+            coordinator._disable_heartbeat()  # noqa: SLF001
+            wait_until(lambda: "consumer_not_joined" in said(logs) and len(source.ours) == PARTITIONS)
+            send(kafka_server, kafka_topic, [suspended("2022-03-01")])
+            wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 1, "applied": 1})
+
+        assert 1 == said(logs).count("consumer_not_joined")
 
 
 class TestWhoseGroup:

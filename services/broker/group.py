@@ -20,7 +20,7 @@ from kafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 from sqlalchemy import Connection
 
 from events.errors import Infrastructure
@@ -230,9 +230,10 @@ class KafkaSource:
         self._ours = Ours(self._consumer)
         self._known, self._times = frozenset(), 0
         self._reading.clear()
-        with suppress(KafkaError):  # whoever shares the partitions out has to know them by then
-            self._consumer.end_offsets([TopicPartition(self.topic, 0)], timeout_ms=ANSWER_MS)
         self._consumer.subscribe([self.topic], listener=self._ours)
+        # Whoever shares the partitions out has to know them by then: told of them later, it would have all join again.
+        with suppress(KafkaError):
+            self._consumer.end_offsets([TopicPartition(self.topic, 0)], timeout_ms=ANSWER_MS)
 
     def _renew(self, event: str, **said: Any) -> None:  # noqa: ANN401 - fields of a log line
         log.warning(event, **said)
@@ -266,15 +267,18 @@ class KafkaSource:
                 self._stops.if_corrupt(partition, position)
 
     def _watch(self, came: Iterable[int]) -> None:
-        """Begin anew if there are records and for long none has come, or if for long no partition has been ours."""
+        """Begin anew if there are records and for long none has come, or if for long we had no place in the group."""
         now = time.monotonic()
-        if self.ours:
+        joined = self._consumer.group_metadata().state == MemberState.STABLE
+        if joined and self.ours:
             self._patience, self._join_at = self._chosen.stall_seconds, now + self._chosen.stall_seconds
         elif now >= self._join_at:
             # kafka-python can share out none before it is told of them, and leave it at that; or we are too many.
+            # It can also forget a join under way whose cause has gone meanwhile: it reads on then, of what may be
+            # another's by now, and without heartbeats.
             self._patience = min(2 * self._patience, LONGEST_SECONDS)
             self._join_at = now + self._patience
-            self._renew("consumer_without_partitions")
+            self._renew("consumer_without_partitions" if joined else "consumer_not_joined")
         # Not by the clock: where much waits, a turn of all partitions takes long, and that is no stall.
         asked = self._asked
         self._moved |= dict.fromkeys(came, asked)
