@@ -5,21 +5,23 @@ A projector starts on a topic with one fact, which gives the time of a cold star
 Each is published by itself; a reader asks the database over and over for the positions, which commit with statuses and
 alerts. What it measures thus contains the reader's own turn of about two milliseconds. The facts of the first seconds
 are told apart: the broker has just been started as well, and Java compiles itself while it works.
+
+Before that the same facts go to a topic from which they are only read: what it takes from handing a fact to the client
+until another client has it is the floor, on this machine and this day, to which the rest is a ratio.
 """
 
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import psycopg
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
@@ -32,10 +34,12 @@ from events.decode import complete
 from services.generate import generate
 
 TOPIC = "casetrail.events.v1"
+FLOOR = "casetrail.floor.v1"
 RULES = Path(__file__).parent / "ten-rules.yaml"
 PACE_PER_SECOND = 200
 WARM_UP_SECONDS = 15
 TURN_SECONDS = 0.001
+POLL_MS = 100
 POSITIONS = "SELECT partition, position FROM partitions"
 
 Place = tuple[int, int]
@@ -54,30 +58,41 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
             "CASETRAIL_RULES": str(RULES),
             "CASETRAIL_DATABASE_URL": url,
         }
-        run([*COMMAND, "topics", "create"], folder, env=env)
+        for topic in (FLOOR, TOPIC):
+            run([*COMMAND, "topics", "create"], folder, env=env | {"CASETRAIL_KAFKA_TOPIC": topic})
         run([*COMMAND, "init"], folder, env=env)
         producer = stack.enter_context(closing(KafkaProducer(bootstrap_servers=ready.bootstrap, linger_ms=0)))
-        producer.send(TOPIC, **facts[0]).get(60)
+        with _consumer(ready.bootstrap) as seen:
+            floor = _waited(seen, _publish(producer, FLOOR, facts))
+        done = producer.send(TOPIC, **facts[0]).get(60)
         seen = stack.enter_context(_reader(conninfo(url)))
         started = time.perf_counter()
         projector = stack.enter_context(_projector(folder, env))
-        first = seen.wait_for(1)
-        sent, cpu = _publish(producer, facts[1:], projector.pid)
-        seen.wait_for(len(facts))
+        seen.wait_for([(done.partition, done.offset)])
+        first = time.perf_counter()
+        begun, used = time.perf_counter(), cpu_seconds(projector.pid)
+        waited = _waited(seen, _publish(producer, TOPIC, facts[1:]))
+        share = (cpu_seconds(projector.pid) - used) / (time.perf_counter() - begun)
         memory = _memory_mib(projector.pid)
-    waited = [(seen.at[place] - moment) * 1000 for place, moment in sorted(sent.items(), key=itemgetter(1))]
-    # A small run has half of it for that, so that there is something to tell of each.
-    warm = min(WARM_UP_SECONDS * PACE_PER_SECOND, len(waited) // 2)
+    told, floor = _told(waited), _told(floor)
     return {
         "per_second": PACE_PER_SECOND,
-        **_shares(waited[warm:]),
-        "warm_up": _shares(waited[:warm]),
+        **told,
+        "floor": floor,
+        **{f"{name}_to_floor": round(told[f"{name}_ms"] / floor[f"{name}_ms"], 1) for name in ("p50", "p99")},
         "cold_start_seconds": round(first - started, 2),
         "memory_mib": memory,
-        "cpu_share": round(cpu, 2),
+        "cpu_share": round(share, 2),
         "machine": machine(folder),
         "command": f"python -m benchmarks.latency --subjects {subjects} --seed {seed}",
     }
+
+
+def _told(waited: Sequence[float]) -> dict[str, Any]:
+    """Return the shares of how long facts *waited*, in their order, without and with the first seconds."""
+    # A small run has half of it for that, so that there is something to tell of each.
+    warm = min(WARM_UP_SECONDS * PACE_PER_SECOND, len(waited) // 2)
+    return {**_shares(waited[warm:]), "warm_up": _shares(waited[:warm])}
 
 
 def _shares(waited: Sequence[float]) -> dict[str, float]:
@@ -95,22 +110,25 @@ def _records(subjects: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"key": fact.subject.encode(), "headers": headers, "value": data}
 
 
-def _publish(producer: KafkaProducer, facts: Sequence[dict[str, Any]], pid: int) -> tuple[dict[Place, float], float]:
-    """Publish at an even pace; return when each was handed over, and the share of a core that the projector took."""
-    sent = {}
-    begun, used = time.perf_counter(), cpu_seconds(pid)
+def _publish(producer: KafkaProducer, topic: str, facts: Sequence[dict[str, Any]]) -> dict[Place, float]:
+    """Publish at an even pace; return when each was handed over, in that order."""
+    sent = []
+    begun = time.perf_counter()
     for number, fact in enumerate(facts):
         time.sleep(max(0.0, begun + number / PACE_PER_SECOND - time.perf_counter()))
         moment = time.perf_counter()
-        sent[number] = (moment, producer.send(TOPIC, **fact))
-    share = (cpu_seconds(pid) - used) / (time.perf_counter() - begun)
-    return {
-        (done.partition, done.offset): moment for moment, future in sent.values() if (done := future.get(60))
-    }, share
+        sent.append((moment, producer.send(topic, **fact)))
+    return {(done.partition, done.offset): moment for moment, future in sent if (done := future.get(60))}
+
+
+def _waited(seen: "_Seen", sent: Mapping[Place, float]) -> list[float]:
+    """Return how many milliseconds each of what was *sent* took until it was *seen*."""
+    seen.wait_for(sent)
+    return [(seen.at[place] - moment) * 1000 for place, moment in sent.items()]
 
 
 class _Seen:
-    """When each record was first seen to have been projected."""
+    """When each record was first seen to have been read, or projected."""
 
     def __init__(self) -> None:
         self.at: dict[Place, float] = {}
@@ -123,15 +141,36 @@ class _Seen:
             for partition, position in positions.items():
                 for offset in range(self._positions.get(partition, 0), position):
                     self.at[partition, offset] = now
-            self._positions = positions
+            self._positions |= positions
             self._more.notify_all()
 
-    def wait_for(self, count: int) -> float:
-        """Wait until so many records have been seen; return the moment of the last."""
+    def wait_for(self, places: Iterable[Place]) -> None:
+        """Wait until all records at *places* have been seen."""
         with self._more:
-            while len(self.at) < count:
+            missing = set(places)
+            while missing := missing - self.at.keys():
                 self._more.wait()
-            return max(self.at.values())
+
+
+@contextmanager
+def _consumer(bootstrap: str) -> Iterator[_Seen]:
+    """Read the topic of the floor, and do nothing with it, while the block runs."""
+    seen, stop = _Seen(), threading.Event()
+
+    def read() -> None:
+        with closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
+            consumer.assign([TopicPartition(FLOOR, number) for number in consumer.partitions_for_topic(FLOOR)])
+            while not stop.is_set():
+                came = consumer.poll(timeout_ms=POLL_MS)
+                seen.note({at.partition: records[-1].offset + 1 for at, records in came.items()}, time.perf_counter())
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager
@@ -174,7 +213,7 @@ def _memory_mib(pid: int) -> int:
 
 
 def _show(console: Console, told: dict[str, Any]) -> None:
-    table = Table("", "the first", "then")
+    table = Table("", "only read", "projected", "its first seconds")
     for name, label in (
         ("facts", "facts"),
         ("p50_ms", "half of them within, ms"),
@@ -182,10 +221,13 @@ def _show(console: Console, told: dict[str, Any]) -> None:
         ("p99_ms", "99 of a hundred, ms"),
         ("most_ms", "all, ms"),
     ):
-        table.add_row(label, f"{told['warm_up'][name]:,}", f"{told[name]:,}")
+        table.add_row(label, *(f"{each[name]:,}" for each in (told["floor"], told, told["warm_up"])))
     console.print(told["command"])
-    console.print(f"{told['per_second']} facts a second, until their status was visible:")
+    console.print(
+        f"{told['per_second']} facts a second, until another client had them, and until their status was visible:"
+    )
     console.print(table)
+    console.print(f"to what is only read: half {told['p50_to_floor']}, 99 of a hundred {told['p99_to_floor']}")
     console.print(f"from starting a projector to its first row: {told['cold_start_seconds']} s")
     console.print(f"most memory of the projector: {told['memory_mib']} MiB")
     console.print(f"share of one core that it took: {told['cpu_share']}")

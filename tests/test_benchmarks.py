@@ -100,8 +100,9 @@ def test_the_benchmark_of_latency_sees_every_fact() -> None:
     """With a broker and a database server of its own."""
     figures = measured("benchmarks.latency --subjects 20")
 
-    assert 190 < figures["facts"] + figures["warm_up"]["facts"]
-    assert 0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["most_ms"]
+    for told in (figures, figures["floor"]):
+        assert 190 < told["facts"] + told["warm_up"]["facts"]
+        assert 0 < told["p50_ms"] <= told["p99_ms"] <= told["most_ms"]
 
 
 @pytest.mark.slow
