@@ -3,17 +3,25 @@
 import os
 import platform
 import sqlite3
+import tempfile
+import time
+from functools import cache
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, insert
 
 from benchmarks.figures import rate
 from benchmarks.process import UNTIL
 from events.decode import complete
 from events.vocabulary import EVENT
+from projections.database import open_database, writing
 from services.generate import generate
 
 LIBRARIES = ("pydantic", "sqlalchemy")
 YARDSTICK_SUBJECTS = 200
+ROWS, ROWS_A_TRANSACTION = 50_000, 1000
 
 
 def machine(folder: Path) -> dict[str, str]:
@@ -21,6 +29,7 @@ def machine(folder: Path) -> dict[str, str]:
     return {
         "processor": f"{_line('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} cores",
         "core": f"validates {_validated():,.0f} facts a second with pydantic alone",
+        "sqlite": f"takes {rows_per_second(folder):,.0f} plain rows a second, {ROWS_A_TRANSACTION:,} a transaction",
         "memory": _line("/proc/meminfo", "MemTotal") or "not known",
         "load": f"{os.getloadavg()[0]:.1f} over the last minute, this benchmark's own included",
         "system": f"{platform.system()} {platform.release()}, {_file_system(folder)}",
@@ -34,10 +43,32 @@ def machine(folder: Path) -> dict[str, str]:
     }
 
 
+def rows_per_second(folder: Path) -> float:
+    """Return a yardstick for a core and the disk that holds *folder*: facts by SQLAlchemy's executemany into SQLite."""
+    values = cycle(_facts())
+    rows = [{"n": n, "value": value} for n, value in zip(range(ROWS), values, strict=False)]
+    table = Table("facts", MetaData(), Column("n", Integer, primary_key=True), Column("value", LargeBinary))
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        engine = open_database(f"sqlite:///{name}/yardstick.db")
+        table.create(engine)
+        started = time.perf_counter()
+        for first in range(0, ROWS, ROWS_A_TRANSACTION):
+            with writing(engine) as conn:
+                conn.execute(insert(table), rows[first : first + ROWS_A_TRANSACTION])
+        took = time.perf_counter() - started
+        engine.dispose()
+    return ROWS / took
+
+
 def _validated() -> float:
     """Return a yardstick for one core, now: a machine that others share is half as fast on one day as on another."""
+    return rate(EVENT.validate_json, _facts())
+
+
+@cache
+def _facts() -> list[bytes]:
     lines = generate(YARDSTICK_SUBJECTS, 1, until=UNTIL, tidy=True)
-    return rate(EVENT.validate_json, [complete(line, UNTIL)[1] for line in lines])
+    return [complete(line, UNTIL)[1] for line in lines]
 
 
 def _line(path: str, label: str) -> str | None:
