@@ -6,7 +6,7 @@ Each is published by itself; a reader asks the database over and over for the po
 alerts. What it measures thus contains the reader's own turn of about two milliseconds. The facts of the first seconds
 are told apart: the broker has just been started as well, and Java compiles itself while it works.
 
-Before that the same facts go to a topic from which they are only read: what it takes from handing a fact to the client
+Afterwards the same facts go to a topic from which they are only read: what it takes from handing a fact to the client
 until another client has it is the floor, on this machine and this day, to which the rest is a ratio.
 """
 
@@ -62,18 +62,18 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
             run([*COMMAND, "topics", "create"], folder, env=env | {"CASETRAIL_KAFKA_TOPIC": topic})
         run([*COMMAND, "init"], folder, env=env)
         producer = stack.enter_context(closing(KafkaProducer(bootstrap_servers=ready.bootstrap, linger_ms=0)))
-        with _consumer(ready.bootstrap) as seen:
-            floor = _waited(seen, _publish(producer, FLOOR, facts))
         done = producer.send(TOPIC, **facts[0]).get(60)
-        seen = stack.enter_context(_reader(conninfo(url)))
-        started = time.perf_counter()
-        projector = stack.enter_context(_projector(folder, env))
-        seen.wait_for([(done.partition, done.offset)])
-        first = time.perf_counter()
-        begun, used = time.perf_counter(), cpu_seconds(projector.pid)
-        waited = _waited(seen, _publish(producer, TOPIC, facts[1:]))
-        share = (cpu_seconds(projector.pid) - used) / (time.perf_counter() - begun)
-        memory = _memory_mib(projector.pid)
+        with _reader(conninfo(url)) as seen:
+            started = time.perf_counter()
+            with _projector(folder, env) as projector:
+                seen.wait_for([(done.partition, done.offset)])
+                first = time.perf_counter()
+                used = cpu_seconds(projector.pid)
+                waited = _waited(seen, _publish(producer, TOPIC, facts[1:]))
+                share = (cpu_seconds(projector.pid) - used) / (time.perf_counter() - first)
+                memory = _memory_mib(projector.pid)
+        with _consumer(ready.bootstrap, producer.partitions_for(FLOOR)) as seen:
+            floor = _waited(seen, _publish(producer, FLOOR, facts))
     told, floor = _told(waited), _told(floor)
     return {
         "per_second": PACE_PER_SECOND,
@@ -153,13 +153,13 @@ class _Seen:
 
 
 @contextmanager
-def _consumer(bootstrap: str) -> Iterator[_Seen]:
-    """Read the topic of the floor, and do nothing with it, while the block runs."""
+def _consumer(bootstrap: str, partitions: Iterable[int]) -> Iterator[_Seen]:
+    """Read the *partitions* of the floor, and do nothing with them, while the block runs."""
     seen, stop = _Seen(), threading.Event()
 
     def read() -> None:
         with closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
-            consumer.assign([TopicPartition(FLOOR, number) for number in consumer.partitions_for_topic(FLOOR)])
+            consumer.assign([TopicPartition(FLOOR, number) for number in partitions])
             while not stop.is_set():
                 came = consumer.poll(timeout_ms=POLL_MS)
                 seen.note({at.partition: records[-1].offset + 1 for at, records in came.items()}, time.perf_counter())

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
 
 from events.facts import Fact
 
 from .alerts import BEGINNING, Casefile, Change
-from .database import among, clear, given, store
+from .database import among, given, store
 from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
@@ -34,17 +34,20 @@ CACHE_FACTS = 200_000
 
 class _Statements(NamedTuple):
     """
-    What is asked of given people, as every batch does: see `given` for their ids.
+    What is asked and cleared of given people, as every batch does: see `given` for their ids.
 
     Attributes:
         facts: their facts in the ledger of a ``partition`` before the row ``end``.
         standing: where the tables say that they stand.
         alerts: their alerts.
+        clear_cases, clear_names: what takes their rows away.
     """
 
     facts: Select[Any]
     standing: Select[Any]
     alerts: Select[Any]
+    clear_cases: Delete
+    clear_names: Delete
 
 
 class Concluder:
@@ -267,9 +270,10 @@ class Concluder:
     def _store(
         self, conn: Connection, rows: dict[str, list[tuple[Any, ...]]], tried: list[str], named: list[str]
     ) -> None:
-        tables = self.tables
-        clear(conn, tables.cases.c.subject_id, tried)
-        clear(conn, tables.names.c.subject_id, named)
+        tables, statements = self.tables, self._statements(conn)
+        for clear, subject_ids in ((statements.clear_cases, tried), (statements.clear_names, named)):
+            if subject_ids:
+                conn.execute(clear, given(conn, subject_ids))
         store(conn, tables.subjects, rows["subjects"], replace=True)
         store(conn, tables.cases, rows["cases"], replace=True)
         store(conn, tables.names, rows["names"])
@@ -301,7 +305,7 @@ class Concluder:
 
 @cache
 def _statements(dialect: str, tables: Conclusions) -> _Statements:
-    subjects, alerts = tables.subjects, tables.alerts
+    subjects, alerts, cases, names = tables.subjects, tables.alerts, tables.cases, tables.names
     return _Statements(
         select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(dialect, ledger.c.subject_id),
@@ -314,6 +318,8 @@ def _statements(dialect: str, tables: Conclusions) -> _Statements:
             among(dialect, subjects.c.subject_id)
         ),
         select(alerts).where(among(dialect, alerts.c.subject_id)),
+        delete(cases).where(among(dialect, cases.c.subject_id)),
+        delete(names).where(among(dialect, names.c.subject_id)),
     )
 
 

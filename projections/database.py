@@ -53,9 +53,7 @@ WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
 
 RESTED_SECONDS = 1.0
 FEW = 8
-"""Up to so many rows are inserted, with what else waits; to COPY takes less time for more, and waits for PostgreSQL."""
-
-_WAITS = "casetrail_waits"
+"""Up to so many rows an insert each is quicker than to delete and to COPY, which wait for PostgreSQL more often."""
 
 KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 """So that it soon knows of a machine that is gone without a word; by its own settings it takes two hours."""
@@ -90,9 +88,6 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _configure_postgresql)
         event.listen(engine, "checkin", _note_return)
         event.listen(engine, "checkout", _see_that_it_lives)
-        event.listen(engine, "begin", _let_nothing_wait)
-        event.listen(engine, "before_cursor_execute", _send_before)
-        event.listen(engine, "commit", _send)
     else:
         msg = f"database {engine.dialect.name} is not supported (want sqlite or postgresql)"
         raise Infrastructure(msg)
@@ -167,8 +162,7 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
     Insert *rows*, each a value for every column of *table* in its order.
 
     Goes to the driver directly: a batch is thousands of rows, and SQLAlchemy's own way takes longer to prepare
-    them than the database takes to write them. Few rows wait until the database is asked something else in this
-    transaction or the transaction ends, and go to PostgreSQL all at once; what is wrong with them is raised then.
+    them than the database takes to write them.
 
     Args:
         conn: a transaction that writes.
@@ -184,69 +178,12 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
     elif len(rows) <= FEW:
         statement, names, binary = _of_json(table, conn.dialect, replace)
         told = [dict(zip(names, _as_hex(row, binary), strict=True)) for row in rows]
-        _later(conn, statement, to_json(told).decode())
+        conn.exec_driver_sql(statement, (to_json(told).decode(),))
     else:
-        _send(conn)
         if replace:
             places, make_room = _replacing(table)
             conn.exec_driver_sql(make_room, tuple([row[at] for row in rows] for at in places))
         _copy(conn, table, rows)
-
-
-def clear(conn: Connection, column: Column[Any], values: Sequence[str]) -> None:
-    """Delete the rows whose *column* is one of *values*, which waits as few rows that are stored do."""
-    if not values:
-        return
-    statement = f"DELETE FROM {column.table.name} WHERE {column.name} "  # noqa: S608 - our own names
-    if conn.dialect.name == "sqlite":
-        statement += "IN (SELECT value FROM json_each(?))"
-        conn.exec_driver_sql(statement, (json.dumps(values),))
-    else:
-        _later(conn, statement + "= ANY(%s)", list(values))
-
-
-def _later(conn: Connection, statement: str, parameter: object) -> None:
-    conn.info.setdefault(_WAITS, []).append((statement, parameter))
-
-
-def _send(conn: Connection) -> None:
-    """Send what waits to PostgreSQL, and wait for it once: a wait takes longer than what a small transaction writes."""
-    waits = conn.info.pop(_WAITS, None)
-    if not waits:
-        return
-    statement = ";".join(each for each, _ in waits)
-    with _as_sqlalchemy(conn, statement), psycopg.ClientCursor(_driver(conn)) as cursor:
-        cursor.execute(statement, [parameter for _, parameter in waits])
-
-
-def _send_before(conn: Connection, *_: object) -> None:
-    _send(conn)
-
-
-def _let_nothing_wait(conn: Connection) -> None:
-    """Forget what a transaction before this one did not come to send."""
-    conn.info.pop(_WAITS, None)
-
-
-def _driver(conn: Connection) -> psycopg.Connection:
-    driver = conn.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection), "PostgreSQL is reached by psycopg"
-    return driver
-
-
-@contextmanager
-def _as_sqlalchemy(conn: Connection, statement: str) -> Iterator[None]:
-    """Raise what the driver raises as SQLAlchemy would: so a race, a bad row and a lost connection are told apart."""
-    driver = _driver(conn)
-    try:
-        yield
-    except psycopg.Error as problem:
-        gone = driver.closed
-        if gone:
-            conn.invalidate(problem)
-        raise DBAPIError.instance(
-            statement, None, problem, psycopg.Error, connection_invalidated=gone, dialect=conn.dialect
-        ) from problem
 
 
 @cache
@@ -273,7 +210,8 @@ def _of_json(
     """
     Return the text of PostgreSQL's insert of rows given as one JSON array, the names in it, and which hold bytes.
 
-    For two rows or more the driver's own way asks PostgreSQL three times.
+    The text is the same for any number of rows with anything in them, so that PostgreSQL plans it once, and is asked
+    once for all of them: the driver asks it three times for two rows or more, and plans anew where a null is.
     """
     quoted = dialect.identifier_preparer.quote
     columns = ", ".join(quoted(column.name) for column in table.columns)
@@ -306,10 +244,21 @@ def _as_hex(row: Sequence[Any], binary: Iterable[int]) -> list[Any]:
 def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Insert *rows* by PostgreSQL's COPY, which takes a third of the time of as many inserts."""
     statement, types = _copying(table, conn.dialect)
-    with _as_sqlalchemy(conn, statement.decode()), _driver(conn).cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            copy.write_row(row)
+    driver = conn.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection), "PostgreSQL is reached by psycopg"
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as problem:
+        # As SQLAlchemy would raise it: whoever tells a race, a bad row and a lost connection apart knows its errors.
+        gone = driver.closed
+        if gone:
+            conn.invalidate(problem)
+        raise DBAPIError.instance(
+            statement.decode(), None, problem, psycopg.Error, connection_invalidated=gone, dialect=conn.dialect
+        ) from problem
 
 
 @cache

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, column, inspect, select, table
 from events.errors import Infrastructure
 from projections.database import writing
 
-APPLIED = table("alembic_version", column("version_num"))
+VERSION = table("alembic_version", column("version_num"))
 
 
 def migrate(engine: Engine) -> None:
@@ -36,7 +36,7 @@ def migrate(engine: Engine) -> None:
 def revisions(engine: Engine) -> tuple[str | None, str]:
     """Return the schema revision that the database has (None: none) and the one this release wants."""
     with engine.connect() as conn:
-        current = conn.scalar(select(APPLIED)) if inspect(conn).has_table(APPLIED.name) else None
+        current = conn.scalar(select(VERSION)) if inspect(conn).has_table(VERSION.name) else None
     return current, max(path.name.partition("_")[0] for path in (_location() / "versions").glob("*.py"))
 
 

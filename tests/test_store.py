@@ -1,18 +1,16 @@
-"""Rows that are stored: how they go to the database, and that what goes wrong comes as SQLAlchemy's errors."""
+"""What goes wrong while rows are stored comes as SQLAlchemy's errors, whichever way the rows go to the database."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections import database
-from projections.database import FEW, clear, open_database, store, writing
+from projections.database import FEW, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
 from projections.projector import Progress
 from projections.tables import LIVE, outbox, partitions
@@ -136,62 +134,3 @@ def test_bytes_and_texts_come_back_as_they_were(engine: Engine, count: int) -> N
         store(conn, outbox, rows)
     with engine.connect() as conn:
         assert rows == [tuple(row) for row in conn.execute(select(outbox).order_by(outbox.c.n))]
-
-
-def test_few_rows_are_there_for_whoever_asks_next(engine: Engine) -> None:
-    """Though they wait to be sent: with what is cleared, in the order in which it was said."""
-    stored = [("s", name, name) for name in "ab"]
-    with writing(engine) as conn:
-        store(conn, LIVE.names, stored)
-        clear(conn, LIVE.names.c.subject_id, ["s"])
-        store(conn, LIVE.names, stored[:1])
-        there = conn.scalars(select(LIVE.names.c.name)).all()
-
-    assert ["a"] == there
-
-
-def test_many_rows_do_not_overtake_what_waits(engine: Engine) -> None:
-    """They are written at once, and what was said before them has come before them."""
-    stored = [("s", str(n), str(n)) for n in range(FEW + 1)]
-    with writing(engine) as conn:
-        clear(conn, LIVE.names.c.subject_id, ["s"])
-        store(conn, LIVE.names, stored)
-    with engine.connect() as conn:
-        there = conn.scalars(select(LIVE.names.c.name).order_by(LIVE.names.c.name)).all()
-
-    assert [name for _, name, _ in stored] == there
-
-
-def test_what_a_transaction_did_not_come_to_send_is_not_sent_by_the_next(engine: Engine) -> None:
-    """On the same connection: it was rolled back."""
-    with suppress(RuntimeError), writing(engine) as conn:
-        store(conn, partitions, ROWS[:1])
-        raise RuntimeError
-    with writing(engine) as conn:
-        conn.execute(select(partitions))
-
-    assert [] == progress_of(engine, "two")
-
-
-def test_few_rows_of_many_tables_are_waited_for_once(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small transaction waits for PostgreSQL as long as it asks, and thinks least of the time."""
-    engine = open_database(postgres_url)
-    migrate(engine)
-    waits: list[object] = []
-    wait = psycopg.Connection.wait
-
-    def counted(*args: Any) -> Any:
-        waits.append(args)
-        return wait(*args)
-
-    with writing(engine) as conn:
-        conn.execute(select(partitions))
-        monkeypatch.setattr(psycopg.Connection, "wait", counted)
-        store(conn, partitions, ROWS[:1])
-        clear(conn, LIVE.names.c.subject_id, ["s"])
-        store(conn, LIVE.names, [("s", "a", "a")])
-        conn.execute(select(partitions))
-        monkeypatch.undo()
-    engine.dispose()
-
-    assert 2 == len(waits)

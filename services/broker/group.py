@@ -80,7 +80,8 @@ class KafkaSource:
         self._wait_at = 0.0
         self._times = 0
         self._check_at = time.monotonic() + CHECK_SECONDS
-        self._patience, self._join_at = chosen.stall_seconds, time.monotonic() + chosen.stall_seconds
+        # For how long of that it may be without partitions, and how long it had been asked when it last had some.
+        self._patience, self._settled = chosen.stall_seconds, 0.0
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = open_consumer(chosen)
         self._stops = Stops(chosen, self._probe)
@@ -267,20 +268,20 @@ class KafkaSource:
                 self._stops.if_corrupt(partition, position)
 
     def _watch(self, came: Iterable[int]) -> None:
-        """Begin anew if there are records and for long none has come, or if for long we had no place in the group."""
-        now = time.monotonic()
-        joined = self._consumer.group_metadata().state == MemberState.STABLE
-        if joined and self.ours:
-            self._patience, self._join_at = self._chosen.stall_seconds, now + self._chosen.stall_seconds
-        elif now >= self._join_at:
-            # kafka-python can share out none before it is told of them, and leave it at that; or we are too many.
-            # It can also forget a join under way whose cause has gone meanwhile: it reads on then, of what may be
-            # another's by now, and without heartbeats.
-            self._patience = min(2 * self._patience, LONGEST_SECONDS)
-            self._join_at = now + self._patience
-            self._renew("consumer_without_partitions" if joined else "consumer_not_joined")
+        """Begin anew if there are records and for long none has come, or if we have no place in the group."""
+        state, asked = self._consumer.group_metadata().state, self._asked
+        if self.ours and state == MemberState.STABLE:
+            self._patience, self._settled = self._chosen.stall_seconds, asked
+        elif came and state == MemberState.REBALANCING:
+            # While it waits to join it gives no records. kafka-python has forgotten that it does, and reads on, without
+            # heartbeats, of what may be another's by now.
+            self._renew("consumer_not_joined")
+        elif asked - self._settled >= (LONGEST_SECONDS if self.ours else self._patience):
+            # kafka-python can share out none before it is told of them, and leave it at that; or we are too many. Who
+            # has some may have to wait for another member as long as a batch may take.
+            self._patience, self._settled = min(2 * self._patience, LONGEST_SECONDS), asked
+            self._renew("consumer_not_joined" if self.ours else "consumer_without_partitions")
         # Not by the clock: where much waits, a turn of all partitions takes long, and that is no stall.
-        asked = self._asked
         self._moved |= dict.fromkeys(came, asked)
         late = [each for each in self._reading if asked - self._moved.get(each, asked) >= self._chosen.stall_seconds]
         if late:
