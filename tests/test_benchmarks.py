@@ -75,7 +75,7 @@ def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
     assert all(10 == len(figures[command]["wall_us_by_tenth"]) for command in ("publish", "project"))
     assert 0 < figures["project_to_plain"] < 1
     assert "python -m benchmarks.embedded --subjects 20 --seed 1 --cohorts 2" == figures["command"]
-    assert {"processor", "core", "memory", "load", "system", "versions"} == figures["machine"].keys()
+    assert {"processor", "core", "sqlite", "memory", "load", "system", "versions"} == figures["machine"].keys()
 
 
 def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() -> None:
