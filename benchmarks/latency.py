@@ -13,7 +13,7 @@ until another client has it is the floor, on this machine and this day, to which
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +153,18 @@ class _Seen:
 
 
 @contextmanager
+def _meanwhile(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Do *work* while the block runs, and set *stop* to end it."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
 def _consumer(bootstrap: str, partitions: Iterable[int]) -> Iterator[_Seen]:
     """Read the *partitions* of the floor, and do nothing with them, while the block runs."""
     seen, stop = _Seen(), threading.Event()
@@ -164,13 +176,8 @@ def _consumer(bootstrap: str, partitions: Iterable[int]) -> Iterator[_Seen]:
                 came = consumer.poll(timeout_ms=POLL_MS)
                 seen.note({at.partition: records[-1].offset + 1 for at, records in came.items()}, time.perf_counter())
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
+    with _meanwhile(read, stop):
         yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
@@ -184,13 +191,8 @@ def _reader(address: str) -> Iterator[_Seen]:
                 positions: dict[int, int] = dict(conn.execute(POSITIONS).fetchall())
                 seen.note(positions, time.perf_counter())
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
+    with _meanwhile(read, stop):
         yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
