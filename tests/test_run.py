@@ -1,5 +1,6 @@
 """The service and the one-off projection: what they do, how they end, and who they get along with."""
 
+import ctypes
 import json
 import signal
 import subprocess
@@ -127,6 +128,20 @@ class TestRun:
         assert (0, "") == (code, out)
         assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
         assert {"parts": ["projector"], "level": "info"}.items() <= ndjson(err)[0].items()
+
+    def test_a_signal_that_another_thread_is_given_ends_it_too(self, folder: Path, url: str) -> None:
+        """As after it was frozen: the system gives a signal to whichever thread wakes first."""
+        run("publish -", folder, many(3))
+        with start("run", folder) as service:
+            wait_until(lambda: applied(url) == 3)
+            pid = service.process.pid
+            others = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
+            # In the C library since 2.30, and not in `signal`, which knows only threads of its own process.
+            ctypes.CDLL(None).tgkill(pid, others[0], signal.SIGTERM)
+            code, _, err = service.end()
+
+        assert 0 == code
+        assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
 
     def test_a_signal_cuts_the_wait_for_records_short(self, url: str) -> None:
         """Nothing comes from the log for an hour, and nobody waits that long."""

@@ -26,6 +26,9 @@ from .progress import bar
 
 PAUSE_SECONDS = 1.0
 
+LOOK_UP_SECONDS = 0.5
+"""Python acts on a signal in the main thread, and the system may give it to another, which does not wake this one."""
+
 log = structlog.get_logger()
 
 
@@ -103,7 +106,8 @@ def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -
     with watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
         working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
         try:
-            wait(working, return_when=FIRST_COMPLETED)
+            while not (stop.is_set() or wait(working, LOOK_UP_SECONDS, FIRST_COMPLETED).done):
+                pass
         finally:
             stop.set()
     for part in working:
