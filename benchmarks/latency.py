@@ -7,15 +7,18 @@ alerts. What it measures thus contains the reader's own turn of about two millis
 are told apart: the broker has just been started as well, and Java compiles itself while it works.
 
 Afterwards the same facts go to a topic from which they are only read: what it takes from handing a fact to the client
-until another client has it is the floor, on this machine and this day, to which the rest is a ratio.
+until another client has it is the floor, on this machine and this day, to which the rest is a ratio. A machine whose
+cores are all at work makes everybody wait, so how much of them was idle is told too.
 """
 
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -27,7 +30,7 @@ from rich.table import Table
 
 from benchmarks.figures import options, tell
 from benchmarks.machine import machine
-from benchmarks.process import COMMAND, FACTS_PER_SUBJECT, UNTIL, cpu_seconds, environment, run
+from benchmarks.process import COMMAND, FACTS_PER_SUBJECT, UNTIL, cpu_seconds, environment, idle_seconds, run
 from benchmarks.servers import conninfo, servers, workplace
 from events.binding import to_binary
 from events.decode import complete
@@ -63,16 +66,17 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
         run([*COMMAND, "init"], folder, env=env)
         producer = stack.enter_context(closing(KafkaProducer(bootstrap_servers=ready.bootstrap, linger_ms=0)))
         done = producer.send(TOPIC, **facts[0]).get(60)
-        with _reader(conninfo(url)) as seen:
+        with _seeing(partial(_ask, conninfo(url))) as seen:
             started = time.perf_counter()
             with _projector(folder, env) as projector:
                 seen.wait_for([(done.partition, done.offset)])
                 first = time.perf_counter()
-                used = cpu_seconds(projector.pid)
+                used, rested = cpu_seconds(projector.pid), idle_seconds()
                 waited = _waited(seen, _publish(producer, TOPIC, facts[1:]))
-                share = (cpu_seconds(projector.pid) - used) / (time.perf_counter() - first)
+                took = time.perf_counter() - first
+                share, idle = (cpu_seconds(projector.pid) - used) / took, (idle_seconds() - rested) / took
                 memory = _memory_mib(projector.pid)
-        with _consumer(ready.bootstrap, producer.partitions_for(FLOOR)) as seen:
+        with _seeing(partial(_consume, ready.bootstrap, producer.partitions_for(FLOOR))) as seen:
             floor = _waited(seen, _publish(producer, FLOOR, facts))
     told, floor = _told(waited), _told(floor)
     return {
@@ -83,6 +87,7 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
         "cold_start_seconds": round(first - started, 2),
         "memory_mib": memory,
         "cpu_share": round(share, 2),
+        "cores_idle": round(idle, 2),
         "machine": machine(folder),
         "command": f"python -m benchmarks.latency --subjects {subjects} --seed {seed}",
     }
@@ -133,6 +138,7 @@ class _Seen:
     def __init__(self) -> None:
         self.at: dict[Place, float] = {}
         self._positions: dict[int, int] = {}
+        self._problem: Exception | None = None
         self._more = threading.Condition()
 
     def note(self, positions: dict[int, int], now: float) -> None:
@@ -145,54 +151,56 @@ class _Seen:
             self._more.notify_all()
 
     def wait_for(self, places: Iterable[Place]) -> None:
-        """Wait until all records at *places* have been seen."""
+        """Wait until all records at *places* have been seen, or raise what keeps them from being seen."""
         with self._more:
             missing = set(places)
             while missing := missing - self.at.keys():
+                if self._problem:
+                    raise self._problem
                 self._more.wait()
+
+    def give_up(self, problem: Exception) -> None:
+        """Let nobody wait any longer, because of a *problem*."""
+        with self._more:
+            self._problem = problem
+            self._more.notify_all()
 
 
 @contextmanager
-def _meanwhile(work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
-    """Do *work* while the block runs, and set *stop* to end it."""
+def _seeing(look: Callable[[_Seen, threading.Event], None]) -> Iterator[_Seen]:
+    """Have *look* note what it sees while the block runs, until the event that it is given is set."""
+    seen, stop = _Seen(), threading.Event()
+
+    def work() -> None:
+        try:
+            look(seen, stop)
+        except Exception as problem:  # noqa: BLE001 - it is raised where it is waited for
+            seen.give_up(problem)
+
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield
+        yield seen
     finally:
         stop.set()
         thread.join()
 
 
-@contextmanager
-def _consumer(bootstrap: str, partitions: Iterable[int]) -> Iterator[_Seen]:
-    """Read the *partitions* of the floor, and do nothing with them, while the block runs."""
-    seen, stop = _Seen(), threading.Event()
-
-    def read() -> None:
-        with closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
-            consumer.assign([TopicPartition(FLOOR, number) for number in partitions])
-            while not stop.is_set():
-                came = consumer.poll(timeout_ms=POLL_MS)
-                seen.note({at.partition: records[-1].offset + 1 for at, records in came.items()}, time.perf_counter())
-
-    with _meanwhile(read, stop):
-        yield seen
+def _consume(bootstrap: str, partitions: Iterable[int], seen: _Seen, stop: threading.Event) -> None:
+    """Read the *partitions* of the floor, and do nothing with them."""
+    with closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
+        consumer.assign([TopicPartition(FLOOR, number) for number in partitions])
+        while not stop.is_set():
+            came = consumer.poll(timeout_ms=POLL_MS)
+            seen.note({at.partition: records[-1].offset + 1 for at, records in came.items()}, time.perf_counter())
 
 
-@contextmanager
-def _reader(address: str) -> Iterator[_Seen]:
-    """Ask for the positions, over and over, while the block runs."""
-    seen, stop = _Seen(), threading.Event()
-
-    def read() -> None:
-        with psycopg.connect(address, autocommit=True, prepare_threshold=0) as conn:
-            while not stop.wait(TURN_SECONDS):
-                positions: dict[int, int] = dict(conn.execute(POSITIONS).fetchall())
-                seen.note(positions, time.perf_counter())
-
-    with _meanwhile(read, stop):
-        yield seen
+def _ask(address: str, seen: _Seen, stop: threading.Event) -> None:
+    """Ask for the positions, over and over."""
+    with psycopg.connect(address, autocommit=True, prepare_threshold=0) as conn:
+        while not stop.wait(TURN_SECONDS):
+            positions: dict[int, int] = dict(conn.execute(POSITIONS).fetchall())
+            seen.note(positions, time.perf_counter())
 
 
 @contextmanager
@@ -233,6 +241,7 @@ def _show(console: Console, told: dict[str, Any]) -> None:
     console.print(f"from starting a projector to its first row: {told['cold_start_seconds']} s")
     console.print(f"most memory of the projector: {told['memory_mib']} MiB")
     console.print(f"share of one core that it took: {told['cpu_share']}")
+    console.print(f"cores that were idle meanwhile, of {os.cpu_count()}: {told['cores_idle']}")
 
 
 def main() -> None:

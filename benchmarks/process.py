@@ -105,6 +105,12 @@ def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
     return sum(map(int, fields[11 : 15 if ended_children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
+def idle_seconds() -> float:
+    """Return for how long the machine's cores have been idle, all together, since it was started (proc_stat(5))."""
+    _, *counts = Path("/proc/stat").read_text(encoding="utf-8").partition("\n")[0].split()
+    return int(counts[3]) / os.sysconf("SC_CLK_TCK")
+
+
 def figures(ran: Ran, lines: int) -> dict[str, Any]:
     """Return what one command took for so many *lines*, by the names of `LABELS` and by tenth."""
     wall = tenths([(sample.done, sample.wall) for sample in ran.samples], lines)
