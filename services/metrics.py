@@ -124,19 +124,16 @@ class Watch:
 
 
 @contextmanager
-def watched(chosen: Settings, engine: Engine, hearts: Mapping[str, Heartbeat]) -> Iterator[None]:
+def watched(chosen: Settings, engine: Engine, hearts: Mapping[str, Heartbeat], port: int) -> Iterator[None]:
     """
-    Serve /metrics, /livez and /readyz while the block runs, if CASETRAIL_METRICS_PORT is set.
+    Serve /metrics, /livez and /readyz on *port* while the block runs; 0: on a free one, which is logged.
 
     Raises:
         OSError: if the address cannot be listened on.
     """
-    if chosen.metrics_port is None:
-        yield
-        return
     with ExitStack() as stack:
         watch = Watch(chosen, engine, stack.enter_context(gauge(chosen, engine)), hearts)
-        port = stack.enter_context(serving(watch, chosen.metrics_address, chosen.metrics_port))
+        port = stack.enter_context(serving(watch, chosen.metrics_address, port))
         log.info("metrics_served", address=chosen.metrics_address, port=port)
         yield
 

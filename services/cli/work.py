@@ -1,7 +1,8 @@
 """The work itself: run and project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -15,7 +16,6 @@ from events.errors import BadInput
 from projections.projector import OUTCOMES, Progress
 from services.heartbeat import Heartbeat
 from services.logs import configure, configure_service
-from services.metrics import watched
 from services.settings import Settings
 from services.sources import opened
 from services.stopping import Stop, stopping
@@ -103,7 +103,7 @@ def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -
     if chosen.log == "kafka":
         import_module("kafka")  # its modules name each other in a circle, and fail where two threads load them at once
     hearts = {part: Heartbeat() for part in parts}
-    with watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
+    with _watched(chosen, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
         working = [pool.submit(PARTS[part], chosen, engine, stop, hearts[part].beat) for part in parts]
         try:
             while not (stop.is_set() or wait(working, LOOK_UP_SECONDS, FIRST_COMPLETED).done):
@@ -112,6 +112,15 @@ def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -
             stop.set()
     for part in working:
         part.result()
+
+
+def _watched(chosen: Settings, engine: Engine, hearts: Mapping[str, Heartbeat]) -> AbstractContextManager[None]:
+    """Serve the metrics of the parts while a block runs, if CASETRAIL_METRICS_PORT is set."""
+    if chosen.metrics_port is None:
+        return nullcontext()
+    from services.metrics import watched  # noqa: PLC0415 - Prometheus' client takes a tenth of the time to begin
+
+    return watched(chosen, engine, hearts, chosen.metrics_port)
 
 
 def _totals(done: Sequence[Progress]) -> dict[str, Any]:
