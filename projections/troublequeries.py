@@ -40,6 +40,8 @@ class Parked(NamedTuple):
         reason: the same in words.
         recorded: when it was read, by the log's clock, as text.
         value: its bytes; None where the record had none.
+        key: its key; None where the record had none.
+        headers: [[name, value], ...]; None for the JSON form.
         dismissed: why it is to stay parked; None: it was not dismissed.
     """
 
@@ -49,6 +51,8 @@ class Parked(NamedTuple):
     reason: str
     recorded: str
     value: bytes | None
+    key: bytes | None
+    headers: list[list[str]] | None
     dismissed: str | None
 
 
@@ -89,6 +93,8 @@ def parked_json(record: Parked) -> dict[str, Any]:
         "recorded": record.recorded,
         "size": len(value),
         "preview": shown(value[:PREVIEW_BYTES]),
+        "key": None if record.key is None else shown(record.key),
+        "headers": record.headers,
         "dismissed": record.dismissed is not None,
         "dismissed_reason": record.dismissed,
     }
@@ -103,7 +109,9 @@ def replayed_json(entry: Entry) -> dict[str, Any]:
     assert entry.log_offset is not None, "a record has an offset"
     position = Position(entry.partition, entry.log_offset)
     code, reason = _in_words(entry.reason or "")
-    record = Parked(position, entry.seq, code, reason, format_instant(entry.recorded), entry.value, None)
+    record = Parked(
+        position, entry.seq, code, reason, format_instant(entry.recorded), entry.value, entry.key, entry.headers, None
+    )
     said = {"code": code or None, "reason": reason or None, "outcome": entry.outcome, "fact_id": entry.fact_id}
     return parked_json(record) | said
 
@@ -149,6 +157,8 @@ def _parked(row: RowMapping, reasons: Mapping[Position, tuple[int, str]]) -> Par
         *_in_words(row["reason"] or ""),
         format_instant(row["recorded"]),
         row["value"],
+        row["key"],
+        row["headers"],
         dismissed if since > row["seq"] else None,
     )
 

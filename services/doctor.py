@@ -70,6 +70,11 @@ def _settings(chosen: Settings) -> Check:
     found = ", ".join(given) or "none set, all defaults"
     known = {variable(name) for name in Settings.model_fields}
     strange = sorted(_given() - known)
+    protocol = chosen.kafka_security_protocol
+    login = [variable(name) for name in ("kafka_sasl_username", "kafka_sasl_password") if getattr(chosen, name)]
+    if not strange and login and not protocol.startswith("SASL"):
+        told = f"of no effect, since {variable('kafka_security_protocol')} is {protocol}: {', '.join(login)}; {found}"
+        return Check("settings", "warning", told, "SASL_SSL (or SASL_PLAINTEXT) logs in with them")
     if not strange:
         return Check("settings", "ok", found)
     close = get_close_matches(strange[0], known, n=1)

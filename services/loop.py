@@ -28,6 +28,7 @@ from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 
 from .hands import Hands
+from .reachable import failed_with
 from .source import Source, Unreachable
 
 DECLARE_SECONDS = 5.0
@@ -172,7 +173,7 @@ class Loop:
                     self._lose(stop)
                 except DATABASE_AWAY as problem:
                     self._drop(self._held)
-                    self._pause(stop, "database_failed", type(problem).__name__)
+                    self._pause(stop, "database_failed", failed_with(problem))
                 except Unreachable as problem:
                     self._pause(stop, "log_unreachable", str(problem))
 

@@ -1,4 +1,6 @@
-"""Why the database cannot be reached, in plain words."""
+"""Why the database cannot be reached or fails, in plain words and in one."""
+
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -26,3 +28,17 @@ def database_trouble(problem: DBAPIError) -> tuple[str, str]:
     said = " ".join(str(problem.orig).split())
     advice = next((advice for words, advice in _ADVICE if words in said), "see that it runs and is reachable")
     return f"does not answer: {said}", advice
+
+
+def failed_with(problem: Exception) -> str:
+    """
+    Return what has failed, for a log: the kind of *problem*, and what the database says of it.
+
+    That is a code, PostgreSQL's or SQLite's; its words only where the connection failed, since others may hold what is
+    in rows.
+    """
+    kind, said = type(problem).__name__, getattr(problem, "orig", None)
+    code: Any = getattr(said, "sqlstate", None) or getattr(said, "sqlite_errorname", None)
+    if code is None and said is not None:
+        code = " ".join(str(said).split())
+    return f"{kind}: {code}" if code else kind

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from projections.relaying import Outgoing, alone, note_sent, outgoing, unsent
 
+from .reachable import failed_with
 from .source import Unreachable
 
 RELAY = "kafka"
@@ -96,7 +97,7 @@ class Relay:
                     idle = not self.turn(stop, beat)
                     self._failures = 0
                 except DATABASE_AWAY as problem:
-                    self._pause(stop, "database_failed", type(problem).__name__)
+                    self._pause(stop, "database_failed", failed_with(problem))
                 except Unreachable as problem:
                     self._close()
                     self._pause(stop, "relay_failed", str(problem))

@@ -119,7 +119,7 @@ def load_settings() -> Settings:
         first = problem.errors()[0]
         field = str(first["loc"][0])
         # As in "Input should be a valid integer, unable to parse string as an integer".
-        wanted = first["msg"].removeprefix("Input should be ").partition(",")[0]
+        wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]
         raise BadInput(f'"{first["input"]}" does not fit', wanted, variable(field)) from None
     for field, what, wanted in _unfit(chosen):
         raise BadInput(what, wanted, variable(field))
@@ -135,13 +135,22 @@ def without_secrets(url: str) -> str:
     """Return the database URL *url* as it may be shown: no password, no values of its options."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        return "***"
+    if "@" in (parsed.host or ""):
         return "***"
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 
 
 def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield each field that does not go with the others, what is wrong with it, and what was wanted."""
+    """Yield each field that does not fit, or not with the others, what is wrong with it, and what was wanted."""
+    if not _divides(chosen.database_url):
+        # Which part of it is the password cannot be told, so nothing of it is shown.
+        yield (
+            "database_url",
+            "no URL of a database",
+            "USER:PASSWORD@HOST:PORT in it, with @ : / in a password as %40 %3A %2F",
+        )
     protocol = chosen.kafka_security_protocol
     if protocol.startswith("SASL"):
         for field, wanted in (("kafka_sasl_username", "who we are"), ("kafka_sasl_password", "the password")):
@@ -159,6 +168,16 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
                 "HOST:PORT, with commas between several",
             )
     yield from _unfit_names(chosen)
+
+
+def _divides(url: str) -> bool:
+    """Whether the parts of a database's URL are what they seem: an @ in a password makes what follows it the host."""
+    try:
+        return "@" not in (make_url(url).host or "")
+    except ArgumentError:
+        return True  # said by whoever opens it
+    except ValueError:
+        return False
 
 
 def _unfit_names(chosen: Settings) -> Iterator[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from projections.partitioning import check_local, note_partitions, progress_of
 
 from .localsource import LocalSource
 from .loop import DATABASE_AWAY
+from .reachable import failed_with
 from .settings import Settings
 from .source import Source, Unreachable
 
@@ -72,7 +73,7 @@ def _await(chosen: Settings, engine: Engine, stop: threading.Event, beat: Callab
             log.warning("log_unreachable", error=str(problem), pause_seconds=round(seconds, 2))
             stop.wait(seconds)
         except DATABASE_AWAY as problem:
-            log.warning("database_failed", error=type(problem).__name__, pause_seconds=PAUSE_SECONDS)
+            log.warning("database_failed", error=failed_with(problem), pause_seconds=PAUSE_SECONDS)
             stop.wait(PAUSE_SECONDS)
     return None
 

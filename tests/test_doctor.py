@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, insert, text, update
+from sqlalchemy.exc import DBAPIError
 
 from events.decode import complete
 from events.vocabulary import DATA
@@ -16,6 +17,7 @@ from services.checking import Check
 from services.doctor import durability, examine
 from services.locallog import LocalLog
 from services.migrate import migrate
+from services.reachable import failed_with
 from services.settings import without_secrets
 from tests.commands import fact_line, ready, run
 from tests.draining import drain
@@ -169,11 +171,57 @@ def test_a_mistyped_variable_is_a_warning(
         ("sqlite:///casetrail.db", "sqlite:///casetrail.db"),
         ("postgresql+psycopg://u:geheim@db/x?password=geheim", "postgresql+psycopg://u:***@db/x?password=..."),
         ("geheim", "***"),
+        ("postgresql+psycopg://u:p@geheim@db/x", "***"),
+        ("postgresql+psycopg://u:p@ss:geheim@db:5432/x", "***"),
     ],
 )
 def test_no_password_is_shown(url: str, shown: str) -> None:
     """Wherever in the address it stands."""
     assert shown == without_secrets(url)
+
+
+@pytest.mark.parametrize("rest", ["p@geheim@db/x", "p@ss:geheim@db:5432/x", "geheim@db:5432x/x"])
+@pytest.mark.parametrize("command", ["doctor", "status", "run"])
+def test_a_password_that_takes_the_url_apart_is_not_shown(tmp_path: Path, command: str, rest: str) -> None:
+    """Nobody can tell where it ends, so nothing of the URL is, but how to write it; and nothing is tried with it."""
+    done = run(command, tmp_path, env={"CASETRAIL_DATABASE_URL": f"postgresql+psycopg://u:{rest}"})
+
+    assert 2 == done.returncode
+    assert "geheim" not in done.stdout + done.stderr
+    assert "CASETRAIL_DATABASE_URL: no URL of a database (want USER:PASSWORD@HOST:PORT" in done.stdout + done.stderr
+
+
+def test_a_login_that_nobody_asks_for_is_a_warning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever set it thinks that the connection is protected by it."""
+    monkeypatch.setenv("CASETRAIL_KAFKA_SASL_PASSWORD", "geheim")
+    check = examined()["settings"]
+
+    assert engine is not None
+    assert "warning" == check.state
+    assert check.found.startswith(
+        "of no effect, since CASETRAIL_KAFKA_SECURITY_PROTOCOL is PLAINTEXT: CASETRAIL_KAFKA_SASL_P"
+    )
+    assert "geheim" not in check.found
+
+
+def test_all_that_a_setting_may_be_is_told(tmp_path: Path) -> None:
+    """Not only the first of it, which may be the least safe."""
+    done = run("doctor", tmp_path, env={"CASETRAIL_KAFKA_SECURITY_PROTOCOL": "SASL_SSLX"})
+
+    assert "(want 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL')" in done.stdout
+
+
+def test_what_a_database_fails_with_is_logged_by_its_code(engine: Engine) -> None:
+    """Its words may hold what is in a row; where there is no connection, they hold the reason and no row."""
+    known = insert(partitions).values(topic="geheim", partition=0)
+    with pytest.raises(DBAPIError) as failed, writing(engine) as conn:
+        conn.execute(known)
+    with pytest.raises(DBAPIError) as refused:
+        open_database("postgresql+psycopg://u@127.0.0.1:1/x").connect()
+
+    assert failed_with(failed.value) in {"IntegrityError: 23502", "IntegrityError: SQLITE_CONSTRAINT_NOTNULL"}
+    assert "Connection refused" in failed_with(refused.value)
+    assert "KeyError" == failed_with(KeyError("geheim"))
 
 
 def test_what_a_crash_would_lose_is_told(sqlite_url: str) -> None:

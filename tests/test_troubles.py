@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from projections.database import open_database
-from projections.tables import ledger, partitions
+from projections.database import open_database, store, writing
+from projections.tables import ledger, log, partitions
 from tests import stories
 from tests.commands import run
 from tests.reading import answer, ask, known
@@ -76,6 +76,20 @@ def test_show_gives_reason_and_bytes(tmp_path: Path) -> None:
     shown = ask("parked show 0:0", tmp_path).stdout
 
     assert "reason: not_utf8: byte 0xff at place 1 is not UTF-8 (want UTF-8)\n7 bytes:\n\\xff\\x00\\x1b[31m\n" in shown
+
+
+def test_show_gives_the_key_and_the_headers_of_a_record(tmp_path: Path) -> None:
+    """In binary mode they alone say whose fact it is and who stated it; they are as safe to print as the rest."""
+    headers = [["ce_type", "Beheaded"], ["ce_id", "1\x1b[31m"]]
+    known(tmp_path)
+    with writing(open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")) as conn:
+        store(conn, log, [(0, stories.NOW, b"kz-\xff", headers, b"{}")])
+    ask("project", tmp_path)
+    shown = ask("parked show 0:0", tmp_path).stdout
+    (listed,) = parked(tmp_path)
+
+    assert "\nkey: kz-\\xff\nheader ce_type: Beheaded\nheader ce_id: 1\\x1b[31m\n2 bytes:\n{}\n" in shown
+    assert ("kz-\\xff", headers) == (listed["key"], listed["headers"])
 
 
 def test_raw_writes_the_exact_bytes(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ from .wording import cell, safe, source_words
 
 TABLE_ROWS = 1000
 POLL_SECONDS = 0.2
+LONGEST_SECONDS = 10.0
+"""The longest between two attempts at a database that is away: each is told of."""
 SHORTEST_PREFIX = 8
 
 alerts_app = typer.Typer(help="The alerts: what was found, and what became of it.")
@@ -251,6 +253,7 @@ def _cursor_text(cursor: Mapping[int, int]) -> str:
 
 
 def _follow(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int] | None) -> None:
+    pause = POLL_SECONDS
     with stopping() as stop:
         while not stop.is_set():
             more = False
@@ -258,10 +261,12 @@ def _follow(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int] | Non
                 if cursor is None:
                     cursor = _now(engine)
                 cursor, more = _print_new(engine, wanted, cursor)
+                pause = POLL_SECONDS
             except OperationalError as problem:
-                say(f"casetrail: database: {problem.orig}; trying again")
+                pause = min(2 * pause, LONGEST_SECONDS)
+                say(f"casetrail: database: {problem.orig}; trying again in {pause:.1f} s")
             if not more:
-                stop.wait(POLL_SECONDS)
+                stop.wait(pause)
 
 
 def _now(engine: Engine) -> Mapping[int, int]:

@@ -15,7 +15,7 @@ from projections.database import snapshot
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, replayed_json, shown
 from services.visiting import visitor
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, say, settings, while_read
+from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, lines, say, settings, while_read
 from .wording import cell, safe
 
 AT_ONCE = 500
@@ -72,6 +72,9 @@ def show_parked(
         print(f"reason: {record.code}: {safe(record.reason)}")
         if record.dismissed is not None:
             print(f"dismissed: {safe(record.dismissed)}")
+        if record.key is not None:
+            print(f"key: {shown(record.key)}")
+        lines(f"header {safe(name)}: {safe(value)}" for name, value in record.headers or ())
         print(f"{len(record.value or b'')} bytes:")
         print(shown(record.value or b""))
 
