@@ -74,7 +74,8 @@ def verify(conn: Connection, heads: Sequence[str] = (), tell: Callable[[int], No
             findings.append(finding)
             walk.leave_to_the_finding(conn)
     findings += [
-        Finding(None, None, None, f"no chain holds the hash {head}: it was rewritten") for head in sorted(wanted)
+        Finding(None, None, None, f"no chain holds the hash {head}: it was rewritten, or another head is meant")
+        for head in sorted(wanted)
     ]
     return Verdict(rows, findings)
 

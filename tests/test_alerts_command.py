@@ -369,3 +369,12 @@ def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
     known(tmp_path)
 
     assert [] == answer("alerts", tmp_path)
+
+
+def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    """Nothing would ever come of it, and whoever follows would wait without a word."""
+    known(tmp_path, dismissed("2022-03-27"))
+    done = ask("alerts --follow --cursor 5:5", tmp_path)
+
+    assert 2 == done.returncode
+    assert "--cursor: there is no partition 5 (want partitions of 0)" in done.stderr

@@ -232,7 +232,9 @@ def test_a_chain_that_was_rewritten_whole_is_found_by_its_head(conn: Connection)
     rewrite(conn)
 
     assert [] == findings(conn)
-    assert [Finding(None, None, None, f"no chain holds the hash {kept}: it was rewritten")] == findings(conn, [kept])
+    assert [
+        Finding(None, None, None, f"no chain holds the hash {kept}: it was rewritten, or another head is meant")
+    ] == findings(conn, [kept])
 
 
 def test_a_tail_that_was_cut_off_cleanly_is_found_by_its_head(engine: Engine) -> None:

@@ -248,11 +248,22 @@ def _cursor(text: str | None) -> dict[int, int] | None:
     return cursor
 
 
+def _check_cursor(engine: Engine, cursor: Mapping[int, int]) -> None:
+    """See that there are the partitions of *cursor*: of others nothing would ever come. At first there is none."""
+    with engine.connect() as conn:
+        known = notices_end(conn)
+    strange = sorted(cursor.keys() - known.keys())
+    if strange and known:
+        wanted = f"partitions of {', '.join(map(str, sorted(known)))}"
+        raise BadInput(f"there is no partition {strange[0]}", wanted, "--cursor")
+
+
 def _cursor_text(cursor: Mapping[int, int]) -> str:
     return ",".join(f"{partition}:{n}" for partition, n in sorted(cursor.items())) or "0"
 
 
 def _follow(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int] | None) -> None:
+    _check_cursor(engine, cursor or {})
     pause = POLL_SECONDS
     with stopping() as stop:
         while not stop.is_set():

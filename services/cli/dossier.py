@@ -18,6 +18,7 @@ from .wording import (
     charge_words,
     charges_words,
     differences,
+    moment_words,
     presumption_words,
     safe,
     source_words,
@@ -44,6 +45,8 @@ def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a history as ``history_json`` gives it; every text from outside is safe to print."""
     status = found["status"]
     yield f"{safe(found['name'] or found['subject_id'])}  [{safe(found['subject_id'])}]"
+    if moment := _moment(found):
+        yield f"  {moment}"
     yield f"  headline: {words(status['headline'])}. {presumption_words(status)}"
     section = None
     for fact in found["facts"]:
@@ -60,7 +63,7 @@ def markdown(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterato
     """Yield the lines of the dossier: status, facts with their places in the ledger, replies, alerts, how to verify."""
     status = found["status"]
     yield f"# {escaped(found['name'] or found['subject_id'])}"
-    yield from ("", f"Subject `{_code(found['subject_id'])}`. {_moment(found)}", "")
+    yield from ("", f"Subject `{_code(found['subject_id'])}`. {_moment(found) or 'All that is known.'}", "")
     yield f"**{escaped(presumption_words(status))}**"
     yield from ("", "## Status", "")
     yield from _status(told, status)
@@ -164,9 +167,7 @@ def _position(fact: Mapping[str, Any]) -> str:
 
 
 def _moment(found: Mapping[str, Any]) -> str:
-    as_of = f"The world as of {found['as_of']}." if found["as_of"] else ""
-    known = f"What was known at {found['known_at']}." if found["known_at"] else ""
-    return " ".join(filter(None, (as_of, known))) or "All that is known."
+    return moment_words(found["as_of"], found["known_at"])
 
 
 def _status(told: Story, status: Mapping[str, Any]) -> Iterator[str]:

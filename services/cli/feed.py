@@ -41,7 +41,7 @@ Published = Annotated[str | None, typer.Option(help="When that source made it kn
 Occurred = Annotated[str | None, typer.Option(help="When it was corrected or taken back; as --published by default.")]
 Note = Annotated[str | None, typer.Option(help="A remark for readers.")]
 Stater = Annotated[str | None, typer.Option("--source", help="Who states it, as a URI; CASETRAIL_SOURCE by default.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing; off a terminal nobody is asked.")]
 
 
 @app.command("init", epilog="\b\nExample:\n  casetrail init")

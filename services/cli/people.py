@@ -150,7 +150,7 @@ def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: boo
                 continue
             own = status_of(conn, told, moment)
             if not as_json:
-                lines([*([""] if found else []), *person_lines(own, told)])
+                lines([*([""] if found else []), *person_lines(own, told, moment)])
             found.append(own)
     if as_json:
         emit(found)

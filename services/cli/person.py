@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from events.edtf import format_instant
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
-from projections.story import Story, data_in_force, relations, replies
+from projections.story import Moment, Story, data_in_force, relations, replies
 
 from .wording import (
     ANOMALIES,
     charges_words,
+    moment_words,
     presumption_words,
     safe,
     source_words,
@@ -28,13 +30,15 @@ CHARGES = {
 }
 
 
-def person_lines(status: Mapping[str, Any], told: Story) -> Iterator[str]:
-    """Yield the lines that say all of one person; every text from outside is safe to print."""
+def person_lines(status: Mapping[str, Any], told: Story, moment: Moment) -> Iterator[str]:
+    """Yield the lines that say all of one person at *moment*; every text from outside is safe to print."""
     yield f"{safe(status['name'] or status['subject_id'])}  [{safe(status['subject_id'])}]"
     if described := ", ".join(
         safe(status[name]) for name in ("post", "agency", "region", "jurisdiction") if status[name]
     ):
         yield f"  {described}"
+    if asked := moment_words(*(format_instant(instant) if instant else None for instant in moment)):
+        yield f"  {asked}"
     yield f"  {presumption_words(status)}"
     yield f"  headline: {words(status['headline'])}"
     answered: set[str] = set()
@@ -103,11 +107,24 @@ def _grounds(told: Story, fact_id: str, answered: set[str]) -> Iterator[str]:
     yield f"    published {safe(data.get('published', ''))}, fact {safe(fact_id)}"
     for source in data.get("sources", ()):
         yield f"    source: {source_words(source)}"
+    yield from _correction(told, fact_id)
     if fact_id in answered:
         return
     for reply in replies(told).get(fact_id, ()):
         yield from _reply(reply)
     answered.add(fact_id)
+
+
+def _correction(told: Story, fact_id: str) -> Iterator[str]:
+    """Yield what a statement rests on besides, if it is not as it was first published."""
+    by = told.history.settled.replaced_by.get(fact_id)
+    if by is None:
+        return
+    correction = data_in_force(told, by)
+    assert correction is not None, "a correction in force was not retracted"
+    yield f"    as corrected, published {safe(correction['published'])}, fact {safe(by)}"
+    for source in told.lines[by].fact.data["sources"]:
+        yield f"    source of the correction: {source_words(source)}"
 
 
 def _reply(reply: Fact) -> Iterator[str]:

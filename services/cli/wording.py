@@ -112,6 +112,13 @@ def source_words(source: Mapping[str, Any]) -> str:
     return safe(", ".join(filter(None, parts)))
 
 
+def moment_words(as_of: str | None, known_at: str | None) -> str:
+    """Return at which instants somebody is looked at, given as text; nothing where all that is known counts."""
+    world = f"The world as of {as_of}." if as_of else ""
+    known = f"What was known at {known_at}." if known_at else ""
+    return " ".join(filter(None, (world, known)))
+
+
 def when(data: Mapping[str, Any]) -> str:
     """Return when it happened as the source gave it, with its own words where they are known."""
     said = f" (“{data['occurred_text']}”)" if "occurred_text" in data else ""
