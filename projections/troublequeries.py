@@ -41,7 +41,7 @@ class Parked(NamedTuple):
         recorded: when it was read, by the log's clock, as text.
         value: its bytes; None where the record had none.
         key: its key; None where the record had none.
-        headers: [[name, value], ...]; None for the JSON form.
+        headers: [[name, value], ...] as they came, a value that is no text as an object; None in the local log.
         dismissed: why it is to stay parked; None: it was not dismissed.
     """
 
@@ -52,7 +52,7 @@ class Parked(NamedTuple):
     recorded: str
     value: bytes | None
     key: bytes | None
-    headers: list[list[str]] | None
+    headers: list[list[Any]] | None
     dismissed: str | None
 
 

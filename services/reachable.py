@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 # What PostgreSQL and its client say, and what to do about it; the first that fits counts.
@@ -34,11 +35,11 @@ def failed_with(problem: Exception) -> str:
     """
     Return what has failed, for a log: the kind of *problem*, and what the database says of it.
 
-    That is a code, PostgreSQL's or SQLite's; its words only where the connection failed, since others may hold what is
-    in rows.
+    That is a code, PostgreSQL's or SQLite's; words only PostgreSQL's of a connection that failed, since others may hold
+    what is in rows.
     """
     kind, said = type(problem).__name__, getattr(problem, "orig", None)
     code: Any = getattr(said, "sqlstate", None) or getattr(said, "sqlite_errorname", None)
-    if code is None and said is not None:
+    if code is None and isinstance(said, psycopg.Error):
         code = " ".join(str(said).split())
     return f"{kind}: {code}" if code else kind

@@ -19,6 +19,8 @@ from projections.tables import TOPIC
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
 
 # What Kafka takes as the name of a topic; and not one of dots alone, as a folder of the broker's cannot be.
+# What follows the user and the password of a URL, as SQLAlchemy takes it apart: a password ends at the first @.
+_AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
@@ -137,7 +139,7 @@ def without_secrets(url: str) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         return "***"
-    if "@" in (parsed.host or ""):
+    if not _divides(url):
         return "***"
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 
@@ -149,7 +151,7 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
         yield (
             "database_url",
             "no URL of a database",
-            "USER:PASSWORD@HOST:PORT in it, with @ : / in a password as %40 %3A %2F",
+            "USER:PASSWORD@HOST:PORT in it, with @ : / ? % in a password as %40 %3A %2F %3F %25",
         )
     protocol = chosen.kafka_security_protocol
     if protocol.startswith("SASL"):
@@ -164,20 +166,22 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
         if fits is None or int(fits["port"] or 1) not in range(1, 65_536):
             yield (
                 "kafka_bootstrap_servers",
-                f'"{address.strip()}" is no address',
+                "an address with a password" if "@" in address else f'"{address.strip()}" is no address',
                 "HOST:PORT, with commas between several",
             )
     yield from _unfit_names(chosen)
 
 
 def _divides(url: str) -> bool:
-    """Whether the parts of a database's URL are what they seem: an @ in a password makes what follows it the host."""
+    """Whether the parts of a database's URL are what they seem: an @ in a password makes the rest of it others."""
     try:
-        return "@" not in (make_url(url).host or "")
+        make_url(url)
     except ArgumentError:
         return True  # said by whoever opens it
     except ValueError:
         return False
+    rest = _AFTER_PASSWORD.fullmatch(url.partition("://")[2])
+    return url.startswith("sqlite") or rest is None or "@" not in rest[1]
 
 
 def _unfit_names(chosen: Settings) -> Iterator[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from projections.rulebook import pack
 from projections.tables import LIVE, ledger, partitions
 from projections.visitor import Visitor
 from tests import stories
-from tests.commands import SECONDS, ndjson, start
+from tests.commands import SECONDS, ndjson, run, start
 from tests.reading import answer, ask, known
 from tests.stories import accused, described, detained, dismissed, instant
 
@@ -374,7 +374,8 @@ def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
 def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
     """Nothing would ever come of it, and whoever follows would wait without a word."""
     known(tmp_path, dismissed("2022-03-27"))
-    done = ask("alerts --follow --cursor 5:5", tmp_path)
+    elsewhere, ahead = (run(f"alerts --follow --cursor {cursor}", tmp_path) for cursor in ("5:5", "0:9"))
 
-    assert 2 == done.returncode
-    assert "--cursor: there is no partition 5 (want partitions of 0)" in done.stderr
+    assert (2, 2) == (elsewhere.returncode, ahead.returncode)
+    assert "--cursor: there is no partition 5 (want one of 0)" in elsewhere.stderr
+    assert "--cursor: the last notice of partition 0 is 0, and not 9" in ahead.stderr

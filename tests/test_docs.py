@@ -17,6 +17,7 @@ from projections.tables import LIVE, METADATA
 from services.cli.app import app, load_commands
 from services.settings import Settings
 from tests.commands import run
+from tests.reading import ask
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]}
@@ -43,6 +44,12 @@ def commands() -> set[str]:
 def test_every_command_is_in_the_docs(command: str) -> None:
     """With the words that are typed, in the table of commands or in an example."""
     assert re.search(rf"`(casetrail )?{command}\b|casetrail {command}\b", EVERYTHING)
+
+
+@pytest.mark.parametrize("command", ["", *sorted({part for each in commands() for part in (each, each.split()[0])})])
+def test_every_command_explains_itself_with_an_example(tmp_path: Path, command: str) -> None:
+    """Those that only hold others too."""
+    assert re.search(r"\n\s+Examples?:\n\s+.*casetrail ", ask(f"{command} --help", tmp_path).stdout)
 
 
 def test_the_docs_name_no_command_that_there_is_not() -> None:

@@ -1,13 +1,14 @@
 """`casetrail doctor` and `casetrail schema`: what is wrong, and what to do about it."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.decode import complete
 from events.vocabulary import DATA
@@ -173,6 +174,9 @@ def test_a_mistyped_variable_is_a_warning(
         ("geheim", "***"),
         ("postgresql+psycopg://u:p@geheim@db/x", "***"),
         ("postgresql+psycopg://u:p@ss:geheim@db:5432/x", "***"),
+        ("postgresql+psycopg://u:p@ss/geheim@db/x", "***"),
+        ("postgresql+psycopg://u:p@ss?geheim=1@db/x", "***"),
+        ("postgresql+psycopg://u@corp:geheim@db/x", "postgresql+psycopg://u%40corp:***@db/x"),
     ],
 )
 def test_no_password_is_shown(url: str, shown: str) -> None:
@@ -180,8 +184,8 @@ def test_no_password_is_shown(url: str, shown: str) -> None:
     assert shown == without_secrets(url)
 
 
-@pytest.mark.parametrize("rest", ["p@geheim@db/x", "p@ss:geheim@db:5432/x", "geheim@db:5432x/x"])
-@pytest.mark.parametrize("command", ["doctor", "status", "run"])
+@pytest.mark.parametrize("rest", ["p@geheim@db/x", "p@ss:geheim@db:5432/x", "geheim@db:5432x/x", "p@ss/geheim@db/x"])
+@pytest.mark.parametrize("command", ["doctor", "init", "status", "run"])
 def test_a_password_that_takes_the_url_apart_is_not_shown(tmp_path: Path, command: str, rest: str) -> None:
     """Nobody can tell where it ends, so nothing of the URL is, but how to write it; and nothing is tried with it."""
     done = run(command, tmp_path, env={"CASETRAIL_DATABASE_URL": f"postgresql+psycopg://u:{rest}"})
@@ -221,6 +225,7 @@ def test_what_a_database_fails_with_is_logged_by_its_code(engine: Engine) -> Non
 
     assert failed_with(failed.value) in {"IntegrityError: 23502", "IntegrityError: SQLITE_CONSTRAINT_NOTNULL"}
     assert "Connection refused" in failed_with(refused.value)
+    assert "OperationalError" == failed_with(OperationalError("", {}, sqlite3.OperationalError("with text 'geheim'")))
     assert "KeyError" == failed_with(KeyError("geheim"))
 
 

@@ -1,5 +1,6 @@
 """One person in full: what stands there, on what it rests, and at which instant."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,18 @@ def test_what_was_corrected_names_the_source_of_the_correction(tmp_path: Path) -
     assert "detained, since 2022-03-26\n" in shown
     assert "    source: “Article”\n    as corrected, published 2022-05-01, fact later\n" in shown
     assert "    source of the correction: “Decree”\n" in shown
+
+
+def test_a_correction_that_was_corrected_names_both(tmp_path: Path) -> None:
+    """What stands there is what the second says, on a way that leads through the first."""
+    first = detained("2022-03-27")
+    once = corrected(first, occurred="2022-03-26", id="once")
+    twice = corrected(once, "2022-06-01", id="twice", data=first["data"] | {"occurred": "2022-03-25"})
+    known(tmp_path, first, once, twice)
+    shown = ask("status a", tmp_path).stdout
+
+    assert "detained, since 2022-03-25\n" in shown
+    assert re.search("as corrected, published 2022-05-01, fact once\n.*\n.*published 2022-06-01, fact twice\n", shown)
 
 
 @pytest.mark.parametrize("command", ["status a", "history a"])

@@ -112,6 +112,14 @@ class TestProject:
         assert 3 == done.returncode
         assert "there is no database" in done.stderr
 
+    def test_a_file_that_is_no_database_is_told_from_one_that_is_not_migrated(self, tmp_path: Path) -> None:
+        """`init` would not help, and says so itself."""
+        (tmp_path / "casetrail.db").write_bytes(b"A letter, for example, and no database. " * 100)
+        done = run("init", tmp_path)
+
+        assert 3 == done.returncode
+        assert "file is not a database (want another file: CASETRAIL_DATABASE_URL)" in done.stderr
+
 
 class TestRun:
     """`casetrail run`."""

@@ -79,8 +79,8 @@ def test_show_gives_reason_and_bytes(tmp_path: Path) -> None:
 
 
 def test_show_gives_the_key_and_the_headers_of_a_record(tmp_path: Path) -> None:
-    """In binary mode they alone say whose fact it is and who stated it; they are as safe to print as the rest."""
-    headers = [["ce_type", "Beheaded"], ["ce_id", "1\x1b[31m"]]
+    """In binary mode they alone say whose fact it is and who stated it; in text they are safe to print."""
+    headers = [["ce_type", "Beheaded"], ["ce_id", "1\x1b[31m"], ["ce_source", None], ["ce_subject", {"base64": "/w=="}]]
     known(tmp_path)
     with writing(open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")) as conn:
         store(conn, log, [(0, stories.NOW, b"kz-\xff", headers, b"{}")])
@@ -88,7 +88,15 @@ def test_show_gives_the_key_and_the_headers_of_a_record(tmp_path: Path) -> None:
     shown = ask("parked show 0:0", tmp_path).stdout
     (listed,) = parked(tmp_path)
 
-    assert "\nkey: kz-\\xff\nheader ce_type: Beheaded\nheader ce_id: 1\\x1b[31m\n2 bytes:\n{}\n" in shown
+    assert [
+        "key: kz-\\xff",
+        "header ce_type: Beheaded",
+        "header ce_id: 1\\x1b[31m",
+        "header ce_source: (no value)",
+        'header ce_subject: {"base64": "/w=="}',
+        "2 bytes:",
+        "{}",
+    ] == shown.splitlines()[2:]
     assert ("kz-\\xff", headers) == (listed["key"], listed["headers"])
 
 

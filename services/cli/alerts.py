@@ -47,7 +47,7 @@ from .app import (
     settings,
 )
 from .dossier import step_words
-from .person import fact_words
+from .person import correction_lines, fact_words
 from .wording import cell, safe, source_words
 
 TABLE_ROWS = 1000
@@ -56,7 +56,10 @@ LONGEST_SECONDS = 10.0
 """The longest between two attempts at a database that is away: each is told of."""
 SHORTEST_PREFIX = 8
 
-alerts_app = typer.Typer(help="The alerts: what was found, and what became of it.")
+alerts_app = typer.Typer(
+    help="The alerts: what was found, and what became of it.",
+    epilog="\b\nExample:\n  casetrail alerts --severity warning",
+)
 app.add_typer(alerts_app, name="alerts")
 
 AlertId = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or its first 8 characters or more.")]
@@ -230,6 +233,7 @@ def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:
         yield f"  {fact_words(told, fact_id)}"
         for source in told.lines[fact_id].fact.data["sources"]:
             yield f"    source: {source_words(source)}"
+        yield from correction_lines(told, fact_id)
     yield from ("", "Life:")
     yield from (f"  {step_words(step)}" for step in alert["life"])
 
@@ -249,13 +253,15 @@ def _cursor(text: str | None) -> dict[int, int] | None:
 
 
 def _check_cursor(engine: Engine, cursor: Mapping[int, int]) -> None:
-    """See that there are the partitions of *cursor*: of others nothing would ever come. At first there is none."""
+    """See that *cursor* is behind notices that there are: of any others nothing would come. At first there is none."""
     with engine.connect() as conn:
         known = notices_end(conn)
-    strange = sorted(cursor.keys() - known.keys())
-    if strange and known:
-        wanted = f"partitions of {', '.join(map(str, sorted(known)))}"
-        raise BadInput(f"there is no partition {strange[0]}", wanted, "--cursor")
+    for partition, n in cursor.items() if known else ():
+        if partition not in known:
+            raise BadInput(f"there is no partition {partition}", f"one of {', '.join(map(str, known))}", "--cursor")
+        if n > known[partition]:
+            what = f"the last notice of partition {partition} is {known[partition]}, and not {n}"
+            raise BadInput(what, "one that a notice came with", "--cursor")
 
 
 def _cursor_text(cursor: Mapping[int, int]) -> str:
@@ -263,7 +269,8 @@ def _cursor_text(cursor: Mapping[int, int]) -> str:
 
 
 def _follow(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int] | None) -> None:
-    _check_cursor(engine, cursor or {})
+    if cursor:
+        _check_cursor(engine, cursor)
     pause = POLL_SECONDS
     with stopping() as stop:
         while not stop.is_set():

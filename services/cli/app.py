@@ -34,6 +34,7 @@ COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "lag", "rul
 
 app = typer.Typer(
     name="casetrail",
+    epilog="\b\nExample:\n  casetrail publish facts.ndjson && casetrail project && casetrail status",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,7 +67,7 @@ def main() -> NoReturn:
     except OperationalError as problem:
         fail(f"database: {problem.orig}", INFRASTRUCTURE)
     except DBAPIError as problem:
-        fail(f"database: {problem.orig} (is it migrated? run `casetrail init`)", INFRASTRUCTURE)
+        fail(f"database: {problem.orig} ({_advice(problem)})", INFRASTRUCTURE)
     except OSError as problem:
         fail(str(problem), INFRASTRUCTURE)
     except SystemExit as end:
@@ -75,6 +76,12 @@ def main() -> NoReturn:
         _flush()
         sys.exit(0 if seen_enough else end.code)
     sys.exit(0)
+
+
+def _advice(problem: DBAPIError) -> str:
+    if getattr(problem.orig, "sqlite_errorname", None) == "SQLITE_NOTADB":
+        return "want another file: CASETRAIL_DATABASE_URL"
+    return "is it migrated? run `casetrail init`"
 
 
 def load_commands() -> None:

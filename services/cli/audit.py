@@ -30,13 +30,16 @@ from services.restore import restore
 
 from .app import FINDINGS, Json, app, console, database, emit, fail, file_or_stdout, rulebook, say, settings, while_read
 from .parts import loop_over
+from .people import TITLES, cells
 from .progress import Advance, bar
-from .wording import cell, safe
+from .wording import safe
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 audit_app = typer.Typer(
-    help="The audit trail: hold it against itself, note its head, carry its facts elsewhere.", no_args_is_help=True
+    help="The audit trail: hold it against itself, note its head, carry its facts elsewhere.",
+    epilog="\b\nExample:\n  casetrail audit verify",
+    no_args_is_help=True,
 )
 app.add_typer(audit_app, name="audit")
 
@@ -291,13 +294,10 @@ def _print_backtest(report: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     print(f"Until {report['until']}: {counts}\n")
     people = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in ("subject", "name", "headline", "service", "custody", "stage", "presumption"):
+    for title in TITLES:
         people.add_column(title, overflow="fold")
     for subject in report["subjects"]:
-        stage = subject["stage"]["status"] if subject["stage"] else ""
-        words = (subject["service"]["status"], subject["custody"]["status"], stage, subject["presumption"])
-        row = (subject["subject_id"], subject["name"] or "", subject["headline"], *words)
-        people.add_row(*map(cell, row))
+        people.add_row(*cells(subject))
     if report["subjects"]:
         console().print(people)
     for alert in report["alerts"]:

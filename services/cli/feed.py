@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from pydantic_core import from_json
 from sqlalchemy import Engine
 
 from events.canonical import derive_id
-from events.errors import BadInput, Infrastructure
+from events.edtf import parse
+from events.errors import BadDate, BadInput, Infrastructure
 from events.facts import Fact
 from projections.database import open_database
 from projections.partitioning import check_local
@@ -28,6 +29,7 @@ from services.stopping import Stop, stopping
 from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings, while_read
 from .editor import edit
 from .progress import Advance, bar
+from .wording import check_type
 
 BAR_BYTES = 5_000_000
 """From how many bytes on a progress bar is worth its place."""
@@ -220,24 +222,37 @@ def derived(
     ref: Annotated[str | None, typer.Option(help="The source's own reference.")] = None,
     fact_id: Annotated[str | None, typer.Option(help="The fact it is about.")] = None,
     other: Annotated[str | None, typer.Option(help="The other person of a relation.")] = None,
+    by_subject: Annotated[str | None, typer.Option(help="Who accuses, by their own id.")] = None,
+    by_name: Annotated[str | None, typer.Option(help="Who accuses, by name.")] = None,
     as_json: Json = False,
 ) -> None:
     """Print the id that each fact of a file gets when it is published without one."""
-    named = {"type": type_, "source": source, "subject": subject}
-    data = {"occurred": occurred, "case_id": case_id, "ref": ref, "fact_id": fact_id, "other": other}
-    if any(value is not None for value in (*named.values(), *data.values())):
+    named = {"type": type_, "source": source, "subject": subject, "occurred": occurred}
+    by = _given({"subject_id": by_subject, "name": by_name})
+    data = _given({"case_id": case_id, "ref": ref, "fact_id": fact_id, "other": other, "by": by or None})
+    if _given(named) or data:
         _derive_one(file, named, data, as_json=as_json)
     else:
         _derive_each(file or STDIN, as_json=as_json)
 
 
-def _derive_one(file: str | None, named: dict[str, str | None], data: dict[str, str | None], *, as_json: bool) -> None:
-    missing = [f"--{name}" for name, value in (named | {"occurred": data["occurred"]}).items() if value is None]
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _derive_one(file: str | None, named: dict[str, str | None], data: dict[str, Any], *, as_json: bool) -> None:
+    missing = [f"--{name}" for name, value in named.items() if value is None]
     if file is not None or missing:
         what = f"{', '.join(missing)} missing" if missing else f"both {file} and options"
         raise BadInput(what, "a file, or --type, --source, --subject and --occurred")
-    given = {name: value for name, value in data.items() if value is not None}
-    id_ = derive_id({**named, "data": given})
+    envelope, occurred = dict(named), named["occurred"] or ""
+    del envelope["occurred"]
+    check_type(named["type"] or "")
+    try:
+        parse(occurred)
+    except BadDate as bad:
+        raise BadInput(bad.what, bad.wanted, "--occurred") from None
+    id_ = derive_id({**envelope, "data": {"occurred": occurred, **data}})
     if as_json:
         emit_line({"file": None, "line": None, "id": id_})
     else:

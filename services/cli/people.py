@@ -22,6 +22,7 @@ from .person import person_lines
 from .wording import PRESUMPTIONS, cell, safe, span, words
 
 TABLE_ROWS = 1000
+TITLES = ("subject", "name", "headline", "since", "service", "custody", "case", "before the law")
 """The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
 
 HEADLINES = tuple(
@@ -168,17 +169,18 @@ def _unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
 
 def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in ("subject", "name", "headline", "since", "service", "custody", "case", "before the law"):
+    for title in TITLES:
         table.add_column(title, overflow="fold")
     rows = iter(found)
     for row in islice(rows, TABLE_ROWS if limit is None else limit):
-        table.add_row(*_cells(row))
+        table.add_row(*cells(row))
     console().print(table)
     if next(rows, None) is not None:
         say(f"the first {table.row_count} are shown; --json gives all, --limit another number, filters fewer")
 
 
-def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
+def cells(row: Mapping[str, Any]) -> Iterable[Any]:
+    """Yield what a table says of one person, in the order of `TITLES`."""
     stage = row["stage"]
     custody = words(row["custody"]["status"])
     yield cell(row["subject_id"])

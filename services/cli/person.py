@@ -60,6 +60,17 @@ def fact_words(told: Story, fact_id: str) -> str:
     return f"{type_words(line.fact.type)}, {when(data)} (fact {safe(fact_id)})"
 
 
+def correction_lines(told: Story, fact_id: str) -> Iterator[str]:
+    """Yield what a statement rests on besides, if it is not as first published: each correction and its source."""
+    replaced_by = told.history.settled.replaced_by
+    by = replaced_by.get(fact_id)
+    while by is not None:
+        correction = told.lines[by].fact.data
+        yield f"    as corrected, published {safe(correction['published'])}, fact {safe(by)}"
+        yield from (f"    source of the correction: {source_words(source)}" for source in correction["sources"])
+        by = replaced_by.get(by)
+
+
 def _track(track: str, cell: Mapping[str, Any] | None, told: Story, answered: set[str]) -> Iterator[str]:
     if cell is None:
         return
@@ -107,30 +118,19 @@ def _grounds(told: Story, fact_id: str, answered: set[str]) -> Iterator[str]:
     yield f"    published {safe(data.get('published', ''))}, fact {safe(fact_id)}"
     for source in data.get("sources", ()):
         yield f"    source: {source_words(source)}"
-    yield from _correction(told, fact_id)
+    yield from correction_lines(told, fact_id)
     if fact_id in answered:
         return
     for reply in replies(told).get(fact_id, ()):
-        yield from _reply(reply)
+        yield from _reply(told, reply)
     answered.add(fact_id)
 
 
-def _correction(told: Story, fact_id: str) -> Iterator[str]:
-    """Yield what a statement rests on besides, if it is not as it was first published."""
-    by = told.history.settled.replaced_by.get(fact_id)
-    if by is None:
-        return
-    correction = data_in_force(told, by)
-    assert correction is not None, "a correction in force was not retracted"
-    yield f"    as corrected, published {safe(correction['published'])}, fact {safe(by)}"
-    for source in told.lines[by].fact.data["sources"]:
-        yield f"    source of the correction: {source_words(source)}"
-
-
-def _reply(reply: Fact) -> Iterator[str]:
+def _reply(told: Story, reply: Fact) -> Iterator[str]:
     yield f"    THEIR REPLY, {when(reply.data)}: “{safe(reply.data['text'])}” (fact {safe(reply.id)})"
     for source in reply.data["sources"]:
         yield f"      source: {source_words(source)}"
+    yield from (f"  {line}" for line in correction_lines(told, reply.id))
 
 
 def _other_replies(told: Story, answered: set[str]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _other_replies(told: Story, answered: set[str]) -> Iterator[str]:
     for fact_id, found in left.items():
         yield f"  to {fact_words(told, fact_id)}"
         for reply in found:
-            yield from _reply(reply)
+            yield from _reply(told, reply)
 
 
 def _relations(told: Story) -> Iterator[str]:
@@ -153,6 +153,7 @@ def _relations(told: Story) -> Iterator[str]:
         yield f"  {relation}: {safe(other)} (fact {safe(fact.id)})"
         for source in fact.data["sources"]:
             yield f"    source: {source_words(source)}"
+        yield from correction_lines(told, fact.id)
 
 
 def _anomalies(status: Mapping[str, Any], told: Story) -> Iterator[str]:

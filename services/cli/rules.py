@@ -20,7 +20,9 @@ from .app import FINDINGS, Json, app, console, database, emit, lines, rulebook, 
 from .wording import cell, safe
 
 rules_app = typer.Typer(
-    help="The rules: those that ship with casetrail, or those of CASETRAIL_RULES.", no_args_is_help=True
+    help="The rules: those that ship with casetrail, or those of CASETRAIL_RULES.",
+    epilog="\b\nExample:\n  casetrail rules list",
+    no_args_is_help=True,
 )
 app.add_typer(rules_app, name="rules")
 

@@ -1,18 +1,16 @@
 """Tools beside the work: schema and doctor."""
 
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from events.errors import BadInput
 from events.schemas import schema as schema_of
-from events.vocabulary import DATA
 from services.checking import Check
 from services.doctor import examine
 
 from .app import Json, app, console, emit, while_read
+from .wording import check_type
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
@@ -24,8 +22,8 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of one type of fact, or of all."""
-    if type_ is not None and type_ not in DATA:
-        raise BadInput(f'"{type_}" is not a type', _near(type_))
+    if type_ is not None:
+        check_type(type_)
     emit(schema_of(type_))
 
 
@@ -44,12 +42,6 @@ def doctor(as_json: Json = False) -> None:
         else:
             _print(checks)
     raise typer.Exit(max((check.code for check in checks if check.state == "error"), default=0))
-
-
-def _near(type_: str) -> str:
-    lower = {known.lower(): known for known in DATA}
-    near = [lower[name] for name in get_close_matches(type_.lower(), lower)]
-    return f"perhaps {' or '.join(near)}" if near else f"one of {', '.join(DATA)}"
 
 
 def _print(checks: list[Check]) -> None:

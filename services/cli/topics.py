@@ -9,7 +9,11 @@ from .app import Json, app, emit, say, settings
 if TYPE_CHECKING:
     from services.broker.topics import Made
 
-topics_app = typer.Typer(help="The topics of Kafka, with CASETRAIL_LOG=kafka.", no_args_is_help=True)
+topics_app = typer.Typer(
+    help="The topics of Kafka, with CASETRAIL_LOG=kafka.",
+    epilog="\b\nExample:\n  CASETRAIL_LOG=kafka casetrail topics create",
+    no_args_is_help=True,
+)
 app.add_typer(topics_app, name="topics")
 
 

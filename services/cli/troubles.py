@@ -1,5 +1,6 @@
 """parked and conflicts: the records that could not be applied, and what can be done about them."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,10 @@ from .wording import cell, safe
 AT_ONCE = 500
 """How many records are replayed in one transaction."""
 
-parked_app = typer.Typer(help="Records that could not be read: kept with their bytes and the reason.")
+parked_app = typer.Typer(
+    help="Records that could not be read: kept with their bytes and the reason.",
+    epilog="\b\nExample:\n  casetrail parked list",
+)
 app.add_typer(parked_app, name="parked")
 
 Dismissed = Annotated[bool, typer.Option("--all", help="Dismissed ones too.")]
@@ -74,7 +78,7 @@ def show_parked(
             print(f"dismissed: {safe(record.dismissed)}")
         if record.key is not None:
             print(f"key: {shown(record.key)}")
-        lines(f"header {safe(name)}: {safe(value)}" for name, value in record.headers or ())
+        lines(f"header {safe(name)}: {_header(value)}" for name, value in record.headers or ())
         print(f"{len(record.value or b'')} bytes:")
         print(shown(record.value or b""))
 
@@ -144,6 +148,10 @@ def _cells(record: Parked) -> Iterable[Any]:
     yield cell(record.reason if record.dismissed is None else f"{record.reason} [dismissed: {record.dismissed}]")
     yield cell(plain["size"])
     yield cell(plain["preview"])
+
+
+def _header(value: Any) -> str:  # noqa: ANN401 - as a record keeps it
+    return "(no value)" if value is None else shown((value if isinstance(value, str) else json.dumps(value)).encode())
 
 
 def _position(text: str) -> Position:

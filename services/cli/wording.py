@@ -4,9 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
+
+from events.errors import BadInput
+from events.vocabulary import DATA
 
 _SPACE: Final = re.compile(r"[\t\n\r]+")
 # Besides control characters: what turns the direction of a line, or breaks it, so that it reads as another text.
@@ -150,6 +154,23 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
     """Return (field, old, new) for each field of data that changed; None where it is missing."""
     fields = dict.fromkeys((*old, *new))
     return [(field, old.get(field), new.get(field)) for field in fields if old.get(field) != new.get(field)]
+
+
+def check_type(type_: str) -> None:
+    """
+    See that *type_* is a type of fact.
+
+    Raises:
+        BadInput: if it is none, with those that it may have been meant to be.
+    """
+    if type_ not in DATA:
+        raise BadInput(f'"{type_}" is not a type', _near(type_))
+
+
+def _near(type_: str) -> str:
+    lower = {known.lower(): known for known in DATA}
+    near = [lower[name] for name in get_close_matches(type_.lower(), lower)]
+    return f"perhaps {' or '.join(near)}" if near else f"one of {', '.join(DATA)}"
 
 
 def _seen(character: str) -> str:

@@ -110,6 +110,8 @@ def _serve(parts: Sequence[str], chosen: Settings, engine: Engine, stop: Stop) -
                 pass
         finally:
             stop.set()
+            while wait(working, LOOK_UP_SECONDS).not_done:
+                pass
     for part in working:
         part.result()
 
