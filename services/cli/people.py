@@ -21,8 +21,8 @@ from .dossier import history_lines, markdown
 from .person import person_lines
 from .wording import PRESUMPTIONS, cell, safe, span, words
 
-TABLE_ROWS = 1000
 TITLES = ("subject", "name", "headline", "since", "service", "custody", "case", "before the law")
+TABLE_ROWS = 1000
 """The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
 
 HEADLINES = tuple(
