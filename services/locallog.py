@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
 
@@ -16,7 +17,7 @@ CHUNK = 2000
 # Publishers on PostgreSQL queue for this lock: offsets must become visible in their order.
 _APPEND_LOCK = 0x63617365
 
-Stamped = tuple[datetime, bytes | None, list[list[str]] | None, bytes | None]
+Stamped = tuple[datetime, bytes | None, list[list[Any]] | None, bytes | None]
 """Stamp, key, headers and value of a record."""
 
 

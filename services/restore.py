@@ -89,16 +89,23 @@ def _fact(event: dict[str, Any]) -> tuple[bytes, None, bytes]:
     return decode(value).subject.encode(), None, value
 
 
-def _bytes(line: dict[str, Any]) -> tuple[bytes | None, list[list[str]] | None, bytes | None]:
+def _bytes(line: dict[str, Any]) -> tuple[bytes | None, list[list[Any]] | None, bytes | None]:
     """Return key, headers and value of a record that could not be read."""
     try:
         headers = line["headers"]
         if headers is not None:
-            headers = [[name + "", value + ""] for name, value in headers]
+            headers = [[name + "", _header(value)] for name, value in headers]
         return _decoded(line["key_base64"]), headers, _decoded(line["value_base64"])
     except (ValueError, KeyError, TypeError) as problem:
         what = f"{problem} is missing" if isinstance(problem, KeyError) else f"not a record: {problem}"
         raise BadInput(what, "a line of `casetrail audit export --all`") from None
+
+
+def _header(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a header as a record keeps it: a text, null, or an object of those for what is no text."""
+    if isinstance(value, dict):
+        return {name: _header(each) for name, each in value.items()}
+    return None if value is None else value + ""
 
 
 def _decoded(text: str | None) -> bytes | None:

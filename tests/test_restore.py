@@ -127,7 +127,8 @@ def test_bytes_that_nobody_can_read_travel_exactly(databases: tuple[Engine, Engi
     held = lived(left, story(DISMISSED))
     stamp = instant("2022-05-01")
     readable = complete(story(DETAINED)[0], NOW)[1]
-    headers = [["content-type", "application/json"], ["ce_type", "Unheard"]]
+    odd = [["trace", None], ["photo", {"base64": "/w=="}], ["\\x00", {"name": "AA==", "base64": None}]]
+    headers = [["content-type", "application/json"], ["ce_type", "Unheard"], *odd]
     append(
         held,
         (stamp, None, None, None),
