@@ -18,9 +18,10 @@ from projections.tables import TOPIC
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
 
-# What Kafka takes as the name of a topic; and not one of dots alone, as a folder of the broker's cannot be.
 # What follows the user and the password of a URL, as SQLAlchemy takes it apart: a password ends at the first @.
 _AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
+
+# What Kafka takes as the name of a topic; and not one of dots alone, as a folder of the broker's cannot be.
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
@@ -135,11 +136,11 @@ def variable(field: str) -> str:
 
 def without_secrets(url: str) -> str:
     """Return the database URL *url* as it may be shown: no password, no values of its options."""
+    if not _divides(url):
+        return "***"
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return "***"
-    if not _divides(url):
+    except ArgumentError:
         return "***"
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 

@@ -245,14 +245,13 @@ def _derive_one(file: str | None, named: dict[str, str | None], data: dict[str, 
     if file is not None or missing:
         what = f"{', '.join(missing)} missing" if missing else f"both {file} and options"
         raise BadInput(what, "a file, or --type, --source, --subject and --occurred")
-    envelope, occurred = dict(named), named["occurred"] or ""
-    del envelope["occurred"]
+    occurred = named.pop("occurred") or ""
     check_type(named["type"] or "")
     try:
         parse(occurred)
     except BadDate as bad:
         raise BadInput(bad.what, bad.wanted, "--occurred") from None
-    id_ = derive_id({**envelope, "data": {"occurred": occurred, **data}})
+    id_ = derive_id({**named, "data": {"occurred": occurred, **data}})
     if as_json:
         emit_line({"file": None, "line": None, "id": id_})
     else:
