@@ -1,11 +1,8 @@
 """The ``casetrail`` command."""
 
-import gc
+from .loading import loading
 
-# What is loaded stays: to look through it for cycles, over and over while it grows, takes a tenth of the time to begin.
-gc.disable()
-from .app import main  # noqa: E402
-
-gc.enable()
+with loading():
+    from .app import main
 
 __all__ = ["main"]

@@ -8,7 +8,7 @@ nothing else; progress and messages go to stderr.
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from errno import EPIPE
 from importlib import import_module
@@ -27,10 +27,24 @@ from projections.rulebook import Rulebook, load, pack
 from services.migrate import revisions
 from services.settings import Settings, load_settings
 
+from .loading import loading
+
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
-# The modules that hang their commands on the application, in the order of its help.
-COMMANDS = ("feed", "work", "people", "alerts", "audit", "troubles", "lag", "rules", "tools", "topics", "generate")
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "feed": ("init", "publish", "id", "correct", "retract"),
+    "work": ("project", "run"),
+    "people": ("status", "history"),
+    "alerts": ("alerts",),
+    "audit": ("audit", "rebuild", "backtest"),
+    "troubles": ("parked", "conflicts"),
+    "lag": ("lag",),
+    "rules": ("rules",),
+    "tools": ("schema", "doctor"),
+    "topics": ("topics",),
+    "generate": ("generate",),
+}
+"""The modules that hang their commands on the application, in the order of its help."""
 
 app = typer.Typer(
     name="casetrail",
@@ -57,7 +71,8 @@ def casetrail(
 
 def main() -> NoReturn:
     """Run the command line and end the process with the exit code that fits."""
-    load_commands()
+    with loading():
+        load_commands(*sys.argv[1:2])
     try:
         app(prog_name="casetrail")
     except BadInput as problem:
@@ -84,9 +99,9 @@ def _advice(problem: DBAPIError) -> str:
     return "is it migrated? run `casetrail init`"
 
 
-def load_commands() -> None:
-    """Hang every command on the application."""
-    for module in COMMANDS:
+def load_commands(named: str = "") -> None:
+    """Hang the command *named* on the application, or every one if there is none of that name."""
+    for module in [module for module, commands in COMMANDS.items() if named in commands] or COMMANDS:
         import_module(f"services.cli.{module}")
 
 
