@@ -18,6 +18,9 @@ from projections.tables import TOPIC
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
 
+_KINDS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+_DATABASES = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+
 # What follows the user and the password of a URL, as SQLAlchemy takes it apart: a password ends at the first @.
 _AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
 
@@ -147,13 +150,8 @@ def without_secrets(url: str) -> str:
 
 def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield each field that does not fit, or not with the others, what is wrong with it, and what was wanted."""
-    if not _divides(chosen.database_url):
-        # Which part of it is the password cannot be told, so nothing of it is shown.
-        yield (
-            "database_url",
-            "no URL of a database",
-            "USER:PASSWORD@HOST:PORT in it, with @ : / ? % in a password as %40 %3A %2F %3F %25",
-        )
+    for what, wanted in _unfit_database(chosen.database_url):
+        yield "database_url", what, wanted
     protocol = chosen.kafka_security_protocol
     if protocol.startswith("SASL"):
         for field, wanted in (("kafka_sasl_username", "who we are"), ("kafka_sasl_password", "the password")):
@@ -171,6 +169,19 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
                 "HOST:PORT, with commas between several",
             )
     yield from _unfit_names(chosen)
+
+
+def _unfit_database(url: str) -> Iterator[tuple[str, str]]:
+    """Yield the same of the database's URL, and nothing of it that could be a password."""
+    kind, divided, _ = url.partition("://")
+    if not divided:
+        yield "no URL of a database", _DATABASES
+    elif kind not in _KINDS:
+        yield f'"{kind}" is no kind of database that casetrail knows', _DATABASES
+    elif not _divides(url):
+        # Which part of it is the password cannot be told.
+        wanted = "USER:PASSWORD@HOST:PORT in it, with @ : / ? % in a password as %40 %3A %2F %3F %25"
+        yield "no URL of a database", wanted
 
 
 def _divides(url: str) -> bool:

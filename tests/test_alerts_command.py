@@ -369,6 +369,11 @@ def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
     known(tmp_path)
 
     assert [] == answer("alerts", tmp_path)
+    assert ("", "there are no alerts to show\n") == (
+        ask("alerts --all", tmp_path).stdout,
+        ask("alerts --all", tmp_path).stderr,
+    )
+    assert "--all shows those that are over too" in ask("alerts", tmp_path).stderr
 
 
 def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:

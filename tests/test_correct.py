@@ -357,8 +357,9 @@ class TestCommands:
     ("editor", "message"),
     [
         ("", "no field is changed, and there is no editor (want --set FIELD=VALUE, or $EDITOR)"),
-        ("false", "the editor failed"),
-        ("no-such-editor-here", "the editor failed"),
+        ("false --token=geheim", "the editor ended with 1 (want 0"),
+        ("no-such-editor-here", "the editor failed: No such file or directory"),
+        ("cp /bin/true", "the editor left what is not UTF-8"),
         ("sed -i s/[{]/[/", "broken JSON"),
         ("sed -i s/2022-03-27/2022-13/", 'data.occurred: "2022-13"'),
         ("cp /dev/null", "broken JSON"),
@@ -372,3 +373,4 @@ def test_what_an_editor_leaves_is_checked(monkeypatch: pytest.MonkeyPatch, edito
     with pytest.raises(BadInput) as refused:
         edit("Charged", DATA)
     assert message in str(refused.value)
+    assert "geheim" not in str(refused.value)

@@ -63,6 +63,15 @@ def test_every_command_explains_itself_with_an_example(tmp_path: Path, command: 
     assert re.search(r"\n\s+Examples?:\n\s+.*casetrail ", ask(f"{command} --help", tmp_path).stdout)
 
 
+@pytest.mark.parametrize("group", ["", *sorted({c.split()[0] for c in commands() if " " in c})])
+def test_no_line_of_a_help_is_cut(tmp_path: Path, group: str) -> None:
+    """On a terminal of 80 columns each command is told in a whole sentence."""
+    listed = ask(f"{group} --help", tmp_path).stdout.partition("\nCommands:\n")[2].partition("\n\n")[0]
+
+    assert listed
+    assert "..." not in listed
+
+
 def test_the_docs_name_no_command_that_there_is_not() -> None:
     """In code, whatever stands after `casetrail` is one."""
     first_words = {command.split()[0] for command in commands()}

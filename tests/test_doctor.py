@@ -195,6 +195,25 @@ def test_a_password_that_takes_the_url_apart_is_not_shown(tmp_path: Path, comman
     assert "CASETRAIL_DATABASE_URL: no URL of a database (want USER:PASSWORD@HOST:PORT" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://u:geheim@db/x", '"mysql" is no kind of database that casetrail knows'),
+        ("postgres://u:geheim@db/x", '"postgres" is no kind of database that casetrail knows'),
+        ("postgresql+psycopg2://u:geheim@db/x", '"postgresql+psycopg2" is no kind of database'),
+        ("geheim.db", "no URL of a database (want sqlite:///FILE or postgresql+psycopg://"),
+        ("", "no URL of a database"),
+    ],
+)
+def test_a_database_that_casetrail_does_not_know_is_a_mistake_of_usage(tmp_path: Path, url: str, said: str) -> None:
+    """Before anything is tried with it."""
+    done = run("status", tmp_path, env={"CASETRAIL_DATABASE_URL": url})
+
+    assert 2 == done.returncode
+    assert f"CASETRAIL_DATABASE_URL: {said}" in done.stderr
+    assert "geheim" not in done.stderr
+
+
 def test_a_login_that_nobody_asks_for_is_a_warning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever set it thinks that the connection is protected by it."""
     monkeypatch.setenv("CASETRAIL_KAFKA_SASL_PASSWORD", "geheim")

@@ -117,6 +117,7 @@ def test_corrections_that_have_no_effect_say_why(tmp_path: Path) -> None:
     assert ("no_effect", "target_retracted") == (found["too late"]["state"], found["too late"]["because"])
     assert ("no_effect", "target_missing") == (found["of nothing"]["state"], found["of nothing"]["because"])
     assert "in_force" == found["retraction"]["state"]
+    assert 1 == ask("history a", tmp_path).stdout.count("speaks of a fact that is not known of this person")
 
 
 def test_a_retracted_correction_gives_back_what_it_replaced(tmp_path: Path) -> None:

@@ -366,6 +366,16 @@ def test_stdout_holds_one_array_and_nothing_else(tmp_path: Path) -> None:
     assert (0, "[]\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.parametrize("options", ["--service deceased", "--name nobody", "--limit 0"])
+def test_where_there_is_nobody_to_show_that_is_said(tmp_path: Path, options: str) -> None:
+    """No table without rows; and what was published and not projected yet is the likely reason."""
+    known(tmp_path, dismissed("2022-01-01"))
+    done = ask(f"status {options}", tmp_path)
+
+    assert (0, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith("there is nobody to show (`casetrail lag`")
+
+
 def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
     """Exit 3: nothing is wrong with the question."""
     done = run("status", tmp_path)

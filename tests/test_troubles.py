@@ -115,8 +115,8 @@ def test_raw_writes_the_exact_bytes(tmp_path: Path) -> None:
         ("show 17", 2, '"17" is no position'),
         ("show 0:x", 2, '"0:x" is no position'),
         ("replay 0:99", 1, "0:99 is not parked"),
-        ("replay", 2, "nothing, or everything and more, is named"),
-        ("replay --all 0:1", 2, "nothing, or everything and more, is named"),
+        ("replay", 2, "no record is named"),
+        ("replay --all 0:1", 2, "positions and --all are given"),
         ("dismiss 0:0 --reason test", 1, "0:0 is not parked"),
     ],
 )

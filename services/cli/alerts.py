@@ -125,7 +125,7 @@ def show_alerts(
         if as_json:
             emit_array(found)
         else:
-            _show_table(found, limit)
+            _show_table(found, limit, "" if everything else " (--all shows those that are over too)")
 
 
 @alerts_app.command("show", epilog="\b\nExample:\n  casetrail alerts show 87ddf79b")
@@ -203,7 +203,7 @@ def _the_alert(engine: Engine, start: str) -> dict[str, Any]:
     return found[0]
 
 
-def _show_table(found: Iterator[dict[str, Any]], limit: int | None) -> None:
+def _show_table(found: Iterator[dict[str, Any]], limit: int | None, others: str) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for title in ("severity", "state", "since", "rule", "subject", "what", "alert"):
         table.add_column(title, overflow="fold")
@@ -220,7 +220,10 @@ def _show_table(found: Iterator[dict[str, Any]], limit: int | None) -> None:
             cell(alert["explanation"]),
             cell(alert["alert_id"]),
         )
-    console().print(table)
+    if table.row_count:
+        console().print(table)
+    else:
+        say(f"there are no alerts to show{others}")
 
 
 def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:

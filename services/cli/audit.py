@@ -37,7 +37,7 @@ from .wording import safe
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 audit_app = typer.Typer(
-    help="The audit trail: hold it against itself, note its head, carry its facts elsewhere.",
+    help="The audit trail: check it, note its head, export its facts.",
     epilog="\b\nExample:\n  casetrail audit verify",
     no_args_is_help=True,
 )
@@ -55,9 +55,10 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """
-    Walk the chain and the counts of every partition, and name the first bad position in each; exit 1 if there is one.
+    Walk the chain and the counts of every partition.
 
-    A chain that was rewritten whole holds in itself: only a head kept elsewhere tells. Any earlier head will do.
+    The first bad position in each is named; exit 1 if there is one. A chain that was rewritten whole holds in itself:
+    only a head kept elsewhere tells. Any earlier head will do.
     """
     for given in head or ():
         if not HASH.fullmatch(given):
@@ -78,7 +79,11 @@ def verify(
     "head", epilog="\b\nExamples:\n  casetrail audit head\n  casetrail audit head --json > head-2026-01-31.json"
 )
 def show_head(as_json: Json = False) -> None:
-    """Print each partition's last hash, for keeping where nobody who can write to the database can change it."""
+    """
+    Print each partition's last hash, for keeping elsewhere.
+
+    Keep it where nobody who can write to the database can change it; `audit verify --head HASH` holds the chain to it.
+    """
     with snapshot(database(settings())) as conn:
         heads = ledger_audit.heads(conn)
     if as_json:
@@ -103,7 +108,7 @@ def export_facts(
     ] = False,
 ) -> None:
     """
-    Write the applied facts as NDJSON that `publish`, `backtest` and `audit import` take, with their `recorded`.
+    Write the applied facts as NDJSON, with their `recorded`. `publish`, `backtest` and `audit import` take it.
 
     Acknowledgements of alerts, dismissals of parked records and the rules once in force do not travel: to keep those,
     copy the database itself.
@@ -125,7 +130,7 @@ def export_facts(
 )
 def import_facts(source: InFile, as_json: Json = False) -> None:
     """
-    Move an export into an empty database and project it: a restore, or a change of database.
+    Move an export into an empty database and project it. It restores one, or moves to another kind.
 
     Every `recorded` is kept, so that statuses, alerts and their lives come out as they were, under the rules now in
     force. All lines go in or, if one is bad, none. Acknowledgements, and dismissals of parked records, do not travel.
@@ -159,7 +164,7 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """
-    Conclude everything again from the first record; list each row that came out otherwise and put it in place.
+    Conclude everything again from the first record. Each row that came out otherwise is listed and put in place.
 
     Projectors may go on meanwhile. Nothing is sent twice. One that was interrupted is taken up where it stopped.
     """

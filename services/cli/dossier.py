@@ -130,7 +130,8 @@ def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
             yield f"quote: “{safe(source['quote'])}”"
     yield from _fate(told, fact)
     for code in fact["anomalies"]:
-        yield f"to be noted: {ANOMALIES.get(code, words(code))}"
+        if code != fact["because"]:
+            yield f"to be noted: {ANOMALIES.get(code, words(code))}"
 
 
 def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:

@@ -50,8 +50,12 @@ def _edited(text: str) -> str:
             # Their own editor, by their own choice, with their own options.
             subprocess.run([*shlex.split(chosen), str(file)], check=True)  # noqa: S603
             return file.read_text(encoding="utf-8")
-        except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as problem:
-            raise BadInput(f"the editor failed: {problem}", "an editor in $VISUAL or $EDITOR") from problem
+        except subprocess.CalledProcessError as problem:
+            raise BadInput(f"the editor ended with {problem.returncode}", "0, to publish what it leaves") from None
+        except OSError as problem:
+            raise BadInput(f"the editor failed: {problem.strerror}", "an editor in $VISUAL or $EDITOR") from problem
+        except UnicodeDecodeError as problem:
+            raise BadInput(f"the editor left what is not UTF-8: {problem.reason}", "UTF-8") from problem
 
 
 def _read(type_: str, text: str) -> Mapping[str, Any]:

@@ -132,7 +132,7 @@ def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
     as_json: Json = False,
 ) -> None:
     """
-    Publish a correction of a fact: changed fields as options, or in an editor where none is given.
+    Publish a correction of a fact. What changes is given as options, or in an editor where none is.
 
     It starts from the data in force. A value is JSON where that fits the field, else text; charges.0.title is a
     field within a field. The correction counts once it is projected.
@@ -226,7 +226,7 @@ def derived(
     by_name: Annotated[str | None, typer.Option(help="Who accuses, by name.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the id that each fact of a file gets when it is published without one."""
+    """Print the id that each fact gets where it comes without one."""
     named = {"type": type_, "source": source, "subject": subject, "occurred": occurred}
     by = _given({"subject_id": by_subject, "name": by_name})
     data = _given({"case_id": case_id, "ref": ref, "fact_id": fact_id, "other": other, "by": by or None})

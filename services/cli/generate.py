@@ -40,7 +40,7 @@ def generate_facts(
     ] = None,
 ) -> None:
     """
-    Write invented facts: plausible careers with vague dates, late reports, corrections and duplicates.
+    Write invented facts. Careers are plausible, with vague dates, late reports, corrections and duplicates.
 
     Nobody in them exists. They are NDJSON, in the order in which they count as recorded: `backtest` goes by that,
     `publish` lets the log stamp its own.

@@ -23,7 +23,7 @@ def lag(
     as_json: Json = False,
 ) -> None:
     """
-    Show how far behind each partition is, by what the log says of its end.
+    Show how far behind each partition is. The log itself is asked for its end.
 
     The lag in seconds is how long the first record that is not projected has been in the log. With --max-seconds a
     partition that has stopped is beyond it whatever its lag. A log that does not answer is exit 3.

@@ -86,7 +86,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """
-    Show the status of everybody, of those that the filters let through, or of the named people in full.
+    Show the status of everybody, or the named people in full. Filters choose among everybody.
 
     With --as-of it is the world at an instant, with --known-at what had been recorded by then.
     """
@@ -123,7 +123,7 @@ def history(
     ] = "text",
     as_json: Json = False,
 ) -> None:
-    """Show all facts about one person in world order, with sources, corrections, retractions and anomalies."""
+    """Show all facts about one person, in world order. Sources, corrections and anomalies stand with each."""
     moment = _moment(as_of, known_at)
     with snapshot(database(settings())) as conn:
         told = story_of(conn, subject_id, moment)
@@ -174,6 +174,9 @@ def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
     rows = iter(found)
     for row in islice(rows, TABLE_ROWS if limit is None else limit):
         table.add_row(*cells(row))
+    if not table.row_count:
+        say("there is nobody to show (`casetrail lag` tells whether all that is published is projected)")
+        return
     console().print(table)
     if next(rows, None) is not None:
         say(f"the first {table.row_count} are shown; --json gives all, --limit another number, filters fewer")

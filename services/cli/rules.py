@@ -20,7 +20,7 @@ from .app import FINDINGS, Json, app, console, database, emit, lines, rulebook, 
 from .wording import cell, safe
 
 rules_app = typer.Typer(
-    help="The rules: those that ship with casetrail, or those of CASETRAIL_RULES.",
+    help="The rules: those that ship, or those of CASETRAIL_RULES.",
     epilog="\b\nExample:\n  casetrail rules list",
     no_args_is_help=True,
 )
@@ -49,7 +49,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
     as_json: Json = False,
 ) -> None:
-    """Read rule files and say, by file, line and column, what is wrong with them; exit 1 if anything is."""
+    """Read rule files and say what is wrong, by line and column. Exit 1 if anything is."""
     problems = [problem for path in files for problem in _problems(path)]
     with while_read():
         if as_json:
@@ -64,7 +64,7 @@ def check(
 
 @rules_app.command("show", epilog="\b\nExample:\n  casetrail rules show dismissed-without-follow-up")
 def show(rule_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the rule.")], as_json: Json = False) -> None:
-    """Show one rule as it is understood: lists sorted, tracks as the types in them, times in days."""
+    """Show one rule as it is understood. Lists are sorted, tracks are the types in them, times are in days."""
     rules = {rule.id: rule for rule in rulebook(settings()).rules}
     rule = rules.get(rule_id)
     if rule is None:

@@ -30,7 +30,7 @@ def schema(
 @app.command("doctor", epilog="\b\nExample:\n  casetrail doctor")
 def doctor(as_json: Json = False) -> None:
     """
-    Check settings, rules, database, ledger, log and clock, and say what to do where something is wrong.
+    Check settings, rules, database, ledger, log and clock. Where something is wrong, it says what to do.
 
     Ends with 0 where nothing is, 1 for errors in the data or the rules, 2 in the settings, 3 where something is not
     reachable. Changes nothing and prints no password.

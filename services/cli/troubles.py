@@ -23,7 +23,7 @@ AT_ONCE = 500
 """How many records are replayed in one transaction."""
 
 parked_app = typer.Typer(
-    help="Records that could not be read: kept with their bytes and the reason.",
+    help="Records that could not be read: why, and what to do.",
     epilog="\b\nExample:\n  casetrail parked list",
 )
 app.add_typer(parked_app, name="parked")
@@ -93,9 +93,11 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="All that is parked and not dismissed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read parked records again, by this release; exit 1 if any stays parked."""
-    if bool(positions) == everything:
-        raise BadInput("nothing, or everything and more, is named", "positions such as 0:17, or --all")
+    """Read parked records again, by this release. Exit 1 if any stays parked."""
+    if not positions and not everything:
+        raise BadInput("no record is named", "positions such as 0:17, or --all")
+    if positions and everything:
+        raise BadInput("positions and --all are given", "one of the two")
     engine = database(settings())
     if everything:
         with snapshot(engine) as conn:
@@ -126,7 +128,7 @@ def dismiss(position: At, reason: Annotated[str, typer.Option(help="Why nothing 
 
 @app.command("conflicts", epilog="\b\nExample:\n  casetrail conflicts --json")
 def show_conflicts(as_json: Json = False) -> None:
-    """Show each record whose fact was known with other content: both side by side. The first one stands."""
+    """Show records whose fact was known with other content. Both stand side by side; the first one counts."""
     with snapshot(database(settings())) as conn:
         found = conflicts(conn)
         if as_json:

@@ -62,7 +62,7 @@ def run(
     ] = None,
 ) -> None:
     """
-    Run the service until it is stopped: all its parts in one process, or the named ones.
+    Run the service until it is stopped. All its parts run in one process, or the named ones.
 
     The notifier sends notices and misplaced records to Kafka, and has no work with the local log.
 
