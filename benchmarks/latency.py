@@ -42,6 +42,7 @@ FLOOR = "casetrail.floor.v1"
 RULES = Path(__file__).parent / "ten-rules.yaml"
 PACE_PER_SECOND = 200
 WARM_UP_SECONDS = 15
+PATIENCE_SECONDS = 60
 TURN_SECONDS = 0.001
 POLL_MS = 100
 POSITIONS = "SELECT partition, position FROM partitions"
@@ -97,8 +98,12 @@ def measure(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
 
 def _found_group(bootstrap: str) -> None:
     """Be the first consumer group of a new broker, which makes the topic of all groups' offsets for it first."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with closing(KafkaConsumer(TOPIC, bootstrap_servers=bootstrap, group_id="first")) as consumer:
         while not consumer.assignment():
+            if time.monotonic() > deadline:
+                msg = f"the broker gave no partition for {PATIENCE_SECONDS} s"
+                raise TimeoutError(msg)
             consumer.poll(timeout_ms=POLL_MS)
 
 
@@ -166,7 +171,9 @@ class _Seen:
             while missing := missing - self.at.keys():
                 if self._problem:
                     raise self._problem
-                self._more.wait()
+                if not self._more.wait(PATIENCE_SECONDS):
+                    msg = f"{len(missing)} records were not seen, and nothing new for {PATIENCE_SECONDS} s"
+                    raise TimeoutError(msg)
 
     def give_up(self, problem: Exception) -> None:
         """Let nobody wait any longer, because of a *problem*."""
