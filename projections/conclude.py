@@ -206,23 +206,21 @@ class Concluder:
     def _load(
         self, conn: Connection, subject_ids: list[str], watermark: datetime | None, end: int
     ) -> Iterator[Casefile]:
-        facts = defaultdict(list)
+        facts: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
         asked = given(conn, subject_ids) | {"partition": self.partition, "end": end}
         for subject_id, headers, value, recorded in conn.execute(self._statements(conn).facts, asked):
             facts[subject_id].append(again(headers, value, recorded))
         casefiles = {
             subject_id: Casefile(
-                subject_id,
-                History(facts[subject_id], _reached(facts[subject_id], watermark)),
-                self.rulebook,
-                rules_since=self.rules_since,
+                subject_id, History(of_them, _reached(of_them, watermark)), self.rulebook, rules_since=self.rules_since
             )
-            for subject_id in subject_ids
+            for subject_id, of_them in facts.items()
         }
-        for subject_id in casefiles.keys() - facts.keys():
+        known = [subject_id for subject_id, of_them in facts.items() if of_them]
+        for subject_id in casefiles.keys() - known:
             casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, {}
-        if facts:
-            self._recall(conn, casefiles, list(facts))
+        if known:
+            self._recall(conn, casefiles, known)
         yield from casefiles.values()
 
     def _recall(self, conn: Connection, casefiles: dict[str, Casefile], known: list[str]) -> None:
