@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from events.edtf import format_instant
 
 from .ledger import GENESIS, chained, event_of
-from .projector import OUTCOMES, Progress
+from .progress import OUTCOMES, Progress
 from .tables import APPLIED, ledger, log, partitions
 
 CHUNK = 2000

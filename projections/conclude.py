@@ -13,18 +13,19 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Delete, Select, bindparam, delete, select
+from sqlalchemy import Connection, Delete, Select, Table, bindparam, delete, select
 
 from events.facts import Fact
 
-from .alerts import BEGINNING, Casefile, Change
-from .database import among, given, store
+from .alerts import BEGINNING, Casefile
+from .database import among, given
 from .history import History
 from .ledger import Entry, again
 from .rulebook import Rulebook
 from .shapes import alert_from_row, case_row, change_row, subject_row
 from .tables import APPLIED, LIVE, Conclusions, ledger
 from .timers import Timers
+from .writes import Writes
 
 CHUNK = 1000
 # What a casefile is opened for when no fact is: its whole history is wanted.
@@ -78,28 +79,27 @@ class Concluder:
         self.timers = Timers(partition, tables.subjects)
 
     def conclude(
-        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None
-    ) -> tuple[list[Change], datetime | None]:
+        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None, writes: Writes
+    ) -> datetime | None:
         """
-        Take in *entries*, in ledger order, and write what follows.
+        Take in *entries*, in ledger order, and say what follows.
 
         Args:
             conn: a transaction that writes.
             entries: rows of this partition's ledger that have not been concluded yet.
             watermark: the partition's before the first of them.
+            writes: is given what follows, for the caller to write; what is looked for meanwhile is written before.
 
         Returns:
-            the changes of alerts, each alert's in order, and the watermark after the last entry.
+            the watermark after the last entry.
         """
-        changes: list[Change] = []
         start = 0
         for index, entry in enumerate(entries):
             if entry.entry == "rules":
-                watermark = self._take(conn, entries[start:index], watermark, changes)
-                watermark = self._change_rules(conn, entry, watermark, changes)
+                watermark = self._take(conn, entries[start:index], watermark, writes)
+                watermark = self._change_rules(conn, entry, watermark, writes)
                 start = index + 1
-        watermark = self._take(conn, entries[start:], watermark, changes)
-        return changes, watermark
+        return self._take(conn, entries[start:], watermark, writes)
 
     def forget(self, subject_ids: Iterable[str] | None = None) -> None:
         """Drop what is kept of *subject_ids*, or everything: somebody else wrote, or a write was rolled back."""
@@ -110,11 +110,11 @@ class Concluder:
             self._kept -= casefile.size if casefile else 0
 
     def _take(
-        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None, changes: list[Change]
+        self, conn: Connection, entries: Sequence[Entry], watermark: datetime | None, writes: Writes
     ) -> datetime | None:
         if not entries:
             return watermark
-        before = watermark
+        before = until = watermark
         news: dict[str, list[Fact | None]] = defaultdict(list)
         steps: list[tuple[Entry, Fact | None]] = []
         for entry in entries:
@@ -122,7 +122,9 @@ class Concluder:
             steps.append((entry, fact))
             if entry.subject_id and (fact or entry.entry == "acknowledgement"):
                 news[entry.subject_id].append(fact)
-        casefiles = self._open(conn, news, watermark, end=entries[0].seq)
+            if entry.entry != "acknowledgement":
+                until = max(until or entry.recorded, entry.recorded)
+        casefiles = self._open(conn, self._others_due(conn, until, writes) | news, before, entries[0].seq, writes)
         for entry, fact in steps:
             if entry.entry == "acknowledgement":
                 _acknowledge(casefiles, entry, watermark or BEGINNING)
@@ -136,29 +138,36 @@ class Concluder:
                 casefile.position = (entry.partition, entry.log_offset)
         for casefile in casefiles.values():
             casefile.pass_time(watermark or BEGINNING)
-        self._write(conn, casefiles.values(), changes)
-        self._fire(conn, before, watermark, changes, end=entries[-1].seq + 1)
+        self._put(conn, casefiles.values(), writes)
+        if watermark is not None:
+            self._fire(conn, before, watermark, entries[-1].seq + 1, writes)
         return watermark
 
-    def _fire(
-        self, conn: Connection, before: datetime | None, watermark: datetime | None, changes: list[Change], end: int
-    ) -> None:
+    def _others_due(self, conn: Connection, until: datetime | None, writes: Writes) -> dict[str, Sequence[Fact | None]]:
+        """Return whose timers are due before *until*, unless that is very many: they come along with the news."""
+        if until is None or not self.timers.may_be_due(until):
+            return {}
+        if writes.has(self.tables.subjects):
+            writes.write(conn)
+        return dict.fromkeys(self.timers.overdue(conn, until), TIME)
+
+    def _fire(self, conn: Connection, before: datetime | None, watermark: datetime, end: int, writes: Writes) -> None:
         """
-        Fire the timers of everybody else in the partition, a bounded number of people at a time.
+        Fire what else is due in the partition, a bounded number of people at a time.
 
         Their casefiles stand at the watermark *before* the batch: what was announced for an instant since then
         must come in at that instant.
         """
-        if watermark is None:
-            return
-        while subject_ids := self.timers.overdue(conn, watermark):
-            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
+        while self.timers.may_be_due(watermark):
+            writes.write(conn)
+            subject_ids = self.timers.overdue(conn, watermark)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end, writes)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)
-            self._write(conn, casefiles.values(), changes)
+            self._put(conn, casefiles.values(), writes)
 
     def _change_rules(
-        self, conn: Connection, entry: Entry, watermark: datetime | None, changes: list[Change]
+        self, conn: Connection, entry: Entry, watermark: datetime | None, writes: Writes
     ) -> datetime | None:
         """Put other rules in force for everybody in the partition, a bounded number of people at a time."""
         self.rulebook = in_force(entry)
@@ -166,6 +175,7 @@ class Concluder:
         if watermark is None:
             # The partition's first rules: there is nobody yet whom they could concern.
             return None
+        writes.write(conn)
         since = self.rules_since = max(watermark, entry.recorded)
         after = ""
         subjects = self.tables.subjects
@@ -173,15 +183,20 @@ class Concluder:
         while subject_ids := conn.scalars(
             everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
         ).all():
-            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, end=entry.seq)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, entry.seq, writes)
             for casefile in casefiles.values():
                 casefile.change_rules(self.rulebook, since)
-            self._write(conn, casefiles.values(), changes)
+            self._put(conn, casefiles.values(), writes)
             after = subject_ids[-1]
         return since
 
     def _open(
-        self, conn: Connection, news: Mapping[str, Sequence[Fact | None]], watermark: datetime | None, end: int
+        self,
+        conn: Connection,
+        news: Mapping[str, Sequence[Fact | None]],
+        watermark: datetime | None,
+        end: int,
+        writes: Writes,
     ) -> dict[str, Casefile]:
         """
         Return casefiles as they stood before the ledger's row *end*.
@@ -191,6 +206,7 @@ class Concluder:
             news: by subject, the facts they are going to take in; None for what is not a fact.
             watermark: the partition's at that row.
             end: the place of the row.
+            writes: what was concluded since the tables were written is written before anybody is loaded.
         """
         casefiles: dict[str, Casefile] = {}
         for subject_id in sorted(news):
@@ -199,6 +215,8 @@ class Concluder:
                 casefiles[subject_id] = casefile
         missing = sorted(news.keys() - casefiles.keys())
         if missing:
+            if writes.has(self.tables.subjects):
+                writes.write(conn)
             for casefile in self._load(conn, missing, watermark, end):
                 casefiles[casefile.subject_id] = casefile
         return casefiles
@@ -233,50 +251,43 @@ class Concluder:
             alert = alert_from_row(row)
             casefiles[alert.subject_id].alerts[alert.rule, alert.anchor] = alert
 
-    def _write(self, conn: Connection, casefiles: Iterable[Casefile], changes: list[Change]) -> None:
-        """Write what the *casefiles* have come to, hand their changes over, and keep them for the next batch."""
-        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    def _put(self, conn: Connection, casefiles: Iterable[Casefile], writes: Writes) -> None:
+        """Give *writes* what the *casefiles* have come to, and keep them for the next batch."""
+        tables, statements = self.tables, self._statements(conn)
+        if writes.has(tables.subjects):
+            writes.write(conn)
+        rows: dict[Table, list[tuple[Any, ...]]] = {tables.subjects: [], tables.cases: [], tables.names: []}
         tried: list[str] = []
         named: list[str] = []
         for casefile in casefiles:
             status, subject_id = casefile.status, casefile.subject_id
             flags, position, due = casefile.history.flags, casefile.position, casefile.due
-            rows["subjects"].append(subject_row(subject_id, status, flags, position, due))
+            rows[tables.subjects].append(subject_row(subject_id, status, flags, position, due))
             self.timers.moved(casefile.written_due, due)
             casefile.written_due = due
             if casefile.written_cases is None or not casefile.written_cases.keys() <= status.cases.keys():
                 # What is there is not known, or a case is gone: all of them anew.
                 tried.append(subject_id)
                 casefile.written_cases, status.moved_cases = {}, set(status.cases)
-            rows["cases"] += _case_rows(casefile, casefile.written_cases)
+            rows[tables.cases] += _case_rows(casefile, casefile.written_cases)
             if casefile.written_names is None or not casefile.written_names.keys() <= status.names.keys():
                 named.append(subject_id)
                 casefile.written_names = {}
             if len(casefile.written_names) < len(status.names):
                 added = [name for name in status.names if name not in casefile.written_names]
-                rows["names"] += [(subject_id, name, folded(name)) for name in added]
+                rows[tables.names] += [(subject_id, name, folded(name)) for name in added]
                 casefile.written_names = dict(status.names)
             if casefile.touched:
-                rows["alerts"] += [casefile.alerts[key] for key in casefile.touched]
-                rows["alert_changes"] += map(change_row, casefile.changes)
-                changes += casefile.changes
+                writes.put(tables.alerts, [casefile.alerts[key] for key in casefile.touched], replace=True)
+                writes.put(tables.alert_changes, map(change_row, casefile.changes))
+                writes.tell(casefile.changes)
                 casefile.changes, casefile.touched = [], set()
             self._keep(casefile)
-        self._store(conn, rows, tried, named)
+        writes.clear(statements.clear_cases, tried)
+        writes.clear(statements.clear_names, named)
+        for table, of_table in rows.items():
+            writes.put(table, of_table, replace=table is not tables.names)
         self._evict()
-
-    def _store(
-        self, conn: Connection, rows: dict[str, list[tuple[Any, ...]]], tried: list[str], named: list[str]
-    ) -> None:
-        tables, statements = self.tables, self._statements(conn)
-        for clear, subject_ids in ((statements.clear_cases, tried), (statements.clear_names, named)):
-            if subject_ids:
-                conn.execute(clear, given(conn, subject_ids))
-        store(conn, tables.subjects, rows["subjects"], replace=True)
-        store(conn, tables.cases, rows["cases"], replace=True)
-        store(conn, tables.names, rows["names"])
-        store(conn, tables.alerts, rows["alerts"], replace=True)
-        store(conn, tables.alert_changes, rows["alert_changes"])
 
     def _statements(self, conn: Connection) -> _Statements:
         return _statements(conn.dialect.name, self.tables)

@@ -52,7 +52,7 @@ a high price, and for what is dear PostgreSQL would compile its plans.
 WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
 
 RESTED_SECONDS = 1.0
-FEW = 8
+FEW = 50
 """Up to so many rows an insert each is quicker than to delete and to COPY, which wait for PostgreSQL more often."""
 
 KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"

@@ -44,13 +44,22 @@ def sparing(
         if _is_race(problem) and races:
             # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
             return sparing(work, items, races - 1)
-        not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
-        if not_theirs or isinstance(problem, Lost):
+        if not _is_fault(problem):
             raise
         if len(items) == 1:
             return work(items, problem)
     middle = len(items) // 2
     return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
+
+
+def is_theirs(problem: Exception) -> bool:
+    """Whether *problem* is about what was to be done, or who else did it at that moment: it may go well by parts."""
+    return _is_race(problem) or _is_fault(problem)
+
+
+def _is_fault(problem: Exception) -> bool:
+    about_rows = isinstance(problem, (DataError, IntegrityError))
+    return about_rows or not isinstance(problem, (SQLAlchemyError, Lost))
 
 
 def _is_race(problem: Exception) -> bool:

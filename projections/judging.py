@@ -1,9 +1,9 @@
 """What each record becomes: applied, duplicate, conflict, parked or forwarded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
@@ -18,42 +18,63 @@ from .tables import APPLIED, ledger
 Content = tuple[list[list[str]] | None, bytes]
 
 
-def judge(  # noqa: PLR0913 - what a record's fate hangs on
-    conn: Connection,
-    records: Sequence[LogRecord],
-    chain: Chain,
-    watermark: datetime | None,
-    home: Callable[[bytes], int],
-    *,
-    entry: str = "record",
-    failed: Exception | None = None,
-) -> Iterator[Entry]:
+class Came(NamedTuple):
+    """A record that was read, when it becomes known, and the fact in it; a text: why there is none."""
+
+    record: LogRecord
+    recorded: datetime
+    fact: Fact | str
+
+
+def read_all(
+    records: Sequence[LogRecord], watermark: datetime | None, *, entry: str = "record", failed: Exception | None = None
+) -> list[Came]:
     """
-    Decide what each of *records* becomes, and link the entries that say so to *chain*.
+    Read *records* of one partition, in the order of the log.
 
     Args:
-        conn: to look up which ids are known.
-        records: in the order of the log.
-        chain: the end of the partition's chain.
+        records: they.
         watermark: the partition's; `recorded` is never before it.
-        home: the partition to which a key belongs.
         entry: record, or replay: what is replayed becomes known at the watermark.
-        failed: what the program itself failed with on the one record there is; it is parked.
+        failed: what the program itself failed with on the one record there is; it is going to be parked.
     """
-    read_at = list(_recorded(records, watermark, entry))
-    facts = [_try_read(record, at, failed) for record, at in zip(records, read_at, strict=True)]
-    first = _first_contents(conn, [fact.id for fact in facts if isinstance(fact, Fact)])
-    for record, at, fact in zip(records, read_at, facts, strict=True):
+    read_at = _recorded(records, watermark, entry)
+    return [Came(record, at, _try_read(record, at, failed)) for record, at in zip(records, read_at, strict=True)]
+
+
+def known_of(conn: Connection, came: Iterable[Came]) -> dict[str, Content]:
+    """Return what the ledger holds under the ids of the facts that *came*."""
+    fact_ids = [each.fact.id for each in came if isinstance(each.fact, Fact)]
+    if not fact_ids:
+        return {}
+    found = conn.execute(_known(conn.dialect.name), given(conn, fact_ids))
+    return {fact_id: (headers, value) for fact_id, headers, value in found}
+
+
+def judge(
+    came: Iterable[Came], first: dict[str, Content], chain: Chain, home: Callable[[bytes], int], entry: str = "record"
+) -> Iterator[Entry]:
+    """
+    Decide what each record becomes, and link the entries that say so to *chain*.
+
+    Args:
+        came: the records of one partition, in the order of the log.
+        first: what the ledger holds under their ids; those that are applied are added.
+        chain: the end of the partition's chain.
+        home: the partition to which a key belongs.
+        entry: record, or replay.
+    """
+    for record, at, fact in came:
         if not isinstance(fact, Fact):
             yield chain.record(record, at, "parked", entry=entry, reason=fact)
             continue
-        came: Content = (record.headers, record.value or b"")
+        content_of_it: Content = (record.headers, record.value or b"")
         if home(fact.subject.encode()) != record.partition:
             yield chain.record(record, at, "forwarded", entry=entry, fact=fact)
         elif fact.id not in first:
-            first[fact.id] = came
+            first[fact.id] = content_of_it
             yield chain.record(record, at, "applied", entry=entry, fact=fact)
-        elif _same_content(first[fact.id], came):
+        elif _same_content(first[fact.id], content_of_it):
             yield chain.record(record, at, "duplicate", entry=entry, fact=fact)
         else:
             reason = f"other_content: the fact {fact.id} was recorded before with other content"
@@ -87,13 +108,6 @@ def _try_read(record: LogRecord, recorded: datetime, failed: Exception | None) -
         return read(record, recorded)
     except Unreadable as problem:
         return printable(f"{problem.code}: {problem}")
-
-
-def _first_contents(conn: Connection, fact_ids: Sequence[str]) -> dict[str, Content]:
-    if not fact_ids:
-        return {}
-    found = conn.execute(_known(conn.dialect.name), given(conn, fact_ids))
-    return {fact_id: (headers, value) for fact_id, headers, value in found}
 
 
 @cache

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from events.errors import Infrastructure
 
 from .database import store, writing
-from .projector import Progress
+from .progress import Progress
 from .tables import TOPIC, log, origin, partitions
 
 ANOTHER = "(want another database, or the log that it was projected from: CASETRAIL_LOG, CASETRAIL_KAFKA_TOPIC)"

@@ -10,63 +10,40 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from itertools import chain as chained
 from itertools import count
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Update, and_, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, select
 
-from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder
-from .database import plan_anew, store, writing
-from .failing import Lost, sparing
-from .judging import judge, printable, readable
-from .ledger import GENESIS, Chain, Entry, LogRecord
+from .database import plan_anew, writing
+from .failing import Lost, is_theirs, sparing
+from .judging import judge, known_of, printable, read_all, readable
+from .ledger import Chain, Entry, LogRecord
 from .parking import record_of, still_parked
+from .progress import OUTCOMES, Progress, begin, compare_and_set, lock
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
-from .tables import TOPIC, ledger, outbox, partitions
+from .tables import TOPIC, ledger, outbox
+from .writes import Writes
 
 CHUNK = 1000
 MANY = 100
 """A batch of so many, and tables grow: a plan that was good for small ones walks the whole of an index."""
 
-COMPARED = ("position", "watermark", "epoch", "seq")
-OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """
-    A partition's row: how far it has been read, and what its records became.
-
-    The fields are the columns of ``partitions``.
-    """
-
-    topic: str
-    partition: int
-    position: int = 0
-    watermark: datetime | None = None
-    epoch: int = 0
-    seq: int = 0
-    hash: str = GENESIS
-    notices: int = 0
-    rules_version: str | None = None
-    rules_since: datetime | None = None
-    read: int = 0
-    applied: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    parked: int = 0
-    forwarded: int = 0
-    progressed: datetime | None = None
+Batch = tuple["Projector", Sequence[LogRecord]]
+"""Who projects a partition, and its next records, in the order of their offsets."""
 
 
 class Projector:
     """
     Projects one partition. One thread, one database; as many processes as there are partitions.
+
+    Attributes:
+        held: the partition's row as this projector left it.
+        home, concluder: what it decides and concludes by.
 
     Args:
         engine: the database.
@@ -90,9 +67,8 @@ class Projector:
         self.engine = engine
         self.rulebook = rulebook
         self.held = Progress(topic, partition)
-        self._home = home or (lambda _: partition)
-        self._row_here, self._set_row_here = _statements(topic, partition)
-        self._concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
+        self.home = home or (lambda _: partition)
+        self.concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
 
     def assign(self, clock: datetime) -> Progress:
         """
@@ -102,12 +78,15 @@ class Projector:
             clock: the projector's clock, aware UTC; it dates the first rules entry and nothing else.
         """
         with writing(self.engine) as conn:
-            self.held = self._row(conn) or self._first_row(conn)
-            raised = replace(self.held, epoch=self.held.epoch + 1)
-            self._commit(conn, self.held, raised)
+            (there,) = lock(conn, [self.held])
+            if there is None:
+                there = Progress(self.held.topic, self.held.partition)
+                begin(conn, there)
+            raised = replace(there, epoch=there.epoch + 1)
+            compare_and_set(conn, [(there, raised)])
         self.held = raised
-        self._concluder.forget()
-        self._concluder.rules_since = self.held.rules_since
+        self.concluder.forget()
+        self.concluder.rules_since = self.held.rules_since
         if self.held.rules_version != self.rulebook.version:
             self._put_rules_in_force(clock)
         self.replay_readable(clock)
@@ -127,7 +106,7 @@ class Projector:
             Lost: if the partition was assigned to another projector.
             SQLAlchemyError: if the database failed; nothing was written and the same call may be made again.
         """
-        sparing(lambda some, failed: [self._project(some, clock, failed)], records)
+        sparing(lambda some, failed: project_at_once([(self, some)], clock, failed), records)
         return self.held
 
     def pass_time(
@@ -157,21 +136,21 @@ class Projector:
             if not reached(conn, position):
                 return start
             watermark = max(now, start.watermark or now)
-            chain = self._chain(start)
+            chain = _chain(start)
             entries: list[Entry] = []
-            if self._concluder.timers.is_due(conn, watermark):
+            if self.concluder.timers.is_due(conn, watermark):
                 entries = [chain.note("watermark", watermark, b"{}")]
-            self._finish(conn, start, entries, chain, clock, position=position, watermark=watermark)
+            self._finish(conn, start, entries, clock, position=position, watermark=watermark)
         return self.held
 
     def keep(self, facts: int) -> None:
         """Keep at most so many *facts* in memory from the next write on."""
-        self._concluder.cache_facts = facts
+        self.concluder.cache_facts = facts
 
     def next_due(self) -> datetime | None:
         """Return the next instant at which time alone could change an answer in this partition."""
-        timers = self._concluder.timers
-        if timers.known:
+        timers = self.concluder.timers
+        if timers.exact or timers.soonest is None:
             return timers.soonest
         with self.engine.connect() as conn:
             return timers.look(conn)
@@ -195,19 +174,19 @@ class Projector:
             parked = conn.execute(still_parked(start.partition).where(ledger.c.seq == seq)).mappings().one_or_none()
             if parked is None:
                 return False
-            chain = self._chain(start)
+            chain = _chain(start)
             known, reason = start.watermark or clock, printable(f"dismissed: {reason}")
             entry = chain.record(record_of(parked), known, "parked", entry="dismissal", reason=reason)
-            self._finish(conn, start, [entry], chain, clock, replayed=True)
+            self._finish(conn, start, [entry], clock, replayed=True)
         return True
 
     def acknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
         """Note that *person* has seen an open alert at *clock*, their own."""
         with self._transaction() as (conn, start):
-            chain = self._chain(start)
+            chain = _chain(start)
             seen = json.dumps({"alert_id": alert_id, "by": person, "note": note}, ensure_ascii=False)
             entry = chain.note("acknowledgement", clock, seen.encode(), subject_id)
-            self._finish(conn, start, [entry], chain, clock)
+            self._finish(conn, start, [entry], clock)
 
     def replay_readable(self, clock: datetime) -> list[Entry]:
         """Apply by itself what an earlier release parked for its unknown type or version and this one can read."""
@@ -222,62 +201,38 @@ class Projector:
             # Asked under the lock: somebody else may have replayed them meanwhile.
             parked = still_parked(start.partition, dismissed=True).where(ledger.c.seq.in_(seqs))
             records = [record_of(row) for row in conn.execute(parked).mappings()]
-            chain = self._chain(start)
+            chain = _chain(start)
             watermark = start.watermark or clock
-            entries = list(judge(conn, records, chain, watermark, self._home, entry="replay", failed=failed))
-            self._finish(conn, start, entries, chain, clock, replayed=True)
+            came = read_all(records, watermark, entry="replay", failed=failed)
+            entries = list(judge(came, known_of(conn, came), chain, self.home, "replay"))
+            self._finish(conn, start, entries, clock, replayed=True)
         return entries
-
-    def _project(self, records: Sequence[LogRecord], clock: datetime, failed: Exception | None) -> Progress:
-        with self._transaction() as (conn, start):
-            if len(records) >= MANY:
-                plan_anew(conn)
-            chain = self._chain(start)
-            # A log may deliver again what was read before: those positions have their outcomes.
-            new = [record for record in records if record.offset >= start.position]
-            entries = list(judge(conn, new, chain, start.watermark, self._home, failed=failed))
-            position = max(start.position, records[-1].offset + 1)
-            self._finish(conn, start, entries, chain, clock, position=position)
-        return self.held
 
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
-            chain = self._chain(start)
+            chain = _chain(start)
             rules = json.dumps({"version": self.rulebook.version, "rules": self.rulebook.as_json()})
             entry = chain.note("rules", start.watermark or clock, rules.encode())
-            self._finish(conn, start, [entry], chain, clock, rules=self.rulebook.version)
+            self._finish(conn, start, [entry], clock, rules=self.rulebook.version)
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
-        """Begin a write: lock the partition's row and see that it is still ours."""
-        held = self.held
-        try:
-            with writing(self.engine) as conn:
-                start = self._row(conn)
-                if start is None or _guard(start) != _guard(self.held):
-                    raise Lost(self.held.partition)  # noqa: TRY301 - so that what was kept is forgotten
-                if start.seq != self.held.seq:
-                    self._catch_up(conn)
-                yield conn, start
-        except BaseException:
-            # The casefiles have taken steps that were rolled back.
-            self.held = held
-            self._concluder.forget()
-            raise
+        """Begin a write of this partition alone."""
+        with _fenced([self]) as (conn, (start,)):
+            yield conn, start
 
-    def _catch_up(self, conn: Connection) -> None:
+    def catch_up(self, conn: Connection) -> None:
         """Forget whom an acknowledgement or a replay from elsewhere has touched."""
         since = select(ledger.c.subject_id).where(
             ledger.c.partition == self.held.partition, ledger.c.seq > self.held.seq, ledger.c.subject_id.is_not(None)
         )
-        self._concluder.forget(set(conn.scalars(since)))
+        self.concluder.forget(set(conn.scalars(since)))
 
     def _finish(  # noqa: PLR0913 - all that one transaction changes
         self,
         conn: Connection,
         start: Progress,
         entries: Sequence[Entry],
-        chain: Chain,
         clock: datetime,
         *,
         position: int | None = None,
@@ -286,74 +241,151 @@ class Projector:
         replayed: bool = False,
     ) -> None:
         """Write ledger, conclusions, notices and position; the caller's transaction commits them."""
-        store(conn, ledger, [entry.row() for entry in entries])
-        changes, reached = self._concluder.conclude(conn, entries, start.watermark)
-        notices = self._tell(conn, start, entries, changes)
+        writes = Writes()
+        end = self.come_to(conn, start, entries, writes, clock, position=position, replayed=replayed)
+        end = replace(end, watermark=watermark or end.watermark, rules_version=rules or end.rules_version)
+        writes.write(conn)
+        compare_and_set(conn, [(start, end)])
+        self.held = end
+
+    def come_to(  # noqa: PLR0913 - all that a batch changes
+        self,
+        conn: Connection,
+        start: Progress,
+        entries: Sequence[Entry],
+        writes: Writes,
+        clock: datetime,
+        *,
+        position: int | None = None,
+        replayed: bool = False,
+    ) -> Progress:
+        """Give *writes* ledger, conclusions and notices, and return what the partition's row is going to be."""
+        writes.put(ledger, [entry.row() for entry in entries])
+        watermark = self.concluder.conclude(conn, entries, start.watermark, writes)
+        notices = self._tell(start, entries, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         if replayed:
             counts.subtract({"parked": len(entries)})
-        end = replace(
+        return replace(
             start,
             position=start.position if position is None else position,
-            watermark=watermark or reached,
-            seq=chain.seq,
-            hash=chain.hash,
+            watermark=watermark,
+            seq=entries[-1].seq if entries else start.seq,
+            hash=entries[-1].hash if entries else start.hash,
             notices=notices,
-            rules_version=rules or start.rules_version,
-            rules_since=self._concluder.rules_since,
+            rules_since=self.concluder.rules_since,
             read=start.read + (0 if replayed else sum(counts.values())),
             progressed=clock,
             **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
         )
-        self._commit(conn, start, end)
-        self.held = end
 
-    def _tell(self, conn: Connection, start: Progress, entries: Sequence[Entry], changes: list[Change]) -> int:
-        """Write what is to be sent, records for other partitions first; return the number of the last."""
+    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes) -> int:
+        """Add what is to be sent, records for other partitions first; return the number of the last."""
         number = count(start.notices + 1)
         rows = [
-            forward_row(start.partition, next(number), entry, self._home((entry.subject_id or "").encode()))
+            forward_row(start.partition, next(number), entry, self.home((entry.subject_id or "").encode()))
             for entry in entries
             if entry.outcome == "forwarded"
         ]
-        rows += [notice_row(start.partition, next(number), change) for change in changes]
-        store(conn, outbox, rows)
+        rows += [notice_row(start.partition, next(number), change) for change in writes.changes]
+        writes.put(outbox, rows)
         return start.notices + len(rows)
 
-    def _commit(self, conn: Connection, start: Progress, end: Progress) -> None:
-        """Compare and set the partition's row."""
-        was = {f"was_{name}": getattr(start, name) for name in COMPARED}
-        become = {f"new_{name}": value for name, value in vars(end).items()}
-        if conn.execute(self._set_row_here, was | become).rowcount != 1:
-            raise Lost(start.partition)
 
-    def _row(self, conn: Connection) -> Progress | None:
-        row = conn.execute(self._row_here).mappings().one_or_none()
-        return Progress(**row) if row else None
+def project_together(batches: Sequence[Batch], clock: datetime) -> dict[int, Exception]:
+    """
+    Project records of several partitions in one transaction, for what it costs whatever is in it.
 
-    def _first_row(self, conn: Connection) -> Progress:
-        first = Progress(self.held.topic, self.held.partition)
+    Where the records of one are at fault, each partition has a transaction of its own.
+
+    Args:
+        batches: of one database and topic; at least one, of as many partitions.
+        clock: as for `Projector.project`.
+
+    Returns:
+        what failed for good, by the partition's number; the others are projected.
+
+    Raises:
+        Lost, SQLAlchemyError: as for `Projector.project`.
+    """
+    if len(batches) > 1:
         try:
-            conn.execute(insert(partitions).values(**vars(first)))
-        except IntegrityError:
-            raise Lost(first.partition) from None
-        return first
-
-    def _chain(self, start: Progress) -> Chain:
-        return Chain(start.topic, start.partition, start.seq, start.hash)
-
-
-def _statements(topic: str, partition: int) -> tuple[Select[Any], Update]:
-    """Return the query of a partition's row, and its compare-and-set: built once, as every batch needs them."""
-    here = and_(partitions.c.topic == topic, partitions.c.partition == partition)
-    unchanged = [
-        column.is_not_distinct_from(bindparam(f"was_{column.name}", type_=column.type))
-        for column in partitions.columns
-        if column.name in COMPARED
-    ]
-    become = {column: bindparam(f"new_{column.name}", type_=column.type) for column in partitions.columns}
-    return select(partitions).where(here).with_for_update(), update(partitions).where(here, *unchanged).values(become)
+            project_at_once(batches, clock)
+        except Exception as problem:
+            if not is_theirs(problem):
+                raise
+        else:
+            return {}
+    failed: dict[int, Exception] = {}
+    for projector, records in batches:
+        try:
+            projector.project(records, clock)
+        except Exception as problem:
+            if not is_theirs(problem):
+                raise
+            failed[projector.held.partition] = problem
+    return failed
 
 
-def _guard(progress: Progress) -> tuple[Any, ...]:
-    return (progress.position, progress.watermark, progress.epoch)
+def project_at_once(batches: Sequence[Batch], clock: datetime, failed: Exception | None = None) -> list[Progress]:
+    """
+    Project records of several partitions in one transaction, all of them or none.
+
+    Args:
+        batches: as for `project_together`.
+        clock: as for `Projector.project`.
+        failed: what the program itself failed with on the one record there is; it is parked.
+
+    Returns:
+        the rows of the partitions, as they are now.
+
+    Raises:
+        Exception: whatever it fails with; `project_together` and `Projector.project` tell what to do about it.
+    """
+    with _fenced([projector for projector, _ in batches]) as (conn, starts):
+        if any(len(records) >= MANY for _, records in batches):
+            plan_anew(conn)
+        # A log may deliver again what was read before: those positions have their outcomes.
+        came = [
+            read_all([record for record in records if record.offset >= start.position], start.watermark, failed=failed)
+            for (_, records), start in zip(batches, starts, strict=True)
+        ]
+        first = known_of(conn, chained.from_iterable(came))
+        writes, steps = Writes(), []
+        for (projector, records), start, read in zip(batches, starts, came, strict=True):
+            own = Writes()
+            entries = list(judge(read, first, _chain(start), projector.home))
+            position = max(start.position, records[-1].offset + 1)
+            steps.append((start, projector.come_to(conn, start, entries, own, clock, position=position)))
+            writes.take(own)
+        writes.write(conn)
+        compare_and_set(conn, steps)
+        for (projector, _), (_, end) in zip(batches, steps, strict=True):
+            projector.held = end
+    return [end for _, end in steps]
+
+
+@contextmanager
+def _fenced(projectors: Sequence[Projector]) -> Iterator[tuple[Connection, list[Progress]]]:
+    """Begin a write: lock the rows of partitions and see that each is still ours."""
+    helds = [projector.held for projector in projectors]
+    try:
+        with writing(projectors[0].engine) as conn:
+            starts = []
+            for projector, start in zip(projectors, lock(conn, helds), strict=True):
+                if start is None or not start.is_that_of(projector.held):
+                    raise Lost(projector.held.partition)  # noqa: TRY301 - so that what was kept is forgotten
+                if start.seq != projector.held.seq:
+                    projector.catch_up(conn)
+                starts.append(start)
+            yield conn, starts
+    except BaseException:
+        # The casefiles have taken steps that were rolled back.
+        for projector, held in zip(projectors, helds, strict=True):
+            projector.held = held
+            projector.concluder.forget()
+        raise
+
+
+def _chain(start: Progress) -> Chain:
+    return Chain(start.topic, start.partition, start.seq, start.hash)

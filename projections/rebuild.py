@@ -34,10 +34,11 @@ from .alerts import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
 from .database import plan_anew, store, unhurried, writing
 from .ledger import Entry
-from .projector import Progress
+from .progress import Progress
 from .rulebook import Rulebook
 from .shapes import alert_from_row, notice_id, notice_row
 from .tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
+from .writes import Writes
 
 BATCH = 4000
 
@@ -164,7 +165,9 @@ class _Twins:
         if not entries:
             return reached.seq
         plan_anew(conn)
-        _, watermark = concluder.conclude(conn, entries, reached.watermark)
+        writes = Writes()
+        watermark = concluder.conclude(conn, entries, reached.watermark, writes)
+        writes.write(conn)
         reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
         conn.execute(delete(rebuild_partitions).where(_of(live)))
         store(conn, rebuild_partitions, [tuple(vars(reached).values())])

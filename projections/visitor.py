@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, select
 
 from .database import writing
-from .projector import Progress, Projector
+from .progress import Progress, lock
+from .projector import Projector
 from .rulebook import Rulebook
 from .tables import TOPIC, ledger
 
@@ -34,11 +35,11 @@ class Visitor(Projector):
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
         with writing(self.engine) as conn:
-            start = self._row(conn)
+            (start,) = lock(conn, [self.held])
             assert start is not None, "what is visited has been projected"
-            self._concluder.forget()
-            self._concluder.rulebook = rules_in_force(conn, self.held.partition)
-            self._concluder.rules_since = start.rules_since
+            self.concluder.forget()
+            self.concluder.rulebook = rules_in_force(conn, self.held.partition)
+            self.concluder.rules_since = start.rules_since
             yield conn, start
 
 

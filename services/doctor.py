@@ -16,7 +16,7 @@ from events.errors import BadInput, Infrastructure
 from projections.database import database_clock, open_database
 from projections.parking import still_parked
 from projections.partitioning import compare_ids, origin_of
-from projections.projector import OUTCOMES
+from projections.progress import OUTCOMES
 from projections.rulebook import load, pack
 from projections.tables import partitions
 

@@ -1,9 +1,19 @@
 """Work on partitions: on several side by side, on each a piece at a time."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
+
+THREADS = 2
+"""While one partition waits for PostgreSQL, another goes on; SQLite has one writer at a time, and waits little."""
+
+SWITCH_SECONDS = 0.02
+"""How long one of them thinks before the other may: at Python's 0.005 the two hinder each other by a sixth."""
+
+Work = Callable[[], Mapping[int, Exception]]
+"""Works on some partitions, and returns what failed over one of them, by its number; if it raises, all have failed."""
 
 
 class Hands:
@@ -20,10 +30,12 @@ class Hands:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
-        self._given: dict[int, Future[object]] = {}
+        self._given: dict[int, Future[Mapping[int, Exception]]] = {}
 
     def __enter__(self) -> Self:
         """Start no thread before there is work for it."""
+        if self.threads:
+            sys.setswitchinterval(SWITCH_SECONDS)
         self._pool = ThreadPoolExecutor(self.threads, "casetrail-partition") if self.threads else None
         return self
 
@@ -48,19 +60,21 @@ class Hands:
         """Whether work given now begins at once."""
         return self._pool is None or len(self._under_way()) < self.threads
 
-    def give(self, partition: int, work: Callable[[], object]) -> None:
-        """Begin *work* on *partition*, which is settled, as soon as a hand is free."""
-        self._given[partition] = _at_once(work) if self._pool is None else self._pool.submit(work)
+    def give(self, partitions: Collection[int], work: Work, *, here: bool = False) -> None:
+        """Begin *work* on *partitions*, which are settled, as soon as a hand is free; or do it *here*."""
+        piece = _at_once(work) if here or self._pool is None else self._pool.submit(work)
+        self._given |= dict.fromkeys(partitions, piece)
 
     def wait(self, seconds: float) -> None:
         """Wait until a piece of what is under way is done, at most so long."""
         wait(self._under_way(), timeout=seconds, return_when=FIRST_COMPLETED)
 
     def settle(self, partition: int) -> None:
-        """Wait for the work on *partition*, if there is any, and raise what it raised."""
+        """Wait for the work on *partition*, if there is any, and raise what failed over it."""
         piece = self._given.pop(partition, None)
-        if piece is not None:
-            piece.result()
+        failed = piece.result() if piece is not None else {}
+        if partition in failed:
+            raise failed[partition]
 
     def forget(self, partition: int) -> None:
         """Wait for the work on *partition*, whatever comes of it."""
@@ -68,12 +82,12 @@ class Hands:
         if piece is not None:
             wait([piece])
 
-    def _under_way(self) -> list[Future[object]]:
-        return [piece for piece in self._given.values() if not piece.done()]
+    def _under_way(self) -> set[Future[Mapping[int, Exception]]]:
+        return {piece for piece in self._given.values() if not piece.done()}
 
 
-def _at_once(work: Callable[[], object]) -> Future[object]:
-    piece: Future[object] = Future()
+def _at_once(work: Work) -> Future[Mapping[int, Exception]]:
+    piece: Future[Mapping[int, Exception]] = Future()
     try:
         piece.set_result(work())
     except Exception as problem:  # noqa: BLE001 - as an executor does

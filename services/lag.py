@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 
 from events.edtf import format_instant
 from projections.partitioning import check_local, check_partitions, progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.tables import TOPIC, log
 from projections.troublequeries import parked_counts
 

@@ -2,7 +2,6 @@
 
 import gc
 import random
-import sys
 import threading
 import time
 import traceback
@@ -23,11 +22,12 @@ from projections.database import database_clock
 from projections.failing import Lost
 from projections.ledger import LogRecord
 from projections.partitioning import progress_of
-from projections.projector import Progress, Projector
+from projections.progress import Progress
+from projections.projector import Batch, Projector, project_together
 from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 
-from .hands import Hands
+from .hands import THREADS, Hands
 from .reachable import failed_with
 from .source import Source, Unreachable
 
@@ -36,11 +36,8 @@ DRAIN_SECONDS = 0.05
 MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SLICE_SECONDS = 0.2
-THREADS = 2
-"""While one partition waits for PostgreSQL, another goes on; SQLite has one writer at a time, and waits little."""
-
-SWITCH_SECONDS = 0.02
-"""How long one of them thinks before the other may: at Python's 0.005 the two hinder each other by a sixth."""
+FEW = 100
+"""Fewer share a transaction, which costs more than what is in it, and wait for no hand: two hinder each other."""
 
 TURN_SECONDS = 0.005
 """How long the loop waits for a hand before it looks again for records to add to those that wait."""
@@ -109,7 +106,7 @@ class Loop:
         self._hands = Hands(0 if engine.dialect.name == "sqlite" else THREADS)
         self._held: dict[int, Held] = {}
         # Read and not begun: by partition, whose have waited longest first.
-        self._waiting: dict[int, list[LogRecord]] = {}
+        self._waiting = dict[int, list[LogRecord]]()
         self._failed: dict[int, Failure] = {}
         self._failures = 0
         self._unanswered = 0
@@ -179,8 +176,6 @@ class Loop:
 
     def _settle_in(self) -> None:
         """Let the interpreter get out of the way: this process does little else."""
-        if self._hands.threads:
-            sys.setswitchinterval(SWITCH_SECONDS)
         # The cache is large, and a batch too while it is worked on, and neither has cycles: the collector takes a
         # quarter of the time else, and a twentieth at a tenth of this.
         gc.freeze()
@@ -208,10 +203,12 @@ class Loop:
 
     def _give_out(self) -> None:
         """Begin on the partitions with records that wait, as far as there are hands, and none twice at once."""
-        for partition in [*self._waiting]:
-            if self._hands.free and partition not in self._hands.given:
-                work = partial(self._project, self._held[partition], self._waiting.pop(partition))
-                self._hands.give(partition, work)
+        ready = [partition for partition in self._waiting if partition not in self._hands.given]
+        few = sum(len(self._waiting[partition]) for partition in ready) < FEW
+        for some in [ready] if few else [[partition] for partition in ready]:
+            if some and (few or self._hands.free):
+                batches = [(self._held[partition].projector, self._waiting.pop(partition)) for partition in some]
+                self._hands.give(some, partial(self._project, batches), here=few)
 
     def _settle(self, partitions: Iterable[int]) -> None:
         """See what has come of the work on *partitions*."""
@@ -251,12 +248,16 @@ class Loop:
         self._held[partition] = Held(projector)
         log.debug("partition_taken_up", partition=partition, position=position, epoch=projector.held.epoch)
 
-    def _project(self, held: Held, records: Sequence[LogRecord]) -> None:
+    def _project(self, batches: Sequence[Batch]) -> Mapping[int, Exception]:
         started = datetime.now(UTC)
-        partition = held.projector.project(records, started).partition
-        self._failed.pop(partition, None)
+        failed = project_together(batches, started)
         took = datetime.now(UTC) - started
-        log.debug("batch_projected", partition=partition, records=len(records), took_ms=took // MILLISECOND)
+        for projector, records in batches:
+            partition = projector.held.partition
+            if partition not in failed:
+                self._failed.pop(partition, None)
+                log.debug("batch_projected", partition=partition, records=len(records), took_ms=took // MILLISECOND)
+        return failed
 
     def _let_time_pass(self, idle: Sequence[int]) -> None:
         """Declare how far we know the log where that changes anything, and now and then for whoever asks."""

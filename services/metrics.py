@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from events.errors import Infrastructure
 from projections.alertqueries import standing_counts
 from projections.partitioning import progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.relaying import Unsent, unsent
 from projections.tables import TOPIC
 from projections.troublequeries import parked_counts

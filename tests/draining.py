@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.rulebook import pack
 from services.localsource import LocalSource
 from services.loop import Loop

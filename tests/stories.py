@@ -15,7 +15,8 @@ from projections.backtest import backtest
 from projections.database import open_database
 from projections.history import History
 from projections.ledger import LogRecord
-from projections.projector import Progress, Projector
+from projections.progress import Progress
+from projections.projector import Projector
 from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
 from projections.shapes import status_json
 from projections.status import Status

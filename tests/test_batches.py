@@ -16,6 +16,7 @@ from projections.ledger import Entry, LogRecord
 from projections.projector import Projector
 from projections.rulebook import Rulebook
 from projections.tables import LIVE, REBUILD, ledger, outbox, partitions
+from projections.writes import Writes
 from tests.histories import RECORDED, SHORT, cuts, noisy_stories
 from tests.stories import conclusions, database, dismissed, instant, records, rows, rulebook
 
@@ -158,7 +159,9 @@ def rebuild(engine: Engine, edges: Sequence[slice], cache_facts: int) -> None:
     watermark = None
     for cut in edges:
         with writing(engine) as conn:
-            _, watermark = concluder.conclude(conn, entries[cut], watermark)
+            writes = Writes()
+            watermark = concluder.conclude(conn, entries[cut], watermark, writes)
+            writes.write(conn)
 
 
 @contextmanager

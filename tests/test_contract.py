@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from projections.audit import verify
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.rebuild import rebuild
 from projections.rulebook import pack
 from projections.tables import LIVE, ledger

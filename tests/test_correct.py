@@ -18,7 +18,7 @@ from events.vocabulary import data_problem
 from projections.database import open_database
 from projections.history import Settled, settle
 from projections.ledger import read
-from projections.projector import Progress
+from projections.progress import Progress
 from services.cli.editor import edit
 from services.correcting import LocalTail, changed, difference, look_up, make
 from services.locallog import LocalLog

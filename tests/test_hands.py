@@ -1,6 +1,8 @@
 """Work on several partitions side by side."""
 
 import threading
+from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
@@ -9,9 +11,15 @@ from services.hands import Hands
 SECONDS = 60
 
 
-def fail() -> None:
+def fail() -> Mapping[int, Exception]:
     """As work may."""
     raise LookupError
+
+
+def wait_for(event: threading.Event | threading.Barrier) -> Mapping[int, Exception]:
+    """Work that goes well once something has come about."""
+    event.wait(SECONDS)
+    return {}
 
 
 def test_two_partitions_are_worked_on_at_once() -> None:
@@ -19,7 +27,7 @@ def test_two_partitions_are_worked_on_at_once() -> None:
     both = threading.Barrier(2)
     with Hands(2) as hands:
         for partition in range(2):
-            hands.give(partition, lambda: both.wait(SECONDS))
+            hands.give([partition], partial(wait_for, both))
         for partition in range(2):
             hands.settle(partition)
 
@@ -31,7 +39,7 @@ def test_a_hand_is_free_once_its_work_is_done() -> None:
     ends = threading.Event()
     with Hands(1) as hands:
         before = hands.free
-        hands.give(0, lambda: ends.wait(SECONDS))
+        hands.give([0], partial(wait_for, ends))
         hands.wait(0.01)
         during = hands.free
         ends.set()
@@ -44,8 +52,8 @@ def test_a_hand_is_free_once_its_work_is_done() -> None:
 def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
     """And not before; nor at all where it is forgotten."""
     with Hands(threads) as hands:
-        hands.give(0, fail)
-        hands.give(1, fail)
+        hands.give([0], fail)
+        hands.give([1], fail)
         with pytest.raises(LookupError):
             hands.settle(0)
         hands.settle(0)
@@ -53,16 +61,39 @@ def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
         hands.settle(1)
 
 
+def test_of_several_partitions_one_can_fail_alone() -> None:
+    """What work returns is the failure of that one; what it raises is that of all."""
+    with Hands(1) as hands:
+        hands.give([0, 1], lambda: {1: LookupError()})
+        hands.give([2, 3], fail)
+        hands.settle(0)
+        for partition in (1, 2, 3):
+            with pytest.raises(LookupError):
+                hands.settle(partition)
+
+
+def test_work_can_be_done_here() -> None:
+    """By whoever gives it, at once, though no hand is free."""
+    ends = threading.Event()
+    with Hands(1) as hands:
+        hands.give([0], partial(wait_for, ends))
+        hands.give([1], lambda: {1: LookupError(threading.current_thread().name)}, here=True)
+        with pytest.raises(LookupError, match=threading.current_thread().name):
+            hands.settle(1)
+        ends.set()
+
+
 def test_the_end_waits_for_what_is_under_way() -> None:
     """Nobody writes behind the back of whoever goes on."""
     begun, ended = threading.Event(), threading.Event()
 
-    def work() -> None:
+    def work() -> Mapping[int, Exception]:
         begun.wait(SECONDS)
         ended.set()
+        return {}
 
     with Hands(1) as hands:
-        hands.give(0, work)
+        hands.give([0], work)
         begun.set()
 
     assert ended.is_set()

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from projections.audit import verify
 from projections.partitioning import progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from tests.commands import Running, start
 from tests.kafka import Broker, make_topic
 from tests.stories import Line, dismissed, suspended, told

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from events.errors import Infrastructure
 from projections.database import open_database
 from projections.partitioning import Origin, progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from services.broker.membership import Membership
 from services.settings import Settings
 from tests.commands import run, start

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from projections.database import writing
 from projections.partitioning import note_partitions, progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.tables import partitions
 from services.broker.group import KafkaSource
 from tests.stories import dismissed

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from projections import database
 from projections.database import FEW, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.tables import LIVE, outbox, partitions
 from services.loop import DATABASE_AWAY
 from services.migrate import migrate
@@ -48,7 +48,7 @@ def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str, row
 def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, count: int) -> None:
     """And hold what was given, whichever way they went."""
     told = [
-        ("s", str(n), "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for n in range(count)
+        ("s", f"{n:03}", "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for n in range(count)
     ]
     ended: list[Any] = [(*row[:2], "dropped", None, WHEN, "g", 2, False, [], None, "court", "g") for row in told]
     for rows in (told, ended):

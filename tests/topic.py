@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from events.binding import to_binary
 from projections.database import open_database
 from projections.partitioning import Origin, note_partitions
-from projections.projector import Progress
+from projections.progress import Progress
 from projections.rulebook import Rulebook, pack
 from services.broker.group import KafkaSource
 from services.broker.homes import home_of
