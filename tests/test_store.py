@@ -47,9 +47,8 @@ def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str, row
 @pytest.mark.parametrize("count", [1, FEW + 1])
 def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, count: int) -> None:
     """And hold what was given, whichever way they went."""
-    told = [
-        ("s", f"{n:03}", "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for n in range(count)
-    ]
+    names = [f"{n:03}" for n in range(count)]
+    told = [("s", name, "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for name in names]
     ended: list[Any] = [(*row[:2], "dropped", None, WHEN, "g", 2, False, [], None, "court", "g") for row in told]
     for rows in (told, ended):
         with writing(engine) as conn:
