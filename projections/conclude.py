@@ -144,7 +144,7 @@ class Concluder:
         return watermark
 
     def _others_due(self, conn: Connection, until: datetime | None, writes: Writes) -> dict[str, Sequence[Fact | None]]:
-        """Return whose timers are due before *until*, unless that is very many: they come along with the news."""
+        """Return whose timers are due before *until*, or of very many the first: they come along with the news."""
         if until is None or not self.timers.may_be_due(until):
             return {}
         if writes.has(self.tables.subjects):

@@ -30,7 +30,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
 
 from events.errors import Infrastructure
@@ -51,9 +52,12 @@ a high price, and for what is dear PostgreSQL would compile its plans.
 
 WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
 
+AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
+"""What a database raises that is away, restarted, full or read-only, whatever is asked of it."""
+
 RESTED_SECONDS = 1.0
-FEW = 50
-"""Up to so many rows an insert each is quicker than to delete and to COPY, which wait for PostgreSQL more often."""
+FEW_ROWS = 50
+"""Up to so many go as one JSON array, which is quicker than to delete and to COPY: that waits more often."""
 
 KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 """So that it soon knows of a machine that is gone without a word; by its own settings it takes two hours."""
@@ -175,7 +179,7 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
     if conn.dialect.name == "sqlite":
         statement, conversions = _statement(table, conn.dialect, replace)
         conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
-    elif len(rows) <= FEW:
+    elif len(rows) <= FEW_ROWS:
         statement, names, binary = _of_json(table, conn.dialect, replace)
         told = [dict(zip(names, _as_hex(row, binary), strict=True)) for row in rows]
         conn.exec_driver_sql(statement, (to_json(told).decode(),))

@@ -7,6 +7,8 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlche
 
 from events.errors import CasetrailError
 
+from .database import AWAY
+
 RACES = 5
 """How often a batch is tried again because another partition was applying the same fact at that very moment."""
 
@@ -44,7 +46,8 @@ def sparing(
         if _is_race(problem) and races:
             # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
             return sparing(work, items, races - 1)
-        if not _is_fault(problem):
+        not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
+        if not_theirs or isinstance(problem, Lost):
             raise
         if len(items) == 1:
             return work(items, problem)
@@ -52,14 +55,9 @@ def sparing(
     return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
 
 
-def is_theirs(problem: Exception) -> bool:
-    """Whether *problem* is about what was to be done, or who else did it at that moment: it may go well by parts."""
-    return _is_race(problem) or _is_fault(problem)
-
-
-def _is_fault(problem: Exception) -> bool:
-    about_rows = isinstance(problem, (DataError, IntegrityError))
-    return about_rows or not isinstance(problem, (SQLAlchemyError, Lost))
+def is_of_one(problem: Exception) -> bool:
+    """Whether *problem* may be about one of several partitions, or who else was at it: by parts it may go well."""
+    return _is_race(problem) or not isinstance(problem, (Lost, *AWAY))
 
 
 def _is_race(problem: Exception) -> bool:

@@ -1,5 +1,5 @@
 """
-The projector of one partition: everything a batch brings about, in one transaction.
+The projector of a partition: everything a batch brings about, in one transaction, which several partitions can share.
 
 Position, ledger, statuses, alerts and notices commit together or not at all. Each assignment raises the
 partition's epoch, and each write compares position, watermark and epoch with what it started from: a
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, select
 
 from .conclude import CACHE_FACTS, Concluder
 from .database import plan_anew, writing
-from .failing import Lost, is_theirs, sparing
+from .failing import Lost, is_of_one, sparing
 from .judging import judge, known_of, printable, read_all, readable
 from .ledger import Chain, Entry, LogRecord
 from .parking import record_of, still_parked
@@ -106,7 +106,7 @@ class Projector:
             Lost: if the partition was assigned to another projector.
             SQLAlchemyError: if the database failed; nothing was written and the same call may be made again.
         """
-        sparing(lambda some, failed: project_at_once([(self, some)], clock, failed), records)
+        sparing(lambda some, failed: project_together([(self, some)], clock, failed), records)
         return self.held
 
     def pass_time(
@@ -292,7 +292,7 @@ class Projector:
         return start.notices + len(rows)
 
 
-def project_together(batches: Sequence[Batch], clock: datetime) -> dict[int, Exception]:
+def project_several(batches: Sequence[Batch], clock: datetime) -> dict[int, Exception]:
     """
     Project records of several partitions in one transaction, for what it costs whatever is in it.
 
@@ -310,9 +310,9 @@ def project_together(batches: Sequence[Batch], clock: datetime) -> dict[int, Exc
     """
     if len(batches) > 1:
         try:
-            project_at_once(batches, clock)
+            project_together(batches, clock)
         except Exception as problem:
-            if not is_theirs(problem):
+            if not is_of_one(problem):
                 raise
         else:
             return {}
@@ -321,18 +321,18 @@ def project_together(batches: Sequence[Batch], clock: datetime) -> dict[int, Exc
         try:
             projector.project(records, clock)
         except Exception as problem:
-            if not is_theirs(problem):
+            if not is_of_one(problem):
                 raise
             failed[projector.held.partition] = problem
     return failed
 
 
-def project_at_once(batches: Sequence[Batch], clock: datetime, failed: Exception | None = None) -> list[Progress]:
+def project_together(batches: Sequence[Batch], clock: datetime, failed: Exception | None = None) -> list[Progress]:
     """
     Project records of several partitions in one transaction, all of them or none.
 
     Args:
-        batches: as for `project_together`.
+        batches: as for `project_several`.
         clock: as for `Projector.project`.
         failed: what the program itself failed with on the one record there is; it is parked.
 
@@ -340,7 +340,7 @@ def project_at_once(batches: Sequence[Batch], clock: datetime, failed: Exception
         the rows of the partitions, as they are now.
 
     Raises:
-        Exception: whatever it fails with; `project_together` and `Projector.project` tell what to do about it.
+        Exception: whatever it fails with; `project_several` and `Projector.project` tell what to do about it.
     """
     with _fenced([projector for projector, _ in batches]) as (conn, starts):
         if any(len(records) >= MANY for _, records in batches):

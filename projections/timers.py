@@ -37,7 +37,7 @@ class Timers:
         self._first = (
             select(subjects.c.subject_id, subjects.c.due)
             .where(ours, subjects.c.due.is_not(None))
-            .order_by(subjects.c.due, subjects.c.subject_id)
+            .order_by(subjects.c.due)
             .limit(bindparam("most"))
         )
 
@@ -62,8 +62,6 @@ class Timers:
 
         They are going to be moved to *watermark* or later: `may_be_due` tells then whether there are more.
         """
-        if not self.may_be_due(watermark):
-            return set()
         rows, most = self._look_up(conn, SOME), SOME
         if len(rows) == SOME and rows[-1].due < watermark:
             rows, most = self._look_up(conn, CHUNK), CHUNK

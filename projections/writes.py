@@ -13,7 +13,8 @@ class Writes:
     """
     What is to be cleared and stored.
 
-    Whoever looks in the database for what may be here writes it first. Of one row there is one version at the most.
+    Whoever looks in the database for what may be here writes it first; who has a row in ``subjects`` here may have
+    some in every table but ``ledger``, and who has none has none. Of one row there is one version at the most.
 
     Attributes:
         cleared: whose rows which statement is to clear, before anything is stored.
@@ -39,7 +40,7 @@ class Writes:
         self.changes.extend(changes)
 
     def take(self, other: "Writes") -> None:
-        """Take over what *other* has, which has nothing then."""
+        """Take over what *other* has to clear and to store, which has nothing of it then."""
         for statement, subject_ids in other.cleared.items():
             self.clear(statement, subject_ids)
         for (table, replace), rows in other.rows.items():
@@ -51,7 +52,7 @@ class Writes:
         return any(rows for (other, _), rows in self.rows.items() if other is table)
 
     def write(self, conn: Connection) -> None:
-        """Write all of it."""
+        """Clear and store all of it."""
         cleared, rows = self.cleared, self.rows
         self.cleared, self.rows = {}, {}
         for statement, subject_ids in cleared.items():

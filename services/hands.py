@@ -60,10 +60,16 @@ class Hands:
         """Whether work given now begins at once."""
         return self._pool is None or len(self._under_way()) < self.threads
 
-    def give(self, partitions: Collection[int], work: Work, *, here: bool = False) -> None:
-        """Begin *work* on *partitions*, which are settled, as soon as a hand is free; or do it *here*."""
-        piece = _at_once(work) if here or self._pool is None else self._pool.submit(work)
-        self._given |= dict.fromkeys(partitions, piece)
+    def give(self, partition: int, work: Work) -> None:
+        """Begin *work* on *partition*, which is settled, as soon as a hand is free."""
+        if self._pool is None:
+            self.do([partition], work)
+        else:
+            self._given[partition] = self._pool.submit(work)
+
+    def do(self, partitions: Collection[int], work: Work) -> None:
+        """Do *work* on *partitions*, which are settled, here and now."""
+        self._given |= dict.fromkeys(partitions, _at_once(work))
 
     def wait(self, seconds: float) -> None:
         """Wait until a piece of what is under way is done, at most so long."""

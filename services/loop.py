@@ -13,21 +13,19 @@ from functools import partial
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
 
 from events.errors import Infrastructure
 from projections.conclude import CACHE_FACTS
-from projections.database import database_clock
+from projections.database import AWAY, database_clock
 from projections.failing import Lost
 from projections.ledger import LogRecord
 from projections.partitioning import progress_of
 from projections.progress import Progress
-from projections.projector import Batch, Projector, project_together
+from projections.projector import Batch, Projector, project_several
 from projections.relaying import forwards_wait
 from projections.rulebook import Rulebook
 
-from .hands import THREADS, Hands
+from .hands import THREADS, Hands, Work
 from .reachable import failed_with
 from .source import Source, Unreachable
 
@@ -36,17 +34,14 @@ DRAIN_SECONDS = 0.05
 MILLISECOND = timedelta(milliseconds=1)
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SLICE_SECONDS = 0.2
-FEW = 100
+FEW_RECORDS = 100
 """Fewer share a transaction, which costs more than what is in it, and wait for no hand: two hinder each other."""
 
 TURN_SECONDS = 0.005
 """How long the loop waits for a hand before it looks again for records to add to those that wait."""
 
 BUSY_SECONDS = 0.05
-"""The same where no hand is free: what came could not begin, and to ask costs a third of a millisecond each time."""
-
-DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
-"""What the database raises when it is away, restarted, full or read-only: it concerns every partition."""
+"""The same where no hand is free: there is much to do then, and to ask costs a third of a millisecond each time."""
 
 log = structlog.get_logger()
 
@@ -168,7 +163,7 @@ class Loop:
                     self._failures = 0
                 except Lost:
                     self._lose(stop)
-                except DATABASE_AWAY as problem:
+                except AWAY as problem:
                     self._drop(self._held)
                     self._pause(stop, "database_failed", failed_with(problem))
                 except Unreachable as problem:
@@ -202,13 +197,19 @@ class Loop:
                 self._waiting.setdefault(partition, []).extend(records)
 
     def _give_out(self) -> None:
-        """Begin on the partitions with records that wait, as far as there are hands, and none twice at once."""
+        """Work on few records that wait here and now; begin on many as far as there are hands. None is begun twice."""
         ready = [partition for partition in self._waiting if partition not in self._hands.given]
-        few = sum(len(self._waiting[partition]) for partition in ready) < FEW
-        for some in [ready] if few else [[partition] for partition in ready]:
-            if some and (few or self._hands.free):
-                batches = [(self._held[partition].projector, self._waiting.pop(partition)) for partition in some]
-                self._hands.give(some, partial(self._project, batches), here=few)
+        if sum(len(self._waiting[partition]) for partition in ready) >= FEW_RECORDS:
+            for partition in ready:
+                if self._hands.free:
+                    self._hands.give(partition, self._work_on([partition]))
+        elif ready:
+            self._hands.do(ready, self._work_on(ready))
+
+    def _work_on(self, ready: Iterable[int]) -> Work:
+        """Take from what waits the records of the partitions that are *ready*, and return the work on them."""
+        batches = [(self._held[partition].projector, self._waiting.pop(partition)) for partition in ready]
+        return partial(self._project, batches)
 
     def _settle(self, partitions: Iterable[int]) -> None:
         """See what has come of the work on *partitions*."""
@@ -250,13 +251,12 @@ class Loop:
 
     def _project(self, batches: Sequence[Batch]) -> Mapping[int, Exception]:
         started = datetime.now(UTC)
-        failed = project_together(batches, started)
+        failed = project_several(batches, started)
         took = datetime.now(UTC) - started
-        for projector, records in batches:
-            partition = projector.held.partition
-            if partition not in failed:
-                self._failed.pop(partition, None)
-                log.debug("batch_projected", partition=partition, records=len(records), took_ms=took // MILLISECOND)
+        done = {each.held.partition: len(records) for each, records in batches if each.held.partition not in failed}
+        for partition in done:
+            self._failed.pop(partition, None)
+        log.debug("batch_projected", records=done, took_ms=took // MILLISECOND)
         return failed
 
     def _let_time_pass(self, idle: Sequence[int]) -> None:
@@ -341,7 +341,7 @@ class Loop:
         """Let what fails over the data of *partition* hold up nothing but that partition."""
         try:
             yield
-        except (Lost, Infrastructure, Unreachable, *DATABASE_AWAY):
+        except (Lost, Infrastructure, Unreachable, *AWAY):
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it must not hold the others up
             before = self._failed.get(partition)

@@ -9,9 +9,8 @@ from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
 
+from projections.database import AWAY
 from projections.relaying import Outgoing, alone, note_sent, outgoing, unsent
 
 from .reachable import failed_with
@@ -21,8 +20,6 @@ RELAY = "kafka"
 PAGE_ROWS = 500
 PAGE_BYTES = 8_000_000
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-
-DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
 
 log = structlog.get_logger()
 
@@ -96,7 +93,7 @@ class Relay:
                 try:
                     idle = not self.turn(stop, beat)
                     self._failures = 0
-                except DATABASE_AWAY as problem:
+                except AWAY as problem:
                     self._pause(stop, "database_failed", failed_with(problem))
                 except Unreachable as problem:
                     self._close()

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy import Engine
 
+from projections.database import AWAY
 from projections.partitioning import check_local, note_partitions, progress_of
 
 from .localsource import LocalSource
-from .loop import DATABASE_AWAY
 from .reachable import failed_with
 from .settings import Settings
 from .source import Source, Unreachable
@@ -72,7 +72,7 @@ def _await(chosen: Settings, engine: Engine, stop: threading.Event, beat: Callab
             seconds = PAUSE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not meet again
             log.warning("log_unreachable", error=str(problem), pause_seconds=round(seconds, 2))
             stop.wait(seconds)
-        except DATABASE_AWAY as problem:
+        except AWAY as problem:
             log.warning("database_failed", error=failed_with(problem), pause_seconds=PAUSE_SECONDS)
             stop.wait(PAUSE_SECONDS)
     return None

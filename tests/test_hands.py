@@ -27,7 +27,7 @@ def test_two_partitions_are_worked_on_at_once() -> None:
     both = threading.Barrier(2)
     with Hands(2) as hands:
         for partition in range(2):
-            hands.give([partition], partial(wait_for, both))
+            hands.give(partition, partial(wait_for, both))
         for partition in range(2):
             hands.settle(partition)
 
@@ -39,7 +39,7 @@ def test_a_hand_is_free_once_its_work_is_done() -> None:
     ends = threading.Event()
     with Hands(1) as hands:
         before = hands.free
-        hands.give([0], partial(wait_for, ends))
+        hands.give(0, partial(wait_for, ends))
         hands.wait(0.01)
         during = hands.free
         ends.set()
@@ -52,8 +52,8 @@ def test_a_hand_is_free_once_its_work_is_done() -> None:
 def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
     """And not before; nor at all where it is forgotten."""
     with Hands(threads) as hands:
-        hands.give([0], fail)
-        hands.give([1], fail)
+        hands.give(0, fail)
+        hands.give(1, fail)
         with pytest.raises(LookupError):
             hands.settle(0)
         hands.settle(0)
@@ -64,8 +64,8 @@ def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
 def test_of_several_partitions_one_can_fail_alone() -> None:
     """What work returns is the failure of that one; what it raises is that of all."""
     with Hands(1) as hands:
-        hands.give([0, 1], lambda: {1: LookupError()})
-        hands.give([2, 3], fail)
+        hands.do([0, 1], lambda: {1: LookupError()})
+        hands.do([2, 3], fail)
         hands.settle(0)
         for partition in (1, 2, 3):
             with pytest.raises(LookupError):
@@ -76,8 +76,8 @@ def test_work_can_be_done_here() -> None:
     """By whoever gives it, at once, though no hand is free."""
     ends = threading.Event()
     with Hands(1) as hands:
-        hands.give([0], partial(wait_for, ends))
-        hands.give([1], lambda: {1: LookupError(threading.current_thread().name)}, here=True)
+        hands.give(0, partial(wait_for, ends))
+        hands.do([1], lambda: {1: LookupError(threading.current_thread().name)})
         with pytest.raises(LookupError, match=threading.current_thread().name):
             hands.settle(1)
         ends.set()
@@ -93,7 +93,7 @@ def test_the_end_waits_for_what_is_under_way() -> None:
         return {}
 
     with Hands(1) as hands:
-        hands.give([0], work)
+        hands.give(0, work)
         begun.set()
 
     assert ended.is_set()

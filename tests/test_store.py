@@ -10,14 +10,13 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections import database
-from projections.database import FEW, open_database, store, writing
+from projections.database import AWAY, FEW_ROWS, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
 from projections.progress import Progress
 from projections.tables import LIVE, outbox, partitions
-from services.loop import DATABASE_AWAY
 from services.migrate import migrate
 
-ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW + 1)]
+ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW_ROWS + 1)]
 WHEN = datetime(2022, 3, 27, tzinfo=UTC)
 SIZES = pytest.mark.parametrize("rows", [ROWS[:1], ROWS], ids=["few", "many"])
 
@@ -44,7 +43,7 @@ def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str, row
     engine.dispose()
 
 
-@pytest.mark.parametrize("count", [1, FEW + 1])
+@pytest.mark.parametrize("count", [1, FEW_ROWS + 1])
 def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, count: int) -> None:
     """And hold what was given, whichever way they went."""
     names = [f"{n:03}" for n in range(count)]
@@ -80,7 +79,7 @@ def test_a_writer_that_is_frozen_does_not_lock_others_out(postgres_url: str, mon
     one, other = open_database(postgres_url), open_database(postgres_url)
     migrate(one)
     note_partitions(one, "two", 1)
-    with pytest.raises(DATABASE_AWAY):
+    with pytest.raises(AWAY):
         freeze_while(one, lambda: raise_epoch(other))
 
     assert [1] == [each.epoch for each in progress_of(other, "two")]
@@ -121,7 +120,7 @@ def store_over_a_cut(engine: Engine, rows: list[Any]) -> None:
         store(conn, partitions, rows)
 
 
-@pytest.mark.parametrize("count", [1, 2, FEW + 1])
+@pytest.mark.parametrize("count", [1, 2, FEW_ROWS + 1])
 def test_bytes_and_texts_come_back_as_they_were(engine: Engine, count: int) -> None:
     """Whatever is in them that a form on the way might take for its own."""
     odd = 'взятка "\\u0041" \\x41 \\\\ {"a": 1}\n\x7f😀'

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from projections.audit import verify
 from projections.failing import Lost
 from projections.ledger import LogRecord
-from projections.projector import Projector, project_together
+from projections.projector import Projector, project_several
 from projections.rulebook import Rulebook, pack
 from projections.tables import LIVE, ledger, outbox, partitions
 from tests.histories import SHORT, stories
@@ -80,7 +80,7 @@ def test_all_of_them_commit_together(engine: Engine) -> None:
     """Each with its own position, chain and notices."""
     held = projectors(engine)
     with commits(engine) as seen:
-        failed = project_together(
+        failed = project_several(
             [
                 batch(held[0], [dismissed("2022-03-27", subject="a")]),
                 batch(held[1], [dismissed("2022-03-01", subject="b"), detained("2022-03-27", subject="b")]),
@@ -103,7 +103,7 @@ def test_an_id_that_comes_in_two_partitions_at_once_is_applied_once(engine: Engi
     """In the first of them; the other knows by then."""
     held = projectors(engine)
     one, other = dismissed("2022-03-27", subject="a", id="one"), dismissed("2022-03-27", subject="b", id="one", **moved)
-    project_together([batch(held[0], [one]), batch(held[1], [other])], NOW)
+    project_several([batch(held[0], [one]), batch(held[1], [other])], NOW)
 
     assert [(0, 0, "applied"), (1, 0, "conflict")] == outcomes(engine)
     assert ["a"] == [row["subject_id"] for row in rows(engine, LIVE.subjects)]
@@ -117,7 +117,7 @@ def test_what_fails_over_one_record_holds_no_other_partition_up(engine: Engine) 
         batch(held[1], [suspended("2022-03-01", subject="b"), suspended("2022-03-02", subject="b", id="poison")]),
     ]
     with refusing(engine, "'poison'", ValueError("boom"), times=3):
-        failed = project_together(batches, NOW)
+        failed = project_several(batches, NOW)
 
     assert {} == failed
     assert [(0, 0, "applied"), (1, 0, "applied"), (1, 1, "parked")] == outcomes(engine)
@@ -131,7 +131,7 @@ def test_what_fails_for_good_is_told_of_its_partition_alone(engine: Engine) -> N
         refusing(engine, "poison", ValueError("boom"), times=99),
         refusing(engine, "failed: ValueError", ValueError("boom"), times=99),
     ):
-        failed = project_together(batches, NOW)
+        failed = project_several(batches, NOW)
 
     assert [0] == list(failed)
     assert isinstance(failed[0], ValueError)
@@ -146,7 +146,7 @@ def test_of_one_that_is_lost_and_its_companions_nothing_is_written(engine: Engin
     Projector(engine, pack(), lost, topic=TOPIC, home=home).assign(NOW)
     batches = [batch(each, [suspended("2022-03-01", subject=who)]) for each, who in zip(held, THERE, strict=True)]
     with pytest.raises(Lost, match=f"partition {lost} "):
-        project_together(batches, NOW)
+        project_several(batches, NOW)
 
     assert [] == outcomes(engine)
     assert [0, 0, 0] == [each.held.position for each in held]
@@ -160,10 +160,10 @@ def test_a_database_that_fails_is_told_and_the_same_can_be_done_again(engine: En
         refusing(engine, "commit", OperationalError("commit", {}, Exception("gone"))),
         pytest.raises(OperationalError),
     ):
-        project_together(batches, NOW)
+        project_several(batches, NOW)
 
     assert [] == outcomes(engine)
-    assert {} == project_together(batches, NOW)
+    assert {} == project_several(batches, NOW)
     assert 3 == len(rows(engine, LIVE.subjects))
 
 
@@ -172,7 +172,7 @@ def test_a_race_is_run_again_by_each_for_itself(engine: Engine) -> None:
     held = projectors(engine)
     batches = [batch(each, [suspended("2022-03-01", subject=who)]) for each, who in zip(held, THERE, strict=True)]
     with refusing(engine, "ledger", IntegrityError("insert", {}, Exception("twice")), times=1):
-        assert {} == project_together(batches, NOW)
+        assert {} == project_several(batches, NOW)
 
     assert [(0, 0, "applied"), (1, 0, "applied"), (2, 0, "applied")] == outcomes(engine)
 
@@ -191,7 +191,7 @@ def test_together_is_as_each_by_itself(told: list[Line], sizes: list[int]) -> No
         for number, lines in drawn:
             apart[number].project(batch(apart[number], lines)[1], NOW)
         if drawn:
-            project_together([batch(together[number], lines) for number, lines in drawn], NOW)
+            project_several([batch(together[number], lines) for number, lines in drawn], NOW)
     for each in (*apart, *together):
         each.pass_time(NOW, NOW)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from projections.database import open_database, store, writing
-from projections.projector import project_at_once
+from projections.projector import project_together
 from projections.tables import ledger, log, partitions
 from tests import stories
 from tests.commands import run
@@ -181,7 +181,7 @@ def wrongly_parked(folder: Path, *lines: stories.Line | bytes) -> None:
     projector = stories.projector(engine)
     for record in stories.records(lines):
         # As if it had failed.
-        project_at_once([(projector, [record])], stories.instant("2030"), ValueError())
+        project_together([(projector, [record])], stories.instant("2030"), ValueError())
 
 
 def test_a_replay_applies_what_this_release_can_read(tmp_path: Path) -> None:

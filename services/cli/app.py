@@ -100,7 +100,7 @@ def _advice(problem: DBAPIError) -> str:
 
 
 def load_commands(named: str = "") -> None:
-    """Hang the command *named* on the application, or every one if there is none of that name."""
+    """Hang the command *named* and its module's others on the application, or all if there is none of that name."""
     for module in [module for module, commands in COMMANDS.items() if named in commands] or COMMANDS:
         import_module(f"services.cli.{module}")
 
