@@ -124,7 +124,9 @@ class Concluder:
                 news[entry.subject_id].append(fact)
             if entry.entry != "acknowledgement":
                 until = max(until or entry.recorded, entry.recorded)
-        casefiles = self._open(conn, self._others_due(conn, until, writes) | news, before, entries[0].seq, writes)
+        # They come along with the news, so that nothing has to be written before they are looked up.
+        due = self.timers.overdue(conn, until) if until and self.timers.may_be_due(until) else ()
+        casefiles = self._open(conn, {**dict.fromkeys(due, TIME), **news}, before, entries[0].seq)
         for entry, fact in steps:
             if entry.entry == "acknowledgement":
                 _acknowledge(casefiles, entry, watermark or BEGINNING)
@@ -143,14 +145,6 @@ class Concluder:
             self._fire(conn, before, watermark, entries[-1].seq + 1, writes)
         return watermark
 
-    def _others_due(self, conn: Connection, until: datetime | None, writes: Writes) -> dict[str, Sequence[Fact | None]]:
-        """Return whose timers are due before *until*, or of very many the first: they come along with the news."""
-        if until is None or not self.timers.may_be_due(until):
-            return {}
-        if writes.has(self.tables.subjects):
-            writes.write(conn)
-        return dict.fromkeys(self.timers.overdue(conn, until), TIME)
-
     def _fire(self, conn: Connection, before: datetime | None, watermark: datetime, end: int, writes: Writes) -> None:
         """
         Fire what else is due in the partition, a bounded number of people at a time.
@@ -161,7 +155,7 @@ class Concluder:
         while self.timers.may_be_due(watermark):
             writes.write(conn)
             subject_ids = self.timers.overdue(conn, watermark)
-            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end, writes)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
             for casefile in casefiles.values():
                 casefile.pass_time(watermark)
             self._put(conn, casefiles.values(), writes)
@@ -183,10 +177,11 @@ class Concluder:
         while subject_ids := conn.scalars(
             everybody.where(subjects.c.subject_id > after).order_by(subjects.c.subject_id).limit(CHUNK)
         ).all():
-            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, entry.seq, writes)
+            casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, entry.seq)
             for casefile in casefiles.values():
                 casefile.change_rules(self.rulebook, since)
             self._put(conn, casefiles.values(), writes)
+            writes.write(conn)
             after = subject_ids[-1]
         return since
 
@@ -196,17 +191,15 @@ class Concluder:
         news: Mapping[str, Sequence[Fact | None]],
         watermark: datetime | None,
         end: int,
-        writes: Writes,
     ) -> dict[str, Casefile]:
         """
-        Return casefiles as they stood before the ledger's row *end*.
+        Return casefiles as they stood before the ledger's row *end*; what was concluded until then has been written.
 
         Args:
             conn: to load those that are not kept.
             news: by subject, the facts they are going to take in; None for what is not a fact.
             watermark: the partition's at that row.
             end: the place of the row.
-            writes: what was concluded since the tables were written is written before anybody is loaded.
         """
         casefiles: dict[str, Casefile] = {}
         for subject_id in sorted(news):
@@ -215,8 +208,6 @@ class Concluder:
                 casefiles[subject_id] = casefile
         missing = sorted(news.keys() - casefiles.keys())
         if missing:
-            if writes.has(self.tables.subjects):
-                writes.write(conn)
             for casefile in self._load(conn, missing, watermark, end):
                 casefiles[casefile.subject_id] = casefile
         return casefiles
@@ -254,8 +245,6 @@ class Concluder:
     def _put(self, conn: Connection, casefiles: Iterable[Casefile], writes: Writes) -> None:
         """Give *writes* what the *casefiles* have come to, and keep them for the next batch."""
         tables, statements = self.tables, self._statements(conn)
-        if writes.has(tables.subjects):
-            writes.write(conn)
         rows: dict[Table, list[tuple[Any, ...]]] = {tables.subjects: [], tables.cases: [], tables.names: []}
         tried: list[str] = []
         named: list[str] = []

@@ -13,8 +13,7 @@ class Writes:
     """
     What is to be cleared and stored.
 
-    Whoever looks in the database for what may be here writes it first; who has a row in ``subjects`` here may have
-    some in every table but ``ledger``, and who has none has none. Of one row there is one version at the most.
+    Whoever looks in the database for what may be here, or has another version of a row that is here, writes it first.
 
     Attributes:
         cleared: whose rows which statement is to clear, before anything is stored.
@@ -46,10 +45,6 @@ class Writes:
         for (table, replace), rows in other.rows.items():
             self.put(table, rows, replace=replace)
         other.cleared, other.rows = {}, {}
-
-    def has(self, table: Table) -> bool:
-        """Whether there is something to be stored in *table*."""
-        return any(rows for (other, _), rows in self.rows.items() if other is table)
 
     def write(self, conn: Connection) -> None:
         """Clear and store all of it."""

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from projections import timers
 from projections.audit import verify
+from projections.database import writing
 from projections.failing import Lost
 from projections.ledger import LogRecord
+from projections.progress import compare_and_set
 from projections.projector import Projector, project_several
 from projections.rulebook import Rulebook, pack
 from projections.tables import LIVE, ledger, outbox, partitions
@@ -33,12 +39,14 @@ from tests.test_projector import refusing
 NOW = instant("2030")
 TOPIC = "three"
 THERE = ("a", "b", "c")
-"""Who is at home in which partition."""
+"""Who is at home in which partition, of those whom most of this is about."""
+
+PEOPLE = "abcdefghi"
 
 
 def home(key: bytes) -> int:
-    """The partition of *key*: that of the person, as far as there is one."""
-    return THERE.index(key.decode()) if key.decode() in THERE else 0
+    """The partition of *key*: one of three for each of `PEOPLE`, the first for all others."""
+    return max(PEOPLE.find(key.decode()), 0) % len(THERE)
 
 
 def projectors(engine: Engine, rules: Rulebook | None = None) -> list[Projector]:
@@ -178,24 +186,49 @@ def test_a_race_is_run_again_by_each_for_itself(engine: Engine) -> None:
 
 
 @settings(max_examples=60)
-@given(stories(people="".join(THERE), most=9), st.lists(st.integers(1, 4), min_size=9, max_size=9))
+@given(stories(people=PEOPLE, most=9), st.lists(st.integers(1, 4), min_size=9, max_size=9))
 def test_together_is_as_each_by_itself(told: list[Line], sizes: list[int]) -> None:
-    """Whatever comes of whom, with timers that are due on the way."""
+    """Whatever comes of whom, with timers that are due on the way: by ones and twos, or all that are at once."""
     rules = rulebook(**SHORT)
     apart, together = (projectors(database(), rules) for _ in range(2))
     left = sorted(told, key=lambda line: line["recorded"])
     for size in sizes:
         some, left = left[:size], left[size:]
-        lots = [(n, [line for line in some if line["subject"] == name]) for n, name in enumerate(THERE)]
+        lots = [(n, [line for line in some if home(line["subject"].encode()) == n]) for n in range(len(THERE))]
         drawn = [(number, lines) for number, lines in lots if lines]
         for number, lines in drawn:
             apart[number].project(batch(apart[number], lines)[1], NOW)
         if drawn:
-            project_several([batch(together[number], lines) for number, lines in drawn], NOW)
-    for each in (*apart, *together):
+            with patch.multiple(timers, SOME=1, CHUNK=2):
+                project_several([batch(together[number], lines) for number, lines in drawn], NOW)
+    for each in apart:
         each.pass_time(NOW, NOW)
+    with patch.multiple(timers, SOME=1, CHUNK=2):
+        for each in together:
+            each.pass_time(NOW, NOW)
 
     assert not left
     assert conclusions(apart[0].engine) == conclusions(together[0].engine)
-    for table in (ledger, outbox, partitions):
+    for table in (ledger, partitions):
         assert rows(apart[0].engine, table) == rows(together[0].engine, table)
+    assert notices(apart[0].engine) == notices(together[0].engine)
+
+
+def notices(engine: Engine) -> list[Any]:
+    """What is to be told, without its place: that of one alert is in order, and alerts have none among themselves."""
+    return sorted((row["alert_id"], row["notice_id"], str(row["notice"])) for row in rows(engine, outbox, "n"))
+
+
+@pytest.mark.parametrize("several", [[1], [0, 1, 2]], ids=["one", "several"])
+def test_a_row_that_is_otherwise_than_it_was_is_not_set(engine: Engine, several: list[int]) -> None:
+    """Position, watermark, epoch and place in the chain are compared, whoever looked at them before."""
+    held = [each.held for each in projectors(engine)]
+    steps = [(held[number], replace(held[number], position=7)) for number in several]
+    stale = [(replace(start, seq=start.seq + (end.partition == 1)), end) for start, end in steps]
+    with pytest.raises(Lost), writing(engine) as conn:
+        compare_and_set(conn, stale)
+
+    assert [0, 0, 0] == [row["position"] for row in rows(engine, partitions)]
+    with writing(engine) as conn:
+        compare_and_set(conn, steps)
+    assert [7 * (number in several) for number in range(3)] == [row["position"] for row in rows(engine, partitions)]
