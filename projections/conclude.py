@@ -186,11 +186,7 @@ class Concluder:
         return since
 
     def _open(
-        self,
-        conn: Connection,
-        news: Mapping[str, Sequence[Fact | None]],
-        watermark: datetime | None,
-        end: int,
+        self, conn: Connection, news: Mapping[str, Sequence[Fact | None]], watermark: datetime | None, end: int
     ) -> dict[str, Casefile]:
         """
         Return casefiles as they stood before the ledger's row *end*; what was concluded until then has been written.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, func, select
+from sqlalchemy import Connection, Row, Table, bindparam, select
 
 CHUNK = 1000
 SOME = 16
@@ -33,7 +33,6 @@ class Timers:
         self.exact = False
         # Built once, as every batch asks.
         ours = subjects.c.position_partition == partition
-        self._earliest = select(func.min(subjects.c.due)).where(ours)
         self._first = (
             select(subjects.c.subject_id, subjects.c.due)
             .where(ours, subjects.c.due.is_not(None))
@@ -44,7 +43,7 @@ class Timers:
     def look(self, conn: Connection) -> datetime | None:
         """Return the earliest, and ask for it if it is not known."""
         if not self.exact and self.soonest is not None:
-            self.soonest, self.exact = conn.scalar(self._earliest), True
+            self.soonest, self.exact = next((row.due for row in self._look_up(conn, 1)), None), True
         return self.soonest
 
     def may_be_due(self, watermark: datetime) -> bool:
