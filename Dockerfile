@@ -12,7 +12,7 @@ COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv --without-pip /opt/casetrail \
     && pip install --require-hashes -r requirements/build.txt \
     && pip --python /opt/casetrail/bin/python install --require-hashes -r requirements/runtime.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY events events
 COPY projections projections
 COPY services services

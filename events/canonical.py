@@ -1,20 +1,25 @@
 """Canonical JSON (RFC 8785), for telling a duplicate from a conflict and for deriving ids."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import rfc8785
 from pydantic_core import from_json, to_json
+from rfc8785 import CanonicalizationError
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "urn:casetrail:fact")
 """The namespace of derived ids; another one would publish every fact again."""
 FIRST_VERSION: Final = "1"
 """The dataversion of a fact that names none."""
 
-# Each in the order of the alphabet, and all of the data's before all of the envelope's: the order RFC 8785 sorts to.
-_DATA_PARTS: Final = ("by", "case_id", "fact_id", "occurred", "other", "ref")
 _ENVELOPE_PARTS: Final = ("source", "subject", "type")
+# In the order of the alphabet, to which RFC 8785 sorts.
+_PARTS: Final = (
+    *("agency", "by", "case_id", "charges", "cite", "fact_id", "kind", "occurred", "other", "post", "post_id", "ref"),
+    *("relation", "scope", "source", "subject", "title", "type"),
+)
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -45,18 +50,36 @@ def content(line: bytes) -> bytes:
 
 def derive_id(event: Mapping[str, Any]) -> str:
     """
-    Return the id of a fact that was given none: the same statement always gets the same one.
+    Return the id of a fact that was given none: the same statement of the same article always gets the same one.
 
-    It is the UUIDv5 over the canonical object of source, subject and type, and of case_id, occurred, ref, fact_id,
-    other and by of the data, those that are absent left out.
+    It is the UUIDv5 over the canonical object of source, subject and type, of those of agency, by, case_id, charges,
+    fact_id, kind, occurred, other, post, post_id, ref, relation, scope and title that the data has, and of `cite`: the
+    url, else the title, of the first of its sources.
 
     Args:
         event: the envelope as parsed JSON; what is missing or malformed in it is for `decode` to refuse.
     """
     data = event.get("data")
-    parts = {name: data[name] for name in _DATA_PARTS if name in data} if isinstance(data, Mapping) else {}
+    known = dict(data) if isinstance(data, Mapping) else {}
+    if cite := _cite(known.get("sources")):
+        known["cite"] = cite
+    known |= {name: event[name] for name in _ENVELOPE_PARTS if name in event}
+    parts = {name: known[name] for name in _PARTS if name in known}
+    return str(uuid5(NAMESPACE, _text(parts).decode()))
+
+
+def _cite(sources: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return where the first of *sources* is found; None where that is for `decode` to refuse."""
+    first = sources[0] if isinstance(sources, list) and sources else None
+    return first.get("url") or first.get("title") if isinstance(first, Mapping) else None
+
+
+def _text(parts: dict[str, Any]) -> bytes:
+    """Return *parts*, whose keys are sorted, as canonical JSON; as any JSON where a number in them is none."""
     if isinstance(by := parts.get("by"), Mapping):
         parts["by"] = {name: by[name] for name in sorted(by)}
-    parts |= {name: event[name] for name in _ENVELOPE_PARTS if name in event}
+    if "charges" in parts:
+        with suppress(CanonicalizationError):
+            return canonical(parts)
     # Of strings under sorted keys this compact JSON is RFC 8785 already, and many times faster than `canonical`.
-    return str(uuid5(NAMESPACE, to_json(parts, inf_nan_mode="constants").decode()))
+    return to_json(parts, inf_nan_mode="constants")

@@ -16,7 +16,7 @@ from events.errors import BadDate, Unreadable
 from events.facts import UNRECORDED, Fact, make_fact
 from events.fields import MAX_LEVELS, quote
 from events.lifts import lift
-from events.problems import explain
+from events.problems import BYTES, bytes_problem, explain
 from events.vocabulary import ATTRIBUTES, CURRENT_VERSION, EVENT, fields
 
 MAX_BYTES: Final = 900_000
@@ -152,6 +152,8 @@ def _check_extensions(event: Mapping[str, Any]) -> None:
     for name, value in event.items():
         if name in ATTRIBUTES:
             continue
+        if name == BYTES:
+            raise bytes_problem()
         if not _EXTENSION.fullmatch(name):
             known = ", ".join(sorted(ATTRIBUTES))
             raise Unreadable(f"unknown attribute {quote(name)}", f"one of {known}, or an extension in a-z and 0-9")

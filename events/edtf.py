@@ -61,36 +61,57 @@ def parse(text: str) -> Span:
 
 
 def certainly_before(a: Span, b: Span) -> bool:
-    """Whether *a* ended before *b* began, whatever is still unknown. Never so for marked or undated spans."""
+    """
+    Whether *a* ended before *b* began, whatever is still unknown. Never so for marked or undated spans.
+
+    A day is some place's local day, so between a day and a date-time there must be `LOCAL_DAY_SLACK` to spare.
+    """
     if a.marked or b.marked or a.latest is None or b.earliest is None:
         return False
-    slack = LOCAL_DAY_SLACK if a.latest_exact != b.earliest_exact else NO_TIME
-    return b.earliest - a.latest >= slack
+    return b.earliest - a.latest >= slack(a.latest_exact, b.earliest_exact)
 
 
 def possibly_before(a: Span, b: Span) -> bool:
     """Whether *a* can have happened before *b*. An open end is infinite; an undated span orders nothing."""
     if not (a.dated and b.dated):
         return False
-    return a.earliest is None or b.latest is None or a.earliest < b.latest
+    if a.earliest is None or b.latest is None or a.earliest < b.latest:
+        return True
+    return a.earliest - b.latest < slack(a.earliest_exact, b.latest_exact)
+
+
+def overlaps(a: Span, b: Span) -> bool:
+    """Whether *a* and *b* can have happened at one time."""
+    return possibly_before(a, b) and possibly_before(b, a)
+
+
+def slack(one_exact: bool, other_exact: bool) -> timedelta:  # noqa: FBT001 - two ends alike
+    """Return the time to spare between two ends: `LOCAL_DAY_SLACK` between a calendar date and a date-time."""
+    return NO_TIME if one_exact == other_exact else LOCAL_DAY_SLACK
 
 
 def bound(occurred: Span, published: Span) -> tuple[Span, bool]:
     """
     *occurred*, ending no later than *published* does, and whether it is announced.
 
-    What was published cannot have happened later. A span that begins at or after the end of *published* is
-    announced: it is ahead, and returned as it is, like one that is undated. A marked *published* marks what it cuts.
+    What was published cannot have happened later; a fact of the 27th can be published early on the 27th somewhere
+    else, so that between a date and a date-time there are `LOCAL_DAY_SLACK` to spare. A span that begins at or after
+    the end of *published* is announced: it is ahead, and returned as it is, like one that is undated. A marked
+    *published* marks what it cuts.
     """
     end = published.latest
     if end is None or not occurred.dated:
         return occurred, False
-    if occurred.earliest is not None and occurred.earliest >= end:
+    if occurred.earliest is not None and occurred.earliest >= _later(
+        end, slack(occurred.earliest_exact, published.latest_exact)
+    ):
         return occurred, True
-    if occurred.latest is not None and occurred.latest <= end:
+    alike = occurred.earliest_exact == occurred.latest_exact == published.latest_exact
+    cap = end if alike else _later(end, LOCAL_DAY_SLACK)
+    if occurred.latest is not None and occurred.latest <= cap:
         return occurred, False
     marked = occurred.marked or published.marked
-    return occurred._replace(latest=end, latest_exact=published.latest_exact, marked=marked), False
+    return occurred._replace(latest=cap, latest_exact=published.latest_exact, marked=marked), False
 
 
 def parse_instant(text: str) -> datetime:
@@ -130,6 +151,13 @@ _PLAIN = re.compile(rf"[0-9]{{4}}(?:-[0-9]{{2}}){{0,2}}|{_DATE_TIME.pattern}")
 _MARKS = str.maketrans("", "", "?~%")
 _OPEN: Final = ("", "..")
 
+_OPEN_END: Final = "an open end as .., such as 2022-03/.. or ../2022-03"
+# An end that somebody left open in words or signs of their own, alone or behind a date and a stroke.
+_NOW: Final = (
+    r"(?i:present|now|today|current(ly)?|ongoing|open|unknown|none|null|tbd|n/a|-|\*|\u2026|\.{1,3}[?~%]*|[?~%]+)"
+)
+_STROKE: Final = r"\s*(-|/|\u2013|\u2014|(?i:to|until|till))\s*"
+_SINCE: Final = r"(?i:since|from|after|before|until|till|by|up to|as of)\b.*"
 _NO_DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}[?~%]?"
 _NO_MATCH: Final = r"(?=.*X)[0-9X]{4}(-[0-9X]{2}){1,2}"
 
@@ -139,6 +167,7 @@ _REFUSED: Final = tuple(
     for pattern, what, wanted in (
         (r"", "is empty", _WANTED),
         (r"\s.*|.*\s", "has white space around it", "the date alone"),
+        (rf"({_NOW}|{_SINCE}|[0-9X-]+({_STROKE}{_NOW}?|\s*\+))", "is not a date", _OPEN_END),
         (r".*[^\x00-\x7f].*", "has characters that are not ASCII", "the digits 0 to 9"),
         (r"[\[{].*", "is a set of dates", "one date or an interval, such as 2022-03/2022-05"),
         (r"Y.*|[0-9]+[ES][0-9]+", "is a long, exponential or rounded year", "a year from 0001 to 9999"),
@@ -162,14 +191,22 @@ def _interval(text: str, start: str, end: str) -> Span:
     """From the earliest start to the latest end; an end left out, or ``..``, is open."""
     if start in _OPEN and end in _OPEN:
         raise BadDate(f"{json.dumps(text)} is open at both ends", "an interval with a start or an end")
-    first = _OPEN_SPAN if start in _OPEN else _point(start)
-    last = _OPEN_SPAN if end in _OPEN else _point(end)
+    first = _OPEN_SPAN if start in _OPEN else _end(text, start)
+    last = _OPEN_SPAN if end in _OPEN else _end(text, end)
     if not (first.dated and last.dated):
         raise BadDate(f"{json.dumps(text)} has an end without a year", "a year, or .. for an end that is not known")
     if first.earliest is not None and last.latest is not None and first.earliest >= last.latest:
         raise BadDate(f"{json.dumps(text)} ends before it starts", "the start first; a day is counted in UTC")
     marked = first.marked or last.marked
     return Span(first.earliest, last.latest, first.earliest_exact, last.latest_exact, marked, dated=True)
+
+
+def _end(text: str, end: str) -> Span:
+    """The span of one *end* of the interval *text*, which an error quotes whole."""
+    try:
+        return _point(end)
+    except BadDate as bad:
+        raise BadDate(f"{json.dumps(text)}: {bad.what}", bad.wanted) from None
 
 
 _OPEN_SPAN: Final = Span(None, None, earliest_exact=False, latest_exact=False, marked=False, dated=True)

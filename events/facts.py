@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from events.edtf import Span, bound, parse
+from events.edtf import LOCAL_DAY_SLACK, Span, bound, parse
 from events.vocabulary import RANK
 
 UNRECORDED: Final = datetime.max.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ class Fact(NamedTuple):
         data: its data as plain JSON values, in the shape of the type's current version.
         occurred: when it happened, ending no later than it was published.
         published: when its source made it known.
-        announced: whether it was published before it happens; then `occurred` is not cut.
+        announced: whether its source published it before it happens; then `occurred` is not cut.
         recorded: when the ledger accepted it, aware UTC; `UNRECORDED` before that.
         order: its place in world order; facts sort by it.
     """
@@ -44,6 +44,17 @@ class Fact(NamedTuple):
     announced: bool
     recorded: datetime
     order: Order
+
+    @property
+    def dated_ahead(self) -> bool:
+        """Whether it begins later than any place's day on which it was recorded, though no source announced it."""
+        earliest = self.occurred.earliest
+        return earliest is not None and not self.announced and earliest - self.recorded > LOCAL_DAY_SLACK
+
+    @property
+    def ahead(self) -> bool:
+        """Whether its time had not come when it became known: announced by its source, or dated ahead."""
+        return self.announced or self.dated_ahead
 
 
 def make_fact(  # noqa: PLR0913 - this is what a fact is made of

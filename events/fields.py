@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, JsonValue, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, JsonValue, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from events.currencies import CURRENCIES
 from events.edtf import parse
 from events.errors import BadDate
 
@@ -19,7 +20,23 @@ MAX_NUMBER: Final = 2**53 - 1
 
 QUOTED_CHARACTERS: Final = 80
 
-VISIBLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+# Unicode's format and control characters, and its separators of lines and paragraphs: no reader sees them, so that two
+# texts which differ in them look the same. These patterns run in pydantic's own engine, which knows these classes.
+_INVISIBLE: Final = r"\p{Cf}\p{Cc}\p{Zl}\p{Zp}"
+VISIBLE: Final = rf"[^\s{_INVISIBLE}]"
+NAME: Final = rf"^{VISIBLE}([^{_INVISIBLE}]*{VISIBLE})?$"
+# The same for JSON Schema, up to U+FFFF: most tools that read it do not know these classes, and some fail on them.
+_SCHEMA_INVISIBLE: Final = (
+    r"\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+)
+_SCHEMA_VISIBLE: Final = rf"[^\s{_SCHEMA_INVISIBLE}]"
+_SCHEMA_NAME: Final = rf"^{_SCHEMA_VISIBLE}([^{_SCHEMA_INVISIBLE}]*{_SCHEMA_VISIBLE})?$"
+# Years, months and days, then hours, minutes and seconds, each of them optional but one; or weeks.
+TERM: Final = (
+    r"^P([0-9]{1,5}W|T{time}|(?:[0-9]{1,5}Y([0-9]{1,5}M)?([0-9]{1,5}D)?|[0-9]{1,5}M([0-9]{1,5}D)?|[0-9]{1,5}D)(T{time})?)$"
+).replace("{time}", r"([0-9]{1,5}H([0-9]{1,5}M)?([0-9]{1,5}S)?|[0-9]{1,5}M([0-9]{1,5}S)?|[0-9]{1,5}S)")
+CURRENCY: Final = rf"^({'|'.join(sorted(CURRENCIES))})$"
 # What a reader can look up. An address is shown as a link, and so must run nothing (`javascript:`), carry no content of
 # its own (`data:`) and name nothing on the reader's machine (`file:`): whatever is not named here is refused.
 ADDRESS: Final = (
@@ -32,7 +49,10 @@ INSTANT: Final = (
 )
 MEDIA_TYPE: Final = r"^application/json\s*(;.*)?$"
 PATTERN_WORDS: Final[Mapping[str, str]] = {
-    VISIBLE: "a name that is not blank and has no control characters",
+    VISIBLE: "a text that is not blank; leave out what is not known",
+    NAME: "a name that is not blank, has no white space at its ends and no invisible characters",
+    TERM: "an ISO 8601 duration, such as P1Y6M or P10D",
+    CURRENCY: "a currency of ISO 4217, such as USD",
     ADDRESS: "an address that begins with http://, https://, ftp://, urn: or doi:, such as https://news.example/1",
     INSTANT: "an RFC 3339 date-time, such as 2022-04-27T08:00:00Z",
     MEDIA_TYPE: "application/json",
@@ -40,9 +60,10 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
 
 
 def quote(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return *value* as JSON, cut to `QUOTED_CHARACTERS`."""
+    """Return *value* as JSON, cut to `QUOTED_CHARACTERS`; what cannot be seen is written as an escape."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= QUOTED_CHARACTERS else f"{text[:QUOTED_CHARACTERS]}..."
+    end = "..." if len(text) > QUOTED_CHARACTERS else ""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text[:QUOTED_CHARACTERS]) + end
 
 
 def refused(what: str, wanted: str) -> PydanticCustomError:
@@ -109,11 +130,24 @@ def check_plain(value: JsonValue, level: int) -> None:
         raise refused(f"{quote(value)} cannot be kept exactly", f"a number within {MAX_NUMBER}")
 
 
-Id = Annotated[str, StringConstraints(max_length=255, pattern=VISIBLE)]
-Origin = Annotated[str, StringConstraints(max_length=1024, pattern=VISIBLE)]
+Id = Annotated[
+    str,
+    StringConstraints(max_length=255, pattern=NAME),
+    WithJsonSchema({"type": "string", "maxLength": 255, "pattern": _SCHEMA_NAME}),
+]
+Origin = Annotated[
+    str,
+    StringConstraints(max_length=1024, pattern=NAME),
+    WithJsonSchema({"type": "string", "maxLength": 1024, "pattern": _SCHEMA_NAME}),
+]
 Instant = Annotated[str, StringConstraints(max_length=100, pattern=INSTANT), AfterValidator(_day_exists)]
 MediaType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE)]
-Text = Annotated[str, StringConstraints(min_length=1)]
+Text = Annotated[
+    str, StringConstraints(pattern=VISIBLE), WithJsonSchema({"type": "string", "pattern": _SCHEMA_VISIBLE})
+]
+Term = Annotated[str, StringConstraints(pattern=TERM)]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
+Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 # Cut by length before anything parses it.
 Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]

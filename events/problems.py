@@ -1,7 +1,6 @@
 """Validation errors in our words: where, what was found and what was wanted."""
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Final
 
 from pydantic import ValidationError
@@ -9,13 +8,16 @@ from pydantic_core import ErrorDetails
 
 from events.errors import Unreadable
 from events.fields import MAX_LEVELS, PATTERN_WORDS, quote
+from events.spelling import wanted_type
 
 Fields = Callable[[str], Mapping[str, str]]
 Place = tuple[int | str, ...]
 
+BYTES: Final = "data_base64"
+"""The attribute in which a CloudEvent carries data as bytes."""
+
 _WANTED: Final[Mapping[str, str]] = {
     "string_type": "a string",
-    "string_too_short": "a string that is not empty",
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "an object",
@@ -50,19 +52,25 @@ def explain(error: ValidationError, fields: Fields) -> Unreadable:
     return _value_problem(first)
 
 
+def bytes_problem() -> Unreadable:
+    """Return the refusal of `data_base64`, in which CloudEvents keeps data that is not JSON."""
+    return Unreadable("data in bytes is not taken", "data as a JSON object", BYTES)
+
+
 def _type_problem(error: ErrorDetails) -> Unreadable:
     found = error["input"].get("type")
     if not isinstance(found, str):
         what = "missing" if found is None else f"{quote(found)} does not fit"
         return Unreadable(what, "the type of the fact, a string", "type")
-    close = get_close_matches(found, error["ctx"]["expected_tags"].replace("'", "").split(", "), n=1)
-    wanted = f"perhaps {close[0]}" if close else "one that `casetrail schema` lists"
+    wanted = wanted_type(found, error["ctx"]["expected_tags"].replace("'", "").split(", "))
     return Unreadable(f"{quote(found)} is not a type this release knows", wanted, "type", "unknown_type")
 
 
 def _field_problem(error: ErrorDetails, known: Mapping[str, str]) -> Unreadable:
     name = str(error["loc"][-1])
     if error["type"] == "missing":
+        if error["loc"][1:] == ("data",) and BYTES in error["input"]:
+            return bytes_problem()
         return Unreadable("missing", known[name], _place(error["loc"]))
     return Unreadable(f"unknown field {quote(name)}", f"one of {', '.join(known)}", _place(error["loc"]))
 

@@ -1,5 +1,6 @@
 """How alerts and their notices are read from the tables."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -7,8 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 
-from .alerts import STANDING
-from .conclude import folded
+from .alert import STANDING
+from .parking import unread
+from .queries import Filter, employed
 from .shapes import alert_from_row, alert_json, notice_id
 from .tables import APPLIED, LIVE, ledger, outbox, partitions
 
@@ -25,7 +27,7 @@ class AlertFilter(NamedTuple):
     Attributes:
         states: the states wanted; empty: any.
         rule, subject_id, severity: each exactly.
-        agency: a part of the subject's agency; capitals do not matter.
+        agency: a part of the name of an agency in which the subject holds or held a post; capitals do not matter.
         since: changed at this instant or after, aware UTC.
         known_at: as it was at this instant, aware UTC: changes after it are left out, alerts not opened yet too.
     """
@@ -47,7 +49,7 @@ def alerts(conn: Connection, wanted: AlertFilter, limit: int | None = None) -> I
 def alerts_like(conn: Connection, start: str) -> list[dict[str, Any]]:
     """Return the alerts, two at the most, whose id begins with *start*."""
     like = _latest(AlertFilter()).where(table.c.alert_id.startswith(start, autoescape=True)).limit(2)
-    return list(_told(conn, conn.execute(like).mappings().all(), None))
+    return list(_told(conn, conn.execute(like).mappings().all(), None, unread(conn)))
 
 
 def rules_met(conn: Connection) -> set[str]:
@@ -94,24 +96,20 @@ def standing_counts(conn: Connection) -> dict[tuple[str, str], int]:
     return {(state, severity): count for state, severity, count in rows}
 
 
-def of_agency(conn: Connection, subject_ids: Sequence[str], agency: str) -> set[str]:
-    """Return those of *subject_ids* whose agency's name holds *agency*."""
-    known = select(subjects.c.subject_id, subjects.c.agency).where(subjects.c.subject_id.in_(subject_ids))
-    return {subject_id for subject_id, name in conn.execute(known) if folded(agency) in folded(name or "")}
-
-
 def _alerts(conn: Connection, wanted: AlertFilter) -> Iterator[dict[str, Any]]:
     query = _latest(wanted) if wanted.known_at is None else _at(wanted, wanted.known_at)
     for name in ("rule", "subject_id", "severity"):
         value = getattr(wanted, name)
         query = query.where(table.c[name] == value) if value is not None else query
     ordered = query.order_by(table.c.opened_at.desc(), table.c.alert_id)
+    waiting = unread(conn, wanted.subject_id)
     # Closed even where a limit ends the reading early.
     with conn.execute(ordered.execution_options(yield_per=CHUNK)) as result:
         for page in result.mappings().partitions(CHUNK):
             people = [row["subject_id"] for row in page]
-            there = set(people) if wanted.agency is None else of_agency(conn, people, wanted.agency)
-            yield from _told(conn, [row for row in page if row["subject_id"] in there], wanted.known_at)
+            there = set(employed(conn, people, Filter(agency=wanted.agency)))
+            rows = [row for row in page if row["subject_id"] in there]
+            yield from _told(conn, rows, wanted.known_at, waiting)
 
 
 def _latest(wanted: AlertFilter) -> Select[Any]:
@@ -141,7 +139,9 @@ def _at(wanted: AlertFilter, known_at: datetime) -> Select[Any]:
     return query.where(change.c.at >= wanted.since) if wanted.since else query
 
 
-def _told(conn: Connection, rows: Sequence[RowMapping], known_at: datetime | None) -> Iterator[dict[str, Any]]:
+def _told(
+    conn: Connection, rows: Sequence[RowMapping], known_at: datetime | None, waiting: Counter[str]
+) -> Iterator[dict[str, Any]]:
     lives: dict[str, list[Mapping[str, Any]]] = {row["alert_id"]: [] for row in rows}
     steps = select(alert_changes).where(alert_changes.c.alert_id.in_(lives))
     if known_at is not None:
@@ -150,7 +150,9 @@ def _told(conn: Connection, rows: Sequence[RowMapping], known_at: datetime | Non
         lives[step["alert_id"]].append(dict(step))
     said = _said(conn, rows, known_at) if known_at is not None else {}
     for row in rows:
-        yield {**alert_json(alert_from_row(dict(row)), lives[row["alert_id"]]), **said.get(row["alert_id"], {})}
+        alert = alert_from_row(dict(row))
+        told = alert_json(alert, lives[alert.alert_id], waiting[alert.subject_id])
+        yield {**told, **said.get(alert.alert_id, {})}
 
 
 def _said(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, dict[str, Any]]:

@@ -7,58 +7,19 @@ the changes it made in ``changes``, in the order in which they came about.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid5
 
+from events.edtf import LOCAL_DAY_SLACK
 from events.facts import Fact, Order
 
+from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, said_until
 from .evaluate import Finding, find, go_on, heard
-from .history import ABOUT_FACTS, History
+from .history import ABOUT_FACTS, BEGINNING, History
 from .rulebook import Absence, Rule, Rulebook
 from .sentences import explain_text
 from .status import Status
-
-NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
-
-BEGINNING = datetime.min.replace(tzinfo=UTC)
-STANDING = frozenset({"open", "acknowledged"})
-
-
-class Alert(NamedTuple):
-    """An alert in its latest state; ``rule`` and ``anchor`` identify it."""
-
-    alert_id: str
-    rule: str
-    rule_version: str
-    severity: str
-    subject_id: str
-    state: str
-    anchor: str
-    evidence: tuple[str, ...]
-    explanation: str
-    changes: int
-    opened_at: datetime
-    changed_at: datetime
-
-
-class Change(NamedTuple):
-    """One step in an alert's life, and the alert after it. ``person`` and ``note`` belong to an acknowledgement."""
-
-    alert: Alert
-    at: datetime
-    cause: str
-    fact_id: str | None
-    person: str | None = None
-    note: str | None = None
-
-
-class Trigger(NamedTuple):
-    """What made us look: a fact that arrived, time that passed (with facts whose time came), or other rules."""
-
-    kind: str
-    at: datetime
-    fact: Fact | None = None
 
 
 class Casefile:
@@ -68,12 +29,12 @@ class Casefile:
     Attributes:
         subject_id: the person.
         history: their facts.
-        alerts: by (rule id, anchor fact id).
+        alerts: by alert_id.
         due: the next instant at which time alone could change something; None: never.
         changes: what the steps since the last write brought about.
-        touched: keys of the alerts whose row is to be written.
+        touched: ids of the alerts whose row is to be written.
         position: (partition, offset) of the last fact taken in.
-        written_names, written_cases, written_due: what the tables hold of them, as far as this casefile knows.
+        written_names, written_parts, written_due: what the tables hold of them, as far as this casefile knows.
         size: the number of facts when it was last written.
         rested: the place in world order of the last fact, if only the status is kept and not the history.
     """
@@ -85,19 +46,23 @@ class Casefile:
         self.history = history
         self.rulebook = rulebook
         self.rules_since = rules_since
-        self.alerts: dict[tuple[str, str], Alert] = {}
+        self.alerts: dict[str, Alert] = {}
         self.due: datetime | None = None
         self.changes: list[Change] = []
-        self.touched: set[tuple[str, str]] = set()
+        self.touched: set[str] = set()
         self.position = (0, -1)
         self.written_names: dict[str, None] | None = None
-        self.written_cases: dict[str, tuple[Any, ...]] | None = None
+        self.written_parts: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] | None = None
         self.written_due: datetime | None = None
         self.size = 0
         self.rested: Order | None = None
         self._status: Status | None = None
         # By rule, what facts at the end can change; a rule not asked yet is left out.
         self._findings: dict[str, tuple[Finding, ...]] = {}
+        # The alert of each event, by rule and the fact that stands for the event.
+        self._current: dict[tuple[str, str], str] = {}
+        self._cleared = False
+        self._rested_exact: bool | None = None
         # The name in the sentences of alerts, as far as this casefile has put any into words.
         self._spoken_of: str | None = None
 
@@ -105,7 +70,8 @@ class Casefile:
     def status(self) -> Status:
         """The fold of what counts by now."""
         if self._status is None:
-            self._status = Status(self.rulebook.anchors, self.history.world)
+            history = self.history
+            self._status = Status(self.rulebook.anchors, history.events, history.placing, history.stands_for)
         return self._status
 
     def rest(self) -> bool:
@@ -114,23 +80,34 @@ class Casefile:
 
         They do where an alert, a timer, an anchor of a rule, a correction or an uncertain date is in the history.
         """
-        kinds = {fact.type for fact in self.history.world}
-        if self.alerts or self.due or not self.history.is_plain or kinds & self.rulebook.anchors:
+        world = self.history.events
+        if self.alerts or self.due or not self.history.is_plain or {f.type for f in world} & self.rulebook.anchors:
             return False
         self._status = self.status
-        self.rested = self.history.world[-1].order
+        self.rested = world[-1].order
+        exact = {end for fact in world for end in (fact.occurred.earliest_exact, fact.occurred.latest_exact)}
+        self._rested_exact = exact.pop() if len(exact) == 1 else None
         self.history = History((), BEGINNING)
         return True
 
     def takes(self, facts: Iterable[Fact | None]) -> bool:
-        """Whether what is kept is enough to take in *facts*, in this order; None stands for what is not a fact."""
+        """
+        Whether what is kept is enough to take in *facts*, in this order; None stands for what is not a fact.
+
+        A fact that overlaps an earlier one may be a report of the same event, for which the history is needed.
+        """
         last = self.rested
         if last is None:
             return True
         for fact in facts:
-            if fact is None or fact.announced or not fact.occurred.dated or fact.order < last:
+            if fact is None or fact.ahead or not fact.occurred.dated or "after" in fact.data:
                 return False
             if fact.type in ABOUT_FACTS or fact.type in self.rulebook.anchors:
+                return False
+            span = fact.occurred
+            alike = span.earliest_exact == span.latest_exact == self._rested_exact
+            spare = timedelta() if alike else LOCAL_DAY_SLACK
+            if span.earliest is None or span.earliest - last[0] < spare:
                 return False
             last = fact.order
         return True
@@ -141,16 +118,15 @@ class Casefile:
             self.status.advance(fact)
             self.rested = fact.order
             return
-        clock = fact.recorded
-        come = self.history.advance(clock)
-        continues = self.history.add(fact, clock) and not come
-        at_end = continues and bool(self.history.world) and self.history.world[-1] is fact
+        clock, history = fact.recorded, self.history
+        come = history.advance(clock)
+        continues = history.add(fact, clock) and not come
+        at_end = continues and bool(history.events) and history.events[-1] is fact
         if not continues:
             self._refold()
         elif at_end and self._status is not None:
             self._status.advance(fact)
-        if self.history.announced:
-            self._due_by(self.history.announced[0].occurred.latest)
+        self._due_by(history.next_due)
         rules = self.rulebook.rules if come else self._rules_touched(fact, at_end=at_end)
         self._look(rules, Trigger("fact", clock, fact), fact if at_end else None)
 
@@ -162,8 +138,7 @@ class Casefile:
             come = self.history.advance(at)
             if come:
                 self._refold()
-            if self.history.announced:
-                self._due_by(self.history.announced[0].occurred.latest)
+            self._due_by(self.history.next_due)
             rules = self.rulebook.rules if come else self.rulebook.silences
             self._look(rules, Trigger("time", at, come[-1] if come else None))
         return fired
@@ -174,21 +149,21 @@ class Casefile:
         self._refold()
         versions = {rule.id: rule.version for rule in rulebook.rules}
         trigger = Trigger("rules", at)
-        for key, alert in list(self.alerts.items()):
+        for alert in list(self.alerts.values()):
             if alert.state in STANDING and versions.get(alert.rule) != alert.rule_version:
-                self._change(key, alert._replace(state="superseded"), trigger, "rule_changed", None)
+                self._supersede(alert, trigger, "rule_changed")
         self._look(rulebook.rules, trigger)
 
     def acknowledge(self, alert_id: str, person: str, note: str | None, at: datetime) -> bool:
         """Note that *person* has seen an open alert; return False if it is not open."""
-        for key, alert in self.alerts.items():
-            if alert.alert_id == alert_id and alert.state == "open":
-                acknowledged = alert._replace(state="acknowledged", changes=alert.changes + 1, changed_at=at)
-                self.alerts[key] = acknowledged
-                self.touched.add(key)
-                self.changes.append(Change(acknowledged, at, "person", None, person, note))
-                return True
-        return False
+        alert = self.alerts.get(alert_id)
+        if alert is None or alert.state != "open":
+            return False
+        acknowledged = alert._replace(state="acknowledged", changes=alert.changes + 1, changed_at=at)
+        self.alerts[alert_id] = acknowledged
+        self.touched.add(alert_id)
+        self.changes.append(Change(acknowledged, at, "person", None, person, note))
+        return True
 
     def _refold(self) -> None:
         self._status = None
@@ -196,20 +171,32 @@ class Casefile:
 
     @property
     def _name(self) -> str:
-        name, _ = self.status.described.get("name", (self.subject_id, ""))
+        described = self.status.described.get("name")
+        name: str = described.data["name"] if described else self.subject_id
         return name
 
     def _rules_touched(self, fact: Fact, *, at_end: bool) -> Iterable[Rule]:
         if fact.type in ABOUT_FACTS:
             return self.rulebook.rules
         named = self.rulebook.continued_by(fact.type) if at_end else self.rulebook.by_type(fact.type)
-        if fact.type != "SubjectDescribed" or self._name == self._spoken_of:
+        if not self.alerts:
             return named
-        # The name stands in the sentence of the alert.
-        speaking = {rule for rule, _ in self.alerts}
-        for rule_id in speaking:
-            self._findings.pop(rule_id, None)
+        speaking: set[str] = set()
+        if fact.type == "SubjectDescribed" and self._name != self._spoken_of:
+            # The name stands in the sentence of the alert.
+            speaking = {alert.rule for alert in self.alerts.values()}
+            for rule_id in speaking:
+                self._findings.pop(rule_id, None)
+        if self._cleared != self._is_cleared():
+            # Whoever is cleared has been cleared of what followed, too.
+            self._cleared = not self._cleared
+            speaking |= {rule.id for rule in self.rulebook.sequences}
+            for rule_id in speaking:
+                self._findings.pop(rule_id, None)
         return [rule for rule in self.rulebook.rules if rule.id in speaking or rule in named]
+
+    def _is_cleared(self) -> bool:
+        return self.status.summary().presumption == "cleared"
 
     def _look(self, rules: Iterable[Rule], trigger: Trigger, last: Fact | None = None) -> None:
         """Compare what *rules* find with the alerts there are; *last*: all that has come since, at the end."""
@@ -220,7 +207,7 @@ class Casefile:
             before = self._findings.get(rule.id)
             if before is None:
                 anchors = self.history.of(rule.on)
-                self._close_without_anchor(rule, anchors, trigger)
+                self._assign(rule, trigger)
                 findings = changed = [find(rule, anchor, self.history, self.status) for anchor in anchors]
             elif last is None:
                 findings = changed = [*before]
@@ -245,35 +232,63 @@ class Casefile:
         return findings, changed
 
     def _compare(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
-        key = (rule.id, finding.anchor.id)
-        alert = self.alerts.get(key)
+        alert = self._alert_of(rule, finding)
         state = alert.state if alert else None
         value, due = heard(rule, finding, self.history, trigger.at)
+        if value == "standing" and finding.opens is None and self.alerts and self._is_cleared():
+            value = "ended"
         self._due_by(due)
         match value:
             case "standing" if alert and state in STANDING:
-                self._refresh(key, alert, rule, finding)
+                self._refresh(alert, rule, finding)
             case "standing" if isinstance(rule, Absence) and trigger.kind != "time":
                 # Silence is said only once every record of this very instant is in.
                 self._due_by(max(finding.opens or trigger.at, trigger.at))
             case "standing":
                 self._open(rule, finding, trigger)
             case "ended" if alert and state in {"open", "acknowledged", "retracted"}:
-                self._end(key, alert, "resolved", trigger)
+                self._end(alert, "resolved", trigger)
             case "void" if alert and state in {"open", "acknowledged", "resolved"}:
-                self._end(key, alert, "retracted", trigger)
+                self._end(alert, "retracted", trigger)
 
-    def _close_without_anchor(self, rule: Rule, anchors: list[Fact], trigger: Trigger) -> None:
+    def _alert_of(self, rule: Rule, finding: Finding) -> Alert | None:
+        alert_id = self._current.get((rule.id, finding.anchor.id))
+        return self.alerts[alert_id] if alert_id is not None else None
+
+    def _assign(self, rule: Rule, trigger: Trigger) -> None:
+        """Say which alert of *rule* each event has: of several that report it, the one that opened first goes on."""
         if not self.alerts:
             return
-        there = {anchor.id for anchor in anchors}
-        for key, alert in list(self.alerts.items()):
-            if alert.rule == rule.id and alert.anchor not in there and alert.state in {*STANDING, "resolved"}:
-                self._end(key, alert, "retracted", trigger)
+        owned: dict[str, list[Alert]] = {}
+        for alert in list(self.alerts.values()):
+            if alert.rule != rule.id:
+                continue
+            event = self._event_of(rule, alert)
+            if event is not None:
+                owned.setdefault(event, []).append(alert)
+            elif alert.state in {*STANDING, "resolved"}:
+                self._end(alert, "retracted", trigger)
+        self._current = {key: alert_id for key, alert_id in self._current.items() if key[0] != rule.id}
+        for event, alerts in owned.items():
+            first, *others = sorted(alerts, key=lambda a: (a.state not in STANDING, a.opened_at, a.alert_id))
+            for other in others:
+                if other.state in STANDING:
+                    self._supersede(other, trigger, "same_event")
+            self._current[rule.id, event] = first.alert_id
+            if first.anchor != event:
+                self.alerts[first.alert_id] = first._replace(anchor=event)
+                self.touched.add(first.alert_id)
+
+    def _event_of(self, rule: Rule, alert: Alert) -> str | None:
+        """Return the fact that stands for the event of *alert*; None if none of its facts counts any more."""
+        for fact_id in (alert.first_anchor, alert.anchor):
+            fact = self.history.counting(fact_id)
+            if fact is not None and fact.type in rule.on:
+                return self.history.stands_for.get(fact_id, fact_id)
+        return None
 
     def _open(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
-        key = (rule.id, finding.anchor.id)
-        before = self.alerts.get(key)
+        before = self._alert_of(rule, finding)
         opened = Alert(
             alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
             rule=rule.id,
@@ -282,22 +297,29 @@ class Casefile:
             subject_id=self.subject_id,
             state="open",
             anchor=finding.anchor.id,
-            evidence=_evidence(finding),
+            evidence=self._evidence(finding),
             explanation=self._sentence(rule, finding),
             changes=before.changes if before else 0,
             opened_at=before.opened_at if before else trigger.at,
             changed_at=trigger.at,
+            first_anchor=before.first_anchor if before else finding.anchor.id,
         )
+        self._current[rule.id, finding.anchor.id] = opened.alert_id
         cause, fact_id = self._why_open(finding, trigger)
-        self._change(key, opened, trigger, cause, fact_id)
+        self._change(opened, trigger, cause, fact_id)
 
-    def _refresh(self, key: tuple[str, str], alert: Alert, rule: Rule, finding: Finding) -> None:
-        told = alert._replace(evidence=_evidence(finding), explanation=self._sentence(rule, finding))
+    def _refresh(self, alert: Alert, rule: Rule, finding: Finding) -> None:
+        told = alert._replace(evidence=self._evidence(finding), explanation=self._sentence(rule, finding))
         if told != alert:
-            self.alerts[key] = told
-            self.touched.add(key)
+            self.alerts[alert.alert_id] = told
+            self.touched.add(alert.alert_id)
 
-    def _end(self, key: tuple[str, str], alert: Alert, state: str, trigger: Trigger) -> None:
+    def _supersede(self, alert: Alert, trigger: Trigger, cause: str) -> None:
+        fact = trigger.fact if cause == "same_event" else None
+        said = said_until(alert, trigger.at)
+        self._change(alert._replace(state="superseded", explanation=said), trigger, cause, fact.id if fact else None)
+
+    def _end(self, alert: Alert, state: str, trigger: Trigger) -> None:
         fact = trigger.fact
         if trigger.kind == "rules":
             cause = "rule_changed"
@@ -305,7 +327,8 @@ class Casefile:
             cause = fact.type.lower()
         else:
             cause = "world_changed" if state == "resolved" else "late_knowledge"
-        self._change(key, alert._replace(state=state), trigger, cause, fact.id if fact else None)
+        ended = alert._replace(state=state, explanation=said_until(alert, trigger.at))
+        self._change(ended, trigger, cause, fact.id if fact else None)
 
     def _why_open(self, finding: Finding, trigger: Trigger) -> tuple[str, str | None]:
         if trigger.kind == "rules":
@@ -329,16 +352,16 @@ class Casefile:
         self._spoken_of = self._name
         return explain_text(rule, self._spoken_of, self.subject_id, finding.anchor, then)
 
-    def _change(self, key: tuple[str, str], alert: Alert, trigger: Trigger, cause: str, fact_id: str | None) -> None:
+    def _change(self, alert: Alert, trigger: Trigger, cause: str, fact_id: str | None) -> None:
         changed = alert._replace(changes=alert.changes + 1, changed_at=trigger.at)
-        self.alerts[key] = changed
-        self.touched.add(key)
+        self.alerts[alert.alert_id] = changed
+        self.touched.add(alert.alert_id)
         self.changes.append(Change(changed, trigger.at, cause, fact_id))
+
+    def _evidence(self, finding: Finding) -> tuple[str, ...]:
+        events = (finding.anchor, *finding.completing)
+        return tuple(report.id for event in events for report in self.history.reports(event))
 
     def _due_by(self, instant: datetime | None) -> None:
         if instant is not None and (self.due is None or instant < self.due):
             self.due = instant
-
-
-def _evidence(finding: Finding) -> tuple[str, ...]:
-    return (finding.anchor.id, *(fact.id for fact in finding.completing))

@@ -44,6 +44,13 @@ class Finding(NamedTuple):
     offset: int | None
     what: str
 
+    def __str__(self) -> str:
+        """Return the place and what is wrong, in one line."""
+        place = ["every partition" if self.partition is None else f"partition {self.partition}"]
+        place += [] if self.seq is None else [f"row {self.seq}"]
+        place += [] if self.offset is None else [f"offset {self.offset}"]
+        return f"{', '.join(place)}: {self.what}"
+
 
 class Verdict(NamedTuple):
     """What a walk over the ledger found: per partition the rows that hold, and what is wrong."""

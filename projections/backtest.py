@@ -12,12 +12,14 @@ from events.decode import complete, recorded_of
 from events.edtf import format_instant
 from events.errors import Unreadable
 
+from .columns import METADATA
 from .database import open_database
 from .ledger import LogRecord
 from .projector import Projector
+from .queries import Filter, statuses
 from .rulebook import Rulebook
-from .shapes import alert_from_row, alert_json, status_json
-from .tables import LIVE, METADATA, TOPIC
+from .shapes import alert_from_row, alert_json
+from .tables import LIVE, TOPIC
 
 BATCH = 4000
 
@@ -151,9 +153,7 @@ def _report(conn: Connection, projector: Projector, until: datetime) -> dict[str
 
 
 def _subjects(conn: Connection) -> list[dict[str, Any]]:
-    cases = _by_owner(conn, select(LIVE.cases).order_by(LIVE.cases.c.subject_id, LIVE.cases.c.case_id))
-    subjects = conn.execute(select(LIVE.subjects).order_by(LIVE.subjects.c.subject_id))
-    return [status_json(row._asdict(), cases.get(row.subject_id, [])) for row in subjects]
+    return list(statuses(conn, Filter()))
 
 
 def _alerts(conn: Connection) -> list[dict[str, Any]]:

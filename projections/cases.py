@@ -1,201 +1,240 @@
-"""The cases of one person: each from its first allegation to its end, and all of them together."""
+"""
+The cases of one person (MODEL 4): each with its kind, its counts and its stage.
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+While a case is open its stage only goes forward, so that a vaguely dated early step does not undo a later one.
+"""
 
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from events.edtf import slack
 from events.facts import Fact
 
-from .cells import UNKNOWN, Cell, moved
+from .cells import Cell
+from .counts import Count, Counts
+from .verdicts import EFFECTS
 
-OPEN_STAGES = (
+OPEN_STAGES: Final = (
     "accused",
     "materials_referred",
     "investigation",
     "suspect",
     "charged",
+    "overturned",
     "indicted",
     "trial",
     "convicted",
     "appeal",
 )
-ENDED_STAGES = ("final", "dropped", "closed", "acquitted", "amnestied", "pardoned", "overturned")
+ENDED_STAGES: Final = ("final", "dropped", "closed", "acquitted", "withdrawn", "amnestied", "pardoned")
+CRIMINAL: Final = "criminal"
 
-_WEIGHT = {stage: weight for weight, stage in enumerate(OPEN_STAGES)}
-_REACHES = {
+_WEIGHT: Final = {stage: weight for weight, stage in enumerate(OPEN_STAGES)} | {"overturned": 4}
+_STEPS: Final = {
     "Accused": "accused",
     "MaterialsReferred": "materials_referred",
     "InvestigationOpened": "investigation",
-    "InvestigationSuspended": "investigation",
-    "InvestigationResumed": "investigation",
     "SuspectNamed": "suspect",
     "Charged": "charged",
-    "ChargesAmended": "charged",
     "Indicted": "indicted",
     "TrialOpened": "trial",
-    "AppealFiled": "appeal",
 }
-_ENDS = {
-    "ChargesDropped": "dropped",
-    "CaseClosed": "closed",
-    "Acquitted": "acquitted",
-    "VerdictOverturned": "overturned",
-    "Amnestied": "amnestied",
-    "Pardoned": "pardoned",
-}
-_CLEARING = frozenset({"dropped", "acquitted", "overturned"})
+_INVESTIGATION: Final = {"InvestigationSuspended": True, "InvestigationResumed": False}
+_BEFORE_A_SUSPECT: Final = frozenset({"Accused", "MaterialsReferred", "InvestigationOpened", *_INVESTIGATION})
+_QUIET: Final = frozenset({"ReviewRequested", "ReviewRefused", "SentenceChanged", "PleaEntered"})
 
+_SEEN_STEP: Final = frozenset({"Accused", "MaterialsReferred", "InvestigationOpened", *_INVESTIGATION, "SuspectNamed"})
+_CHARGING: Final = frozenset({"Charged", "Indicted", "TrialOpened"})
 # What must have gone before in the case for a fact to follow from the state, and what to say if it has not.
-_PRESUPPOSES = {
-    "AllegationWithdrawn": ({"Accused"}, "never_accused"),
-    "InvestigationSuspended": ({"InvestigationOpened", "InvestigationResumed"}, "never_investigated"),
-    "InvestigationResumed": ({"InvestigationOpened", "InvestigationSuspended"}, "never_investigated"),
-    "ChargesAmended": ({"Charged", "Indicted"}, "never_charged"),
-    "ChargesDropped": ({"Charged", "Indicted"}, "never_charged"),
-    "Convicted": ({"Charged", "Indicted", "TrialOpened"}, "never_charged"),
-    "Acquitted": ({"Charged", "Indicted", "TrialOpened"}, "never_charged"),
-    "Sentenced": ({"Convicted"}, "never_convicted"),
-    "Pardoned": ({"Convicted", "Sentenced"}, "never_convicted"),
-    "AppealFiled": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictUpheld": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictOverturned": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
-    "VerdictFinal": ({"Convicted", "Acquitted", "Sentenced"}, "no_verdict"),
+_PRESUPPOSES: Final = {
+    "AllegationWithdrawn": (frozenset({"Accused"}), "never_accused"),
+    "InvestigationSuspended": (_SEEN_STEP | _CHARGING, "never_investigated"),
+    "InvestigationResumed": (_SEEN_STEP | _CHARGING, "never_investigated"),
+    "ChargesAmended": (_CHARGING, "never_charged"),
+    "ChargesDropped": (_CHARGING, "never_charged"),
+    "Convicted": (_CHARGING, "never_charged"),
+    "Acquitted": (_CHARGING, "never_charged"),
+    "Pardoned": (frozenset({"Convicted", "Sentenced"}), "never_convicted"),
 }
 
-
-class Trials(NamedTuple):
-    """
-    All cases of a person together.
-
-    Attributes:
-        stage: the furthest of an open case, else the end of the case that ended last; None: no case.
-        open_cases: the number of cases under way.
-        presumption: convicted, convicted_not_final, presumed_innocent or cleared.
-    """
-
-    stage: Cell | None
-    open_cases: int
-    presumption: str
-
-
-NO_TRIAL = Trials(None, 0, "presumed_innocent")
+Flagging = Callable[[str, Fact], None]
 
 
 class Case:
     """
     One case as far as it has come.
 
-    While it is open its stage only goes forward, so that a vaguely dated early step does not undo a later one.
+    Args:
+        flag: takes what is to be said of a fact.
+        behind: whether a source says that the first fact comes behind the second.
+
+    Attributes:
+        counts: its counts.
+        kind_by: the fact that names its kind; None: none does, and it is taken for criminal.
+        stage: the furthest of an open case; None: no step is known.
+        ended: the end of a case that is not open.
+        place: the number of the step of the last change of its stage.
+        suspended_by: the fact that suspended the investigation; None: it is not suspended.
+        sentence: the fact with the last sentence, or its last change.
+        charges_by, authority_by: the facts that state them last.
     """
 
     __slots__ = (
-        "authority",
-        "authority_by",
-        "charges",
-        "charges_by",
-        "ended",
-        "final",
-        "order",
-        "rehabilitating",
-        "seen",
-        "stage",
-        "verdict",
+        *("_behind", "_flag", "_seen", "authority_by", "charges_by", "counts", "ended", "kind_by", "place", "reached"),
+        *("sentence", "suspended_by"),
     )
 
-    def __init__(self) -> None:
-        self.stage = UNKNOWN
-        self.ended = False
-        self.verdict: str | None = None
-        self.final = False
-        self.rehabilitating = False
-        self.charges: list[dict[str, Any]] = []
-        self.charges_by: str | None = None
-        self.authority: str | None = None
-        self.authority_by: str | None = None
-        self.seen: set[str] = set()
-        self.order: tuple[Any, ...] = ()
+    def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool]) -> None:
+        self.counts = Counts(flag)
+        self.kind_by: Fact | None = None
+        self.reached: Cell | None = None
+        self.ended: Cell | None = None
+        self.place = 0
+        self.suspended_by: Fact | None = None
+        self.sentence: Fact | None = None
+        self.charges_by: Fact | None = None
+        self.authority_by: Fact | None = None
+        self._seen: set[str] = set()
+        self._flag = flag
+        self._behind = behind
+
+    @property
+    def kind(self) -> str:
+        """The kind of the case; criminal where no source says another."""
+        return self.kind_by.data["kind"] if self.kind_by else CRIMINAL
 
     @property
     def is_open(self) -> bool:
-        """Whether the case is under way."""
-        return not self.ended and self.stage is not UNKNOWN
+        """Whether something is still to be decided in it."""
+        return self.ended is None
 
     @property
-    def clears(self) -> bool:
-        """Whether the way the case ended clears the person of it."""
-        return self.stage.status in _CLEARING or (self.stage.status == "closed" and self.rehabilitating)
+    def stage(self) -> Cell | None:
+        """The furthest stage while it is open, else its end."""
+        return self.ended or self.reached
 
-    def advance(self, fact: Fact) -> str | None:
-        """Apply *fact*; return the code of the anomaly if it does not follow from the state."""
-        needed = _PRESUPPOSES.get(fact.type)
-        anomaly = needed[1] if needed and not needed[0] & self.seen else None
-        self.seen.add(fact.type)
-        if "authority" in fact.data:
-            self.authority, self.authority_by = fact.data["authority"], fact.id
-        if "charges" in fact.data:
-            self.charges, self.charges_by = fact.data["charges"], fact.id
-        if fact.type in _REACHES:
-            self._reach(_REACHES[fact.type], fact)
-        elif fact.type in _ENDS:
-            self._end(_ENDS[fact.type], fact)
+    @property
+    def stands_convicted(self) -> bool:
+        """Whether a conviction stands in it, pardoned or not."""
+        return any(count.stands_convicted for count in self.counts.all)
+
+    @property
+    def is_finally_convicted(self) -> bool:
+        """Whether a final conviction stands in it."""
+        return any(count.is_finally_convicted for count in self.counts.all)
+
+    def advance(self, fact: Fact, place: int) -> None:
+        """Apply the next fact of the case, the *place*-th step of the fold."""
+        kind = fact.type
+        needed = _PRESUPPOSES.get(kind)
+        if needed and not needed[0] & self._seen:
+            self._flag(needed[1], fact)
+        self._seen.add(kind)
+        self._learn(fact)
+        if kind not in _BEFORE_A_SUSPECT and kind not in _QUIET:
+            self.suspended_by = None
+        self.counts.state(fact)
+        if kind in _STEPS:
+            self._reach(_STEPS[kind], fact, place)
+        elif kind in _INVESTIGATION:
+            self._reach("investigation", fact, place)
+            self.suspended_by = fact if _INVESTIGATION[kind] else None
+        elif kind == "ChargesAmended":
+            self._amend(fact, place)
+            self._reach("charged", fact, place)
+        elif kind == "AllegationWithdrawn":
+            self._withdraw(fact, place)
+        elif kind == "MistrialDeclared":
+            self.reached, self.place = Cell("trial", fact), place
+        elif kind in EFFECTS:
+            self._move(EFFECTS[kind](self.counts, fact, place), fact, place)
+        if kind in {"Sentenced", "SentenceChanged"}:
+            self.sentence = fact
+        self._settle()
+
+    def _learn(self, fact: Fact) -> None:
+        data = fact.data
+        if "kind" in data:
+            if self.kind_by is not None and self.kind != data["kind"]:
+                self._flag("kind_differs", fact)
+            self.kind_by = fact
+        if "authority" in data:
+            self.authority_by = fact
+        if data.get("charges"):
+            self.charges_by = fact
+
+    def _reach(self, stage: str, fact: Fact, place: int) -> None:
+        if self.ended is not None and not self._opens_again(fact):
+            self._flag("order_unknown", fact)
+            return
+        if fact.data.get("charges"):
+            known, added = self.counts.named(fact, states=True, splits=False)
+            revived = known
         else:
-            self._judge(fact)
-        return anomaly
+            revived, added = self.counts.all, []
+        if self.ended is not None:
+            for count in revived:
+                if count.is_ended and count.verdict is None and count.status != "replaced":
+                    count.reopen(None, place)
+            if all(count.is_ended for count in self.counts.all) and not added:
+                self.counts.all.append(Count({}, None))
+            self.reached = None
+        if self.reached is None or _WEIGHT[self.reached.status] <= _WEIGHT[stage]:
+            if self.reached is None or self.reached.status != stage:
+                self.reached = Cell(stage, fact)
+            self.place = place
 
-    def _reach(self, stage: str, fact: Fact) -> None:
-        if fact.type == "AppealFiled":
-            self.final = False
-        elif self.ended:
-            self.verdict, self.final = None, False
-        if self.ended or _WEIGHT.get(self.stage.status, -1) <= _WEIGHT[stage]:
-            self._set(stage, fact)
+    def _opens_again(self, fact: Fact) -> bool:
+        """Whether *fact* is known to come after the end of the case."""
+        end = self.ended.fact if self.ended else None
+        if end is None or self._behind(fact, end):
+            return True
+        earliest, latest = fact.occurred.earliest, end.occurred.latest
+        if earliest is None or latest is None:
+            return False
+        return earliest - latest >= slack(fact.occurred.earliest_exact, end.occurred.latest_exact)
 
-    def _end(self, stage: str, fact: Fact) -> None:
-        if fact.type == "Acquitted":
-            self.verdict, self.final = "acquitted", False
-        elif fact.type == "VerdictOverturned":
-            self.verdict, self.final = None, False
-        self.rehabilitating = bool(fact.data.get("rehabilitating", False))
-        self._set(stage, fact)
+    def _amend(self, fact: Fact, place: int) -> None:
+        if not fact.data.get("charges"):
+            return
+        known, added = self.counts.named(fact, states=True, splits=False)
+        for count in self.counts.all:
+            if count.status == "undecided" and count not in known and count not in added:
+                count.end("replaced", fact, place)
 
-    def _judge(self, fact: Fact) -> None:
-        """Apply the facts whose effect hangs on the verdict so far: it is never guessed."""
-        match fact.type:
-            case "Convicted" if not (self.final and self.verdict == "convicted"):
-                self.verdict, self.final = "convicted", False
-                self._set("convicted", fact)
-            case "Sentenced" if self.verdict != "convicted":
-                self.verdict, self.final = "convicted", False
-                self._set("convicted", fact)
-            case "VerdictUpheld" if self.verdict and not self.final:
-                self._set(self.verdict, fact)
-            case "VerdictFinal" if self.verdict:
-                self.final = True
-                self._set("final" if self.verdict == "convicted" else "acquitted", fact)
-            case "AllegationWithdrawn" if self.stage.status == "accused":
-                self._set("dropped", fact)
+    def _withdraw(self, fact: Fact, place: int) -> None:
+        if self.ended is None and self.reached is not None and self.reached.status == "accused":
+            for count in self.counts.all:
+                if count.is_open:
+                    count.end("withdrawn", fact, place)
 
-    def _set(self, stage: str, fact: Fact) -> None:
-        self.stage = moved(self.stage, stage, fact)
-        self.ended = stage in ENDED_STAGES
-        self.order = fact.order
+    def _move(self, stage: str | None, fact: Fact, place: int) -> None:
+        """Go forward to *stage*; an overturned verdict also takes the case back."""
+        if stage is None:
+            return
+        if stage == "overturned" or self.reached is None or _WEIGHT[self.reached.status] < _WEIGHT[stage]:
+            self.reached, self.place = Cell(stage, fact), place
+
+    def _settle(self) -> None:
+        """Say how the case ended, if nothing in it is open any more."""
+        counts = [count for count in self.counts.all if count.status != "replaced"]
+        if not counts or any(count.is_open for count in counts):
+            self.ended = None
+            return
+        final = [c for c in counts if c.status == "convicted" and c.is_finally_convicted]
+        last = max(final or counts, key=lambda count: count.place)
+        word = "final" if final else last.status
+        by = last.final if final else last.fact
+        if self.ended is None or self.ended != Cell(word, by):
+            self.ended, self.place = Cell(word, by), last.place
 
 
-def together(cases: Collection[Case]) -> Trials:
-    """Return what *cases*, those of one person, come to."""
-    under_way = [case for case in cases if case.is_open]
-    ended = [case for case in cases if case.ended]
-    stage: Cell | None = None
-    if under_way:
-        stage = max(under_way, key=lambda case: (_WEIGHT[case.stage.status], case.order)).stage
-    elif ended:
-        stage = max(ended, key=lambda case: case.order).stage
-    if any(case.final and case.verdict == "convicted" for case in cases):
-        # It stands until a court sets it aside: a later pardon does not undo it.
-        presumption = "convicted"
-    elif any(case.verdict == "convicted" for case in under_way):
-        presumption = "convicted_not_final"
-    elif ended and not under_way and all(case.clears for case in ended):
-        presumption = "cleared"
-    else:
-        presumption = "presumed_innocent"
-    return Trials(stage, len(under_way), presumption)
+def furthest(cases: Sequence[Case]) -> Case | None:
+    """Return the open case that has come furthest, of equals the one that moved last."""
+    known = [case for case in cases if case.reached is not None]
+    return max(known, key=lambda case: (_WEIGHT[_status(case)], case.place), default=None)
+
+
+def _status(case: Case) -> str:
+    assert case.reached is not None, "a case without a step is not compared"
+    return case.reached.status

@@ -6,7 +6,6 @@ that no batch size changes what comes out.
 """
 
 import json
-import unicodedata
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,12 +16,13 @@ from sqlalchemy import Connection, Delete, Select, Table, bindparam, delete, sel
 
 from events.facts import Fact
 
-from .alerts import BEGINNING, Casefile
+from .alerts import Casefile
 from .database import among, given
-from .history import History
+from .history import BEGINNING, History
 from .ledger import Entry, again
+from .names import folded
 from .rulebook import Rulebook
-from .shapes import alert_from_row, case_row, change_row, subject_row
+from .shapes import alert_from_row, change_row, part_rows, subject_row
 from .tables import APPLIED, LIVE, Conclusions, ledger
 from .timers import Timers
 from .writes import Writes
@@ -41,14 +41,13 @@ class _Statements(NamedTuple):
         facts: their facts in the ledger of a ``partition`` before the row ``end``.
         standing: where the tables say that they stand.
         alerts: their alerts.
-        clear_cases, clear_names: what takes their rows away.
+        clear: what takes their rows away, by the table.
     """
 
     facts: Select[Any]
     standing: Select[Any]
     alerts: Select[Any]
-    clear_cases: Delete
-    clear_names: Delete
+    clear: Mapping[Table, Delete]
 
 
 class Concluder:
@@ -223,7 +222,7 @@ class Concluder:
         }
         known = [subject_id for subject_id, of_them in facts.items() if of_them]
         for subject_id in casefiles.keys() - known:
-            casefiles[subject_id].written_names, casefiles[subject_id].written_cases = {}, {}
+            casefiles[subject_id].written_names, casefiles[subject_id].written_parts = {}, {}
         if known:
             self._recall(conn, casefiles, known)
         yield from casefiles.values()
@@ -236,42 +235,41 @@ class Concluder:
             casefiles[subject_id].position = (partition, offset)
         for row in conn.execute(statements.alerts, asked).mappings():
             alert = alert_from_row(row)
-            casefiles[alert.subject_id].alerts[alert.rule, alert.anchor] = alert
+            casefiles[alert.subject_id].alerts[alert.alert_id] = alert
 
     def _put(self, conn: Connection, casefiles: Iterable[Casefile], writes: Writes) -> None:
         """Give *writes* what the *casefiles* have come to, and keep them for the next batch."""
-        tables, statements = self.tables, self._statements(conn)
-        rows: dict[Table, list[tuple[Any, ...]]] = {tables.subjects: [], tables.cases: [], tables.names: []}
-        tried: list[str] = []
-        named: list[str] = []
+        tables, clear = self.tables, self._statements(conn).clear
+        rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in (tables.subjects, *tables.parts)}
+        names: list[tuple[Any, ...]] = []
+        cleared: dict[Table, list[str]] = {}
         for casefile in casefiles:
-            status, subject_id = casefile.status, casefile.subject_id
-            flags, position, due = casefile.history.flags, casefile.position, casefile.due
-            rows[tables.subjects].append(subject_row(subject_id, status, flags, position, due))
+            status, subject_id, due = casefile.status, casefile.subject_id, casefile.due
+            rows[tables.subjects].append(subject_row(subject_id, status, casefile.history, casefile.position, due))
             self.timers.moved(casefile.written_due, due)
             casefile.written_due = due
-            if casefile.written_cases is None or not casefile.written_cases.keys() <= status.cases.keys():
-                # What is there is not known, or a case is gone: all of them anew.
-                tried.append(subject_id)
-                casefile.written_cases, status.moved_cases = {}, set(status.cases)
-            rows[tables.cases] += _case_rows(casefile, casefile.written_cases)
+            for table, changed, is_cleared in _changed_parts(casefile, tables):
+                rows[table] += changed
+                if is_cleared:
+                    cleared.setdefault(table, []).append(subject_id)
             if casefile.written_names is None or not casefile.written_names.keys() <= status.names.keys():
-                named.append(subject_id)
+                cleared.setdefault(tables.names, []).append(subject_id)
                 casefile.written_names = {}
             if len(casefile.written_names) < len(status.names):
                 added = [name for name in status.names if name not in casefile.written_names]
-                rows[tables.names] += [(subject_id, name, folded(name)) for name in added]
+                names += [(subject_id, name, folded(name)) for name in added]
                 casefile.written_names = dict(status.names)
             if casefile.touched:
-                writes.put(tables.alerts, [casefile.alerts[key] for key in casefile.touched], replace=True)
+                writes.put(tables.alerts, [casefile.alerts[alert_id] for alert_id in casefile.touched], replace=True)
                 writes.put(tables.alert_changes, map(change_row, casefile.changes))
                 writes.tell(casefile.changes)
                 casefile.changes, casefile.touched = [], set()
             self._keep(casefile)
-        writes.clear(statements.clear_cases, tried)
-        writes.clear(statements.clear_names, named)
+        for table, subject_ids in cleared.items():
+            writes.clear(clear[table], subject_ids)
+        writes.put(tables.names, names)
         for table, of_table in rows.items():
-            writes.put(table, of_table, replace=table is not tables.names)
+            writes.put(table, of_table, replace=True)
         self._evict()
 
     def _statements(self, conn: Connection) -> _Statements:
@@ -299,7 +297,7 @@ class Concluder:
 
 @cache
 def _statements(dialect: str, tables: Conclusions) -> _Statements:
-    subjects, alerts, cases, names = tables.subjects, tables.alerts, tables.cases, tables.names
+    subjects, alerts = tables.subjects, tables.alerts
     return _Statements(
         select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
             among(dialect, ledger.c.subject_id),
@@ -312,8 +310,7 @@ def _statements(dialect: str, tables: Conclusions) -> _Statements:
             among(dialect, subjects.c.subject_id)
         ),
         select(alerts).where(among(dialect, alerts.c.subject_id)),
-        delete(cases).where(among(dialect, cases.c.subject_id)),
-        delete(names).where(among(dialect, names.c.subject_id)),
+        {table: delete(table).where(among(dialect, table.c.subject_id)) for table in (tables.names, *tables.parts)},
     )
 
 
@@ -332,11 +329,6 @@ def in_force(entry: Entry) -> Rulebook:
     return Rulebook.from_json(json.loads(entry.value)["rules"])
 
 
-def folded(name: str) -> str:
-    """Return *name* as names are searched for: NFKC, case folded."""
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
 def _fact(entry: Entry) -> Fact | None:
     """Return the fact of *entry*, if it is one that applies; a row read back from the ledger holds it as bytes."""
     if entry.outcome != "applied":
@@ -344,15 +336,27 @@ def _fact(entry: Entry) -> Fact | None:
     return entry.fact or again(entry.headers, entry.value, entry.recorded)
 
 
-def _case_rows(casefile: Casefile, written: dict[str, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of the cases that are otherwise than *written*, and take them for written."""
-    status = casefile.status
-    for case_id in status.moved_cases:
-        row = case_row(casefile.subject_id, case_id, status.cases[case_id])
-        if written.get(case_id) != row:
-            written[case_id] = row
-            yield row
-    status.moved_cases = set()
+def _changed_parts(casefile: Casefile, tables: Conclusions) -> Iterator[tuple[Table, Sequence[tuple[Any, ...]], bool]]:
+    """
+    Yield for each table of parts the rows that differ from the written ones, and take them for written.
+
+    With them: whether to clear first what is written of the person, since that is not known, or a row of it is gone.
+    """
+    written = casefile.written_parts
+    parts = part_rows(casefile.subject_id, casefile.status, casefile.history)
+    for table, rows in zip(tables.parts, parts, strict=True):
+        before = None if written is None else written.get(table.name)
+        if not rows and not before and written is not None:
+            continue
+        keys = len(table.primary_key)
+        now = {row[:keys]: row for row in rows}
+        if written is None or (before is not None and not before.keys() <= now.keys()):
+            yield table, rows, True
+        else:
+            yield table, [row for key, row in now.items() if before is None or before.get(key) != row], False
+        if casefile.written_parts is None:
+            casefile.written_parts = {}
+        casefile.written_parts[table.name] = now
 
 
 def _acknowledge(casefiles: Mapping[str, Casefile], entry: Entry, watermark: datetime) -> None:

@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_dumps
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ARRAY,
+    URL,
     Column,
     ColumnElement,
     Connection,
@@ -63,7 +64,7 @@ KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET 
 """So that it soon knows of a machine that is gone without a word; by its own settings it takes two hours."""
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str | URL) -> Engine:
     """
     Open the database at *url*, a SQLAlchemy URL of SQLite or of PostgreSQL with psycopg 3.
 

@@ -2,27 +2,22 @@
 What a rule finds in one history, at one instant of the log's clock, and once one more fact has come at the end.
 
 A finding is *void* (nothing to say), *standing* (the pattern is there) or *ended* (the silence it spoke of is
-over). The semantics are those of the design, section 6; dates are compared as spans, never as points.
+over). The semantics are those of RULES 1; dates are compared as spans, never as points.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, assert_never
 
-from events.edtf import certainly_before, possibly_before
+from events.edtf import END_OF_TIME, LOCAL_DAY_SLACK, certainly_before, possibly_before, slack
 from events.facts import Fact
 
-from .history import History, world_order
+from .history import BEGINNING, History
 from .rulebook import Absence, Rule, Unless
 from .rulebook import Sequence as Followed
 from .status import Point, Status
 
 Value = Literal["void", "ended", "standing"]
-
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-
-# A calendar day is some place's local day: against an instant it may be off by the widest offset in use.
-LOCAL_DAY = timedelta(hours=14)
 
 
 class Finding(NamedTuple):
@@ -58,7 +53,7 @@ def find(rule: Rule, anchor: Fact, history: History, status: Status) -> Finding:
         return Finding(anchor, "void", final=True)
     match rule:
         case Absence():
-            return _silence(rule, anchor, history.ending(anchor.occurred.earliest, None, rule.absent))
+            return _silence(rule, anchor, history.ending(_before(anchor), None, rule.follow))
         case Followed():
             return _sequence(rule, anchor, history)
         case _:
@@ -128,25 +123,22 @@ def _silence(rule: Absence, anchor: Fact, follows: Iterable[Fact], *, ended: boo
     deadline = _after(anchor.occurred.latest, rule.wait)
     opens = _after(deadline, rule.settle)
     for fact in follows:
-        if fact is anchor:
+        if fact is anchor or not possibly_before(anchor.occurred, fact.occurred):
             continue
         earliest = fact.occurred.earliest
-        if earliest is None or earliest < deadline:
-            if possibly_before(anchor.occurred, fact.occurred):
-                return Finding(anchor, "void", opens, final=True)
-        elif not fact.occurred.marked:
-            spare = LOCAL_DAY if anchor.occurred.latest_exact != fact.occurred.earliest_exact else timedelta()
-            ended = ended or _after(deadline, spare) <= earliest
+        spare = slack(anchor.occurred.latest_exact, fact.occurred.earliest_exact)
+        if earliest is None or earliest < _after(deadline, spare):
+            return Finding(anchor, "void", opens, final=True)
+        ended = True
     return Finding(anchor, "ended" if ended else "standing", opens)
 
 
 def _sequence(rule: Followed, anchor: Fact, history: History) -> Finding:
-    earliest = anchor.occurred.earliest
-    follows = history.ending(earliest, _until(rule, anchor), rule.then)
+    follows = history.ending(_before(anchor), _until(rule, anchor), rule.then)
     completing = [fact for fact in follows if fact is not anchor and _completes(rule, anchor, fact)]
-    completing.sort(key=world_order)
+    completing.sort(key=history.placing.place)
     value: Value = "standing" if completing else "void"
-    return Finding(anchor, value, None, tuple(completing), _over(rule, anchor, history.world[-1]))
+    return Finding(anchor, value, None, tuple(completing), _over(rule, anchor, history.events[-1]))
 
 
 def _continued(rule: Followed, finding: Finding, fact: Fact) -> Finding:
@@ -176,14 +168,25 @@ def _certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
     earliest, latest = anchor.occurred.earliest, follow.occurred.latest
     if earliest is None or latest is None:
         return False
-    return latest - earliest <= within and certainly_before(anchor.occurred, follow.occurred)
+    spare = slack(anchor.occurred.earliest_exact, follow.occurred.latest_exact)
+    return latest - earliest + spare <= within and certainly_before(anchor.occurred, follow.occurred)
 
 
 def _possible(anchor: Fact, follow: Fact, within: timedelta) -> bool:
     latest, earliest = anchor.occurred.latest, follow.occurred.earliest
-    if latest is not None and earliest is not None and earliest - latest >= within:
-        return False
+    if latest is not None and earliest is not None:
+        spare = slack(anchor.occurred.latest_exact, follow.occurred.earliest_exact)
+        if earliest - latest - spare >= within:
+            return False
     return possibly_before(anchor.occurred, follow.occurred)
+
+
+def _before(anchor: Fact) -> datetime | None:
+    """Return an instant before which all has ended that cannot have come after *anchor*."""
+    earliest = anchor.occurred.earliest
+    if earliest is None or earliest - BEGINNING < LOCAL_DAY_SLACK:
+        return None
+    return earliest - LOCAL_DAY_SLACK
 
 
 def _after(instant: datetime | None, delay: timedelta) -> datetime:

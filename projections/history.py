@@ -7,14 +7,21 @@ Nothing here depends on the order in which facts arrive: a history of the same f
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
+from events.edtf import LOCAL_DAY_SLACK
 from events.facts import Fact, replace_data
-from events.vocabulary import data_problem
+from events.vocabulary import TRACK_OF, TRACKS, data_problem
 
+from .agreeing import EVENT_TYPES, agree, grouped
+from .placing import NOTHING_PLACED, Placing
+
+NEVER_COMES = frozenset({*TRACKS["case"], *TRACKS["custody"]})
+"""The types of which an announcement never counts, whatever time has passed."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 CORRECTED, RETRACTED = "Corrected", "Retracted"
 ABOUT_FACTS = frozenset({CORRECTED, RETRACTED})
 
@@ -52,18 +59,29 @@ class History:
     Attributes:
         facts: every fact known, by id, as it was published.
         world: the facts that count by now, in world order, with the data in force.
-        announced: facts whose time has not come by the log's clock, by that time.
+        events: of these, the facts that stand for an event and those that are no reports, in world order.
+        stands_for: for each fact that is one of several reports of an event, the fact that stands for it.
+        placing: where facts stand that a source places behind others.
+        announced: facts whose time has not come by the log's clock, in world order; some never count.
         undated: facts without a year: they order nothing and set no status.
         settled: what corrections and retractions did.
         flags: what is to be said of single facts, whatever the status: undated, announced, corrections without effect.
     """
 
-    def __init__(self, facts: Iterable[Fact], clock: datetime) -> None:
+    def __init__(self, facts: Iterable[Fact], clock: datetime, as_of: datetime | None = None) -> None:
+        """
+        Read *facts*, in any order.
+
+        Args:
+            facts: they.
+            clock: the log's; what was announced for an instant up to there counts.
+            as_of: leave out of what counts all that had not certainly happened by this instant; None: nothing.
+        """
+        self._as_of = as_of
         self.facts: dict[str, Fact] = {fact.id: fact for fact in facts}
-        self.world: list[Fact] = []
-        self.announced: list[Fact] = []
-        self.undated: list[Fact] = []
         self._targets = {fact.data["fact_id"] for fact in self.facts.values() if fact.type in ABOUT_FACTS}
+        # Ids that an `after` names, here already or not.
+        self._named: set[str] = set()
         self._settle(clock)
 
     def add(self, fact: Fact, clock: datetime) -> bool:
@@ -71,27 +89,28 @@ class History:
         Take in *fact* at *clock*, the log's.
 
         Returns:
-            True if everything that counted before still does, with *fact* at the most added at the end:
-            a fold of ``world`` can go on from where it was.
+            True if every event that counted before still does, with *fact* at the most added at the end of them:
+            a fold of ``events`` can go on from where it was.
         """
         self.facts[fact.id] = fact
         if fact.type in ABOUT_FACTS:
             self._targets.add(fact.data["fact_id"])
-        elif fact.id not in self._targets:
+        elif fact.id not in self._targets and fact.id not in self._named and "after" not in fact.data:
             return self._place(fact, clock)
         self._settle(clock)
         return False
 
     def of(self, types: Collection[str]) -> list[Fact]:
-        """Return the facts of *types* that count, in world order."""
+        """Return the facts of *types* that stand for an event, in world order."""
         found = [facts for each in types if (facts := self._by_type.get(each))]
-        return sorted(chain.from_iterable(found), key=world_order) if found else []
+        events = (fact for fact in chain.from_iterable(found) if fact.id not in self.stands_for)
+        return sorted(events, key=self.placing.place) if found else []
 
     def ending(self, after: datetime | None, until: datetime | None, types: Collection[str]) -> Iterator[Fact]:
         """
-        Yield the facts of *types* that count and end after the one instant and no later than the other.
+        Yield the events of *types* that end after the one instant and no later than the other.
 
-        Those of one type in world order, since what ends the search is often found among the first.
+        Those of one type by their ends, since what ends the search is often found among the first.
 
         Args:
             after: None: however early.
@@ -102,54 +121,141 @@ class History:
             if facts := self._by_type.get(each):
                 start = 0 if after is None else bisect_right(facts, after, key=_end)
                 stop = None if until is None else bisect_right(facts, until, key=_end)
-                yield from islice(facts, start, stop)
+                yield from (fact for fact in islice(facts, start, stop) if fact.id not in self.stands_for)
+
+    def reports(self, fact: Fact) -> list[Fact]:
+        """Return all reports of the event for which *fact* stands, itself first, the others by id."""
+        others = [self._counting[each] for each, best in self.stands_for.items() if best == fact.id]
+        return [fact, *sorted(others, key=attrgetter("id"))]
+
+    def counting(self, fact_id: str) -> Fact | None:
+        """Return a fact with the data in force, if it counts by now."""
+        return self._counting.get(fact_id)
+
+    def agreeing(self) -> dict[str, int]:
+        """Return how many facts report each event that has several, by the fact that stands for it."""
+        found: dict[str, int] = {}
+        for best in self.stands_for.values():
+            found[best] = found.get(best, 1) + 1
+        return found
 
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""
-        if not self.announced:
-            return []
-        come = [fact for fact in self.announced if counts(fact, clock)]
+        come = [fact for fact in self._coming if counts(fact, clock)]
         if come:
-            self.announced = [fact for fact in self.announced if not counts(fact, clock)]
-            for fact in come:
-                self._count(fact)
+            self._settle(clock)
         return sorted(come, key=world_order)
 
     @property
+    def next_due(self) -> datetime | None:
+        """The next instant at which a fact counts whose time has not come; None: none will."""
+        return self._coming[0].occurred.latest if self._coming else None
+
+    @property
     def is_plain(self) -> bool:
-        """Whether there are facts, and each counts as it was published: dated, not announced, none about another."""
-        return bool(self.world) and len(self.world) == len(self.facts) and not self.flags
+        """Whether there are facts, and each counts as it was published, as an event of its own, at its own place."""
+        plain = bool(self.events) and len(self.events) == len(self.facts) and not self.flags
+        return plain and not self.placing.places
 
     def _place(self, fact: Fact, clock: datetime) -> bool:
         if not fact.occurred.dated:
             insort(self.undated, fact, key=attrgetter("id"))
             insort(self.flags, Flag("undated", fact.id))
             return True
-        if fact.announced:
-            insort(self.flags, Flag("announced", fact.id))
-        if fact.announced and not counts(fact, clock):
-            insort(self.announced, fact, key=world_order)
-            return True
-        at_end = not self.world or self.world[-1].order < fact.order
-        self._count(fact)
-        return at_end
-
-    def _count(self, fact: Fact) -> None:
-        insort(self.world, fact, key=world_order)
+        if fact.ahead:
+            insort(self.flags, Flag(_ahead(fact), fact.id))
+            if not comes(fact, clock):
+                insort(self.announced, fact, key=world_order)
+                if fact.type not in NEVER_COMES:
+                    insort(self._coming, fact, key=world_order)
+                return True
+        agrees = fact.type in EVENT_TYPES and self._agrees(fact)
+        self._counting[fact.id] = fact
+        insort(self.world, fact, key=self.placing.place)
         insort(self._by_type[fact.type], fact, key=world_order)
+        if agrees:
+            return self._regroup(fact)
+        return self._append(fact)
+
+    def _append(self, fact: Fact) -> bool:
+        """Put an event of its own in its place; return whether a fold can go on with it."""
+        events, place = self.events, self.placing.place(fact)
+        if events and self.placing.place(events[-1]) > place:
+            insort(events, fact, key=self.placing.place)
+            return False
+        last = events[-1] if events else None
+        events.append(fact)
+        # Facts of one span on one track are read together.
+        return last is None or last.occurred[:2] != fact.occurred[:2] or TRACK_OF[last.type] != TRACK_OF[fact.type]
+
+    def _agrees(self, fact: Fact) -> bool:
+        """Whether *fact* can be a report of an event that is known: of none that ended before it began."""
+        others, earliest = self._by_type.get(fact.type, []), fact.occurred.earliest
+        if earliest is not None and earliest - BEGINNING > LOCAL_DAY_SLACK:
+            others = others[bisect_right(others, earliest - LOCAL_DAY_SLACK, key=_end) :]
+        return any(agree(fact, other) for other in others)
+
+    def _regroup(self, fact: Fact) -> bool:
+        """Say anew which facts of the type of *fact* stand for an event; return whether a fold can go on."""
+        before = {report: best for report, best in self.stands_for.items() if self.facts[report].type == fact.type}
+        after = grouped(self._by_type[fact.type], self.placing.tied)
+        for report in before:
+            del self.stands_for[report]
+        self.stands_for.update(after)
+        if self._named or not before.keys() <= after.keys() or after.keys() - before.keys() - {fact.id}:
+            # Another fact stands for an event now, or others are placed behind it.
+            self._place_all()
+            return False
+        return fact.id in after or self._append(fact)
 
     def _settle(self, clock: datetime) -> None:
         self.settled = settle(self.facts)
         dated = sorted((fact for fact in self.settled.facts if fact.occurred.dated), key=world_order)
         self.undated = sorted((f for f in self.settled.facts if not f.occurred.dated), key=attrgetter("id"))
-        self.announced = [fact for fact in dated if fact.announced and not counts(fact, clock)]
-        self.world = [fact for fact in dated if not fact.announced or counts(fact, clock)]
+        self.announced = [fact for fact in dated if fact.ahead and not comes(fact, clock)]
+        self._coming = [fact for fact in self.announced if fact.type not in NEVER_COMES]
+        counting = [fact for fact in dated if not fact.ahead or comes(fact, clock)]
+        if (as_of := self._as_of) is not None:
+            counting = [fact for fact in counting if counts(fact, as_of)]
+        self._counting = {fact.id: fact for fact in counting}
         self._by_type: defaultdict[str, list[Fact]] = defaultdict(list)
-        for fact in self.world:
+        for fact in counting:
             self._by_type[fact.type].append(fact)
+        self._group()
+        self._place_all()
         undated = [Flag("undated", fact.id) for fact in self.undated]
-        announced = [Flag("announced", fact.id) for fact in dated if fact.announced]
-        self.flags = sorted([*undated, *announced, *self.settled.flags])
+        ahead = [Flag(_ahead(fact), fact.id) for fact in dated if fact.ahead]
+        missing = [Flag("after_missing", fact_id) for fact_id in self.placing.missing]
+        circles = [Flag("after_circle", fact_id) for fact_id in self.placing.circles]
+        self.flags = sorted([*undated, *ahead, *missing, *circles, *self.settled.flags])
+
+    def _group(self) -> None:
+        self._named = {
+            other for fact in self.facts.values() if "after" in fact.data for other in fact.data["after"]
+        } | {other for fact in self.settled.facts if "after" in fact.data for other in fact.data["after"]}
+        tied = Placing(self._counting, {}).tied if self._named else None
+        self.stands_for: dict[str, str] = {}
+        for type_, facts in self._by_type.items():
+            if len(facts) > 1 and type_ in EVENT_TYPES:
+                self.stands_for |= grouped(facts, tied)
+
+    def _place_all(self) -> None:
+        self.placing = Placing(self._counting, self.stands_for) if self._named else NOTHING_PLACED
+        self.world = sorted(self._counting.values(), key=self.placing.place)
+        self.events = [fact for fact in self.world if fact.id not in self.stands_for]
+
+
+def _ahead(fact: Fact) -> str:
+    return "announced" if fact.announced else "dated_ahead"
+
+
+def comes(fact: Fact, clock: datetime) -> bool:
+    """
+    Whether *fact*, whose time had not come when it became known, counts by *clock*.
+
+    "Will be charged on Monday" is not a charge: on the case and custody tracks only the report that it happened counts.
+    """
+    return fact.type not in NEVER_COMES and counts(fact, clock)
 
 
 def _end(fact: Fact) -> datetime:

@@ -1,8 +1,9 @@
-"""The records that are parked: which still are, and what they held."""
+"""The records that are parked: which still are, what they held, and how many about one person wait."""
 
+from collections import Counter
 from typing import Any
 
-from sqlalchemy import Select, func, not_, select, text
+from sqlalchemy import Connection, Select, func, not_, select, text
 
 from .ledger import LogRecord
 from .tables import NamedRow, ledger
@@ -39,6 +40,26 @@ def still_parked(partition: int | None = None, code: str = "", *, dismissed: boo
     if partition is not None:
         query = query.where(ledger.c.partition == partition)
     return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)
+
+
+def unread(conn: Connection, subject_id: str | None = None) -> Counter[str]:
+    """
+    Return how many records about each person wait: conflicts, and those parked under the person's key.
+
+    Args:
+        conn: a connection.
+        subject_id: only this person; all if None.
+    """
+    conflicts = select(ledger.c.subject_id, func.count()).where(TROUBLED, ledger.c.outcome == "conflict")
+    waiting = still_parked().where(ledger.c.key.is_not(None)).order_by(None)
+    if subject_id is not None:
+        conflicts = conflicts.where(ledger.c.subject_id == subject_id)
+        waiting = waiting.where(ledger.c.key == subject_id.encode())
+    found: Counter[str] = Counter(dict(conn.execute(conflicts.group_by(ledger.c.subject_id)).all()))
+    parked = waiting.subquery()
+    for key, number in conn.execute(select(parked.c.key, func.count()).group_by(parked.c.key)):
+        found[bytes(key).decode("utf-8", "replace")] += number
+    return found
 
 
 def record_of(row: NamedRow) -> LogRecord:

@@ -22,7 +22,7 @@ from .database import plan_anew, writing
 from .failing import Lost, is_of_one, sparing
 from .judging import judge, known_of, printable, read_all, readable
 from .ledger import Chain, Entry, LogRecord
-from .parking import record_of, still_parked
+from .parking import record_of, still_parked, unread
 from .progress import OUTCOMES, Progress, begin, compare_and_set, lock
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
@@ -262,8 +262,12 @@ class Projector:
         """Give *writes* ledger, conclusions and notices, and return what the partition's row is going to be."""
         writes.put(ledger, [entry.row() for entry in entries])
         watermark = self.concluder.conclude(conn, entries, start.watermark, writes)
-        notices = self._tell(start, entries, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
+        waiting: Counter[str] = Counter()
+        if writes.changes and (start.parked or start.conflict or counts["parked"] or counts["conflict"]):
+            writes.write(conn)
+            waiting = unread(conn)
+        notices = self._tell(start, entries, writes, waiting)
         if replayed:
             counts.subtract({"parked": len(entries)})
         return replace(
@@ -279,15 +283,18 @@ class Projector:
             **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
         )
 
-    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes) -> int:
-        """Add what is to be sent, records for other partitions first; return the number of the last."""
+    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes, waiting: Counter[str]) -> int:
+        """Add the outgoing rows, forwarded records first, and return the number of the last; *waiting*: `unread`."""
         number = count(start.notices + 1)
         rows = [
             forward_row(start.partition, next(number), entry, self.home((entry.subject_id or "").encode()))
             for entry in entries
             if entry.outcome == "forwarded"
         ]
-        rows += [notice_row(start.partition, next(number), change) for change in writes.changes]
+        rows += [
+            notice_row(start.partition, next(number), change, waiting[change.alert.subject_id])
+            for change in writes.changes
+        ]
         writes.put(outbox, rows)
         return start.notices + len(rows)
 

@@ -1,5 +1,6 @@
 """How statuses and histories are read from the tables: now from the stored rows, at a moment by the same fold."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -10,17 +11,18 @@ from sqlalchemy import Connection, Row, Select, select
 
 from events.decode import restore
 
-from .conclude import folded
 from .ledger import event_of
-from .shapes import case_row, named, status_json, subject_row
-from .status import Status
+from .names import folded
+from .parking import unread
+from .shapes import named, part_rows, status_json, subject_row
 from .story import NOW, Line, Moment, Story, story
-from .tables import APPLIED, LIVE, ledger, partitions
+from .story import folded as status_folded
+from .tables import APPLIED, LIVE, NamedRow, ledger, partitions
 
 CHUNK = 1000
 NEAR = 5
 
-subjects, cases, names = LIVE.subjects, LIVE.cases, LIVE.names
+subjects, posts, names = LIVE.subjects, LIVE.posts, LIVE.names
 
 
 class Filter(NamedTuple):
@@ -30,7 +32,8 @@ class Filter(NamedTuple):
     Attributes:
         name: a part of any known spelling of the name, or of the subject_id; capitals do not matter.
         service, custody, stage, headline: the words wanted.
-        agency: a part of the agency's name; capitals do not matter.
+        agency: a part of the name of an agency in which they hold or held a post; capitals do not matter. With
+            *service*, of one and the same post: somebody dismissed from there and not from elsewhere.
         jurisdiction: the whole of it; capitals do not matter.
     """
 
@@ -62,8 +65,8 @@ def statuses(
 def status_of(conn: Connection, told: Story, moment: Moment = NOW) -> dict[str, Any]:
     """Return the status that follows from a person's facts at *moment*: the stored one, or the fold."""
     if moment == NOW:
-        return next(_rows(conn, [told.subject_id]))
-    return _folded(told)[0]
+        return next(_rows(conn, [told.subject_id], unread(conn, told.subject_id)))
+    return _folded(told, unread(conn, told.subject_id))[0]
 
 
 def story_of(conn: Connection, subject_id: str, moment: Moment = NOW) -> Story | None:
@@ -84,23 +87,36 @@ def near(conn: Connection, unknown: str) -> list[str]:
     return list(dict.fromkeys([*inside, *get_close_matches(unknown, candidates.all(), n=NEAR)]))[:NEAR]
 
 
+def employed(conn: Connection, subject_ids: list[str], wanted: Filter) -> list[str]:
+    """Return those of *subject_ids* who have or had a post in the agency that is wanted, if one is."""
+    if wanted.agency is None:
+        return subject_ids
+    described = select(subjects.c.subject_id, subjects.c.agency, subjects.c.service_status.label("status"))
+    held = select(posts.c.subject_id, posts.c.agency, posts.c.status)
+    found = {
+        row.subject_id
+        for table, query in ((subjects, described), (posts, held))
+        for row in conn.execute(query.where(table.c.subject_id.in_(subject_ids), table.c.agency.is_not(None)))
+        if _fits_post(wanted, row.agency, row.status)
+    }
+    return [subject_id for subject_id in subject_ids if subject_id in found]
+
+
 def _stored(conn: Connection, wanted: Filter) -> Iterator[dict[str, Any]]:
-    page = (
-        select(subjects.c.subject_id, subjects.c.agency, subjects.c.jurisdiction)
-        .order_by(subjects.c.subject_id)
-        .limit(CHUNK)
-    )
+    page = select(subjects.c.subject_id, subjects.c.jurisdiction).order_by(subjects.c.subject_id).limit(CHUNK)
     for column, words in (
-        (subjects.c.service_status, wanted.service),
+        (subjects.c.service_status, wanted.service if wanted.agency is None else ()),
         (subjects.c.custody_status, wanted.custody),
         (subjects.c.stage_status, wanted.stage),
         (subjects.c.headline, wanted.headline),
     ):
         page = page.where(column.in_(words)) if words else page
+    waiting = unread(conn)
     rows = conn.execute(page).all()
     while rows:
-        described = [row.subject_id for row in rows if _described(wanted, row.agency, row.jurisdiction)]
-        yield from _rows(conn, _named(conn, described, wanted.name))
+        found = [row.subject_id for row in rows if _is_in(wanted, row.jurisdiction)]
+        found = _named(conn, employed(conn, found, wanted), wanted.name)
+        yield from _rows(conn, found, waiting)
         rows = conn.execute(page.where(subjects.c.subject_id > rows[-1].subject_id)).all()
 
 
@@ -116,17 +132,20 @@ def _named(conn: Connection, subject_ids: list[str], name: str | None) -> list[s
     return [subject_id for subject_id in subject_ids if subject_id in found or part in folded(subject_id)]
 
 
-def _rows(conn: Connection, subject_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    tried: dict[str, list[Any]] = {}
-    for case in conn.execute(
-        select(cases).where(cases.c.subject_id.in_(subject_ids)).order_by(cases.c.subject_id, cases.c.case_id)
-    ).mappings():
-        tried.setdefault(case["subject_id"], []).append(case)
+def _rows(conn: Connection, subject_ids: Sequence[str], waiting: Counter[str]) -> Iterator[dict[str, Any]]:
+    parts: dict[str, dict[str, list[NamedRow]]] = {subject_id: {} for subject_id in subject_ids}
+    for table in LIVE.parts:
+        for row in conn.execute(select(table).where(table.c.subject_id.in_(subject_ids))).mappings():
+            parts[row["subject_id"]].setdefault(table.name, []).append(row)
     found = select(subjects).where(subjects.c.subject_id.in_(subject_ids)).order_by(subjects.c.subject_id)
     for subject in conn.execute(found).mappings():
         # By code point, as the fold has them, whatever order the database keeps.
-        own = sorted(tried.get(subject["subject_id"], []), key=lambda case: case["case_id"])
-        yield status_json(dict(subject), own)
+        own = {name: sorted(rows, key=_key) for name, rows in parts[subject["subject_id"]].items()}
+        yield status_json(dict(subject), own, waiting[subject["subject_id"]])
+
+
+def _key(row: NamedRow) -> tuple[str, int]:
+    return (row["case_id"] if "stage_status" in row or "charge_fact_id" in row else "", row.get("n", 0))
 
 
 def _at(conn: Connection, wanted: Filter, moment: Moment) -> Iterator[dict[str, Any]]:
@@ -134,46 +153,55 @@ def _at(conn: Connection, wanted: Filter, moment: Moment) -> Iterator[dict[str, 
     if moment.known_at is not None:
         known = known.where(ledger.c.recorded <= moment.known_at)
     clock = _concluded(conn.scalar(select(partitions.c.watermark).order_by(partitions.c.watermark.desc()).limit(1)))
+    waiting = unread(conn)
     # Closed even where a limit ends the reading early.
     with conn.execute(known.execution_options(yield_per=CHUNK)) as rows:
         for subject_id, group in groupby(rows, key=lambda row: row.subject_id):
             told = story(subject_id, map(_line, group), moment, clock)
-            found, spellings = _folded(told) if told else (None, ())
+            found, spellings = _folded(told, waiting) if told else (None, ())
             if found and _fits(wanted, found, spellings):
                 yield found
 
 
-def _folded(told: Story) -> tuple[dict[str, Any], Iterable[str]]:
+def _folded(told: Story, waiting: Counter[str]) -> tuple[dict[str, Any], Iterable[str]]:
     """Return the status that follows from *told*, and every spelling of the name."""
-    status = Status(facts=told.world)
+    status = status_folded(told)
     last = list(told.lines.values())[-1]
     position = (last.partition, last.offset)
-    subject = named(subjects, subject_row(told.subject_id, status, told.history.flags, position, None))
-    tried = [
-        named(cases, case_row(told.subject_id, case_id, status.cases[case_id])) for case_id in sorted(status.cases)
-    ]
-    return status_json(subject, tried), status.names
+    subject = named(subjects, subject_row(told.subject_id, status, told.history, position, None))
+    rows = part_rows(told.subject_id, status, told.history)
+    parts = {
+        table.name: [named(table, row) for row in of_table] for table, of_table in zip(LIVE.parts, rows, strict=True)
+    }
+    return status_json(subject, parts, waiting[told.subject_id]), status.names
 
 
 def _fits(wanted: Filter, found: dict[str, Any], spellings: Iterable[str]) -> bool:
     for name in ("service", "custody", "stage"):
-        words = getattr(wanted, name)
+        words = getattr(wanted, name) if name != "service" or wanted.agency is None else ()
         if words and (found[name] is None or found[name]["status"] not in words):
             return False
     if wanted.headline and found["headline"] not in wanted.headline:
         return False
-    if not _described(wanted, found["agency"], found["jurisdiction"]):
+    if not _is_in(wanted, found["jurisdiction"]):
+        return False
+    employed = [(found["agency"], found["service"]["status"]), *((p["agency"], p["status"]) for p in found["posts"])]
+    if wanted.agency is not None and not any(_fits_post(wanted, agency, status) for agency, status in employed):
         return False
     return wanted.name is None or any(
         folded(wanted.name) in folded(spelling) for spelling in (found["subject_id"], *spellings)
     )
 
 
-def _described(wanted: Filter, agency: str | None, jurisdiction: str | None) -> bool:
-    # Here and not in SQL: SQLite folds ASCII only, and PostgreSQL by the rules of whatever locale it has.
-    if wanted.jurisdiction is not None and folded(wanted.jurisdiction) != folded(jurisdiction or ""):
+# Here and not in SQL: SQLite folds ASCII only, and PostgreSQL by the rules of whatever locale it has.
+def _is_in(wanted: Filter, jurisdiction: str | None) -> bool:
+    return wanted.jurisdiction is None or folded(wanted.jurisdiction) == folded(jurisdiction or "")
+
+
+def _fits_post(wanted: Filter, agency: str | None, status: str) -> bool:
+    if wanted.agency is None or folded(wanted.agency) not in folded(agency or ""):
         return False
-    return wanted.agency is None or folded(wanted.agency) in folded(agency or "")
+    return not wanted.service or status in wanted.service
 
 
 def _facts() -> Select[Any]:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from events.errors import Infrastructure
 
-from .alerts import Change
+from .alert import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
 from .database import plan_anew, store, unhurried, writing
 from .ledger import Entry

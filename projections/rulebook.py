@@ -154,8 +154,8 @@ class Absence(_Pattern):
 
     @property
     def follow(self) -> frozenset[str]:
-        """The fact types that end the silence."""
-        return self.absent
+        """The fact types that end the silence: death is one, unless the rule starts from it."""
+        return self.absent if "Died" in self.on else self.absent | {"Died"}
 
 
 class Sequence(_Pattern):
@@ -197,6 +197,11 @@ class Rulebook:
     def silences(self) -> tuple[Absence, ...]:
         """The rules whose answer time alone can change, by id."""
         return tuple(rule for rule in self.rules if isinstance(rule, Absence))
+
+    @cached_property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """The rules about what follows, by id."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Sequence))
 
     @cached_property
     def _by_type(self) -> dict[str, tuple[Rule, ...]]:

@@ -14,16 +14,17 @@ from .marked import nearest, shown
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "service": (
-        "unknown", "in_office", "suspended", "removed", "dismissed", "resigned", "retired", "left_office", "deceased",
+        "unknown", "in_office", "suspended", "removed", "dismissed", "resigned", "retired", "term_ended",
+        "left_office", "deceased",
     ),
     "custody": (
-        "unknown", "detained", "remanded", "house_arrest", "bailed", "released", "extradited", "imprisoned",
-        "sentence_served",
+        "unknown", "detained", "remanded", "house_arrest", "paroled", "bailed", "released", "extradited",
+        "imprisoned", "sentence_served", "deceased",
     ),
     "wanted": ("national", "international"),
     "stage": (
-        "accused", "materials_referred", "investigation", "suspect", "charged", "indicted", "trial", "convicted",
-        "appeal", "final", "dropped", "closed", "acquitted", "amnestied", "pardoned", "overturned",
+        "accused", "materials_referred", "investigation", "suspect", "charged", "overturned", "indicted", "trial",
+        "convicted", "appeal", "final", "dropped", "closed", "acquitted", "withdrawn", "amnestied", "pardoned",
     ),
     "presumption": ("presumed_innocent", "convicted_not_final", "convicted", "cleared"),
 }  # fmt: skip

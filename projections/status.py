@@ -1,47 +1,31 @@
 """
-The status of one person: a fold over the facts that count, in world order.
+The status of one person: a fold over the events that count, in world order.
 
-Three tracks run in parallel: service, case (each case on its own) and custody. Nothing is refused for being
-unlikely: a fact that does not follow from the state is applied and flagged.
+Posts, cases with their counts, custody, searches and measures are kept apart; the summary is computed from them and
+never says more than they do. Nothing is refused for being unlikely: a fact that does not follow from the state is
+applied and flagged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import MAXYEAR, MINYEAR, timedelta
 from typing import NamedTuple
 
+from events.edtf import parse
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 
-from .cases import NO_TRIAL, Case, Trials, together
-from .cells import UNKNOWN, Cell, moved
+from .agreeing import folded
+from .cases import CRIMINAL, Case, furthest
+from .cells import UNKNOWN, Cell
+from .counts import Count, tally
+from .custody import STRICTEST_FIRST, Custody, Search
 from .history import Flag
+from .measures import Measures
+from .placing import NOTHING_PLACED, Placing
+from .posts import Post, Posts
 
-SERVICE = {
-    "Appointed": "in_office",
-    "Transferred": "in_office",
-    "Suspended": "suspended",
-    "SuspensionLifted": "in_office",
-    "Resigned": "resigned",
-    "Retired": "retired",
-    "Removed": "removed",
-    "Dismissed": "dismissed",
-    "LeftOffice": "left_office",
-    "Reinstated": "in_office",
-    "DismissalAnnulled": "in_office",
-    "Died": "deceased",
-}
-CUSTODY = {
-    "Detained": "detained",
-    "Arrested": "remanded",
-    "HouseArrested": "house_arrest",
-    "Bailed": "bailed",
-    "Released": "released",
-    "Extradited": "extradited",
-    "Imprisoned": "imprisoned",
-    "SentenceServed": "sentence_served",
-}
-ENDS_WANTED = frozenset({"WantedCancelled", "Detained", "Arrested", "Extradited", "Imprisoned"})
-IN_CUSTODY = frozenset({"detained", "remanded", "house_arrest", "bailed", "imprisoned", "extradited"})
-OUT_OF_OFFICE = frozenset({"removed", "dismissed", "resigned", "retired", "left_office"})
+NO_REPORTS: Mapping[str, str] = {}
+NOT_HEADLINES = frozenset({"unknown", "released", "sentence_served"})
 
 
 class Point(NamedTuple):
@@ -55,140 +39,334 @@ class Point(NamedTuple):
     presumption: str
 
 
+class Summary(NamedTuple):
+    """
+    The person's row, computed from the parts.
+
+    Attributes:
+        service, custody: a cell each.
+        shown: the post on which the service rests; None: none is known.
+        wanted: the widest search; None: not wanted.
+        stage: the furthest of an open criminal case, else the end of the one that ended last; None: no stage is known.
+        open_cases, convicted_cases: numbers of criminal cases.
+        counts: how many counts of criminal cases are undecided, convicted, acquitted and ended otherwise.
+        presumption: presumed_innocent, convicted_not_final, convicted or cleared.
+        headline: one word for lists.
+    """
+
+    service: Cell
+    shown: Post | None
+    custody: Cell
+    wanted: Cell | None
+    stage: Cell | None
+    open_cases: int
+    convicted_cases: int
+    counts: Mapping[str, int]
+    presumption: str
+    headline: str
+
+
 class Status:
     """
-    The fold: feed it the facts that count, in world order, one at a time.
+    The fold: feed it the events that count, in world order, one at a time.
 
     Args:
         anchors: fact types before each of which the status is kept, for the rules that ask.
         facts: the first of them.
+        placing: where a source places facts behind others.
+        stands_for: for each report of an event, the fact that stands for it.
 
     Attributes:
         before: the status before each anchor, by the fact's id.
-        service, custody: a cell each.
-        wanted: None: not wanted.
+        posts, custody, measures: the parts.
         cases: by case_id.
-        moved_cases: of these, those that a fact has spoken of since somebody last emptied it.
         names: every spelling, in the order in which they came up.
-        described: the latest name, post, agency, region and jurisdiction, each with the id of the fact that says so.
-        anomalies: what does not follow from the state before it.
+        described: the latest fact that gives a name, that names a post, agency or region, and a jurisdiction.
     """
 
-    def __init__(self, anchors: frozenset[str] = frozenset(), facts: Iterable[Fact] = ()) -> None:
+    def __init__(
+        self,
+        anchors: frozenset[str] = frozenset(),
+        facts: Sequence[Fact] = (),
+        placing: Placing = NOTHING_PLACED,
+        stands_for: Mapping[str, str] = NO_REPORTS,
+    ) -> None:
         self.anchors = anchors
         self.before: dict[str, Point] = {}
-        self.service = UNKNOWN
-        self.custody = UNKNOWN
-        self.wanted: Cell | None = None
+        self.posts = Posts(self._flag, placing.is_behind)
+        self.custody = Custody(self._flag, placing.is_behind)
+        self.measures = Measures(self._flag, stands_for)
         self.cases: dict[str, Case] = {}
-        self._trials: Trials | None = NO_TRIAL
-        self.moved_cases: set[str] = set()
         self.names: dict[str, None] = {}
-        self.described: dict[str, tuple[str, str]] = {}
-        self.anomalies: list[Flag] = []
-        for fact in facts:
-            self.advance(fact)
+        self.described: dict[str, Fact] = {}
+        self._identity: list[Fact] = []
+        self._placing = placing
+        self._flags: list[Flag] = []
+        self._step = 0
+        self._summary: Summary | None = None
+        self._fold(facts)
 
     def advance(self, fact: Fact) -> None:
-        """Apply the next fact in world order."""
+        """Apply the next event in world order."""
         if fact.type in self.anchors:
             self.before[fact.id] = self.point()
-        self._learn(("jurisdiction",), fact)
+        self._summary = None
         match TRACK_OF[fact.type]:
             case "service":
                 self._serve(fact)
             case "case":
                 self._try(fact)
             case "custody":
-                self._hold(fact)
+                self._hold(fact, None)
+            case "measure":
+                self.measures.advance(fact)
             case _:
-                if fact.type == "SubjectDescribed":
-                    self._describe(fact)
+                self._note(fact)
 
     def point(self) -> Point:
         """Return the status so far in single words."""
-        stage, open_cases, presumption = self.trials
+        row = self.summary()
         return Point(
-            self.service.status,
-            self.custody.status,
-            self.wanted.status if self.wanted else None,
-            stage.status if stage else None,
-            open_cases,
-            presumption,
+            row.service.status,
+            row.custody.status,
+            row.wanted.status if row.wanted else None,
+            row.stage.status if row.stage else None,
+            row.open_cases,
+            row.presumption,
         )
 
-    @property
-    def trials(self) -> Trials:
-        """All cases together."""
-        if self._trials is None:
-            self._trials = together(self.cases.values())
-        return self._trials
+    def summary(self) -> Summary:
+        """Return the person's row."""
+        if self._summary is None:
+            self._summary = self._summarized()
+        return self._summary
 
-    def headline(self) -> str:
-        """Return the one word for lists."""
-        if self.service.status == "deceased":
-            return "deceased"
-        if self.custody.status not in {"unknown", "released"}:
-            return self.custody.status
-        if self.trials.stage:
-            return self.trials.stage.status
-        return "wanted" if self.wanted else self.service.status
+    def flags(self) -> Iterator[Flag]:
+        """Yield what does not follow from the state before it, and what stands against it."""
+        yield from self._flags
+        for case_id, hold in self.custody.holds.items():
+            if hold.is_active and hold.fact and self._outlasts(case_id):
+                yield Flag("held_after_end", hold.fact.id)
+        for search in self.custody.searches:
+            if self._outlasts(search.case_id):
+                yield Flag("held_after_end", search.fact.id)
+
+    def case_ids(self) -> list[str]:
+        """Return the ids of all cases, by code point; some are known from custody alone."""
+        held = {case_id for case_id in self.custody.holds if case_id is not None}
+        return sorted(self.cases.keys() | held)
+
+    def is_open(self, case_id: str) -> bool:
+        """Whether the case is open; no case of the dead is."""
+        if self.posts.died is not None:
+            return False
+        case = self.cases.get(case_id)
+        return case.is_open if case else self.custody.holds[case_id].is_active
+
+    def is_counted(self, case_id: str | None) -> bool:
+        """Whether custody or a search in the case counts for the row: not if the case ended without a conviction."""
+        case = self.cases.get(case_id) if case_id is not None else None
+        return case is None or case.is_open or case.stands_convicted
+
+    def _outlasts(self, case_id: str | None) -> bool:
+        case = self.cases.get(case_id) if case_id is not None else None
+        return case is not None and case.ended is not None and case.ended.status != "final"
+
+    def _fold(self, facts: Sequence[Fact]) -> None:
+        start = 0
+        while start < len(facts):
+            end, span = start + 1, facts[start].occurred[:2]
+            while end < len(facts) and (facts[end].occurred[:2] == span or self._placing.places.get(facts[end].id)):
+                end += 1
+            if end == start + 1:
+                self.advance(facts[start])
+            else:
+                self._fold_together(facts[start:end])
+            start = end
+
+    def _fold_together(self, facts: Sequence[Fact]) -> None:
+        """Apply facts of one span, and those that a source places right behind one of them."""
+        followers: dict[str, list[Fact]] = {}
+        heads: list[Fact] = []
+        for fact in facts:
+            if heads and self._placing.places.get(fact.id):
+                followers.setdefault(heads[-1].id, []).append(fact)
+            else:
+                heads.append(fact)
+        tracks: dict[str, list[Fact]] = {}
+        for fact in heads:
+            tracks.setdefault(TRACK_OF[fact.type], []).append(fact)
+        for track, of_track in tracks.items():
+            if track == "custody" and len(of_track) > 1 and self.posts.died is None:
+                for fact, only in self.custody.in_reading_order(of_track):
+                    self._advance_custody(fact, only)
+                    self._follow(followers.pop(fact.id, ()))
+                continue
+            together = track == "service" and len(of_track) > 1
+            for fact in self.posts.in_reading_order(of_track) if together else of_track:
+                self.advance(fact)
+                self._follow(followers.pop(fact.id, ()))
+
+    def _follow(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            self.advance(fact)
+
+    def _advance_custody(self, fact: Fact, only: frozenset[str | None] | None) -> None:
+        if only is None:
+            self.advance(fact)
+            return
+        if fact.type in self.anchors and fact.id not in self.before:
+            self.before[fact.id] = self.point()
+        self._summary = None
+        self._hold(fact, only)
 
     def _serve(self, fact: Fact) -> None:
-        before = self.service.status
-        if before == "deceased" and fact.type != "Died":
-            self._flag("after_death", fact)
-        elif fact.type == "SuspensionLifted" and before != "suspended":
-            self._flag("not_suspended", fact)
-        elif fact.type == "DismissalAnnulled" and before != "dismissed":
-            self._flag("not_dismissed", fact)
-        elif fact.type == "Reinstated" and before not in OUT_OF_OFFICE:
-            self._flag("not_out_of_office", fact)
-        self.service = moved(self.service, SERVICE[fact.type], fact)
-        if fact.type == "Died":
-            self.wanted = None
-        self._learn(("post", "agency", "region"), fact)
-        if fact.type == "Transferred":
-            for name in ("post", "agency"):
-                if f"to_{name}" in fact.data:
-                    self.described[name] = (fact.data[f"to_{name}"], fact.id)
+        alive = self.posts.died is None
+        self.posts.advance(fact)
+        if alive and self.posts.died is not None:
+            self.custody.die(fact)
 
-    def _hold(self, fact: Fact) -> None:
-        before = self.custody.status
-        if self.service.status == "deceased":
+    def _hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
+        if self.posts.died is not None:
             self._flag("after_death", fact)
-        elif fact.type == "Released" and before not in IN_CUSTODY:
-            self._flag("not_in_custody", fact)
-        elif fact.type == "SentenceServed" and before != "imprisoned":
-            self._flag("not_imprisoned", fact)
-        elif fact.type == "WantedCancelled" and not self.wanted:
-            self._flag("not_wanted", fact)
-        if fact.type in CUSTODY:
-            self.custody = moved(self.custody, CUSTODY[fact.type], fact)
-        if fact.type in ENDS_WANTED:
-            self.wanted = None
-        elif fact.type == "Wanted":
-            # A source that names no scope says "at least nationally", which does not narrow what another said.
-            scope = fact.data.get("scope") or (self.wanted.status if self.wanted else "national")
-            self.wanted = moved(self.wanted or UNKNOWN, scope, fact)
+        else:
+            self.custody.advance(fact, only)
 
     def _try(self, fact: Fact) -> None:
-        self.moved_cases.add(fact.data["case_id"])
-        case = self.cases.setdefault(fact.data["case_id"], Case())
-        anomaly = case.advance(fact)
-        self._trials = None
-        if anomaly:
-            self._flag(anomaly, fact)
+        self._step += 1
+        case_id = fact.data["case_id"]
+        case = self.cases.get(case_id)
+        if case is None:
+            case = self.cases[case_id] = Case(self._flag, self._placing.is_behind)
+        was_open = case.is_open
+        case.advance(fact, self._step)
+        if was_open and not case.is_open:
+            self.custody.end_bail(case_id, fact, convicted=case.is_finally_convicted)
+        by = fact.data.get("by")
+        if isinstance(by, dict) and by.get("subject_id") == fact.subject:
+            self._flag("accused_by_self", fact)
+
+    def _note(self, fact: Fact) -> None:
+        data = fact.data
+        if fact.type == "SubjectDescribed":
+            self._describe(fact)
+        elif fact.type in {"RelationAsserted", "RelationWithdrawn"} and data["other"] == fact.subject:
+            self._flag("relation_to_self", fact)
 
     def _describe(self, fact: Fact) -> None:
-        self._learn(("name", "post", "agency", "region"), fact)
-        spellings = [fact.data["name"]] if "name" in fact.data else []
-        self.names.update(dict.fromkeys([*spellings, *fact.data.get("aliases", [])]))
-
-    def _learn(self, names: Iterable[str], fact: Fact) -> None:
-        for name in names:
-            if name in fact.data:
-                self.described[name] = (fact.data[name], fact.id)
+        data = fact.data
+        if "name" in data:
+            self.described["name"] = fact
+        if any(name in data for name in ("post", "agency", "region")):
+            self.described["post"] = fact
+        if "jurisdiction" in data:
+            self.described["jurisdiction"] = fact
+        self.names.update(dict.fromkeys(_spellings(fact)))
+        if "born" in data:
+            born = parse(data["born"])
+            published = fact.published
+            if born.earliest is not None and published.latest is not None and born.earliest >= published.latest:
+                self._flag("born_ahead", fact)
+            if any(_differ(fact, other) for other in self._identity):
+                self._flag("identity_differs", fact)
+            self._identity.append(fact)
 
     def _flag(self, code: str, fact: Fact) -> None:
-        self.anomalies.append(Flag(code, fact.id))
+        self._flags.append(Flag(code, fact.id))
+
+    def _summarized(self) -> Summary:
+        service, shown = self.posts.service()
+        custody, wanted = self._held(), self._wanted()
+        criminal = [case for case in self.cases.values() if case.kind == CRIMINAL]
+        under_way = [case for case in criminal if case.is_open]
+        dead = self.posts.died is not None
+        stage = _stage(criminal, under_way)
+        held_only = sum(
+            hold.is_active
+            for case_id, hold in self.custody.holds.items()
+            if case_id is not None and case_id not in self.cases
+        )
+        open_cases = 0 if dead else len(under_way) + held_only
+        return Summary(
+            service=service,
+            shown=shown,
+            custody=custody,
+            wanted=wanted,
+            stage=stage,
+            open_cases=open_cases,
+            convicted_cases=sum(case.is_finally_convicted for case in criminal),
+            counts=tally(count for case in criminal for count in case.counts.all),
+            presumption=_presumption(criminal, is_open=bool(open_cases), dead=dead),
+            headline=_headline(service, custody, wanted, stage, is_open=bool(under_way) and not dead),
+        )
+
+    def _held(self) -> Cell:
+        """Return the strictest custody that counts, of equals the latest."""
+        held = [(case_id, hold) for case_id, hold in self.custody.holds.items() if hold.fact is not None]
+        if self.posts.died is not None:
+            return Cell("deceased", self.posts.died)
+        counted = [hold for case_id, hold in held if not hold.is_active or self.is_counted(case_id)]
+        if not counted:
+            return UNKNOWN
+        shown = min(counted, key=lambda hold: (STRICTEST_FIRST.index(hold.status), -hold.place))
+        return Cell(shown.status, shown.fact)
+
+    def _wanted(self) -> Cell | None:
+        counted = [search for search in self.custody.searches if self.is_counted(search.case_id)]
+        # "international" comes before "national", and of equals the first stands.
+        widest: Search | None = min(counted, key=lambda search: search.scope, default=None)
+        return Cell(widest.scope, widest.fact) if widest else None
+
+
+def _stage(criminal: Sequence[Case], under_way: Sequence[Case]) -> Cell | None:
+    case = furthest(under_way)
+    if case is None:
+        ended = [each for each in criminal if each.ended is not None]
+        case = max(ended, key=lambda each: each.place, default=None)
+    return case.stage if case else None
+
+
+def _presumption(criminal: Sequence[Case], *, is_open: bool, dead: bool) -> str:
+    if any(case.is_finally_convicted for case in criminal):
+        # It stands until a court sets it aside: a later pardon does not undo it.
+        return "convicted"
+    counts: list[Count] = [c for case in criminal for c in case.counts.all if c.status != "replaced"]
+    if not dead and any(count.stands_convicted and count.is_open for count in counts):
+        return "convicted_not_final"
+    cleared = [count for count in counts if count.status != "withdrawn"]
+    if not is_open and cleared and all(count.clears for count in cleared):
+        return "cleared"
+    return "presumed_innocent"
+
+
+def _headline(service: Cell, custody: Cell, wanted: Cell | None, stage: Cell | None, *, is_open: bool) -> str:
+    if service.status == "deceased":
+        return "deceased"
+    if custody.status not in NOT_HEADLINES:
+        return custody.status
+    if stage and is_open:
+        return stage.status
+    if wanted:
+        return "wanted"
+    return stage.status if stage else service.status
+
+
+def _spellings(fact: Fact) -> list[str]:
+    names = [fact.data["name"]] if "name" in fact.data else []
+    return [*names, *fact.data.get("aliases", [])]
+
+
+def _differ(one: Fact, other: Fact) -> bool:
+    """Whether two descriptions speak of two people: no name in common, and other years of birth."""
+    names, others = ({folded(name) for name in _spellings(fact)} for fact in (one, other))
+    if not names or not others or names & others:
+        return False
+    (first, last), (start, end) = _birth_years(one), _birth_years(other)
+    return last < start or end < first
+
+
+def _birth_years(fact: Fact) -> tuple[int, int]:
+    """Return the first and the last year in which somebody can have been born."""
+    born = parse(fact.data["born"])
+    last = (born.latest - timedelta(microseconds=1)).year if born.latest else MAXYEAR
+    return (born.earliest.year if born.earliest else MINYEAR), last

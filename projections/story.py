@@ -15,6 +15,7 @@ from events.edtf import format_instant
 from events.facts import Fact
 
 from .history import ABOUT_FACTS, CORRECTED, RETRACTED, History, counts, world_order
+from .status import Status
 
 
 class Moment(NamedTuple):
@@ -51,8 +52,8 @@ class Story(NamedTuple):
     Attributes:
         subject_id: the person.
         lines: what was known, by fact id, in the order of the ledger.
-        history: the same with corrections and retractions applied.
-        world: the facts that count, in world order.
+        history: the same with corrections and retractions applied, as far as they had happened.
+        world: the facts that count, in world order, every report of an event among them.
     """
 
     subject_id: str
@@ -75,10 +76,14 @@ def story(subject_id: str, lines: Iterable[Line], moment: Moment, clock: datetim
     known = {line.fact.id: line for line in lines if by is None or line.fact.recorded <= by}
     if not known:
         return None
-    history = History((line.fact for line in known.values()), moment.as_of or by or clock)
-    as_of = moment.as_of
-    world = tuple(fact for fact in history.world if as_of is None or counts(fact, as_of))
-    return Story(subject_id, known, history, world)
+    history = History((line.fact for line in known.values()), moment.as_of or by or clock, moment.as_of)
+    return Story(subject_id, known, history, tuple(history.world))
+
+
+def folded(told: Story) -> Status:
+    """Return the status that follows from *told*."""
+    history = told.history
+    return Status(frozenset(), history.events, history.placing, history.stands_for)
 
 
 def relations(told: Story) -> dict[tuple[str, str], Fact]:
@@ -147,7 +152,7 @@ def _sections(told: Story, moment: Moment) -> Iterator[tuple[str, Fact]]:
     in_force = {fact.id: fact for fact in told.history.settled.facts}
     pending = {fact.id for fact in told.history.announced}
     facts = [line.fact for line in told.lines.values() if line.fact.type not in ABOUT_FACTS]
-    shown = sorted((in_force.get(fact.id, fact) for fact in facts), key=world_order)
+    shown = sorted((in_force.get(fact.id, fact) for fact in facts), key=told.history.placing.place)
     as_of = moment.as_of
     for fact in shown:
         if fact.occurred.dated and fact.id not in pending and (as_of is None or counts(fact, as_of)):
@@ -172,6 +177,7 @@ def _fact_json(told: Story, fact: Fact) -> dict[str, Any]:
         "data_in_force": data_in_force(told, fact.id) if state in {"in_force", "corrected"} else None,
         "corrected_by": settled.replaced_by.get(fact.id),
         "retracted_by": settled.retracted_by.get(fact.id),
+        "report_of": told.history.stands_for.get(fact.id),
     }
 
 

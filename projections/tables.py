@@ -1,93 +1,23 @@
 """
 The tables: what they hold, and the description that PostgreSQL keeps as comments.
 
-The ledger, the log and the outbox are written once. The tables of conclusions (``subjects``, ``cases``,
-``names``, ``alerts``, ``alert_changes``) can be made again from the ledger, which is why each has a twin
-``rebuild_*`` that a rebuild fills beside it.
+The ledger, the log and the outbox are written once. The tables of conclusions (`Conclusions`) can be made again
+from the ledger, which is why each has a twin ``rebuild_*`` that a rebuild fills beside it.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import cache, lru_cache
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Dialect,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    text,
-)
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
+
+from .columns import METADATA, Big, Instant, Json
+from .peopletables import cases, counts, holds, measures, posts, searches, subjects
 
 TOPIC = "casetrail.events.v1"
 
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
 # A row by the names of its columns; SQLAlchemy's own are keyed by the columns themselves too.
 NamedRow = Mapping[Any, Any]
-
-Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
-Big = BigInteger().with_variant(Integer, "sqlite")
-
-
-class Instant(TypeDecorator[datetime]):
-    """
-    An instant: ``timestamptz`` in PostgreSQL; in SQLite text of one width, ``2022-04-27T08:00:00.000000Z``.
-
-    One width, so that text order is time order and SQLite's own date functions read it.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Store as text where the database has no instants."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return the way in; nothing to do where the driver takes aware datetimes."""
-        return _to_text if dialect.name == "sqlite" else None
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Return the way out: always aware, always UTC."""
-        del coltype
-        return _from_text if dialect.name == "sqlite" else _to_utc
-
-
-# Days and stamps come again and again.
-@lru_cache(maxsize=65536)
-def _to_text(instant: datetime | None) -> str | None:
-    if instant is None:
-        return None
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-
-
-@lru_cache(maxsize=65536)
-def _from_text(stored: str | None) -> datetime | None:
-    return None if stored is None else datetime.fromisoformat(stored)
-
-
-def _to_utc(stored: datetime | None) -> datetime | None:
-    return None if stored is None else stored.astimezone(UTC)
-
 
 log = Table(
     "log",
@@ -211,7 +141,12 @@ class Conclusions(NamedTuple):
 
     partitions: Table
     subjects: Table
+    posts: Table
     cases: Table
+    counts: Table
+    holds: Table
+    searches: Table
+    measures: Table
     names: Table
     alerts: Table
     alert_changes: Table
@@ -219,67 +154,12 @@ class Conclusions(NamedTuple):
     @property
     def derived(self) -> tuple[Table, ...]:
         """The tables whose rows follow from the ledger alone."""
-        return (self.subjects, self.cases, self.names, self.alerts, self.alert_changes)
+        return self[1:]
 
-
-def _cell(name: str, what: str) -> list[Column[Any]]:
-    return [
-        Column(f"{name}_status", Text, comment=what),
-        Column(f"{name}_since_earliest", Instant, comment="earliest instant it can have begun; null: not known"),
-        Column(f"{name}_since_latest", Instant, comment="latest instant it can have begun; null: not known"),
-        Column(f"{name}_fact_id", Text, comment="the fact it rests on"),
-        Column(f"{name}_facts", Integer, comment="how many facts in a row say so"),
-    ]
-
-
-def _subjects(prefix: str) -> Table:
-    return Table(
-        f"{prefix}subjects",
-        METADATA,
-        Column("subject_id", Text, primary_key=True, comment="given by the ingestion tool, never reused"),
-        Column("name", Text, comment="the latest known name; null: none is known"),
-        Column("post", Text, comment="the latest known post"),
-        Column("agency", Text, comment="the latest known agency"),
-        Column("region", Text, comment="the latest known region"),
-        Column("jurisdiction", Text, comment="the latest known jurisdiction"),
-        Column("name_fact_id", Text, comment="the fact that names it so"),
-        Column("post_fact_id", Text, comment="the fact that names it so"),
-        Column("agency_fact_id", Text, comment="the fact that names it so"),
-        Column("region_fact_id", Text, comment="the fact that names it so"),
-        Column("jurisdiction_fact_id", Text, comment="the fact that names it so"),
-        Column("headline", Text, nullable=False, comment="one word for lists"),
-        *_cell("service", "unknown, in_office, suspended, removed, dismissed, resigned, retired, left_office or "
-               "deceased"),
-        *_cell("custody", "unknown, detained, remanded, house_arrest, bailed, released, extradited, imprisoned, "
-               "sentence_served"),
-        *_cell("wanted", "national, international; null: not wanted"),
-        *_cell("stage", "furthest stage of an open case, else the last end of one; null: no case"),
-        Column("open_cases", Integer, nullable=False, comment="number of cases that are open"),
-        Column("presumption", Text, nullable=False,
-               comment="presumed_innocent, convicted_not_final, convicted or cleared"),
-        Column("anomalies", Json, nullable=False, comment="[{code, fact_id}, ...]: what does not follow or is flagged"),
-        Column("position_partition", Integer, nullable=False, comment="partition of the last fact folded in"),
-        Column("position_offset", Big, nullable=False, comment="offset of the last fact folded in"),
-        Column("due", Instant, comment="next instant at which time alone could change an answer"),
-        Index(f"ix_{prefix}subjects_due", "position_partition", "due"),
-        comment="The current status of each person.",
-    )  # fmt: skip
-
-
-def _cases(prefix: str) -> Table:
-    return Table(
-        f"{prefix}cases",
-        METADATA,
-        Column("subject_id", Text, primary_key=True, comment="the person the case is about"),
-        Column("case_id", Text, primary_key=True, comment="given by the ingestion tool"),
-        *_cell("stage", "accused ... final, or the end: dropped, closed, acquitted, amnestied, pardoned, overturned"),
-        Column("is_open", Boolean, nullable=False, comment="whether the case is open"),
-        Column("charges", Json, nullable=False, comment="[{article, title, amount, currency}, ...] as last stated"),
-        Column("charges_fact_id", Text, comment="the fact that states them"),
-        Column("authority", Text, comment="the authority last named"),
-        Column("authority_fact_id", Text, comment="the fact that names it"),
-        comment="Each case of each person.",
-    )
+    @property
+    def parts(self) -> tuple[Table, ...]:
+        """Of these, the tables that keep the parts of which a person's row is the summary."""
+        return (self.posts, self.cases, self.counts, self.holds, self.searches, self.measures)
 
 
 def _names(prefix: str) -> Table:
@@ -304,12 +184,15 @@ def _alerts(prefix: str) -> Table:
         Column("subject_id", Text, nullable=False, comment="the person it is about", index=True),
         Column("state", Text, nullable=False, index=True,
                comment="open, acknowledged, resolved, retracted or superseded"),
-        Column("anchor", Text, nullable=False, comment="id of the fact it starts from"),
-        Column("evidence", Json, nullable=False, comment="[fact_id, ...]: the anchor and what completes the pattern"),
+        Column("anchor", Text, nullable=False, comment="id of the fact it starts from: the best report "
+               "of that event"),
+        Column("evidence", Json, nullable=False, comment="[fact_id, ...]: the reports of the events that "
+               "make the pattern, the anchor first"),
         Column("explanation", Text, nullable=False, comment="one sentence that a person can check"),
         Column("changes", Integer, nullable=False, comment="number of its changes"),
         Column("opened_at", Instant, nullable=False, comment="when it first opened, by the log's clock"),
         Column("changed_at", Instant, nullable=False, comment="when it last changed, by the log's clock"),
+        Column("first_anchor", Text, nullable=False, comment="id of the anchor it opened with; makes the alert_id"),
         comment="The alerts, each in its latest state.",
     )  # fmt: skip
 
@@ -323,7 +206,7 @@ def _alert_changes(prefix: str) -> Table:
         Column("state", Text, nullable=False, comment="open, acknowledged, resolved, retracted or superseded"),
         Column("at", Instant, nullable=False, comment="when, by the log's clock (acknowledged: by the person's)"),
         Column("cause", Text, nullable=False, comment="followed, deadline, world_changed, late_knowledge, corrected, "
-               "retracted, rule_changed or person"),
+               "retracted, rule_changed, same_event or person"),
         Column("fact_id", Text, comment="the fact that brought it about; null: time or a person did"),
         Column("rule_version", Text, nullable=False, comment="version of the rule in force"),
         Column("person", Text, comment="who acknowledged it"),
@@ -333,9 +216,8 @@ def _alert_changes(prefix: str) -> Table:
 
 
 def _conclusions(prefix: str, positions: Table) -> Conclusions:
-    return Conclusions(
-        positions, _subjects(prefix), _cases(prefix), _names(prefix), _alerts(prefix), _alert_changes(prefix)
-    )
+    makers = (subjects, posts, cases, counts, holds, searches, measures, _names, _alerts, _alert_changes)
+    return Conclusions(positions, *(make(prefix) for make in makers))
 
 
 LIVE = _conclusions("", partitions)

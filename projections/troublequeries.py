@@ -1,18 +1,23 @@
 """How records that could not be applied are read from the ledger: parked ones, and conflicts with what came first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping, and_, func, or_, select, text
 
+from events.canonical import canonical
 from events.edtf import format_instant
 
-from .ledger import Entry, event_of
+from .history import settle
+from .ledger import Entry, again, event_of
 from .parking import TROUBLED, still_parked
 from .tables import APPLIED, ledger
 
 CHUNK = 500
+PEOPLE = 50
+"""Of how many people the facts are held in memory at the same time."""
 PREVIEW_BYTES = 200
 
 # In these very words, which are those of the partial index.
@@ -117,7 +122,12 @@ def replayed_json(entry: Entry) -> dict[str, Any]:
 
 
 def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
-    """Yield each record whose fact was known with other content: both, their positions, and the fields that differ."""
+    """
+    Yield each record whose fact was known with other content: both, their positions, and the fields that differ.
+
+    Beside them stand the retraction of the first that is in force (``first_retracted_by``), and whether the two are
+    the same text in different normal forms of Unicode (``same_text``).
+    """
     query = (
         select(ledger)
         .where(TROUBLED, ledger.c.outcome == "conflict")
@@ -128,7 +138,8 @@ def conflicts(conn: Connection) -> Iterator[dict[str, Any]]:
         for page in result.mappings().partitions(CHUNK):
             known = select(ledger).where(ledger.c.fact_id.in_({row["fact_id"] for row in page}), APPLIED)
             first = {row["fact_id"]: row for row in conn.execute(known).mappings()}
-            yield from (_conflict(first[row["fact_id"]], row) for row in page)
+            retracted_by = _retractions(conn, first.values())
+            yield from (_conflict(first[row["fact_id"]], row, retracted_by) for row in page)
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
@@ -189,7 +200,25 @@ def _at(positions: Sequence[Position]) -> Any:  # noqa: ANN401 - a condition
     )
 
 
-def _conflict(first: RowMapping, other: RowMapping) -> dict[str, Any]:
+def _retractions(conn: Connection, facts: Iterable[RowMapping]) -> dict[str, str]:
+    """Return the retraction in force of each fact that is retracted, of the people whom *facts* are about."""
+    people = sorted({row["subject_id"] for row in facts if row["subject_id"]})
+    found: dict[str, str] = {}
+    for start in range(0, len(people), PEOPLE):
+        some = people[start : start + PEOPLE]
+        about = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+            APPLIED, ledger.c.subject_id.in_(some)
+        )
+        known: dict[str, dict[str, Any]] = {subject_id: {} for subject_id in some}
+        for subject_id, headers, value, recorded in conn.execute(about):
+            fact = again(headers, value, recorded)
+            known[subject_id][fact.id] = fact
+        for of_one in known.values():
+            found |= settle(of_one).retracted_by
+    return found
+
+
+def _conflict(first: RowMapping, other: RowMapping, retracted_by: Mapping[str, str]) -> dict[str, Any]:
     sides = {"first": _side(first), "other": _side(other)}
     one, two = (flat(side["content"]) for side in sides.values())
     fields = dict.fromkeys((*one, *two))
@@ -198,7 +227,18 @@ def _conflict(first: RowMapping, other: RowMapping) -> dict[str, Any]:
         "subject_id": first["subject_id"],
         **sides,
         "differs": [field for field in fields if (field in one, one.get(field)) != (field in two, two.get(field))],
+        "first_retracted_by": retracted_by.get(other["fact_id"]),
+        "same_text": _normal(sides["first"]["content"]) == _normal(sides["other"]["content"]),
     }
+
+
+def _normal(content: Mapping[str, Any]) -> bytes:
+    """
+    Return *content* in one normal form of Unicode, that of canonical equivalence (NFC).
+
+    Not NFKC, in which 10² is 102: that is another text.
+    """
+    return canonical(from_json(unicodedata.normalize("NFC", canonical(content).decode())))
 
 
 def _side(row: RowMapping) -> dict[str, Any]:

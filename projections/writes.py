@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Delete, Table
 
-from .alerts import Change
+from .alert import Change
 from .database import given, store
 
 

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from sqlalchemy import Engine, select
 
@@ -13,7 +15,7 @@ from events.decode import complete
 from events.edtf import format_instant
 from events.errors import BadInput, Unreadable
 from events.facts import Fact
-from events.vocabulary import data_problem
+from events.vocabulary import EVENT, data_problem
 from projections.history import settle
 from projections.ledger import LogRecord, again, read
 from projections.tables import APPLIED, ledger, partitions
@@ -108,15 +110,22 @@ def look_up(engine: Engine, tail: Tail, fact_id: str) -> Known:
     return Known(facts[fact_id], facts, _data_in_force(facts, settled.replaced_by, fact_id))
 
 
-def changed(type_: str, data: Data, assigned: Iterable[str], removed: Iterable[str]) -> Data:
+def changed(
+    type_: str,
+    data: Data,
+    assigned: Iterable[str],
+    removed: Iterable[str],
+    facts: Mapping[str, Fact] = MappingProxyType({}),
+) -> Data:
     """
     Return *data* with some fields changed.
 
     Args:
-        type_: of the fact whose data it is; a value is read as JSON where that fits the type, else as text.
+        type_: of the fact whose data it is; a value is read as JSON where that fits its field, else as text.
         data: validated; it stays as it is.
         assigned: ``FIELD=VALUE`` each; a field within a field as ``charges.0.title``, one past a list's end adds to it.
         removed: fields to leave out.
+        facts: by id, those that *data* can speak of: the data within a correction is that of another type.
 
     Raises:
         BadInput: if one names no such place. Whether the outcome fits the type is for `make` to say.
@@ -125,8 +134,8 @@ def changed(type_: str, data: Data, assigned: Iterable[str], removed: Iterable[s
         path, equals, text = assignment.partition("=")
         if not equals or not path:
             raise BadInput(f'"{assignment}" is no assignment', "FIELD=VALUE, such as occurred=2022-04-25", "--set")
-        outcomes = [_put(data, path.split("."), value) for value in _readings(text)]
-        data = next((each for each in outcomes if data_problem(type_, each) is None), outcomes[0])
+        names = path.split(".")
+        data = _fitting(facts, type_, names, [_put(data, names, value) for value in _readings(text)])
     for path in removed:
         data = _drop(data, path.split("."), path)
     return data
@@ -151,7 +160,7 @@ def make(type_: str, known: Known, said: Mapping[str, Any], source: str, clock: 
     data = {"occurred": published, **said, "published": published, "fact_id": known.target.id}
     event = {"type": type_, "source": source, "subject": known.target.subject, "data": data}
     fact, value = complete(to_json(event), clock)
-    if "data" in said and (misfit := data_problem(known.target.type, said["data"])):
+    if "data" in said and (misfit := _misfit(known.facts, known.target.type, said["data"])):
         raise BadInput(misfit, "")
     if fact.id in known.facts:
         raise BadInput(f"there is such a {fact.type} already: {fact.id}", "another --occurred, or none for the present")
@@ -214,6 +223,43 @@ def _readings(text: str) -> list[Any]:
         if value is not None and not isinstance(value, str):
             return [value, text]
     return [text]
+
+
+def _fitting(facts: Mapping[str, Fact], type_: str, path: Sequence[str], outcomes: Sequence[Data]) -> Data:
+    """
+    Return the one of *outcomes* whose value at *path* fits its field.
+
+    The other fields count only as far as they can: they may be mended by the assignments that follow. Where no value
+    fits and the field holds text, the text is returned, so that the refusal says what the text has to be.
+    """
+    for outcome in outcomes:
+        if _misfit(facts, type_, outcome) is None:
+            return outcome
+    errors = [_error_at(facts, type_, outcome, path) for outcome in outcomes]
+    if None in errors:
+        return outcomes[errors.index(None)]
+    return outcomes[-1] if errors[0] == "string_type" else outcomes[0]
+
+
+def _misfit(facts: Mapping[str, Fact], type_: str, data: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Say why *data* does not fit *type_*, or the data within it not the fact that it corrects."""
+    inner = None if (problem := data_problem(type_, data)) or type_ != "Corrected" else facts.get(data["fact_id"])
+    return _misfit(facts, inner.type, data["data"]) if inner else problem
+
+
+def _error_at(facts: Mapping[str, Fact], type_: str, data: Any, path: Sequence[str]) -> str | None:  # noqa: ANN401 - JSON
+    """Return the kind of error at *path* in *data*, as pydantic names it, or ``within``; None: there is none."""
+    if type_ == "Corrected" and path[:1] == ["data"] and (inner := facts.get(data.get("fact_id"))):
+        return _error_at(facts, inner.type, data["data"], path[1:])
+    event = {"specversion": "1.0", "id": "-", "source": "-", "subject": "-", "type": type_, "data": data}
+    try:
+        EVENT.validate_python(event)
+    except ValidationError as error:
+        for each in error.errors(include_url=False, include_input=False):
+            place = [str(part) for part in each["loc"][2:]]
+            if place[: len(path)] == path:
+                return each["type"] if place == path else "within"
+    return None
 
 
 def _put(node: Any, path: Sequence[str], value: Any) -> Any:  # noqa: ANN401 - JSON

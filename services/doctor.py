@@ -104,6 +104,13 @@ def _rules(chosen: Settings) -> tuple[str | None, Check]:
 
 def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
     engine = open_database(_impatient(chosen.database_url))
+    try:
+        yield from _of_database(chosen, engine, rules_version)
+    finally:
+        engine.dispose()
+
+
+def _of_database(chosen: Settings, engine: Engine, rules_version: str | None) -> Iterator[Check]:
     shown = without_secrets(chosen.database_url)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():
@@ -124,7 +131,6 @@ def _database(chosen: Settings, rules_version: str | None) -> Iterator[Check]:
         yield from _origin(conn, chosen)
         yield from _progress(conn, _extents(chosen, engine), rules_version)
         yield _clock(conn, chosen)
-    engine.dispose()
 
 
 def _impatient(url: str) -> str:

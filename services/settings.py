@@ -1,6 +1,7 @@
 """All settings: ``CASETRAIL_*`` variables, or the same in a file ``.env`` in the working directory."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ from projections.tables import TOPIC
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
 
 _KINDS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
-_DATABASES = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+_FILE = "sqlite:///FILE"
+_DATABASES = f"{_FILE} or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
 
 # What follows the user and the password of a URL, as SQLAlchemy takes it apart: a password ends at the first @.
 _AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
@@ -182,6 +184,30 @@ def _unfit_database(url: str) -> Iterator[tuple[str, str]]:
         # Which part of it is the password cannot be told.
         wanted = "USER:PASSWORD@HOST:PORT in it, with @ : / ? % in a password as %40 %3A %2F %3F %25"
         yield "no URL of a database", wanted
+    elif kind.startswith("sqlite"):
+        yield from _unfit_file(url)
+
+
+def _unfit_file(url: str) -> Iterator[tuple[str, str]]:
+    """Yield the same of the URL of a SQLite database, which has to be a file that several processes share."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return  # said by whoever opens it
+    file, options = parsed.database or "", url.partition("?")[2]
+    if parsed.host or parsed.username:
+        yield "a machine in the URL of a SQLite database", f"{_FILE}, with three slashes before the file"
+    elif file.startswith("file:"):
+        yield "a URI of SQLite's own as the file", f"{_FILE} with the file's plain name"
+    elif options:
+        # With mode=ro nothing can be written; with mode=memory or immutable nothing is kept or seen.
+        yield f'"?{options}" behind the file', f"{_FILE} alone: casetrail chooses how it opens it"
+    elif file in {"", ":memory:"}:
+        yield f"{url} is a database in memory", f"{_FILE}: every command is a process of its own"
+    elif file.endswith("/") or os.path.isdir(file):  # noqa: PTH112 - true or false, where pathlib can raise
+        yield f"{file} is a folder", f"a file in it, such as sqlite:///{Path(file) / 'casetrail.db'}"
+    elif os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113 - likewise
+        yield f"{file} is not a file", _FILE
 
 
 def _divides(url: str) -> bool:

@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -20,6 +22,8 @@ from tests import stories
 from tests.commands import environment
 
 Line = stories.Line
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engine:
@@ -41,10 +45,35 @@ def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engi
     return engine
 
 
+class Terminal(io.StringIO):
+    """Stands for the terminal that a command prints to."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
 def ask(args: str | list[str], folder: Path, **env: str) -> "CompletedProcess[str]":
     """Run ``casetrail`` with *args* in this process, which is quicker, on the database in *folder*."""
+    return _asked(args, folder, env, io.StringIO())
+
+
+def on_terminal(args: str | list[str], folder: Path, columns: int, **env: str) -> "CompletedProcess[str]":
+    """Run ``casetrail`` with *args* likewise, on a terminal of so many *columns*; styles are left out."""
+    size = {"COLUMNS": str(columns), "LINES": "25", "TERM": "xterm", "NO_COLOR": "1"}
+    done = _asked(args, folder, size | env, Terminal())
+    return CompletedProcess(done.args, done.returncode, _STYLE.sub("", done.stdout), done.stderr)
+
+
+def answer(args: str | list[str], folder: Path, **env: str) -> Any:
+    """Run ``casetrail`` with *args* and ``--json``, and return the one value it prints."""
     words = args.split() if isinstance(args, str) else args
-    out, err = io.StringIO(), io.StringIO()
+    return json.loads(ask([*words, "--json"], folder, **env).stdout)
+
+
+def _asked(args: str | list[str], folder: Path, env: Mapping[str, str], out: io.StringIO) -> "CompletedProcess[str]":
+    words = args.split() if isinstance(args, str) else args
+    err = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["casetrail", *words])
@@ -55,12 +84,6 @@ def ask(args: str | list[str], folder: Path, **env: str) -> "CompletedProcess[st
     code = ended.value.code
     assert isinstance(code, int)
     return CompletedProcess(words, code, out.getvalue(), err.getvalue())
-
-
-def answer(args: str | list[str], folder: Path, **env: str) -> Any:
-    """Run ``casetrail`` with *args* and ``--json``, and return the one value it prints."""
-    words = args.split() if isinstance(args, str) else args
-    return json.loads(ask([*words, "--json"], folder, **env).stdout)
 
 
 @cache

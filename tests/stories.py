@@ -18,7 +18,8 @@ from projections.ledger import LogRecord
 from projections.progress import Progress
 from projections.projector import Projector
 from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
-from projections.shapes import status_json
+from projections.queries import Filter
+from projections.queries import statuses as stored
 from projections.status import Status
 from projections.tables import LIVE, METADATA, TOPIC
 
@@ -33,8 +34,9 @@ _PLAIN_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 
 
 def told(  # noqa: PLR0913 - a fact has this many sides
-    kind: str,
+    type_: str,
     occurred: str,
+    /,
     *,
     published: str | None = None,
     recorded: str | None = None,
@@ -44,23 +46,23 @@ def told(  # noqa: PLR0913 - a fact has this many sides
     **data: Any,
 ) -> Line:
     """
-    A fact of *kind* as a line of a file.
+    A fact of *type_* as a line of a file.
 
     Args:
-        kind: the type.
+        type_: the type.
         occurred: EDTF.
         published: EDTF; the day it occurred where not given.
         recorded: the log's instant; the end of *published* where not given.
         subject: the person.
         case: the case it belongs to.
-        id: its id; made of kind, person and day where not given.
+        id: its id; made of type, person and day where not given.
         data: further data.
     """
     known = published or (occurred if _PLAIN_DAY.fullmatch(occurred) else "2022-12-31")
     belongs = {"case_id": case} if case else {}
     line = {
-        "type": kind,
-        "id": id or f"{kind} {subject} {occurred}",
+        "type": type_,
+        "id": id or f"{type_} {subject} {occurred}",
         "source": "urn:test:desk",
         "subject": subject,
         "data": {"occurred": occurred, "published": known, "sources": SOURCES, **belongs, **data},
@@ -128,7 +130,8 @@ def history(*lines: Line, clock: str = "2030") -> History:
 
 def status(*lines: Line, clock: str = "2030") -> Status:
     """The status that the lines leave at *clock*."""
-    return Status(frozenset(), history(*lines, clock=clock).world)
+    told_of = history(*lines, clock=clock)
+    return Status(frozenset(), told_of.events, told_of.placing, told_of.stands_for)
 
 
 def report(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> Row:
@@ -224,9 +227,12 @@ def conclusions(engine: Engine, tables: Any = LIVE) -> dict[str, list[Row]]:
 
 def statuses(engine: Engine) -> list[Row]:
     """The statuses as programs read them, without the position."""
-    cases = rows(engine, LIVE.cases)
-    found = [
-        status_json(row, [case for case in cases if case["subject_id"] == row["subject_id"]])
-        for row in rows(engine, LIVE.subjects)
-    ]
+    with engine.connect() as conn:
+        found = list(stored(conn, Filter()))
     return [{name: value for name, value in each.items() if name != "position"} for each in found]
+
+
+def statuses_of(lines: Iterable[Line], until: str = "2040") -> list[Row]:
+    """The statuses that a backtest of *lines* leads to."""
+    found: list[Row] = report(lines, until)["subjects"]
+    return found

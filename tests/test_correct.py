@@ -51,7 +51,7 @@ class Desk:
     def correct(self, fact_id: str, *assigned: str, clock: datetime = NOW, **said: str) -> str:
         """Publish a correction at *clock* and return its id."""
         known = look_up(self.log.engine, LocalTail(self.log), fact_id)
-        data = changed(known.target.type, known.data, assigned, [])
+        data = changed(known.target.type, known.data, assigned, [], known.facts)
         return self._append(make("Corrected", known, {**said, "sources": SOURCES, "data": data}, "urn:x:desk", clock))
 
     def retract(self, fact_id: str, clock: datetime = NOW) -> str:
@@ -227,6 +227,16 @@ class TestCorrecting:
         assert "two" == desk.only().data["note"] == look_up(desk.log.engine, LocalTail(desk.log), fact_id).data["note"]
         desk.correct(fact_id, "ref=1", clock=NOW + timedelta(seconds=2))
         assert ("two", "1") == (desk.only().data["note"], desk.only().data["ref"])
+
+    def test_the_data_within_a_correction_is_read_as_the_fact_wants_it(self, desk: Desk, fact_id: str) -> None:
+        """A year is text there too; as a number it would take all effect from the correction."""
+        first = desk.correct(fact_id, "note=x")
+        desk.project()
+        desk.correct(first, "data.occurred=2021")
+
+        assert ("2021", "x") == (desk.only().data["occurred"], desk.only().data["note"])
+        with pytest.raises(BadInput, match='"74" is not a date'):
+            desk.correct(first, "data.occurred=74")
 
     def test_an_unknown_fact_is_refused(self, desk: Desk) -> None:
         """And whoever has only published it is told to project it."""

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,27 +15,11 @@ from events.decode import MAX_BYTES, complete, decode, recorded_of, restore
 from events.errors import Unreadable
 from events.facts import UNRECORDED
 from tests.made import BARE, EVENT, NOW, envelope, event, json_values, lines, written
+from tests.refused import REFUSED, TERMS, nested, sourced
 
+CASES = Path(__file__).parent / "cases"
 CODES = {"not_json", "not_utf8", "too_large", "too_deep", "nul", "surrogate"}
 CODES |= {"unknown_type", "unknown_version", "invalid"}
-
-
-def sourced(**source: object) -> bytes:
-    """A fact with one such source."""
-    return event(sources=[source])
-
-
-def charged(**charge: object) -> bytes:
-    """A `Charged` with one such charge."""
-    return event("Charged", charges=[charge])
-
-
-def nested(levels: int) -> bytes:
-    """A `Corrected` that is *levels* deep, the envelope being the first."""
-    data: object = 1
-    for _ in range(levels - 3):
-        data = [data]
-    return event("Corrected", fact_id="fact-0", data={"deep": data})
 
 
 def refusal(of: Callable[[], object]) -> Unreadable:
@@ -55,118 +41,6 @@ def test_a_fact_is_read_with_its_times() -> None:
     assert fact.recorded == UNRECORDED
 
 
-REFUSED: list[tuple[bytes, str, str]] = [
-    # Bytes and JSON.
-    (b"", "not_json", "an empty line (want a fact as one JSON object)"),
-    (b" \n", "not_json", "an empty line"),
-    (b'{"type":', "not_json", "broken JSON at place 8: EOF"),
-    (envelope() + b"{}", "not_json", "trailing characters"),
-    (b"NaN", "not_json", "NaN is not JSON"),
-    (charged(amount=float("nan")), "not_json", "NaN is not JSON"),
-    (event("Corrected", fact_id="1", data={"a": [float("-inf")]}), "not_json", "-Infinity is not JSON"),
-    (b"[" + envelope() + b"]", "invalid", "(want an object)"),
-    (b'"fact"', "invalid", '"fact" does not fit (want an object)'),
-    (b"\xef\xbb\xbf" + envelope(), "not_utf8", "a byte order mark at the start (want UTF-8 without one)"),
-    (envelope().decode().encode("utf-16"), "not_utf8", "byte 0xff at place 1 is not UTF-8"),
-    (envelope(subject="\u0416").decode("unicode-escape").encode("cp1251"), "not_utf8", "byte 0xc6"),
-    (envelope(subject="ab").replace(b"ab", b"\xed\xa0\x80"), "not_utf8", "byte 0xed"),
-    (event(note="a" * MAX_BYTES), "too_large", "bytes (want at most 900000)"),
-    (event(note="a\0b"), "nul", "a NUL character"),
-    (event(note="a\\\0b"), "nul", "a NUL character"),
-    (envelope(subject="ab").replace(b"ab", b"a\0b"), "nul", "a NUL character"),
-    (event(note="\ud83d"), "surrogate", r"a lone surrogate, ud83d"),
-    (event(note="\ude00 first"), "surrogate", "a lone surrogate, ude00"),
-    (event(note="\ud83d\ud83d\ude00"), "surrogate", "a lone surrogate, ud83d"),
-    (event(note="\\\ud83d"), "surrogate", "a lone surrogate, ud83d"),
-    (nested(65), "too_deep", "nested too deep (want at most 64 levels)"),
-    (b"[" * 65 + b"]" * 65, "too_deep", "nested too deep"),
-    (b'{"a":' * 100_000, "too_deep", "nested too deep"),
-    # The envelope.
-    (b"{}", "invalid", "type: missing (want the type of the fact, a string)"),
-    (envelope(type=5), "invalid", "type: 5 does not fit"),
-    (
-        envelope(type="Detaned"),
-        "unknown_type",
-        'type: "Detaned" is not a type this release knows (want perhaps Detained)',
-    ),
-    (envelope(type="Sacked", dataversion="2", data={}), "unknown_type", "one that `casetrail schema` lists"),
-    (envelope(dataversion="2", data={}), "unknown_version", 'dataversion: "2" is not a version this release knows'),
-    (envelope(dataversion=1), "invalid", "dataversion: 1 does not fit (want '1')"),
-    (envelope(specversion="0.3"), "invalid", "specversion: \"0.3\" does not fit (want '1.0')"),
-    (envelope(id=""), "invalid", 'id: "" does not fit (want a name that is not blank'),
-    (envelope(id="a" * 256), "invalid", "does not fit (want at most 255 characters)"),
-    (envelope(subject=None), "invalid", "subject: missing (want the subject_id of the person it is about)"),
-    (envelope(subject=" \u3000"), "invalid", "subject: "),
-    (envelope(source="urn:a\nb"), "invalid", "source: "),
-    (envelope(source="urn:a\x85b"), "invalid", "source: "),
-    (envelope(data=None), "invalid", "data: missing"),
-    (envelope(data=[1]), "invalid", "data: [1] does not fit (want an object)"),
-    (envelope(time="2022-04-27"), "invalid", 'time: "2022-04-27" does not fit (want an RFC 3339 date-time'),
-    (envelope(time="2022-04-27T08:00:00"), "invalid", "time: "),
-    (envelope(time="2022-02-30T08:00:00Z"), "invalid", "is on a day that does not exist"),
-    (envelope(time="\uff12022-04-27T08:00:00Z"), "invalid", "time: "),
-    (envelope(datacontenttype="text/xml"), "invalid", "(want application/json)"),
-    (envelope(subject_id="x"), "invalid", 'unknown attribute "subject_id" (want one of data, '),
-    (envelope(trace={"a": 1}), "invalid", 'trace: {"a": 1} does not fit'),
-    (envelope(trace=1.5), "invalid", "trace: 1.5 does not fit"),
-    # The data.
-    (event(occurred=None), "invalid", "data.occurred: missing (want the time it happened, as EDTF"),
-    (event(occurred="2024-13-01"), "invalid", 'data.occurred: "2024-13-01" is not a date (want EDTF, such as'),
-    (event(occurred=20220425), "invalid", "data.occurred: 20220425 does not fit (want a string)"),
-    (event(occurred="2" * 101), "invalid", "(want at most 100 characters)"),
-    (
-        event(published="2022-04/.."),
-        "invalid",
-        'data.published: "2022-04/..": published has no end (want the latest day',
-    ),
-    (event(published="XXXX-04-27"), "invalid", "published has no end"),
-    (event(published="soon"), "invalid", 'data.published: "soon" is not a date'),
-    (event(sources=[]), "invalid", "data.sources: [] does not fit (want at least one)"),
-    (event(sources={"url": "urn:a:b"}), "invalid", "data.sources: "),
-    (event(sources=["https://news.example/1"]), "invalid", "data.sources[0]: "),
-    (sourced(publisher="P"), "invalid", "data.sources[0]: a source without url and without title"),
-    (
-        event(sources=[{"title": "a"}, {"url": "news"}]),
-        "invalid",
-        'data.sources[1].url: "news" does not fit (want an addr',
-    ),
-    (sourced(url="https://news.example/a b"), "invalid", "data.sources[0].url"),
-    (sourced(title="a", retrieved="yesterday"), "invalid", 'data.sources[0].retrieved: "yesterday"'),
-    (sourced(title="a", reliability="G"), "invalid", "'A', 'B', 'C', 'D', 'E' or 'F'"),
-    (sourced(title="a", credibility=0), "invalid", "data.sources[0].credibility: 0 does not fit (want 1 or more)"),
-    (sourced(title="a", credibility=7), "invalid", "(want 6 or less)"),
-    (sourced(title="a", credibility=True), "invalid", "data.sources[0].credibility: true"),
-    (sourced(title="a", credibility="2"), "invalid", '"2" does not fit (want a whole number)'),
-    (sourced(titel="a"), "invalid", 'unknown field "titel" (want one of url, title, publisher, '),
-    (event(note=""), "invalid", 'data.note: "" does not fit (want a string that is not empty)'),
-    (event(note=["a"] * 100), "invalid", "... does not fit (want a string)"),
-    (event(charges=[]), "invalid", 'data.charges: unknown field "charges" (want one of occurred, '),
-    (event("Charged", case_id=None), "invalid", "data.case_id: missing (want the case it belongs to"),
-    (
-        charged(amount=-1),
-        "invalid",
-        "data.charges[0].amount: -1 is not an amount (want a number from 0 to 9007199254740991)",
-    ),
-    (charged(amount=2**53), "invalid", "9007199254740992 is not an amount"),
-    (charged(amount=True), "invalid", "true is not an amount"),
-    (charged(amount="5"), "invalid", '"5" is not an amount'),
-    (charged(sum=5), "invalid", 'unknown field "sum" (want one of article, title, amount, currency)'),
-    (event("Accused", by={}), "invalid", "data.by: an accuser without subject_id and without name"),
-    (event("Accused", by={"who": "x"}), "invalid", 'data.by.who: unknown field "who" (want one of subject_id, name)'),
-    (event("CaseClosed", rehabilitating=1), "invalid", "(want true or false)"),
-    (event("Wanted", scope="local"), "invalid", "(want 'national' or 'international')"),
-    (event("Corrected", fact_id="1", data=[]), "invalid", "data.data: [] does not fit (want an object)"),
-    (
-        event("Corrected", fact_id="1", data={"a": {"b": -(2**53)}}),
-        "invalid",
-        "-9007199254740992 cannot be kept exactly",
-    ),
-    (event("Retracted", fact_id="1"), "invalid", "data.reason: missing"),
-    (event("RelationAsserted", other="b", relation="friend"), "invalid", "data.relation"),
-    (event("SubjectDescribed", aliases=["a", ""]), "invalid", "data.aliases[1]"),
-]
-
-
 @pytest.mark.parametrize(("line", "code", "words"), REFUSED, ids=[f"{code}-{words[:40]}" for _, code, words in REFUSED])
 def test_what_is_no_fact_is_refused_by_code_and_in_words(line: bytes, code: str, words: str) -> None:
     """The code is stable; the words say where, what and wanted. The publisher refuses it the same way."""
@@ -176,6 +50,58 @@ def test_what_is_no_fact_is_refused_by_code_and_in_words(line: bytes, code: str,
     assert words in str(error)
     # An id and the like that are missing are filled in by `complete`, and so no reason to refuse.
     assert code == refusal(lambda: complete(line, NOW)).code
+
+
+OPEN_ENDS = [
+    *(
+        "2022-03/present",
+        "2022-03/?",
+        "2022/open",
+        "2022/-",
+        "2022/now",
+        "2022/unknown",
+        "2022/...",
+        "2022/2023/",
+        "since 2022",
+    ),
+    *("Before 2022-03", "2022-", "2022-03-", "2022 - today", "2022\u2013", "2022+", "present", ".."),
+]
+
+
+@pytest.mark.parametrize("written_as", OPEN_ENDS)
+def test_an_open_end_in_other_words_is_refused_with_the_right_way_to_write_it(written_as: str) -> None:
+    """The message quotes the whole value, so that the line can be found, and shows the two points."""
+    error = refusal(lambda: decode(event(occurred=written_as)))
+
+    assert error.what.startswith(json.dumps(written_as))
+    assert error.wanted == "an open end as .., such as 2022-03/.. or ../2022-03"
+
+
+@pytest.mark.parametrize("part", ["2022-13", "2022-02-30", "soon", "2022-03 "])
+def test_an_error_in_an_interval_quotes_the_whole_interval(part: str) -> None:
+    """And then the end that is wrong."""
+    for interval in (f"{part}/2023", f"2022/{part}"):
+        error = refusal(partial(decode, event(occurred=interval)))
+
+        assert error.what.startswith(f'"{interval}": "{part}" ')
+
+
+@pytest.mark.parametrize(("name", "refused_lines"), [("blank-source", [1, 2, 3]), ("space-in-ids", [1, 4, 5])])
+def test_the_shared_cases_are_refused_line_by_line(name: str, refused_lines: list[int]) -> None:
+    """A source that nobody can read is no source, and an id with an invisible edge is another person or case."""
+    lines_of_case = (CASES / f"{name}.ndjson").read_bytes().splitlines()
+
+    assert refused_lines == [number for number, line in enumerate(lines_of_case, 1) if problem_place(line)]
+    assert all(problem_place(lines_of_case[number - 1]).startswith(("data.", "subject")) for number in refused_lines)
+
+
+def problem_place(line: bytes) -> str:
+    """Where a line is refused; nothing where it is taken."""
+    try:
+        complete(line, NOW)
+    except Unreadable as error:
+        return error.where
+    return ""
 
 
 @pytest.mark.parametrize("field", ["url", "archived_url"])
@@ -230,7 +156,11 @@ def test_what_newsrooms_cite_is_an_address(address: str) -> None:
         envelope(id="a" * 255, source="a" * 1024, subject="Иван Ильич"),
         event(note='a \\u0000 that is only text: \\ud800, "\\', occurred_text="\U0001f600\n\t"),
         event(note="\\\\u0000"),
-        event("Charged", charges=[{"amount": 0}, {"amount": 2**53 - 1}, {"amount": 0.5, "currency": "USD"}, {}]),
+        event("Charged", charges=[{"title": "a", "amount": amount} for amount in (0, 2**53 - 1, 0.5)]),
+        event("Charged", charges=[{"count_id": "1", "counts": 2**53 - 1, "currency": "DEM"}, {"article": "\u200b1 "}]),
+        event("Sentenced", parts=[{"kind": "probation", "term": term} for term in TERMS]),
+        event("Noted", title="\u202aimpeached\u202c ", classes=[]),
+        event("Dismissed", case_id=None, after=["fact 0", "Дело № 1"]),
         event("Accused", by={"subject_id": "kz-aimbetov"}),
         event("Corrected", fact_id="1", data={}),
         event("SubjectDescribed", aliases=[]),

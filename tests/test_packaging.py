@@ -1,5 +1,6 @@
 """What is built is what runs: the wheel carries everything that a checkout has and the program needs."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+VERBATIM = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+"""SHA-256 of the text that the Apache Software Foundation publishes (LICENSE-2.0.txt)."""
 
 MIGRATE = """
 import sys
@@ -67,6 +71,18 @@ def test_the_wheel_carries_the_code_the_rules_and_the_migrations(tmp_path: Path)
     assert built == wanted()
     assert {"services/migrations/env.py", "services/migrations/script.py.mako"} <= built
     assert any(name.startswith("projections/pack/") and name.endswith(".yaml") for name in built)
+
+
+def test_the_wheel_carries_the_licence(tmp_path: Path) -> None:
+    """The verbatim text, and its name where tools look for it."""
+    with zipfile.ZipFile(build(ROOT, "wheel", tmp_path)) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        said = archive.read(metadata).decode().partition("\n\n")[0].splitlines()
+        carried = archive.read(metadata.replace("METADATA", "licenses/LICENSE"))
+
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(said)
+    assert (ROOT / "LICENSE").read_bytes() == carried
+    assert VERBATIM == hashlib.sha256(carried).hexdigest()
 
 
 def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """One person in full: what stands there, on what it rests, and at which instant."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.reading import ask, known
-from tests.stories import corrected, detained
+from tests.commands import ROOT
+from tests.reading import answer, ask, known
+from tests.stories import acquitted, appointed, charged, convicted, corrected, detained, dismissed, made_final, told
+
+CASES = ROOT / "tests" / "cases"
+FILES = sorted(json.loads((CASES / "expected.json").read_text("utf-8")))
 
 
 def test_what_was_corrected_names_the_source_of_the_correction(tmp_path: Path) -> None:
@@ -40,3 +45,68 @@ def test_a_view_at_an_instant_says_so(tmp_path: Path, command: str) -> None:
 
     assert "  The world as of 2022-03-02T00:00:00Z. What was known at 2022-05-02T00:00:00Z.\n" in then
     assert "The world" not in ask(command, tmp_path).stdout
+
+
+def test_each_decision_stands_with_its_court_its_day_and_its_counts(tmp_path: Path) -> None:
+    """A reader learns at the top of what somebody was found guilty, and of what not."""
+    known(
+        tmp_path,
+        charged("2024-03-01", charges=[{"title": "bribery"}, {"title": "forgery"}]),
+        convicted("2025-02-12", authority="City Court", charges=[{"title": "forgery"}]),
+        acquitted("2025-02-12", authority="City Court", charges=[{"title": "bribery"}]),
+        made_final("2025-03-12"),
+    )
+    shown = ask("status a", tmp_path).stdout
+
+    assert "  Convicted by a final verdict in case c.\n" in shown
+    assert "Convicted by a final verdict on 1 of 2 charges (“forgery”) (by City Court on 2025-02-12" in shown
+    assert "ACQUITTED on 1 of 2 charges (“bribery”) by City Court on 2025-02-12." in shown
+    assert "    forgery: convicted by a final verdict (by City Court on 2025-02-12, final on 2025-03-12)" in shown
+    assert "    bribery: ACQUITTED by City Court on 2025-02-12" in shown
+
+
+def test_somebody_who_became_an_ambassador_is_in_office(tmp_path: Path) -> None:
+    """The former post is called former, with its ground; the new one stands beside it."""
+    known(
+        tmp_path,
+        appointed("2020-01-01", post="head", agency="Police"),
+        dismissed("2022-03-27", post="head", agency="Police", ground="loss of trust"),
+        appointed("2023-01-01", post="ambassador", agency="Foreign Ministry"),
+    )
+    shown = ask("status a", tmp_path).stdout
+
+    assert "Service: in office, since 2023-01-01\n" in shown
+    assert (
+        "  former head, Police: dismissed, since 2022-03-27; ground: “loss of trust”; held since 2020-01-01\n" in shown
+    )
+    assert "  ambassador, Foreign Ministry: in office, since 2023-01-01\n" in shown
+
+
+def test_a_man_who_is_held_in_another_case_is_not_said_to_be_released(tmp_path: Path) -> None:
+    """Bailed in one case, in prison in the other: custody is what is strictest."""
+    known(
+        tmp_path,
+        told("Imprisoned", "2022-03-01", case="one"),
+        told("Bailed", "2022-04-01", case="two", amount=5000, currency="USD"),
+        told("Released", "2022-05-01", case="two"),
+    )
+    shown = ask("status a", tmp_path).stdout
+
+    assert "Custody: imprisoned, since 2022-03-01\n" in shown
+    assert "  in case two: released, since 2022-05-01\n" in shown
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_life_is_told_as_more_than_it_is(tmp_path: Path, file: str) -> None:
+    """In whichever layout, nobody is called cleared who is not, nor finally convicted without such a verdict."""
+    known(tmp_path, *map(json.loads, (CASES / file).read_text("utf-8").splitlines()))
+    for status in answer("status", tmp_path):
+        counts = [count for case in status["cases"] for count in case["counts"]]
+        final = any(count["verdict"] == "convicted" and count["final"] for count in counts)
+        subject = status["subject_id"]
+        for command in (["status", subject], ["history", subject], ["history", subject, "--format", "markdown"]):
+            shown = ask(command, tmp_path).stdout.lower()
+
+            assert ("cleared" in shown) == (status["presumption"] == "cleared")
+            assert final or "convicted by a final verdict" not in shown
+            assert "no court has found it proven" not in shown or not any(c["verdict"] == "convicted" for c in counts)

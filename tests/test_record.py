@@ -16,7 +16,7 @@ from events.errors import Unreadable
 from events.facts import Fact
 from events.record import decode_record
 from tests.made import EVENT, NOW, event, json_values, lines, written
-from tests.test_decode import REFUSED
+from tests.refused import REFUSED
 
 Record = tuple[list[list[Any]], bytes]
 

@@ -1,6 +1,7 @@
 """`casetrail parked` and `casetrail conflicts`: nothing is lost, and everything can be looked at."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from projections.tables import ledger, log, partitions
 from tests import stories
 from tests.commands import run
 from tests.reading import answer, ask, known
-from tests.stories import detained, dismissed
+from tests.stories import detained, dismissed, retracted
 
 BROKEN = b'{"nonsense"'
 BYTES = b"\xff\x00\x1b[31m"
@@ -257,6 +258,79 @@ def test_a_conflict_shows_both_contents_and_what_differs(tmp_path: Path) -> None
     assert conflict["differs"] == [line.split()[1] for line in shown.splitlines() if "≠" in line]
     assert "data.sources.0.title" in shown
     assert "(nothing)" in shown
+
+
+def test_a_key_is_listed_for_people_and_for_programs(tmp_path: Path) -> None:
+    """It says about whom a record is that nobody can read, and in both it is safe to print."""
+    known(tmp_path)
+    engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
+    with writing(engine) as conn:
+        store(conn, log, [(0, stories.NOW, b"kz-\x1b[31m", None, b"{"), (1, stories.NOW, None, None, b"{")])
+    engine.dispose()
+    ask("project", tmp_path)
+    header, _, first, second = ask("parked list", tmp_path).stdout.splitlines()
+
+    assert ["kz-\\x1b[31m", None] == [record["key"] for record in parked(tmp_path)]
+    assert "key" in header.split()
+    assert header.index("key") == first.index("kz-\\x1b[31m")
+    assert " " == second[header.index("key")]
+
+
+def test_a_conflict_says_if_the_first_was_retracted_since(tmp_path: Path) -> None:
+    """Then neither content stands, and publishing the other under another id is the way."""
+    first = dismissed("2022-03-27", id="same")
+    taken_back = retracted(first)
+    known(tmp_path, first, dismissed("2022-03-28", id="same"), taken_back)
+    (conflict,) = answer("conflicts", tmp_path)
+    shown = ask("conflicts", tmp_path).stdout
+
+    assert taken_back["id"] == conflict["first_retracted_by"]
+    assert f"the first was retracted since, by the fact {taken_back['id']}\n" in shown
+    assert "first, retracted" in shown
+    assert "first, stands" not in shown
+
+
+def test_a_retraction_that_was_retracted_takes_nothing_back(tmp_path: Path) -> None:
+    """Nor does one that came before the conflict count for less, or one about another fact count at all."""
+    first, other = dismissed("2022-03-27", id="same"), dismissed("2022-05-27", id="other")
+    taken_back = retracted(first)
+    lines = (first, other, taken_back, retracted(taken_back, id="revived"), retracted(other, id="of the other"))
+    known(tmp_path, *lines, dismissed("2022-03-28", id="same"))
+    (conflict,) = answer("conflicts", tmp_path)
+
+    assert conflict["first_retracted_by"] is None
+    assert "retracted" not in ask("conflicts", tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "same"),
+    [
+        ("Йорданов", unicodedata.normalize("NFD", "Йорданов"), True),
+        ("caf\u00e9", "cafe\u0301", True),
+        ("caf\u00e9", "cafe", False),
+        ("10\u00b2", "102", False),
+        ("ﬁne", "fine", False),
+    ],
+)
+def test_a_conflict_says_if_both_are_the_same_text(tmp_path: Path, first: str, other: str, same: bool) -> None:  # noqa: FBT001
+    """Two tools that write the same letters in different normal forms of Unicode say the same."""
+    known(tmp_path, dismissed("2022-03-27", id="same", note=first), dismissed("2022-03-27", id="same", note=other))
+    (conflict,) = answer("conflicts", tmp_path)
+
+    assert (same, ["data.note"]) == (conflict["same_text"], conflict["differs"])
+    said = "both say the same: the texts differ in their Unicode normal form only"
+    assert same == (said in ask("conflicts", tmp_path).stdout)
+
+
+def test_a_text_that_is_the_same_does_not_hide_another_difference(tmp_path: Path) -> None:
+    """A date in another field is one."""
+    known(
+        tmp_path,
+        dismissed("2022-03-27", id="same", note="caf\u00e9"),
+        dismissed("2022-03-28", id="same", note="cafe\u0301"),
+    )
+
+    assert [False] == [conflict["same_text"] for conflict in answer("conflicts", tmp_path)]
 
 
 def test_two_ids_of_one_content_are_no_conflict(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """alerts: what was found, its evidence and life, and the notices of it as they come."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from events.edtf import format_instant, parse_instant
@@ -22,12 +21,12 @@ from projections.alertqueries import (
     partition_of,
     rules_met,
 )
-from projections.alerts import STANDING
+from projections.alert import STANDING
 from projections.database import snapshot
 from projections.judging import printable
 from projections.queries import story_of
 from projections.rulewords import SEVERITIES
-from projections.story import Story
+from projections.story import Moment, Story
 from services.stopping import stopping
 from services.visiting import visitor
 
@@ -35,7 +34,6 @@ from .app import (
     FINDINGS,
     Json,
     app,
-    console,
     database,
     emit,
     emit_array,
@@ -48,8 +46,19 @@ from .app import (
 )
 from .dossier import step_words
 from .person import correction_lines, fact_words
+from .tables import Column, show
+from .unknown import say_unknown
 from .wording import cell, safe, source_words
 
+COLUMNS = (
+    Column("severity", 2),
+    Column("state", 4),
+    Column("since", 3),
+    Column("rule", 7, below=True),
+    Column("subject", 1),
+    Column("what", 5, below=True, least=40),
+    Column("alert", 6, below=True),
+)
 TABLE_ROWS = 1000
 POLL_SECONDS = 0.2
 LONGEST_SECONDS = 10.0
@@ -113,13 +122,13 @@ def show_alerts(
             raise BadInput("--follow has no --since, --known-at or --limit", "--cursor to say where to begin")
         begin = _cursor(cursor)
         engine = database(settings())
-        _check_rule(engine, rule)
+        _check_filter(engine, wanted)
         _follow(engine, wanted, begin)
         return
     if cursor is not None:
         raise BadInput("--cursor is given without --follow", "both")
     engine = database(settings())
-    _check_rule(engine, rule)
+    _check_filter(engine, wanted)
     with snapshot(engine) as conn:
         found = alerts(conn, wanted, limit)
         if as_json:
@@ -173,12 +182,21 @@ def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | Non
     visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
 
 
-def _check_rule(engine: Engine, rule: str | None) -> None:
+def _check_filter(engine: Engine, wanted: AlertFilter) -> None:
+    """Check that there is such a rule, and say so if nobody has the id that is wanted."""
+    with snapshot(engine) as conn:
+        _check_rule(conn, wanted.rule)
+        moment = Moment(known_at=wanted.known_at)
+        # No alert is an answer about somebody who is known, and none about an id that was mistyped.
+        if wanted.subject_id is not None and story_of(conn, wanted.subject_id, moment) is None:
+            say_unknown(conn, wanted.subject_id, moment)
+
+
+def _check_rule(conn: Connection, rule: str | None) -> None:
     """See that *rule* is one of the rules in force, or one of old that an alert tells of."""
     if rule is None:
         return
-    with engine.connect() as conn:
-        known = {each.id for each in rulebook(settings()).rules} | rules_met(conn)
+    known = {each.id for each in rulebook(settings()).rules} | rules_met(conn)
     if rule not in known:
         raise BadInput(f'"{safe(rule)}" is not known', f"one of {', '.join(sorted(known))}", "--rule")
 
@@ -204,26 +222,21 @@ def _the_alert(engine: Engine, start: str) -> dict[str, Any]:
 
 
 def _show_table(found: Iterator[dict[str, Any]], limit: int | None, others: str) -> None:
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in ("severity", "state", "since", "rule", "subject", "what", "alert"):
-        table.add_column(title, overflow="fold")
-    for shown, alert in enumerate(found):
-        if limit is None and shown == TABLE_ROWS:
-            say(f"the first {shown} are shown; --json gives all, --limit another number, filters fewer")
-            break
-        table.add_row(
-            cell(alert["severity"], "bold" if alert["severity"] in {"warning", "critical"} else ""),
-            cell(alert["state"]),
-            cell(alert["life"][-1]["at"][:10]),
-            cell(alert["rule"]),
-            cell(alert["subject_id"]),
-            cell(alert["explanation"]),
-            cell(alert["alert_id"]),
-        )
-    if table.row_count:
-        console().print(table)
-    else:
+    shown = show(COLUMNS, map(_cells, found if limit is not None else islice(found, TABLE_ROWS)))
+    if not shown:
         say(f"there are no alerts to show{others}")
+    elif limit is None and next(found, None) is not None:
+        say(f"the first {shown} are shown; --json gives all, --limit another number, filters fewer")
+
+
+def _cells(alert: Mapping[str, Any]) -> Iterable[Any]:
+    yield cell(alert["severity"], "bold" if alert["severity"] in {"warning", "critical"} else "")
+    yield alert["state"]
+    yield alert["life"][-1]["at"][:10]
+    yield alert["rule"]
+    yield alert["subject_id"]
+    yield alert["explanation"]
+    yield alert["alert_id"]
 
 
 def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from errno import EPIPE
 from importlib import import_module
 from importlib.metadata import version as release
@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "people": ("status", "history"),
     "alerts": ("alerts",),
     "audit": ("audit", "rebuild", "backtest"),
+    "backup": ("backup",),
     "troubles": ("parked", "conflicts"),
     "lag": ("lag",),
     "rules": ("rules",),
@@ -56,6 +57,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_at_end = ExitStack()
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs and nothing else.")]
 
 
@@ -70,27 +73,36 @@ def casetrail(
 
 
 def main() -> NoReturn:
-    """Run the command line and end the process with the exit code that fits."""
+    """Run the command line, close the databases it opened, and end the process with the exit code that fits."""
+    # SQLite moves all data into the database's own file when its last connection closes, and not when a process ends.
+    with _at_end:
+        # The failure itself stays in there: it holds what was being read, which must close before its connection does.
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> Any:  # noqa: ANN401 - as sys.exit takes it
+    """Run the command line and return the exit code that fits."""
     with loading():
         load_commands(*sys.argv[1:2])
     try:
         app(prog_name="casetrail")
     except BadInput as problem:
-        fail(str(problem), USAGE)
+        return _failed(str(problem), USAGE)
     except CasetrailError as problem:
-        fail(str(problem), INFRASTRUCTURE)
+        return _failed(str(problem), INFRASTRUCTURE)
     except OperationalError as problem:
-        fail(f"database: {problem.orig}", INFRASTRUCTURE)
+        return _failed(f"database: {problem.orig}", INFRASTRUCTURE)
     except DBAPIError as problem:
-        fail(f"database: {problem.orig} ({_advice(problem)})", INFRASTRUCTURE)
+        return _failed(f"database: {problem.orig} ({_advice(problem)})", INFRASTRUCTURE)
     except OSError as problem:
-        fail(str(problem), INFRASTRUCTURE)
+        return _failed(str(problem), INFRASTRUCTURE)
     except SystemExit as end:
         # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
         seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
         _flush()
-        sys.exit(0 if seen_enough else end.code)
-    sys.exit(0)
+        return 0 if seen_enough else end.code
+    return 0
 
 
 def _advice(problem: DBAPIError) -> str:
@@ -107,8 +119,13 @@ def load_commands(named: str = "") -> None:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say *message* on stderr and end with *code*."""
+    sys.exit(_failed(message, code))
+
+
+def _failed(message: str, code: int) -> int:
+    """Say *message* on stderr and return *code*."""
     print(f"casetrail: {message}", file=sys.stderr)
-    sys.exit(code)
+    return code
 
 
 def say(message: str) -> None:
@@ -172,6 +189,13 @@ def settings() -> Settings:
     return load_settings()
 
 
+def opened_database(url: str) -> Engine:
+    """Open the database at *url* until the command ends."""
+    engine = open_database(url)
+    _at_end.callback(engine.dispose)
+    return engine
+
+
 def database(chosen: Settings) -> Engine:
     """
     Open the database and see that its schema is this release's.
@@ -179,13 +203,24 @@ def database(chosen: Settings) -> Engine:
     Raises:
         Infrastructure: if it cannot be reached, is not there, or wants `casetrail init`.
     """
-    engine = open_database(chosen.database_url)
-    if engine.dialect.name == "sqlite" and engine.url.database and not os.path.exists(engine.url.database):  # noqa: PTH110
-        msg = f"there is no database {engine.url.database} (run `casetrail init`, or set CASETRAIL_DATABASE_URL)"
-        raise Infrastructure(msg)
+    engine = existing(chosen)
     current, wanted = revisions(engine)
     if current != wanted:
         msg = f"the database's schema is at {current or 'nothing'}, this release wants {wanted} (run `casetrail init`)"
+        raise Infrastructure(msg)
+    return engine
+
+
+def existing(chosen: Settings) -> Engine:
+    """
+    Open the database, whatever its schema is.
+
+    Raises:
+        Infrastructure: if there is none.
+    """
+    engine = opened_database(chosen.database_url)
+    if engine.dialect.name == "sqlite" and engine.url.database and not os.path.exists(engine.url.database):  # noqa: PTH110
+        msg = f"there is no database {engine.url.database} (run `casetrail init`, or set CASETRAIL_DATABASE_URL)"
         raise Infrastructure(msg)
     return engine
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from sqlalchemy import Connection, func, select
 
 from events.edtf import format_instant, parse_instant
@@ -28,10 +26,11 @@ from services.localsource import LocalSource
 from services.logs import configure
 from services.restore import restore
 
-from .app import FINDINGS, Json, app, console, database, emit, fail, file_or_stdout, rulebook, say, settings, while_read
+from .app import FINDINGS, Json, app, database, emit, fail, file_or_stdout, rulebook, say, settings, while_read
 from .parts import loop_over
-from .people import TITLES, cells
+from .people import COLUMNS, cells
 from .progress import Advance, bar
+from .tables import show
 from .wording import safe
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -267,10 +266,7 @@ def _instant(text: str, option: str) -> datetime:
 
 def _print_verdict(verdict: ledger_audit.Verdict) -> None:
     for finding in verdict.findings:
-        place = [f"partition {finding.partition}"] if finding.partition is not None else ["every partition"]
-        place += [f"row {finding.seq}"] if finding.seq is not None else []
-        place += [f"offset {finding.offset}"] if finding.offset is not None else []
-        print(safe(f"{', '.join(place)}: {finding.what}"))
+        print(safe(finding))
     broken = {finding.partition for finding in verdict.findings}
     for partition, rows in verdict.rows.items():
         if partition not in broken:
@@ -298,13 +294,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, with instants i
 def _print_backtest(report: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     print(f"Until {report['until']}: {counts}\n")
-    people = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in TITLES:
-        people.add_column(title, overflow="fold")
-    for subject in report["subjects"]:
-        people.add_row(*cells(subject))
-    if report["subjects"]:
-        console().print(people)
+    show(COLUMNS, map(cells, report["subjects"]))
     for alert in report["alerts"]:
         print("\n" + safe(f"{alert['rule']} ({alert['severity']}): {alert['explanation']}"))
         for step in alert["life"]:

@@ -1,6 +1,5 @@
 """A person's history as lines for a terminal, and as a dossier in Markdown that can be handed on and checked."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,19 +10,28 @@ from events.edtf import parse_instant
 from projections.alertqueries import AlertFilter, alerts
 from projections.story import Story, data_in_force, replies
 
-from .person import fact_words
+from .careers import (
+    Statement,
+    case_title,
+    counts,
+    holds,
+    measures,
+    posts,
+    searches,
+    sentence,
+    track_words,
+    unread_words,
+    was_held,
+)
+from .factwords import fact_words, field_lines, label, value_words
+from .verdicts import law_lines
 from .wording import (
     ANOMALIES,
     REASONS,
-    charge_words,
-    charges_words,
     differences,
     moment_words,
-    presumption_words,
     safe,
     source_words,
-    span,
-    stage_words,
     type_words,
     when,
     words,
@@ -35,7 +43,6 @@ SECTIONS = {
     "undated": "Without a year: they order nothing and set no status",
     "about_facts": "About facts",
 }
-_ELSEWHERE = frozenset({"occurred", "occurred_text", "published", "sources", "data"})
 # What Markdown reads within a line, and what begins a list, a heading or a rule at the start of one.
 _MARKED = re.compile(r"[\\`*_\[\]<>#!|~&$]|^(?:[-+=]|\d+(?=[.)]))")
 _ADDRESS = re.compile(r"https?://[^\s<>\\`]+")
@@ -47,7 +54,8 @@ def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{safe(found['name'] or found['subject_id'])}  [{safe(found['subject_id'])}]"
     if moment := _moment(found):
         yield f"  {moment}"
-    yield f"  headline: {words(status['headline'])}. {presumption_words(status)}"
+    yield f"  headline: {words(status['headline'])}"
+    yield from (f"  {line}" for line in law_lines(status, told))
     section = None
     for fact in found["facts"]:
         if fact["section"] != section:
@@ -64,7 +72,11 @@ def markdown(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterato
     status = found["status"]
     yield f"# {escaped(found['name'] or found['subject_id'])}"
     yield from ("", f"Subject `{_code(found['subject_id'])}`. {_moment(found) or 'All that is known.'}", "")
-    yield f"**{escaped(presumption_words(status))}**"
+    general, *cases = law_lines(status, told)
+    yield f"**{escaped(general)}**"
+    if cases:
+        yield ""
+    yield from (f"- {escaped(line)}" for line in cases)
     yield from ("", "## Status", "")
     yield from _status(told, status)
     section = None
@@ -121,9 +133,7 @@ def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a fact says, what it rests on, and what became of it."""
     data = fact["data_in_force"] or fact["data"]
     yield f"published {safe(data['published'])}"
-    for field, value in data.items():
-        if field not in _ELSEWHERE:
-            yield f"{words(field)}: {_value(field, value, told)}"
+    yield from field_lines(told, fact["type"], data)
     for source in data["sources"]:
         yield f"source: {source_words(source)}"
         if "quote" in source:
@@ -136,8 +146,7 @@ def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
 
 def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
     if fact["state"] == "corrected":
-        for field, old, new in differences(fact["data"], fact["data_in_force"]):
-            yield f"corrected: {words(field)} {_change(old)} -> {_change(new)}, by fact {safe(fact['corrected_by'])}"
+        yield from _corrections(told, fact)
     elif fact["state"] == "retracted":
         by = fact["retracted_by"]
         reason = (data_in_force(told, by) or {}).get("reason", "not stated")
@@ -146,21 +155,12 @@ def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
         yield f"no effect: {REASONS.get(fact['because'], words(fact['because']))}"
 
 
-def _value(field: str, value: Any, told: Story) -> str:  # noqa: ANN401 - any JSON value
-    if field == "charges":
-        return charges_words(value)
-    if field == "fact_id":
-        return fact_words(told, value)
-    if field == "by":
-        person = f"[{value['subject_id']}]" if "subject_id" in value else ""
-        return safe(f"{value.get('name', '')} {person}".strip())
-    return _change(value)
-
-
-def _change(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if value is None:
-        return "(nothing)"
-    return safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+def _corrections(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each field that a correction changed, with its value before and after."""
+    before, after = fact["data"], fact["data_in_force"]
+    for field, old, new in differences(before, after):
+        said = f"{value_words(told, field, old, before)} -> {value_words(told, field, new, after)}"
+        yield f"corrected: {label(fact['type'], field)} {said}, by fact {safe(fact['corrected_by'])}"
 
 
 def _position(fact: Mapping[str, Any]) -> str:
@@ -173,23 +173,26 @@ def _moment(found: Mapping[str, Any]) -> str:
 
 def _status(told: Story, status: Mapping[str, Any]) -> Iterator[str]:
     yield f"- headline: {escaped(words(status['headline']))}"
-    for track in ("service", "custody", "wanted"):
-        cell = status[track]
+    if waiting := unread_words(status):
+        yield f"- {escaped(waiting)}"
+    for track, parts in (("service", posts), ("custody", holds), ("wanted", searches)):
+        cell = status[track] if track != "custody" or was_held(status) else None
         if cell:
-            yield f"- {track}: {escaped(words(cell['status']))}{_since(told, cell)}"
+            facts = f" (fact `{_code(cell['fact_id'])}`)" if cell["fact_id"] else ""
+            yield f"- {escaped(track_words(track, cell, told))}{facts}"
+        yield from _items(parts(status, told), "    " if cell else "")
+    for measure in measures(status, told):
+        yield from _items([measure._replace(text=f"measure: {measure.text}")])
     for case in status["cases"]:
-        stage = case["stage"]
-        said = f"{escaped(stage_words(stage['status']))}{_since(told, stage)}" if stage else "nothing but remarks"
-        yield f"- case {escaped(case['case_id'])}: {said}"
-        yield from (f"    - charge: {escaped(charge_words(charge))}" for charge in case["charges"])
+        yield f"- {escaped(case_title(case, status))}"
+        yield from _items([*counts(case, told), *sentence(case, told)], "    ")
 
 
-def _since(told: Story, cell: Mapping[str, Any]) -> str:
-    if cell["fact_id"] is None:
-        return ""
-    data = data_in_force(told, cell["fact_id"])
-    since = when(data) if data else span(cell["since_earliest"], cell["since_latest"])
-    return f", since {escaped(since)} (fact `{_code(cell['fact_id'])}`)"
+def _items(parts: Iterable[Statement], indent: str = "") -> Iterator[str]:
+    """Yield statements as items of a list, each with the facts on which it rests."""
+    for part in parts:
+        facts = f" (fact {_facts(part.fact_ids)})" if part.fact_ids else ""
+        yield f"{indent}- {escaped(part.text)}{facts}"
 
 
 def _replies(told: Story) -> Iterator[str]:

@@ -16,7 +16,6 @@ from events.canonical import derive_id
 from events.edtf import parse
 from events.errors import BadDate, BadInput, Infrastructure
 from events.facts import Fact
-from projections.database import open_database
 from projections.partitioning import check_local
 from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
@@ -26,7 +25,20 @@ from services.settings import Settings, without_secrets
 from services.source import Unreachable
 from services.stopping import Stop, stopping
 
-from .app import FINDINGS, INFRASTRUCTURE, Json, app, database, emit, emit_line, fail, say, settings, while_read
+from .app import (
+    FINDINGS,
+    INFRASTRUCTURE,
+    Json,
+    app,
+    database,
+    emit,
+    emit_line,
+    fail,
+    opened_database,
+    say,
+    settings,
+    while_read,
+)
 from .editor import edit
 from .progress import Advance, bar
 from .wording import check_type
@@ -50,7 +62,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publis
 def init(as_json: Json = False) -> None:
     """Create the database, or bring it to this release's schema. Safe to repeat."""
     url = settings().database_url
-    engine = open_database(url)
+    engine = opened_database(url)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).absolute().parent.is_dir():
         msg = f"the folder of {file} is missing (make it, or set CASETRAIL_DATABASE_URL)"
@@ -142,7 +154,7 @@ def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
     engine = database(chosen)
     known = look_up(engine, _tail(chosen, engine), fact_id)
     if assigned or removed:
-        data = changed(known.target.type, known.data, assigned or (), removed or ())
+        data = changed(known.target.type, known.data, assigned or (), removed or (), known.facts)
     else:
         data = edit(known.target.type, known.data)
     if data == known.data:

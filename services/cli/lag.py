@@ -1,18 +1,28 @@
 """lag: how far behind the projectors are."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from services.lag import Lag, beyond, gauge, lag_json, lags
 
-from .app import FINDINGS, Json, app, console, database, emit, fail, settings
-from .wording import cell
+from .app import FINDINGS, Json, app, database, emit, fail, settings
+from .tables import Column, show
 
 UNKNOWN = "?"
+COLUMNS = (
+    Column("partition", 0),
+    Column("position", 5),
+    Column("end", 6),
+    Column("lag", 1),
+    Column("seconds", 2),
+    Column("progress", 7),
+    Column("watermark", 8, below=True),
+    Column("parked", 4),
+    Column("stopped", 3, below=True, least=20),
+)
 
 
 @app.command("lag", epilog="\b\nExamples:\n  casetrail lag\n  casetrail lag --max-seconds 60 > /dev/null")
@@ -42,21 +52,17 @@ def lag(
 
 
 def _show(found: list[Lag]) -> None:
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in ("partition", "position", "end", "lag", "seconds", "progress", "watermark", "parked", "stopped"):
-        table.add_column(title, overflow="fold")
-    for each in map(lag_json, found):
-        numbers = (each["partition"], each["position"], each["end"], each["lag_records"])
-        progress = each["seconds_since_progress"]
-        table.add_row(
-            *(cell(str(number)) for number in numbers),
-            cell(UNKNOWN if each["lag_seconds"] is None else f"{each['lag_seconds']:.1f}"),
-            cell("never" if progress is None else f"{progress:.1f} s ago"),
-            cell(each["watermark"] or ""),
-            cell(str(each["parked"])),
-            cell(each["stopped"] or ""),
-        )
-    console().print(table)
+    show(COLUMNS, map(_cells, map(lag_json, found)))
+
+
+def _cells(row: Mapping[str, Any]) -> Iterable[object]:
+    yield from (row["partition"], row["position"], row["end"], row["lag_records"])
+    progress = row["seconds_since_progress"]
+    yield UNKNOWN if row["lag_seconds"] is None else f"{row['lag_seconds']:.1f}"
+    yield "never" if progress is None else f"{progress:.1f} s ago"
+    yield row["watermark"] or ""
+    yield row["parked"]
+    yield row["stopped"] or ""
 
 
 def _late(late: Lag) -> str:

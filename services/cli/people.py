@@ -5,23 +5,33 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from events.edtf import parse_instant
 from events.errors import BadInput
 from projections.database import snapshot
-from projections.queries import Filter, near, status_of, statuses, story_of
+from projections.queries import Filter, status_of, statuses, story_of
 from projections.rulewords import STATUSES
 from projections.story import Moment, history_json
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_array, lines, say, settings
+from .app import FINDINGS, Json, app, database, emit, emit_array, lines, say, settings
 from .dossier import history_lines, markdown
 from .person import person_lines
-from .wording import PRESUMPTIONS, cell, safe, span, words
+from .tables import Column, show
+from .unknown import say_unknown
+from .wording import PRESUMPTIONS, cell, span, words
 
-TITLES = ("subject", "name", "headline", "since", "service", "custody", "case", "before the law")
+COLUMNS = (
+    Column("subject", 0),
+    Column("name", 1, below=True),
+    Column("headline", 2, below=True),
+    Column("since", 4),
+    Column("service", 5),
+    Column("custody", 6),
+    Column("case", 7),
+    # A headline such as detained never stands without it.
+    Column("before the law", 3, below=True),
+)
 TABLE_ROWS = 1000
 """The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
 
@@ -128,7 +138,7 @@ def history(
     with snapshot(database(settings())) as conn:
         told = story_of(conn, subject_id, moment)
         if told is None:
-            _unknown(conn, subject_id, moment)
+            say_unknown(conn, subject_id, moment)
             if as_json:
                 emit(None)
             raise typer.Exit(FINDINGS)
@@ -147,7 +157,7 @@ def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: boo
         for subject_id in ids:
             told = story_of(conn, subject_id, moment)
             if told is None:
-                _unknown(conn, subject_id, moment)
+                say_unknown(conn, subject_id, moment)
                 continue
             own = status_of(conn, told, moment)
             if not as_json:
@@ -159,31 +169,18 @@ def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: boo
         raise typer.Exit(FINDINGS)
 
 
-def _unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
-    when = " at that instant" if moment.known_at else ""
-    others = near(conn, subject_id)
-    # Whoever is known now was not mistyped.
-    meant = ", ".join(map(safe, others)) if subject_id not in others else ""
-    say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (known and near: {meant})" if meant else ""))
-
-
 def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in TITLES:
-        table.add_column(title, overflow="fold")
     rows = iter(found)
-    for row in islice(rows, TABLE_ROWS if limit is None else limit):
-        table.add_row(*cells(row))
-    if not table.row_count:
+    shown = show(COLUMNS, map(cells, islice(rows, TABLE_ROWS if limit is None else limit)))
+    if not shown:
         say("there is nobody to show (`casetrail lag` tells whether all that is published is projected)")
         return
-    console().print(table)
     if next(rows, None) is not None:
-        say(f"the first {table.row_count} are shown; --json gives all, --limit another number, filters fewer")
+        say(f"the first {shown} are shown; --json gives all, --limit another number, filters fewer")
 
 
 def cells(row: Mapping[str, Any]) -> Iterable[Any]:
-    """Yield what a table says of one person, in the order of `TITLES`."""
+    """Yield what a table says of one person, in the order of `COLUMNS`."""
     stage = row["stage"]
     custody = words(row["custody"]["status"])
     yield cell(row["subject_id"])

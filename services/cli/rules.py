@@ -1,14 +1,12 @@
 """rules: what is looked for, whether a file of rules can be used, and one rule in full."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from sqlalchemy import select
 
 from events.errors import Infrastructure
@@ -16,8 +14,19 @@ from projections.rulebook import Absence, Rule, RulesError, load
 from projections.tables import partitions
 from projections.visitor import rules_in_force
 
-from .app import FINDINGS, Json, app, console, database, emit, lines, rulebook, say, settings, while_read
-from .wording import cell, safe
+from .app import FINDINGS, Json, app, database, emit, lines, rulebook, say, settings, while_read
+from .tables import Column
+from .tables import show as show_table
+from .wording import safe
+
+COLUMNS = (
+    Column("rule", 0),
+    Column("title", 3, below=True, least=24),
+    Column("severity", 1),
+    Column("pattern", 4, below=True, least=30),
+    Column("version", 5, below=True),
+    Column("in force", 2),
+)
 
 rules_app = typer.Typer(
     help="The rules: those that ship, or those of CASETRAIL_RULES.",
@@ -35,13 +44,7 @@ def list_rules(as_json: Json = False) -> None:
     if as_json:
         emit(found)
         return
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for title in ("rule", "title", "severity", "pattern", "version", "in force"):
-        table.add_column(title, overflow="fold")
-    for rule in found:
-        said = {True: "yes", False: "no", None: "no database"}[rule["in_force"]]
-        table.add_row(*(cell(rule[name]) for name in ("rule", "title", "severity", "pattern", "version")), cell(said))
-    console().print(table)
+    show_table(COLUMNS, map(_cells, found))
 
 
 @rules_app.command("check", epilog="\b\nExample:\n  casetrail rules check my-rules.yaml")
@@ -113,6 +116,11 @@ def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> dict[str, Any]
         "version": rule.version,
         "in_force": None if in_force is None else in_force.get(rule.id) == rule.version,
     }
+
+
+def _cells(rule: Mapping[str, Any]) -> Iterable[object]:
+    yield from (rule[name] for name in ("rule", "title", "severity", "pattern", "version"))
+    yield {True: "yes", False: "no", None: "no database"}[rule["in_force"]]
 
 
 def _pattern(rule: Rule) -> str:

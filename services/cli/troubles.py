@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from sqlalchemy import Engine
 
 from events.errors import BadInput
@@ -16,9 +14,19 @@ from projections.database import snapshot
 from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, replayed_json, shown
 from services.visiting import visitor
 
-from .app import FINDINGS, Json, app, console, database, emit, emit_array, fail, lines, say, settings, while_read
+from .app import FINDINGS, Json, app, database, emit, emit_array, fail, lines, say, settings, while_read
+from .tables import Column, show
 from .wording import cell, safe
 
+COLUMNS = (
+    Column("position", 0),
+    Column("recorded", 5, below=True),
+    Column("code", 2),
+    Column("key", 3, below=True),
+    Column("reason", 1, least=24),
+    Column("bytes", 6),
+    Column("beginning", 4, below=True, least=24),
+)
 AT_ONCE = 500
 """How many records are replayed in one transaction."""
 
@@ -47,14 +55,8 @@ def list_parked(everything: Dismissed = False, as_json: Json = False) -> None:
         if as_json:
             emit_array(parked_json(record) for record in found)
             return
-        table = Table(box=SIMPLE_HEAD, show_edge=False)
-        for title in ("position", "recorded", "code", "reason", "bytes", "beginning"):
-            table.add_column(title, overflow="fold")
-        for record in found:
-            table.add_row(*_cells(record))
-    if table.rows:
-        console().print(table)
-    else:
+        listed = show(COLUMNS, map(_cells, found))
+    if not listed:
         say("nothing is parked" if everything else "nothing is parked that was not dismissed (--all shows the rest)")
 
 
@@ -144,12 +146,13 @@ def show_conflicts(as_json: Json = False) -> None:
 
 def _cells(record: Parked) -> Iterable[Any]:
     plain = parked_json(record)
-    yield cell(record.position)
-    yield cell(record.recorded)
-    yield cell(record.code)
-    yield cell(record.reason if record.dismissed is None else f"{record.reason} [dismissed: {record.dismissed}]")
-    yield cell(plain["size"])
-    yield cell(plain["preview"])
+    yield record.position
+    yield record.recorded
+    yield record.code
+    yield plain["key"] or ""
+    yield record.reason if record.dismissed is None else f"{record.reason} [dismissed: {record.dismissed}]"
+    yield plain["size"]
+    yield plain["preview"]
 
 
 def _header(value: Any) -> str:  # noqa: ANN401 - as a record keeps it
@@ -194,17 +197,24 @@ def _in_a_line(replayed: Mapping[str, Any]) -> str:
 
 
 def _show_conflict(conflict: dict[str, Any]) -> None:
-    first, other = flat(conflict["first"]["content"]), flat(conflict["other"]["content"])
     print(f"fact {safe(conflict['fact_id'])} about {safe(conflict['subject_id'])}")
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("")
-    table.add_column("field", overflow="fold")
-    for title, side in (("first, stands", conflict["first"]), ("other", conflict["other"])):
-        position = Position(**side["position"])
-        table.add_column(f"{title} ({position}, {side['recorded']})", overflow="fold")
+    if by := conflict["first_retracted_by"]:
+        print(f"  the first was retracted since, by the fact {safe(by)}")
+    if conflict["same_text"]:
+        print("  both say the same: the texts differ in their Unicode normal form only")
+    for name in ("first", "other"):
+        side = conflict[name]
+        print(f"  {name}: position {Position(**side['position'])}, recorded {side['recorded']}")
+    stands = "first, retracted" if conflict["first_retracted_by"] else "first, stands"
+    columns = [Column(""), Column("field", 1), Column(stands, 2, below=True), Column("other", 3, below=True)]
+    show(columns, _fields(conflict))
+
+
+def _fields(conflict: Mapping[str, Any]) -> Iterable[Iterable[Any]]:
+    """Yield a row for each field that either side has."""
+    first, other = (flat(conflict[name]["content"]) for name in ("first", "other"))
     for field in dict.fromkeys((*first, *other)):
         differs = field in conflict["differs"]
         style = "bold" if differs else ""
         sides = (cell(side.get(field, "(nothing)"), style) for side in (first, other))
-        table.add_row("≠" if differs else "", cell(field, style), *sides)
-    console().print(table)
+        yield ("≠" if differs else "", cell(field, style), *sides)

@@ -16,43 +16,93 @@ _SPACE: Final = re.compile(r"[\t\n\r]+")
 # Besides control characters: what turns the direction of a line, or breaks it, so that it reads as another text.
 _UNSEEN: Final = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[~?%]?")
+_MONTH_OR_YEAR: Final = re.compile(r"[0-9]{4}(-[0-9]{2})?[~?%]?")
+_FIGURE: Final = re.compile("([0-9]+)([A-Za-z])")
+# Capital letters before the T of a duration, small ones after it: M is a month there, and a minute here.
+_UNITS: Final = {
+    "Y": "year", "M": "month", "W": "week", "D": "day", "h": "hour", "m": "minute", "s": "second",
+}  # fmt: skip
+
 PRESUMPTIONS: Final = {
     "presumed_innocent": "presumed innocent",
-    "convicted_not_final": "convicted, not final: presumed innocent until it is",
+    "convicted_not_final": "found guilty, not final: presumed innocent until it is",
     "convicted": "convicted by a final verdict",
     "cleared": "cleared",
 }
 
-ENDS: Final = {
-    "dropped": "ended: dropped",
-    "closed": "ended: case closed",
+SERVICE: Final = {
+    "moved": "moved to another post",
+    "term_ended": "term ended",
+    "deceased": "ended by the death",
+}
+
+CUSTODY: Final = {
+    "house_arrest": "under house arrest",
+    "bailed": "released on bail",
+    "paroled": "released on parole",
+    "sentence_served": "sentence served",
+    "deceased": "ended by the death",
+}
+
+# A case that is not criminal has no verdict, and nobody is convicted or acquitted in it.
+STAGES: Final = {
+    "overturned": "verdict overturned, undecided again",
+    "convicted": "found guilty, not final",
+    "appeal": "on appeal, not final",
+    "final": "ended: convicted by a final verdict",
     "acquitted": "ended: ACQUITTED",
+    "dropped": "ended: charges dropped",
+    "closed": "ended: case closed",
+    "withdrawn": "ended: allegation withdrawn",
     "amnestied": "ended: amnestied",
     "pardoned": "ended: pardoned",
-    "overturned": "ended: verdict overturned",
-    "final": "ended: convicted by a final verdict",
-    "convicted": "convicted, not final",
-    "appeal": "on appeal, not final",
+}
+OTHER_STAGES: Final = STAGES | {
+    "overturned": "decision overturned, undecided again",
+    "convicted": "decided against the person, not final",
+    "final": "ended: finally decided against the person",
+    "acquitted": "ended: DECIDED FOR THE PERSON",
 }
 
 ANOMALIES: Final = {
     "undated": "has a date without a year: it orders nothing and sets no status",
-    "announced": "was published before its time: it counts from its own date on",
+    "announced": "was published before its time: it counts from its own date on, and not at all in a case or custody",
+    "dated_ahead": "is dated later than the day it was recorded: it is treated as announced",
+    "order_unknown": "may have happened before or after another fact that contradicts it: no source says which",
+    "after_missing": "is said to come after a fact that does not count here: it stands at the place of its own date",
+    "after_circle": "is one of several that are each said to come after the other: all stand at their own dates",
     "target_missing": "speaks of a fact that is not known of this person: it has no effect",
     "correction_misfit": "brings data that does not fit the fact it corrects: it has no effect",
     "correction_cycle": "is one of several that speak of each other: none of them has an effect",
-    "never_accused": "an allegation was withdrawn, and none is known in the case",
-    "never_investigated": "an investigation was suspended or resumed, and none is known to have been opened",
+    "post_unknown": "may concern any of several posts, and does not say which: it changes none",
+    "post_worded_otherwise": "names the post in other words than the only post that is known to be held",
+    "not_suspended": "lifts a suspension, and none is known to have been in force",
+    "not_dismissed": "annuls a dismissal, and none is known to have been in force",
+    "not_out_of_office": "reports a return to office, and no end of that office is known",
+    "not_in_office": "presupposes an office, and none is known to have been held",
+    "after_death": "is dated after the death: it changes no status",
+    "kind_differs": "calls the case another kind of case than an earlier fact does",
+    "count_ambiguous": "names a charge that fits several: only those that were undecided or on appeal were changed",
+    "count_unknown": "names a charge that was not known in the case: the charge was added",
+    "counts_not_named": "decides without naming charges while several are open: it is read as deciding all of them",
+    "never_accused": "withdraws an allegation, and none is known in the case",
+    "never_investigated": "suspends or resumes an investigation, and none is known to have been opened",
     "never_charged": "presupposes a charge, and none is known in the case",
     "never_convicted": "presupposes a conviction, and none is known in the case",
     "no_verdict": "presupposes a verdict, and none is known in the case",
-    "after_death": "is dated after the death",
-    "not_suspended": "a suspension was lifted, and none was in force",
-    "not_dismissed": "a dismissal was annulled, and none was in force",
-    "not_out_of_office": "reinstated, and not known to have been out of office",
-    "not_in_custody": "released, and not known to have been in custody",
-    "not_imprisoned": "a sentence was served, and no imprisonment is known",
-    "not_wanted": "a search was called off, and none is known",
+    "already_ended": "ends a case that had ended before: it has no effect",
+    "appeal_after_final": "appeals a verdict that is final: it is read as a request for review",
+    "held_after_end": "began a hold or search in a case that has ended since, and no end of it was reported",
+    "not_in_custody": "reports a release, and no custody is known before it",
+    "not_imprisoned": "reports a sentence as served or a parole, and no imprisonment is known before it",
+    "not_wanted": "calls off a search, and none is known",
+    "not_imposed": "lifts a measure, and none is known to have been in force",
+    "not_pardoned": "annuls a pardon, and none is known",
+    "identity_differs": "has another name and another year of birth than an earlier description: perhaps two people",
+    "born_ahead": "names a date of birth that is later than its own publication",
+    "relation_to_self": "relates the person to themselves",
+    "accused_by_self": "names the accused person as the accuser",
 }
 
 REASONS: Final = {
@@ -82,30 +132,62 @@ def type_words(type_: str) -> str:
     return " ".join(re.findall("[A-Z][a-z]*", type_)).capitalize()
 
 
-def stage_words(stage: str) -> str:
-    """Return a stage so that an accusation reads as one, and an end is as plain as what went before."""
-    return ENDS.get(stage) or f"{words(stage)} (no verdict)"
+def service_words(status: str) -> str:
+    """Return the status of a post held as people write it."""
+    return SERVICE.get(status) or words(status)
 
 
-def presumption_words(status: Mapping[str, Any]) -> str:
-    """Return where the person stands before the law, in one sentence."""
-    if status["presumption"] == "presumed_innocent" and status["open_cases"]:
-        return "Presumed innocent: what follows is accusation; no court has found it proven."
-    if status["presumption"] == "cleared":
-        return "Cleared: every case has ended by acquittal, dropped charges, rehabilitation or an overturned verdict."
-    return f"{PRESUMPTIONS[status['presumption']].capitalize()}."
+def custody_words(status: str) -> str:
+    """Return the status of a hold as people write it; the dead are not said to be held."""
+    return CUSTODY.get(status) or words(status)
+
+
+def stage_words(stage: str, kind: str = "criminal") -> str:
+    """Return a stage so that an accusation reads as one, and an end is as plain as the accusation was."""
+    if kind != "criminal":
+        return OTHER_STAGES.get(stage) or f"{words(stage)} (no decision)"
+    return STAGES.get(stage) or f"{words(stage)} (no verdict)"
+
+
+def sum_words(data: Mapping[str, Any]) -> str:
+    """Return the sum of a charge, a bail or a fine with its currency; nothing where no sum is stated."""
+    if data.get("amount") is None:
+        return ""
+    return f"{data['amount']:,} {data.get('currency') or ''}".strip()
 
 
 def charge_words(charge: Mapping[str, Any]) -> str:
-    """Return one charge: what it is called, the article and the sum."""
-    article = f"article {charge['article']}" if "article" in charge else ""
-    amount = f"{charge['amount']:,} {charge.get('currency', '')}".strip() if "amount" in charge else ""
-    return safe(", ".join(filter(None, (charge.get("title"), article, amount))) or "not stated")
+    """Return one charge: its title, its article, the sum, and the number of counts if there are several alike."""
+    article = f"article {charge['article']}" if charge.get("article") else ""
+    named = charge.get("title") or article or (f"count {charge['count_id']}" if charge.get("count_id") else "")
+    alike = f"{charge['counts']} counts" if charge.get("counts", 1) > 1 else ""
+    parts = (named, article if article != named else "", sum_words(charge), alike)
+    return safe(", ".join(filter(None, parts)) or "not stated")
 
 
 def charges_words(charges: Iterable[Mapping[str, Any]]) -> str:
     """Return several charges on one line."""
     return "; ".join(map(charge_words, charges))
+
+
+def term_words(term: str) -> str:
+    """Return an ISO 8601 duration as people write it: ``P1Y6M`` is 1 year 6 months."""
+    days, _, hours = term.removeprefix("P").partition("T")
+    figures = [*_FIGURE.findall(days), *_FIGURE.findall(hours.lower())]
+    return " ".join(f"{int(n)} {_UNITS[unit]}{'' if int(n) == 1 else 's'}" for n, unit in figures)
+
+
+def part_words(part: Mapping[str, Any]) -> str:
+    """Return one part of a sentence: its kind, its length, the sum and its end."""
+    kind = {"other": "another punishment", "death": "death penalty"}.get(part["kind"]) or words(part["kind"])
+    term = term_words(part["term"]) if part.get("term") else ""
+    until = f"until {part['until']}" if part.get("until") else ""
+    return safe(", ".join(filter(None, (kind, term, sum_words(part), until))))
+
+
+def parts_words(parts: Iterable[Mapping[str, Any]]) -> str:
+    """Return the parts of a sentence on one line."""
+    return "; ".join(map(part_words, parts))
 
 
 def source_words(source: Mapping[str, Any]) -> str:
@@ -129,6 +211,20 @@ def when(data: Mapping[str, Any]) -> str:
     return safe(f"{data['occurred']}{said}")
 
 
+def on_words(occurred: str) -> str:
+    """Return a date of a source as part of a sentence: on a day, in a month or a year, at an instant, between two."""
+    earliest, slash, latest = occurred.partition("/")
+    if slash and {earliest, latest} & {"", ".."}:
+        return safe(f"not later than {latest}" if earliest in {"", ".."} else f"not earlier than {earliest}")
+    if slash:
+        return safe(f"between {earliest} and {latest}")
+    if _DAY.fullmatch(occurred):
+        return safe(f"on {occurred}")
+    if _MONTH_OR_YEAR.fullmatch(occurred):
+        return safe(f"in {occurred}")
+    return safe(f"at {occurred}" if "T" in occurred else f"dated {occurred}")
+
+
 def span(earliest: str | None, latest: str | None) -> str:
     """
     Return two instants of a status row as EDTF no finer than they are: a day, month or year, else an interval.
@@ -142,9 +238,9 @@ def span(earliest: str | None, latest: str | None) -> str:
     if start and end and _midnight(start) and _midnight(end):
         last = end - timedelta(days=1)
         if start == last:
-            return f"{start:%Y-%m-%d}"
+            return start.date().isoformat()
         if start.day == end.day == 1 and (start.year, start.month) == (last.year, last.month):
-            return f"{start:%Y-%m}"
+            return start.date().isoformat()[:7]
         if (start.month, start.day, end.month, end.day) == (1, 1, 1, 1) and start.year == last.year:
             return f"{start.year:04}"
     return f"{_end(start, timedelta(0))}/{_end(end, timedelta(days=1))}"
@@ -185,4 +281,7 @@ def _midnight(instant: datetime) -> bool:
 def _end(instant: datetime | None, back: timedelta) -> str:
     if instant is None:
         return ".."
-    return f"{instant - back:%Y-%m-%d}" if _midnight(instant) else f"{instant:%Y-%m-%dT%H:%MZ}"
+    # By isoformat: on Linux, strftime writes the year 988 with three digits.
+    if _midnight(instant):
+        return (instant - back).date().isoformat()
+    return f"{instant.replace(tzinfo=None).isoformat(timespec='minutes')}Z"

@@ -1,0 +1,27 @@
+"""
+The currencies of ISO 4217, by code.
+
+Source of the active ones: list one of the standard as of January 2026, from pycountry 26.2.16, each of them also known
+to Unicode CLDR (Babel 2.19). The list changes about once a year, so that a dependency would cost more than it saves.
+"""
+
+from typing import Final
+
+_ACTIVE: Final = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF
+    CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD
+    HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD
+    MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN
+    PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD
+    TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD
+    XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG
+"""
+# Of list three, those in use since about 1990: the cases of that time are still told, with the sums of that time.
+_WITHDRAWN: Final = """
+    ADP AFA ANG AOK AON AOR ARA ATS AZM BAD BEF BGL BGN BRC BRE BRN BRR BYB BYR CSD CSK CUC CYP DDM DEM ECS EEK ESP
+    FIM FRF GEK GHC GRD GWP HRD HRK IEP ITL LTL LTT LUF LVL LVR MGF MRO MTL MXP MZM NIC NLG PEI PLZ PTE ROL RUR SDD
+    SDP SIT SKK SLL SRG STD SUR TJR TMM TPE TRL UAK UYP VEB VEF XEU YDD YUM YUN ZMK ZRN ZRZ ZWD ZWL ZWN ZWR
+"""
+
+CURRENCIES: Final = frozenset((_ACTIVE + _WITHDRAWN).split())
+"""The codes that are in use, and those withdrawn ones that old cases need."""

@@ -1,0 +1,61 @@
+"""An alert, each step in its life, and the occasion of a step."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from events.facts import Fact
+
+NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
+
+STANDING = frozenset({"open", "acknowledged"})
+
+
+class Alert(NamedTuple):
+    """
+    An alert in its latest state.
+
+    Attributes:
+        alert_id: UUIDv5 of the rule and the first anchor.
+        anchor: the best report of the event from which the rule starts, as far as it is known.
+        evidence: every report of the events that make the pattern.
+        first_anchor: the anchor it opened with; the alert belongs to the event that holds this fact.
+    """
+
+    alert_id: str
+    rule: str
+    rule_version: str
+    severity: str
+    subject_id: str
+    state: str
+    anchor: str
+    evidence: tuple[str, ...]
+    explanation: str
+    changes: int
+    opened_at: datetime
+    changed_at: datetime
+    first_anchor: str
+
+
+class Change(NamedTuple):
+    """One step in an alert's life, and the alert after it. ``person`` and ``note`` belong to an acknowledgement."""
+
+    alert: Alert
+    at: datetime
+    cause: str
+    fact_id: str | None
+    person: str | None = None
+    note: str | None = None
+
+
+class Trigger(NamedTuple):
+    """What made us look: a fact that arrived, time that passed (with facts whose time came), or other rules."""
+
+    kind: str
+    at: datetime
+    fact: Fact | None = None
+
+
+def said_until(alert: Alert, at: datetime) -> str:
+    """Return the sentence of *alert* once it is not said any more, from *at* on."""
+    return f"Was said until {at:%Y-%m-%d}: {alert.explanation}" if alert.state in STANDING else alert.explanation

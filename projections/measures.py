@@ -1,0 +1,58 @@
+"""The measures against one person (MODEL 5): each stands from the fact that imposed it until it is lifted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from events.facts import Fact
+
+_KEY: Final = ("kind", "case_id", "authority", "program", "title")
+_NAMED: Final = ("kind", "case_id", "authority", "program", "jurisdiction")
+
+
+class Measure:
+    """One measure that stands, the fact that imposed it, and the one that last said until when."""
+
+    __slots__ = ("fact", "until")
+
+    def __init__(self, fact: Fact) -> None:
+        self.fact = fact
+        self.until = fact if "until" in fact.data else None
+
+
+class Measures:
+    """
+    The fold of the measure track.
+
+    Args:
+        flag: takes what is to be said of a fact.
+        stands_for: the fact that stands for the event of another, by the other's id.
+    """
+
+    def __init__(self, flag: Callable[[str, Fact], None], stands_for: Mapping[str, str]) -> None:
+        self.standing: list[Measure] = []
+        self._flag = flag
+        self._stands_for = stands_for
+
+    def advance(self, fact: Fact) -> None:
+        """Apply the next fact of the measure track."""
+        if fact.type == "MeasureLifted":
+            lifted = [measure for measure in self.standing if self._lifts(fact, measure.fact)]
+            if not lifted:
+                self._flag("not_imposed", fact)
+            self.standing = [measure for measure in self.standing if measure not in lifted]
+            return
+        same = [m for m in self.standing if all(m.fact.data.get(name) == fact.data.get(name) for name in _KEY)]
+        if not same:
+            self.standing.append(Measure(fact))
+        elif "until" in fact.data:
+            same[0].until = fact
+
+    def _lifts(self, lift: Fact, imposed: Fact) -> bool:
+        named: str | None = lift.data.get("fact_id")
+        if named is not None:
+            return imposed.id in {named, self._stands_for.get(named)}
+        return all(_agree(lift.data.get(name), imposed.data.get(name)) for name in _NAMED)
+
+
+def _agree(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return one is None or other is None or one == other

@@ -1,0 +1,18 @@
+"""What is said of a person whom nobody knows by the id that was typed."""
+
+from sqlalchemy import Connection
+
+from projections.queries import near
+from projections.story import Moment
+
+from .app import say
+from .wording import safe
+
+
+def say_unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
+    """Say on stderr that nobody is known as *subject_id* at *moment*, and which ids are near."""
+    when = " at that instant" if moment.known_at else ""
+    others = near(conn, subject_id)
+    # Whoever is known now was not mistyped.
+    meant = ", ".join(map(safe, others)) if subject_id not in others else ""
+    say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (known and near: {meant})" if meant else ""))

@@ -1,0 +1,246 @@
+"""The contract's section 5 read literally: holds, searches and measures, as the events in world order leave them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.model_posts import Flag
+from tests.model_time import Event, contradicts_order
+
+STATUS = {
+    "Detained": "detained", "Arrested": "remanded", "HouseArrested": "house_arrest", "Bailed": "bailed",
+    "Released": "released", "Extradited": "extradited", "Imprisoned": "imprisoned", "Paroled": "paroled",
+    "SentenceServed": "sentence_served",
+}  # fmt: skip
+HELD = {"detained", "remanded", "house_arrest", "imprisoned", "extradited"}
+FREE = {"released", "bailed", "paroled", "sentence_served"}
+INACTIVE = {"released", "sentence_served", "deceased"}
+BEGINNING = {"Detained", "Arrested", "HouseArrested", "Imprisoned"}
+ENDING = {"Released", "SentenceServed", "Bailed", "Paroled"}
+STRICTEST = [
+    "imprisoned", "remanded", "detained", "extradited", "house_arrest", "paroled", "bailed", "released",
+    "sentence_served",
+]  # fmt: skip
+OF_A_MEASURE = ("kind", "title", "authority", "program", "case_id")
+
+Key = str | None
+
+
+@dataclass
+class Hold:
+    """The custody in one case, or in none that was named."""
+
+    status: str
+    since: Event
+    until: str | None = None
+    until_event: Event | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether no end of it is known."""
+        return self.status not in INACTIVE
+
+
+@dataclass
+class Search:
+    """One search for the person."""
+
+    since: Event
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The case, scope and jurisdiction that tell searches apart."""
+        return self.since.data.get("case_id"), self.scope, self.since.data.get("jurisdiction")
+
+    @property
+    def scope(self) -> str:
+        """The scope, national where none was named."""
+        return str(self.since.data.get("scope", "national"))
+
+
+@dataclass
+class Measure:
+    """One measure that stands."""
+
+    since: Event
+    until: str | None
+
+
+def in_absence(event: Event) -> bool:
+    """Whether *event* is an arrest of somebody who was not there, and so a search."""
+    return event.type == "Arrested" and bool(event.data.get("in_absentia"))
+
+
+def begins(event: Event) -> bool:
+    """Whether *event* begins custody."""
+    return event.type in BEGINNING and not in_absence(event)
+
+
+def agrees(a: Event, b: Event, names: Sequence[str]) -> bool:
+    """Whether two events say the same in *names*, as far as both name them."""
+    return all(a.data[name] == b.data[name] for name in names if name in a.data and name in b.data)
+
+
+@dataclass
+class Custody:
+    """All holds and searches of one person."""
+
+    flag: Flag
+    holds: dict[Key, Hold] = field(default_factory=dict)
+    searches: list[Search] = field(default_factory=list)
+    let_go: Event | None = None
+
+    def read(self, event: Event, keys: set[Key] | None = None) -> None:
+        """Apply one event of the custody track; a `Released` without a case to the holds *keys* only, if any."""
+        if event.type == "Wanted" or in_absence(event):
+            if Search(event).key not in [search.key for search in self.searches]:
+                self.searches.append(Search(event))
+        elif event.type == "WantedCancelled":
+            self._cancel(event)
+        elif event.type == "Released":
+            self._release(event, keys)
+        elif event.type in STATUS:
+            self._hold(event)
+
+    def active(self) -> list[Key]:
+        """The cases, None for no case, in which a hold has no known end."""
+        return [key for key, hold in self.holds.items() if hold.active]
+
+    def die(self, event: Event) -> None:
+        """End every hold and search by the death *event*."""
+        for key in self.active():
+            self.holds[key] = Hold("deceased", event)
+        self.searches.clear()
+
+    def case_ended(self, case_id: str, event: Event, *, convicted: bool) -> None:
+        """Release from bail, and from house arrest unless finally *convicted*, in a case that *event* ended."""
+        ending = {"bailed"} if convicted else {"bailed", "house_arrest"}
+        if case_id in self.holds and self.holds[case_id].status in ending:
+            self.holds[case_id] = Hold("released", event)
+
+    def target(self, event: Event) -> Key:
+        """The hold that *event* concerns; of a `Released` without a case, one of them."""
+        case_id = event.data.get("case_id")
+        if case_id is not None or begins(event) or event.type == "Extradited":
+            return case_id
+        active = self.active()
+        return active[0] if None not in active and len(active) == 1 else None
+
+    def _put(self, key: Key, status: str, event: Event) -> None:
+        """Set the status of a hold; the same again keeps its cell."""
+        ordered = event.data.get("until")
+        hold = self.holds.get(key)
+        if hold is None or hold.status != status:
+            self.holds[key] = Hold(status, event, ordered, event if ordered else None)
+        elif ordered:
+            hold.until, hold.until_event = ordered, event
+
+    def _hold(self, event: Event) -> None:
+        key, status = self.target(event), STATUS[event.type]
+        if begins(event) and self._may_be_over(event, key):
+            self.flag("order_unknown", event)
+            return
+        if key is not None:
+            self._take_over(key, status)
+        self._put(key, status, event)
+        if event.type in {"Detained", "Arrested", "Imprisoned"}:
+            self.searches = [s for s in self.searches if not agrees(s.since, event, ["jurisdiction"])]
+        if event.type == "Extradited":
+            self.searches.clear()
+
+    def _may_be_over(self, event: Event, key: Key) -> bool:
+        """Whether a beginning may lie before the release that was read; then a new hold is recorded with that."""
+        hold = self.holds.get(key)
+        if hold is None and None in self.active():
+            hold = self.holds[None]
+        if hold is not None:
+            return hold.status in FREE and contradicts_order(event, hold.since)
+        if self.let_go and contradicts_order(event, self.let_go):
+            self.holds[key] = Hold("released", self.let_go)
+            return True
+        return False
+
+    def _take_over(self, key: Key, status: str) -> None:
+        """Merge the active hold without a case into the one of *key*."""
+        if None not in self.active():
+            return
+        both = [hold for hold in (self.holds.get(key), self.holds.pop(None)) if hold and hold.active]
+        alike = [hold for hold in both if hold.status == status] or both
+        self.holds[key] = min(alike, key=lambda hold: hold.since.pos)
+
+    def _release(self, event: Event, keys: set[Key] | None) -> None:
+        key = event.data.get("case_id")
+        if key is None:
+            self.let_go = event
+            going = [each for each in self.active() if keys is None or each in keys]
+            for each in going:
+                self._put(each, "released", event)
+            if going or keys is not None:
+                return
+        elif key not in self.active():
+            self._take_over(key, "released")
+        if key not in self.holds:
+            self.flag("not_in_custody", event)
+        self._put(key, "released", event)
+
+    def _cancel(self, event: Event) -> None:
+        ended = [s for s in self.searches if agrees(s.since, event, ["case_id", "scope", "jurisdiction"])]
+        borne = [s for s in ended if s.since.data.get("authority") == event.data.get("authority", ...)]
+        if not ended:
+            self.flag("not_wanted", event)
+        self.searches = [s for s in self.searches if s not in (borne or ended)]
+
+    def batch(self, events: Sequence[Event]) -> list[tuple[int, Event, set[Key] | None]]:
+        """The group in which each of the events of one span is read; those of unknown order are flagged."""
+        was_held = {key for key, hold in self.holds.items() if hold.status in HELD}
+        cases = {event.data.get("case_id") for event in events} | {*self.holds, None}
+        before = {key for key in cases if key in was_held or None in was_held}
+        steps: list[tuple[int, Event, set[Key] | None]] = []
+        for event in events:
+            target = self.target(event)
+            if event.type == "Released" and "case_id" not in event.data:
+                if was_held:
+                    steps.append((0, event, before))
+                steps.append((1, event, cases - before if was_held else None))
+            elif begins(event):
+                steps.append((int(target in before), event, None))
+            elif event.type in ENDING:
+                steps.append((int(target not in before), event, None))
+            else:
+                steps.append((0, event, None))
+        self._flag_unknown_order(events, before)
+        return steps
+
+    def _flag_unknown_order(self, events: Sequence[Event], before: set[Key]) -> None:
+        for start in (event for event in events if begins(event)):
+            for end in (event for event in events if event.type in ENDING):
+                from_all = end.type == "Released" and "case_id" not in end.data
+                if from_all or self.target(end) == self.target(start):
+                    self.flag("order_unknown", start if self.target(start) in before else end)
+
+
+@dataclass
+class Measures:
+    """The measures that stand."""
+
+    flag: Flag
+    standing: list[Measure] = field(default_factory=list)
+
+    def read(self, event: Event) -> None:
+        """Apply one event of the measure track."""
+        if event.type == "MeasureLifted":
+            lifted = [measure for measure in self.standing if self._lifts(event, measure)]
+            if not lifted:
+                self.flag("not_imposed", event)
+            self.standing = [measure for measure in self.standing if measure not in lifted]
+            return
+        for measure in self.standing:
+            if all(event.data.get(name) == measure.since.data.get(name) for name in OF_A_MEASURE):
+                measure.until = event.data.get("until", measure.until)
+                return
+        self.standing.append(Measure(event, event.data.get("until")))
+
+    def _lifts(self, event: Event, measure: Measure) -> bool:
+        if "fact_id" in event.data:
+            return event.data["fact_id"] in measure.since.reports
+        return agrees(event, measure.since, ["kind", "case_id", "authority", "program", "jurisdiction"])

@@ -1,0 +1,307 @@
+"""
+The contract's section 2 read literally: corrections, spans, facts that count, world order, `after` and events.
+
+Everything is worked out from the whole set of facts, and nothing of `projections` is used.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from events.edtf import Span, format_instant, parse
+from events.facts import Fact
+from events.vocabulary import data_problem
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+SPARE = timedelta(hours=14)
+
+TYPES = {
+    "service": "Suspended SuspensionLifted Removed Dismissed Resigned Retired TermEnded LeftOffice DismissalAnnulled"
+    " Reinstated Elected Appointed Transferred Died",
+    "case": "Accused AllegationWithdrawn MaterialsReferred InvestigationOpened InvestigationSuspended"
+    " InvestigationResumed SuspectNamed Charged PleaEntered ChargesAmended ChargesDropped Indicted TrialOpened"
+    " MistrialDeclared Convicted Acquitted Sentenced AppealFiled VerdictUpheld VerdictOverturned VerdictFinal"
+    " ReviewRequested ReviewRefused SentenceChanged CaseClosed Amnestied Pardoned PardonAnnulled",
+    "custody": "Wanted WantedCancelled Detained Arrested HouseArrested Bailed Released ExtraditionRequested"
+    " ExtraditionRefused Extradited Imprisoned Paroled SentenceServed",
+    "measure": "MeasureImposed MeasureLifted",
+    "about": "Corrected Retracted",
+    "person": "SubjectDescribed RelationAsserted RelationWithdrawn ReplyRecorded Noted",
+}
+TRACK = {name: track for track, names in TYPES.items() for name in names.split()}
+RANK = {name: rank for rank, name in enumerate(TRACK)}
+EVENT_TRACKS = {"service", "case", "custody", "measure"}
+NEVER_AHEAD = {"case", "custody"}
+
+WORDED = ("post", "agency", "region", "to_post", "to_agency")
+PLAIN = (
+    *("case_id", "charges", "kind", "by", "outcome", "final", "rehabilitating", "scope", "in_absentia"),
+    *("jurisdiction", "post_id", "to_post_id"),
+)
+
+Normal = tuple[datetime, datetime, int, datetime, datetime, str]
+Flags = set[tuple[str, str]]
+
+
+class Statement(NamedTuple):
+    """A fact with the data in force, and the times of that data."""
+
+    id: str
+    type: str
+    data: Mapping[str, Any]
+    recorded: datetime
+    span: Span
+    published: Span
+    announced: bool
+
+    @property
+    def dated_ahead(self) -> bool:
+        """Whether it begins more than 14 hours after it was recorded, and was not announced."""
+        begins = self.span.earliest
+        return not self.announced and begins is not None and begins > later(self.recorded, SPARE)
+
+    @property
+    def normal(self) -> Normal:
+        """Its normal place in world order."""
+        ends = (self.span.latest or LAST, self.span.earliest or FIRST)
+        said = (self.published.latest or LAST, self.published.earliest or FIRST)
+        return (*ends, RANK[self.type], *said, self.id)
+
+
+class Event(NamedTuple):
+    """The fact that stands for an event, its place, its reports, and all facts behind which it stands."""
+
+    id: str
+    type: str
+    data: Mapping[str, Any]
+    span: Span
+    published: Span
+    pos: tuple[Normal, ...]
+    reports: frozenset[str]
+    behind: frozenset[str]
+
+
+def later(instant: datetime, by: timedelta) -> datetime:
+    """*instant* plus *by*, at most the end of time."""
+    return instant + by if LAST - instant > by else LAST
+
+
+def slack(exact: bool, other: bool) -> timedelta:  # noqa: FBT001 - two ends of spans
+    """The time to spare between two ends: 14 hours between a day and a date-time."""
+    return SPARE if exact != other else timedelta(0)
+
+
+def bounded(occurred: Span, published: Span) -> tuple[Span, bool]:
+    """*occurred* with a latest instant no later than *published* ends, and whether it is announced."""
+    if not occurred.dated or published.latest is None:
+        return occurred, False
+    begins = later(published.latest, slack(occurred.earliest_exact, published.latest_exact))
+    if occurred.earliest is not None and occurred.earliest >= begins:
+        return occurred, True
+    # With the time to spare at either end: else an interval of a day and a date-time could end before it begins.
+    alike = occurred.earliest_exact == occurred.latest_exact == published.latest_exact
+    cap = published.latest if alike else later(published.latest, SPARE)
+    if occurred.latest is not None and occurred.latest <= cap:
+        return occurred, False
+    marked = occurred.marked or published.marked
+    return occurred._replace(latest=cap, latest_exact=published.latest_exact, marked=marked), False
+
+
+def possibly_before(a: Span, b: Span) -> bool:
+    """Whether *a* can have begun before *b* ended."""
+    if not (a.dated and b.dated):
+        return False
+    if a.earliest is None or b.latest is None:
+        return True
+    return a.earliest < later(b.latest, slack(a.earliest_exact, b.latest_exact))
+
+
+def overlap(a: Span, b: Span) -> bool:
+    """Whether each can have begun before the other ended."""
+    return possibly_before(a, b) and possibly_before(b, a)
+
+
+def begins_after(a: Span, b: Span) -> bool:
+    """Whether *a* begins where *b* has ended."""
+    if a.earliest is None or b.latest is None:
+        return False
+    return a.earliest >= later(b.latest, slack(a.earliest_exact, b.latest_exact))
+
+
+def contradicts_order(event: Event, end: Event) -> bool:
+    """Whether *event* overlaps *end* without being of the same span or behind it by `after`."""
+    if end.id in event.behind or event.span[:2] == end.span[:2]:
+        return False
+    return overlap(event.span, end.span)
+
+
+def folded(text: str) -> str:
+    """*text* as it is compared: NFKC, case folded, white space collapsed."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def moment(event: Event | None) -> dict[str, Any]:
+    """The date and the fact of a cell."""
+    if event is None:
+        return {"since": None, "since_earliest": None, "since_latest": None, "fact_id": None}
+    ends = [end and format_instant(end) for end in event.span[:2]]
+    return {
+        "since": event.data["occurred"],
+        "since_earliest": ends[0],
+        "since_latest": ends[1],
+        "fact_id": event.id,
+    }
+
+
+def cell(status: str, event: Event | None) -> dict[str, Any]:
+    """A cell of *status* that rests on *event*."""
+    return {"status": status, **moment(event), "facts": len(event.reports) if event else 0}
+
+
+def stated(fact: Fact, data: Mapping[str, Any]) -> Statement:
+    """The statement that *fact* makes when its data is *data*."""
+    published = parse(data["published"])
+    span, announced = bounded(parse(data["occurred"]), published)
+    return Statement(fact.id, fact.type, data, fact.recorded, span, published, announced)
+
+
+def in_force(facts: Sequence[Fact]) -> tuple[list[Statement], Flags]:
+    """The facts about the world as corrections and retractions leave them; and the flags."""
+    ids = {fact.id for fact in facts}
+    about = {fact.id: fact.data["fact_id"] for fact in facts if TRACK[fact.type] == "about"}
+    flags: Flags = set()
+
+    def in_cycle(name: str) -> bool:
+        at, seen = about.get(name), {name}
+        while at in about and at not in seen:
+            seen.add(at)
+            at = about[at]
+        return at == name
+
+    def current(fact: Fact) -> Statement | None:
+        if in_cycle(fact.id):
+            flags.add(("correction_cycle", fact.id))
+            return None
+        speaking = [now for other in facts if about.get(other.id) == fact.id and (now := current(other))]
+        if any(other.type == "Retracted" for other in speaking):
+            return None
+        fitting = [other for other in speaking if fits(fact, other.data["data"])]
+        flags.update(("correction_misfit", other.id) for other in speaking if other not in fitting)
+        if fact.id in about and about[fact.id] not in ids:
+            flags.add(("target_missing", fact.id))
+        best = max(fitting, key=lambda other: (other.published.latest or LAST, other.id), default=None)
+        return stated(fact, best.data["data"] if best else fact.data)
+
+    def fits(fact: Fact, data: Mapping[str, Any]) -> bool:
+        same_target = fact.id not in about or data.get("fact_id") == about[fact.id]
+        return data_problem(fact.type, data) is None and same_target
+
+    left = [current(fact) for fact in facts]
+    return [fact for fact in left if fact and TRACK[fact.type] != "about"], flags
+
+
+def counts_at(fact: Statement, clock: datetime, as_of: datetime | None) -> bool:
+    """Whether a fact counts: dated, in the world at *as_of*, and if ahead, of a type and time that count by then."""
+    latest = fact.span.latest or LAST
+    if not fact.span.dated or (as_of is not None and latest > as_of):
+        return False
+    ahead = fact.announced or fact.dated_ahead
+    return not ahead or (TRACK[fact.type] not in NEVER_AHEAD and latest <= clock)
+
+
+def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tuple[list[Event], Flags]:
+    """The events that count, in world order, and the flags of the history."""
+    left, flags = in_force(facts)
+    flags |= {("undated", fact.id) for fact in left if not fact.span.dated}
+    flags |= {("announced", fact.id) for fact in left if fact.announced}
+    flags |= {("dated_ahead", fact.id) for fact in left if fact.dated_ahead}
+    known = {fact.id: fact for fact in left if counts_at(fact, clock, as_of)}
+    named = {
+        fact.id: {name for name in fact.data["after"] if name in known}
+        for fact in known.values()
+        if "after" in fact.data
+    }
+    flags |= {("after_missing", name) for name, targets in named.items() if not targets}
+    named = without_circles(named, flags)
+    groups = grouped(list(known.values()), reach(named, known))
+    stands = {name: group[0].id for group in groups for name in (fact.id for fact in group)}
+    targets = {name: found | {stands[each] for each in found} for name, found in named.items()}
+    targets = without_circles(targets, flags)
+    behind = reach(targets, known)
+
+    def pos(name: str) -> tuple[Normal, ...]:
+        own = (known[name].normal,)
+        last = max((pos(each) for each in targets.get(name, ())), default=own)
+        return (*last, *own) if last > own else own
+
+    made = [
+        Event(
+            first.id,
+            first.type,
+            first.data,
+            first.span,
+            first.published,
+            pos(first.id),
+            frozenset(fact.id for fact in group),
+            behind[first.id],
+        )
+        for group in groups
+        for first in group[:1]
+    ]
+    return sorted(made, key=lambda event: event.pos), flags
+
+
+def reach(targets: Mapping[str, set[str]], names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """All that is reached from each of *names* over *targets*."""
+    found = {}
+    for name in names:
+        seen: set[str] = set()
+        todo = [*targets.get(name, ())]
+        while todo:
+            at = todo.pop()
+            if at not in seen:
+                seen.add(at)
+                todo.extend(targets.get(at, ()))
+        found[name] = frozenset(seen)
+    return found
+
+
+def without_circles(targets: Mapping[str, set[str]], flags: Flags) -> dict[str, set[str]]:
+    """*targets* without those of the members of a circle, which are flagged."""
+    reached = reach(targets, targets)
+    members = {name for name in targets if name in reached[name]}
+    flags |= {("after_circle", name) for name in members}
+    return {name: found for name, found in targets.items() if name not in members}
+
+
+def grouped(facts: Sequence[Statement], behind: Mapping[str, frozenset[str]]) -> list[list[Statement]]:
+    """The reports of each event, the fact that stands for it first."""
+    left = sorted(facts, key=quality)
+    groups = []
+    while left:
+        group = [left[0]]
+        for fact in left[1:]:
+            tied = any(fact.id in behind[each.id] or each.id in behind[fact.id] for each in group)
+            if agree(group[0], fact) and not tied:
+                group.append(fact)
+        groups.append(group)
+        left = [fact for fact in left if fact not in group]
+    return groups
+
+
+def quality(fact: Statement) -> tuple[timedelta, bool, str]:
+    """The key of the order of quality: the narrower span, then the unmarked, then the smaller id."""
+    earliest, latest = fact.span[:2]
+    width = latest - earliest if earliest and latest else timedelta.max
+    return width, fact.span.marked, fact.id
+
+
+def agree(a: Statement, b: Statement) -> bool:
+    """Whether two facts are reports of one event, as far as their words say."""
+    if a.type != b.type or TRACK[a.type] not in EVENT_TRACKS or not overlap(a.span, b.span):
+        return False
+    both = a.data.keys() & b.data.keys()
+    worded = all(folded(a.data[name]) == folded(b.data[name]) for name in WORDED if name in both)
+    return worded and all(a.data[name] == b.data[name] for name in PLAIN if name in both)
