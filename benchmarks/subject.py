@@ -25,7 +25,8 @@ from projections.database import open_database
 from projections.ledger import LogRecord
 from projections.projector import Projector
 from projections.rulebook import load
-from projections.tables import METADATA, TOPIC
+from projections.columns import METADATA
+from projections.tables import TOPIC
 from services.generate import generate
 
 RULES = Path(__file__).parent / "ten-rules.yaml"

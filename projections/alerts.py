@@ -13,6 +13,7 @@ from uuid import uuid5
 
 from events.edtf import LOCAL_DAY_SLACK
 from events.facts import Fact, Order
+from events.vocabulary import TRACK_OF
 
 from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, said_until
 from .evaluate import Finding, find, go_on, heard
@@ -20,6 +21,9 @@ from .history import ABOUT_FACTS, BEGINNING, History
 from .rulebook import Absence, Rule, Rulebook
 from .sentences import explain_text
 from .status import Status
+
+CLEARING = frozenset({"service", "case", "custody"})
+"""The tracks whose facts can change whether a person is cleared: death, a verdict, custody in a case of its own."""
 
 
 class Casefile:
@@ -61,7 +65,8 @@ class Casefile:
         self._findings: dict[str, tuple[Finding, ...]] = {}
         # The alert of each event, by rule and the fact that stands for the event.
         self._current: dict[tuple[str, str], str] = {}
-        self._cleared = False
+        # Whether the person was cleared when rules were last asked; None: not known.
+        self._cleared: bool | None = None
         self._rested_exact: bool | None = None
         # The name in the sentences of alerts, as far as this casefile has put any into words.
         self._spoken_of: str | None = None
@@ -127,7 +132,9 @@ class Casefile:
         elif at_end and self._status is not None:
             self._status.advance(fact)
         self._due_by(history.next_due)
-        rules = self.rulebook.rules if come else self._rules_touched(fact, at_end=at_end)
+        # A fact that others stand behind moves them, whatever their types.
+        moves = not continues and history.is_tied
+        rules = self.rulebook.rules if come or moves else self._rules_touched(fact, at_end=at_end)
         self._look(rules, Trigger("fact", clock, fact), fact if at_end else None)
 
     def pass_time(self, until: datetime) -> bool:
@@ -179,24 +186,27 @@ class Casefile:
         if fact.type in ABOUT_FACTS:
             return self.rulebook.rules
         named = self.rulebook.continued_by(fact.type) if at_end else self.rulebook.by_type(fact.type)
-        if not self.alerts:
+        if not self.alerts and not self.status.before:
             return named
         speaking: set[str] = set()
         if fact.type == "SubjectDescribed" and self._name != self._spoken_of:
             # The name stands in the sentence of the alert.
             speaking = {alert.rule for alert in self.alerts.values()}
-            for rule_id in speaking:
-                self._findings.pop(rule_id, None)
-        if self._cleared != self._is_cleared():
-            # Whoever is cleared has been cleared of what followed, too.
-            self._cleared = not self._cleared
-            speaking |= {rule.id for rule in self.rulebook.sequences}
-            for rule_id in speaking:
-                self._findings.pop(rule_id, None)
-        return [rule for rule in self.rulebook.rules if rule.id in speaking or rule in named]
-
-    def _is_cleared(self) -> bool:
-        return self.status.summary().presumption == "cleared"
+        if fact.id in self.history.stands_for:
+            # Another report of an event stands in the evidence, of what is settled too.
+            speaking |= {rule.id for rule in named}
+        if self._cleared is None or not at_end or TRACK_OF[fact.type] in CLEARING:
+            cleared = self.status.is_cleared()
+            if self._cleared is not cleared:
+                # Nothing is said of an arrest while the person is cleared of what followed.
+                self._cleared = cleared
+                speaking |= {rule.id for rule in self.rulebook.sequences}
+        if not speaking:
+            return named
+        for rule_id in speaking:
+            self._findings.pop(rule_id, None)
+        speaking |= {rule.id for rule in named}
+        return [rule for rule in self.rulebook.rules if rule.id in speaking]
 
     def _look(self, rules: Iterable[Rule], trigger: Trigger, last: Fact | None = None) -> None:
         """Compare what *rules* find with the alerts there are; *last*: all that has come since, at the end."""
@@ -235,7 +245,7 @@ class Casefile:
         alert = self._alert_of(rule, finding)
         state = alert.state if alert else None
         value, due = heard(rule, finding, self.history, trigger.at)
-        if value == "standing" and finding.opens is None and self.alerts and self._is_cleared():
+        if value == "standing" and finding.opens is None and self.status.is_cleared():
             value = "ended"
         self._due_by(due)
         match value:
@@ -270,9 +280,9 @@ class Casefile:
                 self._end(alert, "retracted", trigger)
         self._current = {key: alert_id for key, alert_id in self._current.items() if key[0] != rule.id}
         for event, alerts in owned.items():
-            first, *others = sorted(alerts, key=lambda a: (a.state not in STANDING, a.opened_at, a.alert_id))
+            first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
             for other in others:
-                if other.state in STANDING:
+                if other.state in {*STANDING, "resolved"}:
                     self._supersede(other, trigger, "same_event")
             self._current[rule.id, event] = first.alert_id
             if first.anchor != event:

@@ -66,11 +66,12 @@ class Count:
     @property
     def is_ended(self) -> bool:
         """Whether nothing more is to be decided about it."""
-        if self.status == "convicted":
+        status = self.status
+        if status == "undecided":
+            return False
+        if status == "convicted":
             return self.final is not None
-        if self.status == "acquitted":
-            return self.appeal is None
-        return self.status != "undecided"
+        return status != "acquitted" or self.appeal is None
 
     @property
     def is_open(self) -> bool:

@@ -6,11 +6,11 @@ Nothing here depends on the order in which facts arrive: a history of the same f
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain, islice
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events.edtf import LOCAL_DAY_SLACK
 from events.facts import Fact, replace_data
@@ -103,8 +103,8 @@ class History:
     def of(self, types: Collection[str]) -> list[Fact]:
         """Return the facts of *types* that stand for an event, in world order."""
         found = [facts for each in types if (facts := self._by_type.get(each))]
-        events = (fact for fact in chain.from_iterable(found) if fact.id not in self.stands_for)
-        return sorted(events, key=self.placing.place) if found else []
+        events = [fact for fact in chain.from_iterable(found) if fact.id not in self.stands_for]
+        return sorted(events, key=self._key)
 
     def ending(self, after: datetime | None, until: datetime | None, types: Collection[str]) -> Iterator[Fact]:
         """
@@ -125,6 +125,8 @@ class History:
 
     def reports(self, fact: Fact) -> list[Fact]:
         """Return all reports of the event for which *fact* stands, itself first, the others by id."""
+        if not self.stands_for:
+            return [fact]
         others = [self._counting[each] for each, best in self.stands_for.items() if best == fact.id]
         return [fact, *sorted(others, key=attrgetter("id"))]
 
@@ -157,6 +159,11 @@ class History:
         plain = bool(self.events) and len(self.events) == len(self.facts) and not self.flags
         return plain and not self.placing.places
 
+    @property
+    def is_tied(self) -> bool:
+        """Whether a source says of any fact that it came after another."""
+        return bool(self._named)
+
     def _place(self, fact: Fact, clock: datetime) -> bool:
         if not fact.occurred.dated:
             insort(self.undated, fact, key=attrgetter("id"))
@@ -171,22 +178,23 @@ class History:
                 return True
         agrees = fact.type in EVENT_TYPES and self._agrees(fact)
         self._counting[fact.id] = fact
-        insort(self.world, fact, key=self.placing.place)
-        insort(self._by_type[fact.type], fact, key=world_order)
+        _insert(self.world, fact, self._key)
+        _insert(self._by_type[fact.type], fact, world_order)
         if agrees:
             return self._regroup(fact)
         return self._append(fact)
 
     def _append(self, fact: Fact) -> bool:
         """Put an event of its own in its place; return whether a fold can go on with it."""
-        events, place = self.events, self.placing.place(fact)
-        if events and self.placing.place(events[-1]) > place:
-            insort(events, fact, key=self.placing.place)
+        last = self.events[-1] if self.events else None
+        _insert(self.events, fact, self._key)
+        if self.events[-1] is not fact:
             return False
-        last = events[-1] if events else None
-        events.append(fact)
-        # Facts of one span on one track are read together.
-        return last is None or last.occurred[:2] != fact.occurred[:2] or TRACK_OF[last.type] != TRACK_OF[fact.type]
+        if last is None:
+            return True
+        # Facts of one span on one track are read together, and with them those that a source places behind one.
+        together = last.occurred[:2] == fact.occurred[:2] and TRACK_OF[last.type] == TRACK_OF[fact.type]
+        return not together and last.id not in self.placing.places
 
     def _agrees(self, fact: Fact) -> bool:
         """Whether *fact* can be a report of an event that is known: of none that ended before it began."""
@@ -202,8 +210,8 @@ class History:
         for report in before:
             del self.stands_for[report]
         self.stands_for.update(after)
-        if self._named or not before.keys() <= after.keys() or after.keys() - before.keys() - {fact.id}:
-            # Another fact stands for an event now, or others are placed behind it.
+        if self._named or before != {report: best for report, best in after.items() if report != fact.id}:
+            # Another fact stands for an event now, or for some report; or others are placed behind it.
             self._place_all()
             return False
         return fact.id in after or self._append(fact)
@@ -241,8 +249,19 @@ class History:
 
     def _place_all(self) -> None:
         self.placing = Placing(self._counting, self.stands_for) if self._named else NOTHING_PLACED
-        self.world = sorted(self._counting.values(), key=self.placing.place)
-        self.events = [fact for fact in self.world if fact.id not in self.stands_for]
+        self._key: Callable[[Fact], Any] = self.placing.place if self.placing.places else world_order
+        self.world = sorted(self._counting.values(), key=self._key)
+        self.events = (
+            [fact for fact in self.world if fact.id not in self.stands_for] if self.stands_for else [*self.world]
+        )
+
+
+def _insert(facts: list[Fact], fact: Fact, key: Callable[[Fact], Any]) -> None:
+    """Put *fact* in its place among *facts*, which is most often the last."""
+    if not facts or key(facts[-1]) < key(fact):
+        facts.append(fact)
+    else:
+        insort(facts, fact, key=key)
 
 
 def _ahead(fact: Fact) -> str:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, not_, select, update
 from sqlalchemy.exc import IntegrityError
+
+from events.errors import Infrastructure
 
 from .failing import Lost
 from .ledger import GENESIS
-from .tables import column_names, partitions
+from .tables import LIVE, column_names, partitions
 
 COMPARED = ("position", "watermark", "epoch", "seq")
 OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
@@ -106,6 +108,24 @@ def compare_and_set(conn: Connection, steps: Sequence[tuple[Progress, Progress]]
         done = sum(conn.execute(_SET, _was(start) | _becomes(end)).rowcount for start, end in steps)
     if done != len(steps):
         raise Lost(steps[0][0].partition)
+
+
+def unconcluded() -> Select[tuple[int]]:
+    """Return the query of the partitions with facts of which nothing is concluded: a migration emptied the tables."""
+    somebody = select(LIVE.subjects.c.subject_id).where(LIVE.subjects.c.position_partition == partitions.c.partition)
+    return select(partitions.c.partition).where(partitions.c.applied > 0, not_(somebody.exists()))
+
+
+def check_concluded(conn: Connection, partition: int) -> None:
+    """
+    Check that something is concluded from the facts of *partition*, if it has any.
+
+    Raises:
+        Infrastructure: if a migration emptied the tables of people, and nothing has filled them again.
+    """
+    if conn.scalar(unconcluded().where(partitions.c.partition == partition)) is not None:
+        msg = f"nothing is concluded from the facts of partition {partition} (run `casetrail init`)"
+        raise Infrastructure(msg)
 
 
 def begin(conn: Connection, first: Progress) -> None:

@@ -23,7 +23,7 @@ from .failing import Lost, is_of_one, sparing
 from .judging import judge, known_of, printable, read_all, readable
 from .ledger import Chain, Entry, LogRecord
 from .parking import record_of, still_parked, unread
-from .progress import OUTCOMES, Progress, begin, compare_and_set, lock
+from .progress import OUTCOMES, Progress, begin, check_concluded, compare_and_set, lock
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
 from .tables import TOPIC, ledger, outbox
@@ -76,8 +76,12 @@ class Projector:
 
         Args:
             clock: the projector's clock, aware UTC; it dates the first rules entry and nothing else.
+
+        Raises:
+            Infrastructure: if a migration emptied the tables of people, and nothing has filled them again.
         """
         with writing(self.engine) as conn:
+            check_concluded(conn, self.held.partition)
             (there,) = lock(conn, [self.held])
             if there is None:
                 there = Progress(self.held.topic, self.held.partition)

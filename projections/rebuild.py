@@ -34,7 +34,7 @@ from .alert import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
 from .database import plan_anew, store, unhurried, writing
 from .ledger import Entry
-from .progress import Progress
+from .progress import Progress, unconcluded
 from .rulebook import Rulebook
 from .shapes import alert_from_row, notice_id, notice_row
 from .tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
@@ -89,6 +89,12 @@ def rebuild(
             _exchange(conn)
         _clear(conn)
     return differences
+
+
+def is_due(engine: Engine) -> bool:
+    """Whether a migration emptied the tables of people, so that everything is to be concluded again."""
+    with engine.connect() as conn:
+        return conn.scalar(unconcluded().limit(1)) is not None
 
 
 @cache

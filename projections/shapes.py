@@ -61,7 +61,7 @@ def subject_row(
         row.convicted_cases,
         *row.counts.values(),
         row.presumption,
-        [flag._asdict() for flag in (*sorted({*status.flags()}), *history.flags)],
+        [{"code": code, "fact_id": fact_id} for code, fact_id in (*sorted({*status.flags()}), *history.flags)],
         *position,
         due,
     )

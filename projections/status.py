@@ -25,6 +25,7 @@ from .placing import NOTHING_PLACED, Placing
 from .posts import Post, Posts
 
 NO_REPORTS: Mapping[str, str] = {}
+NO_COUNTS: Mapping[str, int] = tally(())
 NOT_HEADLINES = frozenset({"unknown", "released", "sentence_served"})
 
 
@@ -140,6 +141,12 @@ class Status:
         if self._summary is None:
             self._summary = self._summarized()
         return self._summary
+
+    def is_cleared(self) -> bool:
+        """Whether the person has been cleared: at once told where a case is open, or there is none."""
+        if not self.cases or any(case.ended is None for case in self.cases.values()):
+            return False
+        return self.summary().presumption == "cleared"
 
     def flags(self) -> Iterator[Flag]:
         """Yield what does not follow from the state before it, and what stands against it."""
@@ -276,16 +283,21 @@ class Status:
 
     def _summarized(self) -> Summary:
         service, shown = self.posts.service()
-        custody, wanted = self._held(), self._wanted()
-        criminal = [case for case in self.cases.values() if case.kind == CRIMINAL]
-        under_way = [case for case in criminal if case.is_open]
         dead = self.posts.died is not None
+        custody = self._held() if self.custody.holds or dead else UNKNOWN
+        wanted = self._wanted() if self.custody.searches else None
+        held_only = 0
+        for case_id, hold in self.custody.holds.items():
+            held_only += case_id is not None and case_id not in self.cases and hold.is_active
+        if not self.cases:
+            open_cases = 0 if dead else held_only
+            headline = _headline(service, custody, wanted, None, is_open=False)
+            return Summary(
+                service, shown, custody, wanted, None, open_cases, 0, NO_COUNTS, "presumed_innocent", headline
+            )
+        criminal = [case for case in self.cases.values() if case.kind == CRIMINAL]
+        under_way = [case for case in criminal if case.ended is None]
         stage = _stage(criminal, under_way)
-        held_only = sum(
-            hold.is_active
-            for case_id, hold in self.custody.holds.items()
-            if case_id is not None and case_id not in self.cases
-        )
         open_cases = 0 if dead else len(under_way) + held_only
         return Summary(
             service=service,
@@ -331,12 +343,12 @@ def _presumption(criminal: Sequence[Case], *, is_open: bool, dead: bool) -> str:
         # It stands until a court sets it aside: a later pardon does not undo it.
         return "convicted"
     counts: list[Count] = [c for case in criminal for c in case.counts.all if c.status != "replaced"]
-    if not dead and any(count.stands_convicted and count.is_open for count in counts):
+    if not dead and any(count.verdict == "convicted" and count.stands_convicted and count.is_open for count in counts):
         return "convicted_not_final"
+    if is_open:
+        return "presumed_innocent"
     cleared = [count for count in counts if count.status != "withdrawn"]
-    if not is_open and cleared and all(count.clears for count in cleared):
-        return "cleared"
-    return "presumed_innocent"
+    return "cleared" if cleared and all(count.clears for count in cleared) else "presumed_innocent"
 
 
 def _headline(service: Cell, custody: Cell, wanted: Cell | None, stage: Cell | None, *, is_open: bool) -> str:

@@ -168,7 +168,7 @@ def _names(prefix: str) -> Table:
         METADATA,
         Column("subject_id", Text, primary_key=True, comment="the person"),
         Column("name", Text, primary_key=True, comment="a name or alias as a source spells it"),
-        Column("folded", Text, nullable=False, comment="the same for searching: NFKC, case folded"),
+        Column("folded", Text, nullable=False, comment="the same in the form in which names are searched for"),
         comment="Every known spelling of every name.",
     )
 

@@ -235,10 +235,8 @@ def _fitting(facts: Mapping[str, Fact], type_: str, path: Sequence[str], outcome
     for outcome in outcomes:
         if _misfit(facts, type_, outcome) is None:
             return outcome
-    errors = [_error_at(facts, type_, outcome, path) for outcome in outcomes]
-    if None in errors:
-        return outcomes[errors.index(None)]
-    return outcomes[-1] if errors[0] == "string_type" else outcomes[0]
+    text_wanted = _error_at(facts, type_, outcomes[0], path) == "string_type"
+    return outcomes[-1] if text_wanted else outcomes[0]
 
 
 def _misfit(facts: Mapping[str, Fact], type_: str, data: Any) -> str | None:  # noqa: ANN401 - JSON
@@ -248,7 +246,7 @@ def _misfit(facts: Mapping[str, Fact], type_: str, data: Any) -> str | None:  # 
 
 
 def _error_at(facts: Mapping[str, Fact], type_: str, data: Any, path: Sequence[str]) -> str | None:  # noqa: ANN401 - JSON
-    """Return the kind of error at *path* in *data*, as pydantic names it, or ``within``; None: there is none."""
+    """Return the kind of the error at *path* in *data*, as pydantic names it; None: there is none at that place."""
     if type_ == "Corrected" and path[:1] == ["data"] and (inner := facts.get(data.get("fact_id"))):
         return _error_at(facts, inner.type, data["data"], path[1:])
     event = {"specversion": "1.0", "id": "-", "source": "-", "subject": "-", "type": type_, "data": data}
@@ -257,8 +255,8 @@ def _error_at(facts: Mapping[str, Fact], type_: str, data: Any, path: Sequence[s
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
             place = [str(part) for part in each["loc"][2:]]
-            if place[: len(path)] == path:
-                return each["type"] if place == path else "within"
+            if place == path:
+                return each["type"]
     return None
 
 

@@ -2,10 +2,11 @@
 Invented facts for tests, demos and benchmarks: plausible careers, reported as untidily as careers are.
 
 Nobody in them exists. The same arguments give the same bytes. Lines come in the order of `recorded`, and only those
-of careers under way are held: 80 MB for a million lines about 100,000 people.
+of careers under way are held: 80 MB for a million lines about 100,000 people. Three lives in four are plain. The
+fourth has several posts, counts, cases, holds, searches, measures, and reports of one event (`services.lives`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import accumulate
@@ -16,24 +17,23 @@ from pydantic_core import to_json
 
 from events.errors import BadInput
 from events.vocabulary import TRACK_OF
+from services.lives import Step, involved, plain
 
 YEARS: Final = 12
-"""How far before the end the first career begins."""
+"""The years between the beginning of the first career and the end."""
 CAREER_DAYS: Final = 900
 LATE_DAYS: Final = 400
 FIRST_YEAR: Final = 1000
 
-# How often things go the untidy way, out of one.
+# The shares of untidy things, out of one.
 DUPLICATES: Final = 0.015
 SPOILT: Final = 0.006
 LATE_NEWS: Final = 0.05
 LATE_ARRIVALS: Final = 0.04
 VAGUE: Final = 0.28
 AHEAD: Final = 0.05
-CORRECTIONS: Final = 0.026
-RETRACTIONS: Final = 0.014
-REPLIES: Final = 0.2
-DEATHS: Final = 0.01
+INVOLVED: Final = 0.5
+"""Of the longer half of the lives, those that are involved: one life in four."""
 
 _DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
@@ -50,7 +50,7 @@ _AUTHORITIES: Final = ("Anti-Corruption Bureau", "Prosecutor's Office", "City Co
 _CHARGES: Final = ("taking a bribe", "abuse of office", "fraud", "embezzlement", "forgery")
 _RELATIONS: Final = ("sibling", "spouse", "parent", "child", "associate", "subordinate", "superior")
 
-# How a source may put a day it does not know well, and how often: {0} the day, {1} one before it, {2} without year.
+# The forms of a day that a source does not know well, with weights: {0} the day, {1} one before it, {2} without year.
 _FORMS: Final = {
     "{0:.7}": 40,
     "{0}~": 12,
@@ -63,81 +63,30 @@ _FORMS: Final = {
     "XXXX{2}": 1,
 }
 
-# What may come after what in one career, and how often.
-_PATHS: Final = {
-    "SubjectDescribed": "Appointed 8 Accused 1 Dismissed 1",
-    "Appointed": "Transferred 3 Suspended 2 Accused 3 Dismissed 2 Resigned 1 Removed 1 Retired 1 RelationAsserted 1",
-    "Transferred": "Transferred 1 Suspended 2 Accused 3 Dismissed 2 Removed 1 LeftOffice 1",
-    "Suspended": "SuspensionLifted 2 Dismissed 3 InvestigationOpened 3",
-    "SuspensionLifted": "Transferred 2 Accused 2 Dismissed 1",
-    "Resigned": "Appointed 1 Accused 2 InvestigationOpened 2",
-    "Retired": "Accused 2 InvestigationOpened 1 SubjectDescribed 1",
-    "Removed": "Appointed 1 Dismissed 1 InvestigationOpened 2",
-    "Dismissed": "Accused 2 InvestigationOpened 2 Detained 2 Wanted 1 Reinstated 1 DismissalAnnulled 1 Appointed 1",
-    "LeftOffice": "Accused 1 InvestigationOpened 1 Appointed 1",
-    "Reinstated": "Transferred 2 Accused 1 Retired 1",
-    "DismissalAnnulled": "Transferred 2 Accused 1 Resigned 1",
-    "Accused": "AllegationWithdrawn 1 MaterialsReferred 3 Suspended 2 InvestigationOpened 2 Dismissed 2",
-    "AllegationWithdrawn": "Transferred 2 Accused 1 Retired 1",
-    "MaterialsReferred": "InvestigationOpened 4 Suspended 1",
-    "InvestigationOpened": "SuspectNamed 3 Detained 3 InvestigationSuspended 1 CaseClosed 1 Dismissed 1 Wanted 1",
-    "InvestigationSuspended": "InvestigationResumed 3 CaseClosed 1",
-    "InvestigationResumed": "SuspectNamed 3 CaseClosed 1",
-    "SuspectNamed": "Charged 3 Detained 3 Wanted 1",
-    "Charged": "ChargesAmended 1 Indicted 3 ChargesDropped 1 Dismissed 1",
-    "ChargesAmended": "Indicted 1",
-    "ChargesDropped": "Released 1 Reinstated 1 Accused 1",
-    "Indicted": "TrialOpened 1",
-    "TrialOpened": "Convicted 3 Acquitted 1",
-    "Convicted": "Sentenced 1",
-    "Sentenced": "AppealFiled 2 VerdictFinal 1",
-    "Acquitted": "Released 1 Reinstated 1 DismissalAnnulled 1",
-    "AppealFiled": "VerdictUpheld 3 VerdictOverturned 1",
-    "VerdictUpheld": "VerdictFinal 1",
-    "VerdictOverturned": "Released 1 Reinstated 1",
-    "VerdictFinal": "Imprisoned 4 Pardoned 1 Amnestied 1",
-    "CaseClosed": "Reinstated 1 Accused 1 Appointed 1",
-    "Amnestied": "Released 1 Accused 1",
-    "Pardoned": "Released 1 Accused 1",
-    "Wanted": "Detained 3 WantedCancelled 1 ExtraditionRequested 1",
-    "WantedCancelled": "CaseClosed 1 Detained 1",
-    "ExtraditionRequested": "Extradited 1",
-    "Extradited": "Arrested 1",
-    "Detained": "Arrested 3 HouseArrested 1 Released 2 Dismissed 1",
-    "Arrested": "Charged 3 Bailed 1",
-    "HouseArrested": "Charged 1",
-    "Bailed": "Charged 1",
-    "Released": "Charged 1 CaseClosed 1 Appointed 1",
-    "Imprisoned": "SentenceServed 2 Amnestied 1 Pardoned 1",
-    "SentenceServed": "Appointed 1 Accused 1",
-    "RelationAsserted": "RelationWithdrawn 1 Accused 2 Transferred 2",
-    "RelationWithdrawn": "Accused 1 Dismissed 1 Transferred 1",
-    "ReplyRecorded": "Suspended 1 InvestigationOpened 2 Dismissed 1 AllegationWithdrawn 1",
-}
-_NEXT: Final = {
-    type_: (tuple(path.split()[::2]), tuple(accumulate(map(int, path.split()[1::2])))) for type_, path in _PATHS.items()
-}
 _AT_ONCE: Final = frozenset({"Arrested", "Sentenced", "SuspectNamed", "HouseArrested", "SubjectDescribed"})
 _AHEAD: Final = frozenset({"Appointed", "Transferred", "Resigned", "Retired", "Removed", "Dismissed", "TrialOpened"})
 _CASE_ENDS: Final = frozenset({"AllegationWithdrawn", "ChargesDropped", "Acquitted", "VerdictOverturned", "CaseClosed"})
 _CHARGING: Final = frozenset({"SuspectNamed", "Charged", "ChargesAmended", "Indicted"})
 
+_OFTEN_UNSAID: Final = frozenset({"after", "authority", "ground", "place", "region"})
+SAME_AGENCY: Final = 2
+
 Timed = tuple[int, int, bytes]
 """A line and when it is recorded: seconds since 1970, a number that settles ties, the line."""
 
 
-def generate(  # noqa: PLR0913 - what is wanted of the people
+def generate(  # noqa: PLR0913 - the properties of the people
     subjects: int, seed: int, *, first: int = 1, facts_per_subject: int = 10, until: datetime, tidy: bool = False
 ) -> Iterator[bytes]:
     """
     Yield lines of facts about *subjects* invented people, without their ends, in the order of `recorded`.
 
     Args:
-        subjects: how many people.
+        subjects: the number of people.
         seed: another one gives other facts.
         first: the number of the first of them, from 1 on. Ids are made of it: the same number is the same person.
-        facts_per_subject: the mean; an even number of people have exactly so many facts together. Duplicates,
-            conflicts and malformed lines come on top: about 2 in 100 lines.
+        facts_per_subject: the mean; it is exact for an even number of people. Duplicates,
+            conflicts and malformed lines are added to them: about 2 in 100 lines.
         until: nothing is recorded after it. Aware UTC.
         tidy: leave out malformed lines and conflicts.
 
@@ -152,18 +101,21 @@ def generate(  # noqa: PLR0913 - what is wanted of the people
     more = 0
     for index in range(subjects):
         more = -more if index % 2 else press.random.randint(0, facts_per_subject // 2)
+        facts = facts_per_subject + more
+        is_involved = not index % 2 and press.random.random() < INVOLVED
+        steps = involved(press.random, facts) if is_involved else plain(press.random, facts)
         start = press.first_day + room * index // subjects
         # Nobody whose career begins later is recorded before it begins.
         while waiting and waiting[0][0] < start * _DAY:
             yield heappop(waiting)[2]
-        for line in press.career(first - 1 + index, start, facts_per_subject + more):
+        for line in press.career(first - 1 + index, start, steps):
             heappush(waiting, line)
     while waiting:
         yield heappop(waiting)[2]
 
 
 class _Press:
-    """What is published of invented people, and when it is recorded. Days and seconds count from 1970."""
+    """The press: its reports on invented people, and the time they are recorded. Days and seconds count from 1970."""
 
     def __init__(self, random: Random, until: datetime, *, tidy: bool) -> None:
         self.random = random
@@ -174,22 +126,26 @@ class _Press:
         days = range(self.first_day - LATE_DAYS, self.last_day + LATE_DAYS)
         self._dates = [(_EPOCH + timedelta(days=day)).isoformat() for day in days]
 
-    def career(self, number: int, start: int, facts: int) -> list[Timed]:
-        """Return the lines on one person: so many *facts* from the day *start* on, and the untidy ones."""
+    def career(self, number: int, start: int, steps: Sequence[Step]) -> list[Timed]:
+        """Return the lines on one person: a fact for each of *steps* from the day *start* on, and the untidy ones."""
         person = _Person(number, self.random)
-        types = _types(self.random, facts)
-        paces = accumulate(self.random.random() * (0.1 if type_ in _AT_ONCE else 1.0) for type_ in types)
+        paces = accumulate(self._pace(step) for step in steps)
         *_, whole = shares = list(paces)
         days = CAREER_DAYS * (0.1 + 0.9 * self.random.random())
         lines: list[Timed] = []
-        for type_, share in zip(types, shares, strict=True):
-            lines += self._told(person, type_, start + int(days * share / whole))
+        for step, share in zip(steps, shares, strict=True):
+            lines += self._reported(person, step, start + int(days * share / whole))
         return lines
 
-    def _told(self, person: "_Person", type_: str, day: int) -> Iterator[Timed]:
-        """Tell of one fact, and now and then once more, otherwise, or in a form that nobody can read."""
+    def _pace(self, step: Step) -> float:
+        if step.then or step.again:
+            return 0.0
+        return self.random.random() * (0.1 if step.type in _AT_ONCE else 1.0)
+
+    def _reported(self, person: "_Person", step: Step, day: int) -> Iterator[Timed]:
+        """Yield the line of one fact, and sometimes a second one: the same, another content, or a malformed line."""
         published, recorded = self._known(day)
-        event = person.fact(type_, self._occurred(type_, day, published), self._date(published))
+        event = person.fact(step, self._occurred(step.type, day, published), self._date(published))
         yield self._line(recorded, event)
         chance = self.random.random()
         if chance < DUPLICATES:
@@ -208,7 +164,7 @@ class _Press:
         return min(recorded + int(self.random.random() ** 2 * 20 * _DAY), self.last_day * _DAY)
 
     def _occurred(self, type_: str, day: int, published: int) -> str:
-        """Return *day* as a source may put it; what is announced lies after it was *published*."""
+        """Return *day* as a source may put it; an announced day lies after it was *published*."""
         chance = self.random.random()
         if chance < VAGUE:
             text = self._date(day)
@@ -227,7 +183,7 @@ class _Press:
         return recorded, self.lines, to_json({**event, "recorded": stamp})
 
     def _spoilt(self, recorded: int, event: Mapping[str, Any]) -> Timed:
-        """Return a line that nobody can read, or one that says something else under the same id."""
+        """Return a malformed line, or one with other content under the same id."""
         match self.random.randrange(5):
             case 0:
                 recorded, number, line = self._line(recorded, event)
@@ -240,40 +196,102 @@ class _Press:
 
 
 class _Person:
-    """One invented person: who they are, and what has been told of them so far."""
+    """One invented person, and the facts about them so far."""
 
     def __init__(self, number: int, random: Random) -> None:
         self.subject = _subject_id(number)
         self.number = number
         self.random = random
         self.name = f"{random.choice(_GIVEN)} {random.choice(_STEM)}{random.choice(_ENDING)}"
-        self.place = self._somewhere()
+        self.place: Mapping[str, str] = self._somewhere()
         self.region = random.choice(_REGIONS)
-        self.case, self.case_ended = 1, False
-        self.told: list[dict[str, Any]] = []
+        self.case, self.case_named, self.case_ended = 1, False, False
+        self.facts: list[dict[str, Any]] = []
+        self.event: Mapping[str, Any] = {}
+        self.posts: dict[int, Mapping[str, str]] = {}
+        self.charges: dict[int, Mapping[str, Any]] = {}
 
-    def fact(self, type_: str, occurred: str, published: str) -> dict[str, Any]:
+    def fact(self, step: Step, occurred: str, published: str) -> dict[str, Any]:
         """Return the next fact about this person, and remember it."""
-        serial = len(self.told) + 1
+        serial = len(self.facts) + 1
         source = {
             "url": f"https://news.example/{self.number + 1}/{serial}",
             "reliability": self.random.choice("ABCDEF"),
         }
+        data = {
+            "occurred": published if TRACK_OF[step.type] == "meta" else occurred,
+            "published": published,
+            "jurisdiction": "XA",
+            "sources": [source],
+        }
         event = {
-            "type": type_,
+            "type": step.type,
             "id": f"{self.subject}-{serial}",
             "source": "urn:casetrail:generated",
             "subject": self.subject,
-            "data": {
-                "occurred": published if TRACK_OF[type_] == "meta" else occurred,
-                "published": published,
-                "jurisdiction": "XA",
-                "sources": [source],
-                **self._particulars(type_),
-            },
+            "data": data,
         }
-        self.told.append(event)
+        if step.plain:
+            data |= self._particulars(step.type)
+        elif step.again:
+            event["data"] = self._again(data)
+        else:
+            self._act(step, data)
+            self.event = event
+        self.facts.append(event)
         return event
+
+    def _again(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *data* as another paper's report of the last event: its own day and source, and fewer particulars."""
+        event = self.event["data"]
+        kept = {name: value for name, value in event.items() if name not in _OFTEN_UNSAID}
+        paper = {**data["sources"][0], "publisher": "The Second Paper"}
+        return {**kept, "occurred": data["occurred"], "published": data["published"], "sources": [paper]}
+
+    def _act(self, step: Step, data: dict[str, Any]) -> None:
+        """Add to *data* the particulars of a step of a scene."""
+        if step.opens and self.case_named:
+            self.case, self.case_named = self.case + 1, False
+            self.charges.clear()
+        self.case_ended = False
+        post = {} if step.post is None else self._post(step.post)
+        data |= self._particulars(step.type)
+        data |= post
+        if step.to_post is not None:
+            self.place = self._post(step.to_post)
+            data |= {f"to_{name}": value for name, value in self.place.items()}
+        if step.counts:
+            data["charges"] = [self._charge(count) for count in step.counts]
+        if step.second:
+            data["case_id"] += "-b"
+        if step.until:
+            data["until"] = f"{int(data['published'][:4]) + 1}{data['published'][4:7]}"
+        if step.then:
+            data |= {"occurred": self.event["data"]["occurred"], "after": [self.event["id"]]}
+        if step.type == "MeasureLifted" and "kind" not in step.data:
+            data["fact_id"] = self.event["id"]
+        data |= step.data
+        for name in step.unsaid:
+            del data[name]
+
+    def _post(self, number: int) -> Mapping[str, str]:
+        """Return the post *number* of this person: 0 the first, 2 one in the agency of the first, others anywhere."""
+        if number == 0:
+            return self.place
+        if number not in self.posts:
+            agency = {"agency": self.place["agency"]} if number == SAME_AGENCY else {}
+            self.posts[number] = {**self._somewhere(), **agency, "post_id": f"{self.subject}-post-{number}"}
+        return self.posts[number]
+
+    def _charge(self, number: int) -> Mapping[str, Any]:
+        """Return the charge *number* of the case."""
+        if number not in self.charges:
+            self.charges[number] = {"count_id": str(number), "article": f"{180 + number}", **self._offence()}
+        return self.charges[number]
+
+    def _offence(self) -> dict[str, Any]:
+        amount = self.random.randint(1, 500) * 1000
+        return {"title": self.random.choice(_CHARGES), "amount": amount, "currency": "XTS"}
 
     def _particulars(self, type_: str) -> Mapping[str, Any]:
         match TRACK_OF[type_]:
@@ -284,9 +302,11 @@ class _Person:
             case "custody":
                 scope = {"scope": self.random.choice(("national", "international"))} if type_ == "Wanted" else {}
                 return {"case_id": self._case_id(), **scope}
+            case "measure":
+                return {"case_id": self._case_id(), "authority": self.random.choice(_AUTHORITIES)}
             case "meta":
                 return self._about_a_fact(type_)
-        return self._about_themselves(type_)
+        return self._about_the_person(type_)
 
     def _service(self, type_: str) -> Mapping[str, Any]:
         place = {**self.place, "region": self.region}
@@ -311,49 +331,34 @@ class _Person:
             case "CaseClosed":
                 data["rehabilitating"] = bool(self.random.getrandbits(1))
             case _ if type_ in _CHARGING:
-                amount = self.random.randint(1, 500) * 1000
-                data["charges"] = [{"title": self.random.choice(_CHARGES), "amount": amount, "currency": "XTS"}]
+                data["charges"] = [self._offence()]
         return data
 
     def _case_id(self) -> str:
+        self.case_named = True
         return f"{self.subject}-case-{self.case}"
 
-    def _about_themselves(self, type_: str) -> Mapping[str, Any]:
+    def _about_the_person(self, type_: str) -> Mapping[str, Any]:
         match type_:
+            case "Noted":
+                return {}
             case "ReplyRecorded":
-                return {"fact_id": self.told[-1]["id"], "text": "Denies it."}
+                return {"fact_id": self.facts[-1]["id"], "text": "Denies it."}
             case "SubjectDescribed":
                 return {"name": self.name, "aliases": [self.name.upper()], **self.place, "region": self.region}
         other = _subject_id(max(0, self.number - self.random.randint(1, 9)))
         return {"other": other, "relation": self.random.choice(_RELATIONS)}
 
     def _about_a_fact(self, type_: str) -> Mapping[str, Any]:
-        """Say of a date that only the month is known; or take a fact back, a correction first of all."""
-        corrections = [event for event in self.told if event["type"] == "Corrected"]
+        """Correct a date to its month; or retract a fact, a correction if there is one."""
+        corrections = [event for event in self.facts if event["type"] == "Corrected"]
         if type_ == "Retracted":
-            target = self.random.choice(corrections or self.told)
+            target = self.random.choice(corrections or self.facts)
             return {"fact_id": target["id"], "reason": "The source took it back."}
-        target = self.random.choice([event for event in self.told if TRACK_OF[event["type"]] != "meta"])
+        target = self.random.choice([event for event in self.facts if TRACK_OF[event["type"]] != "meta"])
         data = {**target["data"], "occurred": target["data"]["published"][:7], "note": "The month only is known."}
         return {"fact_id": target["id"], "data": data}
 
 
 def _subject_id(number: int) -> str:
     return f"ex-{number + 1:06}"
-
-
-def _types(random: Random, facts: int) -> list[str]:
-    """Return the types of a career of so many *facts*: a walk along the paths, with replies and corrections between."""
-    types = [state := "SubjectDescribed"]
-    while len(types) < facts:
-        chance = random.random()
-        if chance < CORRECTIONS + RETRACTIONS:
-            types.append("Corrected" if chance < CORRECTIONS else "Retracted")
-        elif state == "Accused" and chance > 1 - REPLIES:
-            types.append(state := "ReplyRecorded")
-        else:
-            choices, weights = _NEXT[state]
-            types.append(state := random.choices(choices, cum_weights=weights)[0])
-    if len(types) > 1 and random.random() < DEATHS:
-        types[-1] = "Died"
-    return types

@@ -58,8 +58,8 @@ THEMES = {
     " SubjectDescribed",
     "cases": "Accused InvestigationOpened InvestigationSuspended Charged Charged ChargesAmended Indicted TrialOpened"
     " Convicted Convicted Convicted Acquitted Acquitted Sentenced AppealFiled AppealFiled VerdictUpheld"
-    " VerdictOverturned VerdictOverturned VerdictFinal VerdictFinal VerdictFinal ChargesDropped CaseClosed CaseClosed Amnestied Pardoned"
-    " PardonAnnulled AllegationWithdrawn MistrialDeclared SentenceChanged Bailed",
+    " VerdictOverturned VerdictOverturned VerdictFinal VerdictFinal VerdictFinal ChargesDropped CaseClosed CaseClosed"
+    " Amnestied Pardoned PardonAnnulled AllegationWithdrawn MistrialDeclared SentenceChanged Bailed",
     "custody": "Wanted Wanted WantedCancelled Detained Detained Arrested Arrested HouseArrested Bailed Bailed Released"
     " Released Extradited Imprisoned Paroled SentenceServed Charged CaseClosed Acquitted Convicted Died"
     " MeasureImposed MeasureImposed MeasureLifted",

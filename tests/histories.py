@@ -1,4 +1,4 @@
-"""Strategies for whole histories: few people, close and vague dates, corrections, retractions, cycles and noise."""
+"""Strategies for whole histories: few people, close and vague dates, reports that agree, corrections and noise."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -30,6 +30,7 @@ KINDS = (
     *("Dismissed", "Dismissed", "Dismissed", "Detained", "Detained", "Arrested", "Wanted", "Released", "Accused"),
     *("Charged", "Convicted", "Acquitted", "VerdictFinal", "CaseClosed", "AppealFiled", "Sentenced", "Reinstated"),
     *("Died", "SubjectDescribed", "Suspended", "ChargesDropped", "Pardoned", "InvestigationOpened"),
+    *("Elected", "TermEnded", "Paroled", "PardonAnnulled", "MistrialDeclared", "MeasureImposed", "Noted"),
 )
 kinds = st.sampled_from((*(*KINDS, "Dismissed", "Detained", *TRACKS["meta"], *TRACKS["meta"]) * 4, *ABOUT_THE_WORLD))
 
@@ -46,8 +47,18 @@ def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any
         data["case_id"] = draw(st.sampled_from("cd"))
         if draw(st.booleans()):
             data["charges"] = [{"title": draw(st.sampled_from(["bribe", "fraud"]))}]
+    if TRACK_OF[kind] == "service" and not draw(st.integers(0, 2)):
+        data["post"] = draw(st.sampled_from(["chief", "deputy"]))
+    if TRACK_OF[kind] == "custody" and not draw(st.integers(0, 3)):
+        data["case_id"] = draw(st.sampled_from("cd"))
+    if TRACK_OF[kind] == "measure":
+        data["kind"] = draw(st.sampled_from(["travel_ban", "sanction"]))
+    if kind == "Noted":
+        data["title"] = "Summoned"
     extra = {
         "CaseClosed": ("rehabilitating", st.booleans()),
+        "VerdictOverturned": ("outcome", st.sampled_from(["remitted", "acquitted", "ended"])),
+        "Acquitted": ("final", st.booleans()),
         "Wanted": ("scope", st.sampled_from(["national", "international"])),
         "SubjectDescribed": ("name", st.sampled_from(["Serik", "Nurlan"])),
         "Retracted": ("reason", st.just("wrong")),
@@ -73,7 +84,7 @@ def stories(
     drawn_from: st.SearchStrategy[str] = kinds,
 ) -> list[Line]:
     """
-    Facts with ids of their own, none like another, corrections and retractions among them.
+    Facts with ids of their own, corrections and retractions among them; some are reports of one event, or say "then".
 
     Args:
         draw: given by Hypothesis.
@@ -96,6 +107,18 @@ def stories(
             fits = of.get(target, "Detained") if draw(st.integers(0, 5)) else "Convicted"
             targets = [data[target]["fact_id"]] if "fact_id" in data.get(target, {}) else ids
             data[name]["data"] = draw(data_of(fits, targets)) | ({"data": {}} if fits == "Corrected" else {})
+    for name in ids[1:]:
+        match draw(st.integers(0, 9)):
+            case 0 | 1 if of[name] not in TRACKS["meta"]:
+                # Another report of what a fact before it says, if their dates allow.
+                first = draw(st.sampled_from(ids[: ids.index(name)]))
+                of[name], subjects[name] = of[first], subjects[first]
+                said = {key: value for key, value in data[first].items() if key not in {"occurred", "published"}}
+                data[name] = {key: data[name][key] for key in ("occurred", "published")} | said
+            case 2:
+                data[name]["after"] = [draw(st.sampled_from([*ids, "missing"]))]
+            case _:
+                pass
     lines: list[Line] = [
         {"type": of[name], "id": name, "source": "urn:test", "subject": subjects[name], "data": data[name]}
         for name in ids

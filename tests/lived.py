@@ -20,6 +20,8 @@ from tests.stories import (
     retracted,
     rows,
     rulebook,
+    told,
+    wanted,
 )
 
 A_DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
@@ -37,7 +39,8 @@ def rich(engine: Engine) -> Projector:
     acknowledge(held, "a")
     held.replay([5], instant("2022-08-01"))
     late = corrected(B_DETAINED, "2022-09-01", occurred="2022-02-20")
-    project(held, [late, charged("2022-08", subject="c"), retracted(late, "2022-10-01")])
+    sought = [wanted("2022-08", subject="c"), told("MeasureImposed", "2022-08", subject="c", kind="travel_ban")]
+    project(held, [late, charged("2022-08", subject="c"), *sought, retracted(late, "2022-10-01")])
     held = projector(engine, rulebook(**{"for": 30 * DAY}), "2022-10-02")
     project(held, [dismissed("2022-11-01", subject="d", recorded="2022-11-02T00:00:00Z")])
     held.pass_time(instant("2023-02-01"), instant("2023-02-01"))

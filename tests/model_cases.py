@@ -96,7 +96,7 @@ class Case:
             self.kind, self.kind_event = kind, event
         self.charges = event if "charges" in event.data else self.charges
         self.authority = event if "authority" in event.data else self.authority
-        if event.type in {"Sentenced", "SentenceChanged"} and event.data.keys() & {"sentence", "parts"}:
+        if event.type in {"Sentenced", "SentenceChanged"}:
             self.sentence = event
 
     def _follows_the_end(self, event: Event) -> bool:
@@ -104,8 +104,8 @@ class Case:
         return end.id in event.behind or begins_after(event.span, end.span)
 
     def _step(self, stage: str, event: Event, *, back: bool = False) -> None:
-        """Take a stage: the first one of a case that opens, a further one, or one to which it goes *back*."""
-        now = self.stage[0] if self.stage and self.was_open else None
+        """Take a stage: the first one, a further one, or one to which the case goes *back*."""
+        now = self.stage[0] if self.stage else None
         if now is None or (back and now != stage) or WEIGHT[stage] > WEIGHT[now]:
             self.stage = stage, event
 
@@ -249,7 +249,7 @@ class Case:
     def overturn(self, event: Event, named: Sequence[Count] | None) -> None:
         """Set verdicts aside."""
         pool = [count for count in self._pool(named) if overturnable(count)]
-        found = pool
+        found = [*(named or ())]
         if named is None:
             appealed = [count for count in pool if count.appeal]
             found = appealed or [count for count in pool if count.status != "acquitted"] or pool
@@ -260,7 +260,7 @@ class Case:
             else:
                 count.become("undecided" if outcome == "remitted" else "closed", event)
                 count.rehabilitated = outcome == "ended" and event.data.get("rehabilitating", False)
-        if not found:
+        if not pool:
             self.flag("no_verdict", event)
         if not found or outcome == "remitted":
             self._step("overturned", event, back=True)

@@ -64,6 +64,7 @@ class Measure:
 
     since: Event
     until: str | None
+    until_event: Event | None
 
 
 def in_absence(event: Event) -> bool:
@@ -139,10 +140,10 @@ class Custody:
         key, status = self.target(event), STATUS[event.type]
         if begins(event) and self._may_be_over(event, key):
             self.flag("order_unknown", event)
-            return
-        if key is not None:
-            self._take_over(key, status)
-        self._put(key, status, event)
+        else:
+            if key is not None:
+                self._take_over(key, status)
+            self._put(key, status, event)
         if event.type in {"Detained", "Arrested", "Imprisoned"}:
             self.searches = [s for s in self.searches if not agrees(s.since, event, ["jurisdiction"])]
         if event.type == "Extradited":
@@ -179,7 +180,7 @@ class Custody:
                 return
         elif key not in self.active():
             self._take_over(key, "released")
-        if key not in self.holds:
+        if key not in self.active():
             self.flag("not_in_custody", event)
         self._put(key, "released", event)
 
@@ -195,13 +196,14 @@ class Custody:
         was_held = {key for key, hold in self.holds.items() if hold.status in HELD}
         cases = {event.data.get("case_id") for event in events} | {*self.holds, None}
         before = {key for key in cases if key in was_held or None in was_held}
+        begun = {self.target(event) for event in events if begins(event)} | {*self.active()}
         steps: list[tuple[int, Event, set[Key] | None]] = []
         for event in events:
             target = self.target(event)
             if event.type == "Released" and "case_id" not in event.data:
                 if was_held:
                     steps.append((0, event, before))
-                steps.append((1, event, cases - before if was_held else None))
+                steps.append((1, event, begun - before if was_held else None))
             elif begins(event):
                 steps.append((int(target in before), event, None))
             elif event.type in ENDING:
@@ -236,9 +238,10 @@ class Measures:
             return
         for measure in self.standing:
             if all(event.data.get(name) == measure.since.data.get(name) for name in OF_A_MEASURE):
-                measure.until = event.data.get("until", measure.until)
+                if "until" in event.data:
+                    measure.until, measure.until_event = event.data["until"], event
                 return
-        self.standing.append(Measure(event, event.data.get("until")))
+        self.standing.append(Measure(event, event.data.get("until"), event if "until" in event.data else None))
 
     def _lifts(self, event: Event, measure: Measure) -> bool:
         if "fact_id" in event.data:

@@ -325,7 +325,7 @@ class Life:
         names = ("kind", "title", "authority", "program", "case_id")
         return [
             {name: measure.since.data.get(name) for name in names}
-            | {"until": measure.until}
+            | {"until": measure.until, "until_fact_id": identity(measure.until_event)}
             | without_status(measure.since)
             for measure in self.measures.standing
         ]

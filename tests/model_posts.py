@@ -11,7 +11,8 @@ ENDS = {
     "TermEnded": "term_ended", "LeftOffice": "left_office",
 }  # fmt: skip
 ENDING = {*ENDS, "Suspended"}
-BEGINNING = {"Elected", "Appointed", "Transferred", "Reinstated", "DismissalAnnulled", "SuspensionLifted"}
+RETURNING = {"Reinstated", "DismissalAnnulled", "SuspensionLifted"}
+BEGINNING = {"Elected", "Appointed", "Transferred", *RETURNING}
 HELD = {"in_office", "suspended"}
 OF_A_POST = ("post", "agency", "region", "post_id")
 
@@ -28,7 +29,7 @@ class Occupancy:
     status: str
     since: Event
     began: Event | None = None
-    acting: bool = False
+    acting: Event | None = None
     ground: str | None = None
     until: str | None = None
 
@@ -174,6 +175,8 @@ class Posts:
     def _own(self, event: Event, words: Words, status: str) -> Occupancy:
         """Add a post that is known from *event* alone."""
         words = dict(words) | {"jurisdiction": event.data.get("jurisdiction")}
+        if unnamed(words):
+            words = dict.fromkeys(words)
         post = Occupancy(words, event, status, event)
         post.ground, post.until = event.data.get("ground"), event.data.get("until")
         self.known.append(post)
@@ -188,7 +191,7 @@ class Posts:
             self._begin(event, words)
         elif not unnamed(words):
             for post in found:
-                post.acting = event.data.get("acting", False)
+                post.acting = event if event.data.get("acting") else None
                 _reword(post, event, words)
 
     def _begin(self, event: Event, words: Words) -> None:
@@ -201,7 +204,7 @@ class Posts:
                 if same(words["agency"], post.words["agency"]):
                     _end(post, "moved", event, reword=False)
         post = self._own(event, words, "in_office")
-        post.began, post.acting = event, event.data.get("acting", False)
+        post.began, post.acting = event, event if event.data.get("acting") else None
 
     def _transfer(self, event: Event) -> None:
         words = own_words(event)
@@ -261,7 +264,8 @@ class Posts:
                 continue
             for begin in begins:
                 to = new_words(begin)
-                if means and (unnamed(to) or any(score(to, post.words) for post in means)):
+                returns = unnamed(to) and begin.type in RETURNING
+                if means and (returns or any(score(to, post.words) for post in means)):
                     self.flag("order_unknown", begin)
         return phases
 
@@ -341,7 +345,8 @@ def post_row(post: Occupancy) -> dict[str, Any]:
     return {
         **{name: post.words[name] for name in (*OF_A_POST, "jurisdiction")},
         "words_fact_id": worded.id if worded else None,
-        "acting": post.acting,
+        "acting": bool(post.acting),
+        "acting_fact_id": post.acting.id if post.acting else None,
         "ground": post.ground,
         "until": post.until,
     }

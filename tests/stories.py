@@ -21,7 +21,8 @@ from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
 from projections.queries import Filter
 from projections.queries import statuses as stored
 from projections.status import Status
-from projections.tables import LIVE, METADATA, TOPIC
+from projections.columns import METADATA
+from projections.tables import LIVE, TOPIC
 
 Line = dict[str, Any]
 Row = dict[str, Any]

@@ -108,6 +108,18 @@ def test_a_hold_that_is_left_out_says_why() -> None:
     assert "unknown; no release reported in a case that ended" == list_words(status).custody
 
 
+def test_a_release_that_was_reported_is_not_said_to_be_missing() -> None:
+    """The case ended, and so did the custody."""
+    free, gone = acquitted("2023-01-01"), told("Released", "2023-01-02", case="c")
+    status = row(
+        case(count("acquitted", free), stage="acquitted", open=False),
+        custody_cases=[hold("released", gone, counted=False)],
+    )
+
+    assert "no release" not in shown(status, free, gone).lower()
+    assert "unknown" == list_words(status).custody
+
+
 def test_the_dead_are_in_no_custody() -> None:
     """It ended with the death, and so did the post."""
     gone, held = died("2023-01-01"), detained("2022-03-01", case="c", until="2024-01-01")
@@ -123,6 +135,15 @@ def test_the_dead_are_in_no_custody() -> None:
     assert "  in case c: ended by the death, since 2023-01-01\n" in printed
     assert "former head, Police, North: ended by the death" in printed
     assert "detained" not in printed
+
+
+def test_of_the_dead_who_were_never_held_no_custody_is_told() -> None:
+    """That it ended would say that there was one."""
+    gone = died("2023-01-01")
+    status = row(service=cell("deceased", gone), custody=cell("deceased", gone), headline="deceased")
+
+    assert "Custody" not in shown(status, gone)
+    assert "" == list_words(status).custody
 
 
 def test_searches_name_scope_country_case_and_authority() -> None:

@@ -109,7 +109,7 @@ class TestFields:
             ('note=["as it stands"]', "note", '["as it stands"]'),
             ("note=a=b", "note", "a=b"),
             ('note="quoted"', "note", '"quoted"'),
-            ("charges=[]", "charges", []),
+            ('charges=[{"title": "Theft"}]', "charges", [{"title": "Theft"}]),
             ("charges.0.amount=7", "charges", [{"title": "Fraud", "amount": 7}]),
             ("charges.0.article=190", "charges", [{"title": "Fraud", "amount": 5, "article": "190"}]),
             ("charges.1.title=Theft", "charges", [*CHARGES, {"title": "Theft"}]),

@@ -13,7 +13,8 @@ from typer.main import get_command
 
 from projections.rulebook import pack
 from projections.rulewords import STATUSES
-from projections.tables import LIVE, METADATA
+from projections.columns import METADATA
+from projections.tables import LIVE
 from services.cli.app import COMMANDS, app, load_commands
 from services.settings import Settings
 from tests.commands import run

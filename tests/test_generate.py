@@ -22,6 +22,8 @@ from tests.commands import run
 
 UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = 1000
+LEFT_OUT = ("after", "authority", "ground", "region")
+"""Particulars that a second paper leaves out."""
 
 
 @cache
@@ -32,7 +34,7 @@ def lines(*, tidy: bool = False) -> list[bytes]:
 
 @cache
 def report() -> dict[str, Any]:
-    """What a backtest of them says."""
+    """The report of a backtest of them."""
     return backtest(lines(), pack(), UNTIL).report
 
 
@@ -45,6 +47,32 @@ def events(*, tidy: bool = False) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return found
+
+
+def counts(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The counts of all cases of one person."""
+    return [count for case in row["cases"] for count in case["counts"]]
+
+
+def before(fact_id: str) -> str:
+    """The id of the fact before, about the same person."""
+    subject, _, serial = fact_id.rpartition("-")
+    return f"{subject}-{int(serial) - 1}"
+
+
+def unlike(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    """The fields that differ, or that only one of two facts has."""
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def verdicts(case: dict[str, Any]) -> set[str]:
+    """The statuses of the counts of one case."""
+    return {count["status"] for count in case["counts"]}
+
+
+def held(hold: dict[str, Any]) -> bool:
+    """Whether somebody is kept somewhere, in one case."""
+    return hold["status"] in {"detained", "remanded", "house_arrest", "imprisoned"}
 
 
 def codes(of: list[bytes]) -> Counter[str]:
@@ -94,7 +122,7 @@ def test_duplicates_conflicts_and_malformed_lines_are_among_them() -> None:
 
 
 def test_tidy_lines_can_all_be_read_and_never_conflict() -> None:
-    """What stays are duplicates, since publishing something twice is no mistake."""
+    """Duplicates stay in, since publishing something twice is not a mistake."""
     contents = {(event["id"], json.dumps(event["data"])) for event in events(tidy=True)}
 
     assert not codes(lines(tidy=True))
@@ -102,8 +130,72 @@ def test_tidy_lines_can_all_be_read_and_never_conflict() -> None:
 
 
 def test_every_type_of_the_vocabulary_occurs() -> None:
-    """Who tries the program on them sees all of it."""
+    """All 64 of them, so that a reader who tries the program on them sees the whole vocabulary."""
     assert set(DATA) | {"Vanished"} == {event["type"] for event in events()}
+
+
+@pytest.mark.parametrize(
+    ("shape", "holds"),
+    [
+        ("two posts held", lambda row: sum(post["status"] == "in_office" for post in row["posts"]) > 1),
+        ("an acting post", lambda row: any(post["acting"] for post in row["posts"])),
+        ("a post that moved", lambda row: any(post["status"] == "moved" for post in row["posts"])),
+        ("three counts", lambda row: any(len(case["counts"]) > 2 for case in row["cases"])),
+        ("a mixed verdict", lambda row: any({"convicted", "acquitted"} <= verdicts(case) for case in row["cases"])),
+        ("counts on appeal", lambda row: any(count["on_appeal"] for count in counts(row))),
+        ("replaced counts", lambda row: any(count["status"] == "replaced" for count in counts(row))),
+        ("a pardon", lambda row: any(count["status"] == "pardoned" for count in counts(row))),
+        ("parts of a sentence", lambda row: any(len(case["parts"]) > 1 for case in row["cases"])),
+        ("two open cases", lambda row: row["open_cases"] > 1),
+        ("a disciplinary case", lambda row: any(case["kind"] == "disciplinary" for case in row["cases"])),
+        ("held in two cases", lambda row: len([hold for hold in row["custody_cases"] if held(hold)]) > 1),
+        ("a hold with an ordered end", lambda row: any(hold["until"] for hold in row["custody_cases"])),
+        ("two searches", lambda row: len(row["searches"]) > 1),
+        ("two measures", lambda row: len(row["measures"]) > 1),
+        ("a death", lambda row: row["service"]["status"] == "deceased"),
+        ("two reports of one event", lambda row: row["service"]["facts"] > 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_some_people_have_two_of_everything(shape: str, holds: Any) -> None:
+    """Each shape in which two things that can differ stand beside each other occurs among a thousand people."""
+    assert any(holds(row) for row in report()["subjects"]), shape
+
+
+def test_one_life_in_four_has_such_shapes_and_the_others_are_plain() -> None:
+    """Benchmarks stay comparable: most people have one post and one case at a time, and about ten facts."""
+    marks = {"after", "plea", "acting", "concurrent", "kind", "until", "classes", "post_id", "parts", "program"}
+    about: dict[str, set[str]] = {event["subject"]: set() for event in events(tidy=True)}
+    for event in events(tidy=True):
+        charges = {name for charge in event["data"].get("charges", ()) for name in charge}
+        about[event["subject"]] |= (event["data"].keys() | charges) & (marks | {"count_id"})
+
+    assert 0.2 * PEOPLE < sum(map(bool, about.values())) < 0.3 * PEOPLE
+
+
+def test_papers_that_report_one_event_put_its_date_with_another_precision() -> None:
+    """Another source, and the same statement: the reports agree, and their dates need not be equal."""
+    facts = {event["id"]: event for event in events(tidy=True)}
+    second = [event for event in facts.values() if "publisher" in event["data"]["sources"][0]]
+    pairs = [(facts[before(event["id"])], event) for event in second]
+    differ = {name for name in ("occurred", "sources") for one, two in pairs if one["data"][name] != two["data"][name]}
+
+    assert {"occurred", "sources"} == differ
+    for one, two in pairs:
+        assert (one["type"], one["subject"]) == (two["type"], two["subject"])
+        assert unlike(one["data"], two["data"]) <= {"occurred", "published", "sources", *LEFT_OUT}
+
+
+def test_a_fact_that_came_after_another_names_it_and_has_its_date() -> None:
+    """Its source says that it followed on the same day."""
+    facts = {event["id"]: event for event in events(tidy=True)}
+    later = [event for event in facts.values() if "after" in event["data"]]
+
+    assert {"Acquitted", "Released", "Detained"} <= {event["type"] for event in later}
+    for event in later:
+        (earlier,) = event["data"]["after"]
+        assert facts[earlier]["data"]["occurred"] == event["data"]["occurred"]
+        assert facts[earlier]["subject"] == event["subject"]
 
 
 @pytest.mark.parametrize(

@@ -252,14 +252,23 @@ def test_an_announced_fact_without_an_end_never_counts() -> None:
 
 def test_announced_facts_come_in_world_order_as_the_clock_reaches_them() -> None:
     """A history that is carried on says the same as one made anew."""
-    late, early = arrested("2022-06-03", published="2022-05-15"), dismissed("2022-06-01", published="2022-05-15")
+    late, early = appointed("2022-06-03", published="2022-05-15"), dismissed("2022-06-01", published="2022-05-15")
     known = history(late, early, clock="2022-05-20")
 
     assert [] == known.advance(instant("2022-05-21"))
     assert ["Dismissed"] == [fact.type for fact in known.advance(instant("2022-06-01"))]
-    assert ["Arrested"] == [fact.type for fact in known.advance(instant("2022-06-04"))]
-    assert ["Dismissed", "Arrested"] == [fact.type for fact in known.world]
+    assert ["Appointed"] == [fact.type for fact in known.advance(instant("2022-06-04"))]
+    assert ["Dismissed", "Appointed"] == [fact.type for fact in known.world]
     assert [] == known.announced
+
+
+def test_announced_facts_of_a_case_and_of_custody_never_come() -> None:
+    """They stay announced, whatever time passes: the report that it happened is another fact (MODEL 2)."""
+    known = history(arrested("2022-06-03", published="2022-05-15"), clock="2022-05-20")
+
+    assert known.next_due is None
+    assert [] == known.advance(instant("2030"))
+    assert ([], ["Arrested"]) == (known.world, [fact.type for fact in known.announced])
 
 
 def test_a_date_without_a_year_orders_nothing() -> None:

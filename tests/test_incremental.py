@@ -16,7 +16,7 @@ from projections.alerts import BEGINNING, Alert, Casefile, Change, Trigger
 from projections.history import History
 from projections.rulebook import Absence, Rule, Rulebook
 from projections.rulebook import Sequence as Followed
-from projections.shapes import case_row, subject_row
+from projections.shapes import part_rows, subject_row
 from tests.histories import DAY, SHORT, stories
 from tests.stories import (
     Line,
@@ -130,9 +130,9 @@ class Life:
         self.changes += self.casefile.changes
         self.casefile.changes = []
         status = self.casefile.status
-        row = subject_row("a", status, self.casefile.history.flags, (0, 0), None)
-        cases = [case_row("a", case_id, case) for case_id, case in status.cases.items()]
-        return self.casefile.alerts, self.changes, (row, cases, status.names)
+        row = subject_row("a", status, self.casefile.history, (0, 0), None)
+        parts = part_rows("a", status, self.casefile.history)
+        return self.casefile.alerts, self.changes, (row, parts, status.names)
 
 
 def lives(book: Rulebook) -> tuple[Life, Life]:

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from projections.database import open_database
-from projections.tables import METADATA
+from projections.columns import METADATA
 from services.migrate import migrate, revisions
 
 ROOT = Path(__file__).parent.parent

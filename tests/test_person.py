@@ -59,10 +59,10 @@ def test_each_decision_stands_with_its_court_its_day_and_its_counts(tmp_path: Pa
     shown = ask("status a", tmp_path).stdout
 
     assert "  Convicted by a final verdict in case c.\n" in shown
-    assert "Convicted by a final verdict on 1 of 2 charges (“forgery”) (by City Court on 2025-02-12" in shown
-    assert "ACQUITTED on 1 of 2 charges (“bribery”) by City Court on 2025-02-12." in shown
-    assert "    forgery: convicted by a final verdict (by City Court on 2025-02-12, final on 2025-03-12)" in shown
-    assert "    bribery: ACQUITTED by City Court on 2025-02-12" in shown
+    assert "Convicted by a final verdict on 1 of 2 charges (“forgery”) by City Court on 2025-02-12" in shown
+    assert "ACQUITTED by a final verdict on 1 of 2 charges (“bribery”) by City Court on 2025-02-12." in shown
+    assert "    forgery: convicted by a final verdict by City Court on 2025-02-12, final on 2025-03-12" in shown
+    assert "    bribery: ACQUITTED by a final verdict by City Court on 2025-02-12" in shown
 
 
 def test_somebody_who_became_an_ambassador_is_in_office(tmp_path: Path) -> None:
@@ -94,6 +94,30 @@ def test_a_man_who_is_held_in_another_case_is_not_said_to_be_released(tmp_path: 
 
     assert "Custody: imprisoned, since 2022-03-01\n" in shown
     assert "  in case two: released, since 2022-05-01\n" in shown
+
+
+def test_the_status_of_a_dossier_keeps_apart_what_may_differ(tmp_path: Path) -> None:
+    """Posts, counts, custody and measures, each with the fact on which it rests."""
+    sanctioned = told("MeasureImposed", "2022-06-01", authority="OFAC")
+    sanctioned["data"]["kind"] = "sanction"
+    known(
+        tmp_path,
+        dismissed("2022-03~", published="2022-04-10", post="head", ground="loss of trust", id="sacked"),
+        charged("2022-05-01", charges=[{"title": "bribery"}, {"title": "forgery"}], id="charge"),
+        acquitted("2023-05-01", charges=[{"title": "bribery"}], authority="City Court", id="free"),
+        detained("2022-05-02", case="c", until="2022-07-01", id="held"),
+        sanctioned,
+    )
+    shown = ask("history a --format markdown", tmp_path).stdout
+
+    assert (
+        "- Service: dismissed, since 2022-03\\~ (fact `sacked`)\n    - former head: dismissed, since 2022-03\\~;"
+        in shown
+    )
+    assert "    - bribery: ACQUITTED by City Court on 2023-05-01 (fact `free`" in shown
+    assert "    - forgery: no verdict: alleged (fact `charge`)" in shown
+    assert "detained until 2022-07-01 as ordered, nothing newer is known (fact `held`)" in shown
+    assert "- measure: sanction, since 2022-06-01; by OFAC (fact `MeasureImposed a 2022-06-01`)" in shown
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -72,8 +72,8 @@ class TestVersion:
     def test_the_shipped_versions_stand(self) -> None:
         """A new version supersedes every open alert, so it must never come about by accident."""
         assert {rule.id: rule.version for rule in pack().rules} == {
-            "dismissal-before-arrest": "2aafd12e4345",
-            "dismissed-without-follow-up": "5925557b034c",
+            "dismissal-before-arrest": "bfd41e48a540",
+            "dismissed-without-follow-up": "9d9a291f62b7",
         }
 
     def test_twelve_hex_digits(self) -> None:
@@ -128,8 +128,16 @@ class TestRulebook:
         """Looked up for every record, so it is a table, and of nothing for a type that no rule names."""
         assert [r.id for r in pack().by_type("Detained")] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
         assert [r.id for r in pack().by_type("Charged")] == ["dismissed-without-follow-up"]
+        assert [r.id for r in pack().by_type("Resigned")][:1] == ["dismissal-before-arrest"]
         assert pack().by_type("SubjectDescribed") == ()
-        assert {"Dismissed"} == pack().anchors
+        assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == pack().anchors
+
+    def test_death_follows_every_silence_that_does_not_start_from_it(self) -> None:
+        """No rule has to name it: nobody waits for a follow-up about the dead (RULES 1)."""
+        unnamed = SILENCE.replace("[case, Died]", "[case]")
+
+        assert "Died" in silence(unnamed).follow - silence(unnamed).absent
+        assert "Died" not in silence(unnamed.replace("on: Dismissed", "on: Died")).follow
 
     def test_rules_are_frozen(self) -> None:
         """A rule in force cannot be changed under the alerts that rest on it."""
@@ -147,11 +155,12 @@ class TestExplanation:
 
         assert (
             explain_text(quiet, "A. B.", "kz-a", dismissed, None)
-            == "A. B. was dismissed (2022-03~); nothing is known to have followed."
+            == "A. B. was dismissed (2022-03~); no new step of a case, no custody and no return to office"
+            " is known in the 90 days after."
         )
         assert (
             explain_text(arrest, "A. B.", "kz-a", dismissed, detained)
-            == "A. B. was dismissed (2022-03~) and house arrested (2022-04-25)."
+            == "A. B.: dismissed (2022-03~), then house arrested (2022-04-25)."
         )
 
     def test_every_field(self) -> None:

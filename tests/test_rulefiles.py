@@ -32,7 +32,15 @@ class TestReading:
         assert isinstance(arrest, Sequence)
         assert (quiet.id, quiet.severity) == ("dismissed-without-follow-up", "warning")
         assert (timedelta(days=90), timedelta(days=7)) == (quiet.wait, quiet.settle)
-        assert {*TRACKS["case"], *TRACKS["custody"], "Reinstated", "DismissalAnnulled", "Died"} == quiet.absent
+        assert {"Dismissed", "Removed"} == quiet.on
+        assert {"Accused", "CaseClosed", "ChargesDropped", "Released", "Suspended"}.isdisjoint(quiet.absent)
+        assert {"MaterialsReferred", "Charged", "Convicted", "Wanted", "Detained", "Reinstated", "Appointed"} < (
+            quiet.absent
+        )
+        assert {*TRACKS["service"]} - {"Elected", "Appointed", "Transferred", "Reinstated", "DismissalAnnulled"} == (
+            {*TRACKS["service"]} - quiet.absent
+        )
+        assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == arrest.on
         assert (arrest.id, arrest.severity, arrest.certainty) == ("dismissal-before-arrest", "notice", "certain")
         assert timedelta(days=180) == arrest.within
 

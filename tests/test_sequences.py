@@ -1,12 +1,14 @@
-"""The rule about what follows: a fact followed by facts within a time (DESIGN section 6, `then ... within`)."""
+"""The rule about what follows: a fact followed by facts within a time (RULES 1, `then ... within`)."""
 
 import pytest
 
 from tests.stories import (
     Line,
+    acquitted,
     alerts,
     arrest,
     arrested,
+    charged,
     detained,
     dismissed,
     life,
@@ -14,7 +16,7 @@ from tests.stories import (
     retracted,
     rulebook,
     states,
-    suspended,
+    told,
 )
 
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
@@ -27,7 +29,7 @@ def test_an_alert_opens_at_the_recorded_of_the_fact_that_completes_it() -> None:
 
     assert [("open", "2022-04-27T08:00:00Z", "followed")] == life([alert])
     assert [DISMISSED["id"], "Detained a 2022-04-20"] == alert["evidence"]
-    assert "a was dismissed (2022-03-27) and detained (2022-04-20)." == alert["explanation"]
+    assert "a: dismissed (2022-03-27), then detained (2022-04-20)." == alert["explanation"]
     assert "Detained a 2022-04-20" == alert["life"][0]["fact_id"]
 
 
@@ -47,7 +49,7 @@ def test_it_stands_as_long_as_any_completing_fact_does() -> None:
 
     assert ["open"] == states([alert])
     assert [DISMISSED["id"], two["id"]] == alert["evidence"]
-    assert "a was dismissed (2022-03-27) and arrested (2022-04-22)." == alert["explanation"]
+    assert "a: dismissed (2022-03-27), then arrested (2022-04-22)." == alert["explanation"]
     assert ("retracted", "2022-06-02T00:00:00Z", "retracted") == (
         life(arrest([*story, retracted(two, recorded="2022-06-02T00:00:00Z")]))[-1]
     )
@@ -135,9 +137,60 @@ def test_a_detention_without_a_year_completes_nothing() -> None:
     assert [] == alerts(story, rules=POSSIBLE)
 
 
-def test_an_announced_arrest_counts_for_every_rule_as_soon_as_a_record_has_its_instant() -> None:
-    """Even where that record is of a type no rule names."""
-    announced, other = detained("2022-06-01", published="2022-05-15"), suspended("2022-01-01", recorded="2022-06-01")
+def test_an_announced_dismissal_counts_for_every_rule_as_soon_as_a_record_has_its_instant() -> None:
+    """Even where that record is of a type that no rule names."""
+    decree = dismissed("2022-05-31", published="2022-05-15")
+    follow = arrested("2022-06-01/2022-06-02", published="2022-06-02", recorded="2022-05-31T12:00:00Z")
+    other = told("Noted", "2022-01-01", recorded="2022-06-01", title="Summoned")
 
-    assert ["open"] == states(arrest([DISMISSED, announced, other], until="2022-06-01"))
-    assert [] == arrest([DISMISSED, announced], until="2022-06-01")
+    assert ["open"] == states(arrest([decree, follow, other], until="2022-06-01"))
+    assert [] == arrest([decree, follow], until="2022-05-31T23:59:59Z")
+
+
+def test_an_announced_arrest_never_completes_a_sequence() -> None:
+    """On the custody track only the report that it happened counts (MODEL 2)."""
+    announced = detained("2022-06-01", published="2022-05-15")
+    happened = detained("2022-06-01", published="2022-06-02", id="happened")
+
+    assert [] == arrest([DISMISSED, announced])
+    assert [[DISMISSED["id"], "happened"]] == [alert["evidence"] for alert in arrest([DISMISSED, announced, happened])]
+
+
+@pytest.mark.parametrize("kind", ["Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"])
+def test_every_way_out_of_office_starts_it(kind: str) -> None:
+    """The pack starts from each of them, and its sentence reads for each of them."""
+    (alert,) = arrest([told(kind, "2022-03-27"), detained("2022-04-20")])
+
+    assert [f"{kind} a 2022-03-27", "Detained a 2022-04-20"] == alert["evidence"]
+    assert alert["explanation"].endswith("(2022-03-27), then detained (2022-04-20).")
+
+
+@pytest.mark.parametrize("kind", ["Detained", "Arrested", "Bailed", "Paroled", "Imprisoned"])
+def test_somebody_who_was_in_custody_before_is_excepted(kind: str) -> None:
+    """The pack excepts everyone who was in custody then, bail included."""
+    assert [] == arrest([told(kind, "2022-03-01"), DISMISSED, arrested("2022-04-20")])
+
+
+def test_it_is_resolved_when_the_person_is_cleared() -> None:
+    """Acquitted of what followed: the alert ends, and is not said again while the person is cleared (RULES 1)."""
+    story = [DISMISSED, detained("2022-04-20"), acquitted("2022-08-01")]
+
+    assert ["open", "resolved"] == states(arrest(story))
+    assert ("resolved", "2022-08-02T00:00:00Z", "world_changed") == life(arrest(story))[-1]
+
+
+def test_it_opens_again_when_what_cleared_the_person_is_taken_back() -> None:
+    """Or when another case opens: nothing clears the person any more."""
+    verdict = acquitted("2022-08-01")
+    story = [DISMISSED, detained("2022-04-20"), verdict]
+
+    assert ["open", "resolved", "open"] == states(arrest([*story, retracted(verdict, "2022-09-01")]))
+    assert ["open", "resolved", "open"] == states(arrest([*story, charged("2022-09-01", case="other")]))
+
+
+def test_no_order_of_arrival_decides_whether_a_cleared_person_is_spoken_of() -> None:
+    """An arrest that becomes known after the acquittal opens nothing: no alert would stand in the other order."""
+    late = detained("2022-04-20", recorded="2022-09-01T00:00:00Z")
+
+    assert [] == arrest([DISMISSED, acquitted("2022-08-01"), late])
+    assert ["open"] == states(arrest([DISMISSED, acquitted("2022-08-01"), late, charged("2022-10-01", case="other")]))

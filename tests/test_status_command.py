@@ -254,7 +254,7 @@ def test_a_charge_stands_beside_the_presumption_of_innocence(tmp_path: Path) -> 
     shown = ask("status a", tmp_path).stdout
 
     assert "Presumed innocent: what follows is accusation; no court has found it proven." in shown
-    assert "Case c: charged (no verdict)\n    charges, as alleged: bribery, 2,000,000 USD" in shown
+    assert "Case c: open, charged (no verdict)\n    bribery, 2,000,000 USD: no verdict: alleged (fact Charged a" in shown
     assert "presumed innocent" in ask("status", tmp_path).stdout
 
 
@@ -263,8 +263,8 @@ def test_a_conviction_that_is_not_final_is_called_so(tmp_path: Path) -> None:
     known(tmp_path, charged("2022-03-01"), convicted("2022-09-01"))
     shown = ask("status a", tmp_path).stdout
 
-    assert "Convicted, not final: presumed innocent until it is." in shown
-    assert "Case c: convicted, not final" in shown
+    assert "Found guilty in case c, not final: presumed innocent until a verdict is." in shown
+    assert "Case c: open, found guilty, not final" in shown
 
 
 def test_an_acquittal_is_as_visible_as_the_charge(tmp_path: Path) -> None:
@@ -274,14 +274,14 @@ def test_an_acquittal_is_as_visible_as_the_charge(tmp_path: Path) -> None:
 
     assert "Cleared: " in shown.splitlines()[1]
     assert "headline: acquitted" in shown
-    assert "Case c: ended: ACQUITTED\n    charges, of which ACQUITTED: bribery" in shown
+    assert "Case c: ended: ACQUITTED\n    bribery: ACQUITTED on 2022-09-01" in shown
 
 
 def test_a_final_conviction_is_said_plainly(tmp_path: Path) -> None:
     """Presumption ends where the verdict is final."""
     known(tmp_path, charged("2022-03-01"), convicted("2022-09-01"), made_final("2022-10-01"))
 
-    assert "Convicted by a final verdict." in ask("status a", tmp_path).stdout
+    assert "Convicted by a final verdict in case c." in ask("status a", tmp_path).stdout
 
 
 def test_the_reply_stands_right_under_what_it_answers(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -166,6 +166,7 @@ def test_a_word_wider_than_the_terminal_does_not_take_the_place_of_all_others() 
 CELL = st.text("abc 的", max_size=30)
 
 
+@example([("", "", " aaaaaaaa的的"), ("aaaaaa的", "", "")], 22)
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=4), st.integers(20, 90))
 def test_any_table_keeps_to_the_width_and_to_its_words(rows: list[tuple[str, str, str]], width: int) -> None:
     """Whatever stands in it, letters that are two cells wide too."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.cli.careers import case_stage, case_title, counts
+from services.cli.listing import list_words
 from services.cli.verdicts import law_lines
 from tests.lives import Row, case, cell, count, hold, row, search, told_of
 from tests.stories import (
@@ -47,11 +48,15 @@ def test_guilty_and_not_guilty_counts_are_told_apart_with_their_numbers() -> Non
         stage="convicted",
     )
 
+    guilty = GUILTY | {"data": GUILTY["data"] | {"charges": [{"title": "bribery", "counts": 10}]}}
+    free = NOT_GUILTY | {"data": NOT_GUILTY["data"] | {"charges": [{"title": "bribery", "counts": 7}]}}
+    stated = charged("2024-01-01", charges=[{"title": "bribery", "counts": 23}])
+
     assert (
         "Case c: Found guilty on 10 of 23 counts (“bribery”) by federal jury on 2025-02-12; no final verdict is known."
         " ACQUITTED on 7 of 23 counts (“bribery”) by federal jury on 2025-02-12."
         " No verdict on 6 of 23 counts (“bribery”): alleged."
-    ) == said(row(mixed))[1]
+    ) == said(row(mixed), stated, guilty, free)[1]
 
 
 def test_a_man_found_guilty_on_ten_counts_is_not_cleared() -> None:
@@ -70,7 +75,7 @@ def test_a_charge_that_ended_in_acquittal_does_not_stand_beside_the_conviction()
     lines = [statement.text for statement in counts(mixed, STORY)]
 
     assert [
-        "forgery: convicted by a final verdict (by federal jury on 2025-02-12, final on 2025-10-01)",
+        "forgery: convicted by a final verdict by federal jury on 2025-02-12, final on 2025-10-01",
         "bribery: ACQUITTED by federal jury on 2025-02-12",
     ] == lines
     assert (
@@ -118,9 +123,21 @@ def test_only_the_verdict_since_the_last_ruling_was_set_aside() -> None:
 
 def test_the_acquittal_of_another_charge_is_not_said_to_be_set_aside() -> None:
     """The defence appealed the conviction; the acquittal beside it was nobody's appeal."""
-    line = said(row(case(count())), GUILTY, NOT_GUILTY, OVERTURNED)[1]
+    guilty = convicted("2025-02-12", authority="federal jury", charges=[{"title": "x"}])
+    free = acquitted("2025-02-12", authority="another jury", charges=[{"title": "y"}])
+    mixed = case(count(title="x"), count("acquitted", free, title="y"))
+    line = said(row(mixed), guilty, free, OVERTURNED)[1]
 
-    assert "Supreme Court on 2025-11-01: found guilty by federal jury on 2025-02-12." in line
+    assert line.endswith("Supreme Court on 2025-11-01: found guilty by federal jury on 2025-02-12.")
+
+
+def test_the_acquittal_that_a_higher_court_quashed_is_the_decision_that_was_set_aside() -> None:
+    """Found guilty, acquitted on appeal, quashed: the last court set aside the acquittal and not the first verdict."""
+    first, second = convicted("2024-11-15", authority="district court"), acquitted("2025-03-26", authority="high court")
+    line = said(row(case(count(), stage="overturned")), CHARGE, first, second, OVERTURNED)[1]
+
+    assert "set aside by high court on 2025-03-26: found guilty by district court on 2024-11-15." in line
+    assert "set aside by Supreme Court on 2025-11-01: ACQUITTED by high court on 2025-03-26." in line
 
 
 def test_no_court_has_found_it_proven_is_said_only_where_none_ever_did() -> None:
@@ -140,7 +157,7 @@ def test_a_disciplinary_decision_is_no_conviction() -> None:
     lines = said(row(case(count()), discipline), CHARGE, GUILTY | {"data": GUILTY["data"] | {"case_id": "d"}})
 
     assert "Presumed innocent: what follows is accusation; no court has found it proven." == lines[0]
-    assert "Disciplinary case d: Finally decided against the person (by federal jury on 2025-02-12)." == lines[2]
+    assert "Disciplinary case d: Finally decided against the person by federal jury on 2025-02-12." == lines[2]
     assert "Case d (disciplinary): ended: finally decided against the person" == case_title(
         discipline | {"stage": cell("final")}, row(discipline)
     )
@@ -153,7 +170,7 @@ def test_a_conviction_is_called_by_the_case_that_it_was_in() -> None:
     assert [
         "Convicted by a final verdict in case old. Presumed innocent in case trial-case: no verdict there is final.",
         "Case trial-case: Trial (no verdict).",
-        "Case old: Convicted by a final verdict (by federal jury on 2025-02-12, final on 2025-10-01).",
+        "Case old: Convicted by a final verdict by federal jury on 2025-02-12, final on 2025-10-01.",
     ] == said(status)
 
 
@@ -178,7 +195,7 @@ def test_a_pardon_leaves_the_conviction() -> None:
     partly = PARDON | {"data": PARDON["data"] | {"scope": "partial"}}
 
     assert said(row(case(pardoned, open=False)), GUILTY, FINAL, PARDON)[1].endswith(
-        "final on 2025-10-01); then pardoned by the president on 2025-12-24."
+        "final on 2025-10-01; then pardoned by the president on 2025-12-24."
     )
     assert said(row(case(final_count(), open=False)), GUILTY, FINAL, partly)[1].endswith(
         "Pardoned in part by the president on 2025-12-24: the sentence was changed, the verdict was not."
@@ -216,6 +233,13 @@ def test_a_rehabilitated_person_is_cleared() -> None:
             " after an earlier verdict by federal jury on 2025-02-12."
         ),
     ] == said(row(case(done, open=False, stage="closed")), GUILTY, FINAL, closed)
+
+
+def test_a_list_does_not_state_a_verdict_that_was_rehabilitated() -> None:
+    """It stands no longer, in no case."""
+    done = case(final_count(status="closed", rehabilitated=True), case_id="old", open=False, stage="closed")
+
+    assert "trial (no verdict)" == list_words(row(case(count(), stage="trial"), done)).case
 
 
 def test_absence_plea_and_sentence_are_told() -> None:

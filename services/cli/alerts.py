@@ -11,20 +11,19 @@ from sqlalchemy.exc import OperationalError
 
 from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
+from projections.alert import STANDING
 from projections.alertqueries import (
     AlertFilter,
     alerts,
     alerts_like,
     notices_after,
     notices_end,
-    of_agency,
     partition_of,
     rules_met,
 )
-from projections.alert import STANDING
 from projections.database import snapshot
 from projections.judging import printable
-from projections.queries import story_of
+from projections.queries import Filter, employed, story_of
 from projections.rulewords import SEVERITIES
 from projections.story import Moment, Story
 from services.stopping import stopping
@@ -45,7 +44,7 @@ from .app import (
     settings,
 )
 from .dossier import step_words
-from .person import correction_lines, fact_words
+from .factwords import correction_lines, fact_words
 from .tables import Column, show
 from .unknown import say_unknown
 from .wording import cell, safe, source_words
@@ -316,7 +315,7 @@ def _print_new(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int]) -
     with engine.connect() as conn:
         found = notices_after(conn, cursor)
         people = [notice["subject_id"] for _, _, notice in found]
-        there = set(people) if wanted.agency is None else of_agency(conn, people, wanted.agency)
+        there = set(employed(conn, people, Filter(agency=wanted.agency)))
     cursor = dict(cursor)
     for partition, n, notice in found:
         cursor[partition] = n

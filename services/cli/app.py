@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.errors import BadInput, CasetrailError, Infrastructure
 from projections.database import open_database
+from projections.rebuild import is_due
 from projections.rulebook import Rulebook, load, pack
 from services.migrate import revisions
 from services.settings import Settings, load_settings
@@ -32,7 +33,8 @@ from .loading import loading
 FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
-    "feed": ("init", "publish", "id", "correct", "retract"),
+    "setup": ("init",),
+    "feed": ("publish", "id", "correct", "retract"),
     "work": ("project", "run"),
     "people": ("status", "history"),
     "alerts": ("alerts",),
@@ -87,22 +89,20 @@ def _run() -> Any:  # noqa: ANN401 - as sys.exit takes it
         load_commands(*sys.argv[1:2])
     try:
         app(prog_name="casetrail")
-    except BadInput as problem:
-        return _failed(str(problem), USAGE)
-    except CasetrailError as problem:
-        return _failed(str(problem), INFRASTRUCTURE)
-    except OperationalError as problem:
-        return _failed(f"database: {problem.orig}", INFRASTRUCTURE)
-    except DBAPIError as problem:
-        return _failed(f"database: {problem.orig} ({_advice(problem)})", INFRASTRUCTURE)
-    except OSError as problem:
-        return _failed(str(problem), INFRASTRUCTURE)
+    except (CasetrailError, DBAPIError, OSError) as problem:
+        return _failed(_in_words(problem), USAGE if isinstance(problem, BadInput) else INFRASTRUCTURE)
     except SystemExit as end:
         # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
         seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
         _flush()
         return 0 if seen_enough else end.code
     return 0
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, OperationalError):
+        return f"database: {problem.orig}"
+    return f"database: {problem.orig} ({_advice(problem)})" if isinstance(problem, DBAPIError) else str(problem)
 
 
 def _advice(problem: DBAPIError) -> str:
@@ -198,7 +198,21 @@ def opened_database(url: str) -> Engine:
 
 def database(chosen: Settings) -> Engine:
     """
-    Open the database and see that its schema is this release's.
+    Open the database and check that its schema is this release's, and its statuses are concluded.
+
+    Raises:
+        Infrastructure: if it cannot be reached, is not there, or wants `casetrail init`.
+    """
+    engine = migrated(chosen)
+    if is_due(engine):
+        msg = "the statuses were concluded by an earlier release (run `casetrail init`, which concludes them again)"
+        raise Infrastructure(msg)
+    return engine
+
+
+def migrated(chosen: Settings) -> Engine:
+    """
+    Open the database and check that its schema is this release's.
 
     Raises:
         Infrastructure: if it cannot be reached, is not there, or wants `casetrail init`.

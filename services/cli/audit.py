@@ -26,7 +26,20 @@ from services.localsource import LocalSource
 from services.logs import configure
 from services.restore import restore
 
-from .app import FINDINGS, Json, app, database, emit, fail, file_or_stdout, rulebook, say, settings, while_read
+from .app import (
+    FINDINGS,
+    Json,
+    app,
+    database,
+    emit,
+    fail,
+    file_or_stdout,
+    migrated,
+    rulebook,
+    say,
+    settings,
+    while_read,
+)
 from .parts import loop_over
 from .people import COLUMNS, cells
 from .progress import Advance, bar
@@ -62,7 +75,7 @@ def verify(
     for given in head or ():
         if not HASH.fullmatch(given):
             raise BadInput(f'"{given}" is not a hash', "64 hex digits, as `casetrail audit head` prints them", "--head")
-    with snapshot(database(settings())) as conn, bar("Verifying", _rows(conn)) as advance:
+    with snapshot(migrated(settings())) as conn, bar("Verifying", _rows(conn)) as advance:
         verdict = ledger_audit.verify(conn, head or [], advance)
     with while_read():
         if as_json:
@@ -83,7 +96,7 @@ def show_head(as_json: Json = False) -> None:
 
     Keep it where nobody who can write to the database can change it; `audit verify --head HASH` holds the chain to it.
     """
-    with snapshot(database(settings())) as conn:
+    with snapshot(migrated(settings())) as conn:
         heads = ledger_audit.heads(conn)
     if as_json:
         emit(heads)
@@ -113,7 +126,7 @@ def export_facts(
     copy the database itself.
     """
     with (
-        snapshot(database(settings())) as conn,
+        snapshot(migrated(settings())) as conn,
         file_or_stdout(output) as file,
         bar("Exporting", _rows(conn)) as advance,
     ):
@@ -168,7 +181,7 @@ def rebuild(
     Projectors may go on meanwhile. Nothing is sent twice. One that was interrupted is taken up where it stopped.
     """
     chosen = settings()
-    engine = database(chosen)
+    engine = migrated(chosen)
     with engine.connect() as conn:
         total = _rows(conn)
     with bar("Rebuilding", total) as advance:

@@ -14,14 +14,13 @@ from sqlalchemy import Engine
 
 from events.canonical import derive_id
 from events.edtf import parse
-from events.errors import BadDate, BadInput, Infrastructure
+from events.errors import BadDate, BadInput
 from events.facts import Fact
 from projections.partitioning import check_local
 from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
-from services.migrate import migrate, revisions
 from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, judge, publish, read_lines
-from services.settings import Settings, without_secrets
+from services.settings import Settings
 from services.source import Unreachable
 from services.stopping import Stop, stopping
 
@@ -31,10 +30,8 @@ from .app import (
     Json,
     app,
     database,
-    emit,
     emit_line,
     fail,
-    opened_database,
     say,
     settings,
     while_read,
@@ -56,26 +53,6 @@ Occurred = Annotated[str | None, typer.Option(help="When it was corrected or tak
 Note = Annotated[str | None, typer.Option(help="A remark for readers.")]
 Stater = Annotated[str | None, typer.Option("--source", help="Who states it, as a URI; CASETRAIL_SOURCE by default.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing; off a terminal nobody is asked.")]
-
-
-@app.command("init", epilog="\b\nExample:\n  casetrail init")
-def init(as_json: Json = False) -> None:
-    """Create the database, or bring it to this release's schema. Safe to repeat."""
-    url = settings().database_url
-    engine = opened_database(url)
-    file = engine.url.database if engine.dialect.name == "sqlite" else None
-    if file and not Path(file).absolute().parent.is_dir():
-        msg = f"the folder of {file} is missing (make it, or set CASETRAIL_DATABASE_URL)"
-        raise Infrastructure(msg)
-    before, wanted = revisions(engine)
-    migrate(engine)
-    shown = file or without_secrets(url)
-    if as_json:
-        emit({"database": shown, "before": before, "after": wanted})
-    elif before == wanted:
-        say(f"{shown} is at schema {wanted} already")
-    else:
-        say(f"{shown}: brought from schema {before} to {wanted}" if before else f"{shown}: created, schema {wanted}")
 
 
 @app.command(

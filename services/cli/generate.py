@@ -22,28 +22,29 @@ CHUNK_LINES = 1000
 )
 def generate_facts(
     *,
-    subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many people.")],
+    subjects: Annotated[int, typer.Option("--subjects", min=1, help="The number of people.")],
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
     first: Annotated[
         int,
         typer.Option(
-            "--first", min=1, help="The number of the first of them; ids go by it, so that more can be added."
+            "--first", min=1, help="The number of the first person. Ids are made of it, so that more can be added."
         ),
     ] = 1,
     facts_per_subject: Annotated[
-        int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts about each of them.")
+        int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts a person.")
     ] = 10,
     until: Annotated[str, typer.Option("--until", help="Nothing is recorded after this instant.")] = "2025-12-31",
     tidy: Annotated[bool, typer.Option("--tidy", help="Leave out malformed lines and conflicts.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file to write; standard output where none is named.")
+        Path | None, typer.Option("-o", "--output", help="The file to write; standard output if none is named.")
     ] = None,
 ) -> None:
     """
     Write invented facts. Careers are plausible, with vague dates, late reports, corrections and duplicates.
 
-    Nobody in them exists. They are NDJSON, in the order in which they count as recorded: `backtest` goes by that,
-    `publish` lets the log stamp its own.
+    Nobody in them exists. One life in four has several posts, cases, counts, holds or searches, and events that two
+    papers report. The output is NDJSON in the order of `recorded`. `backtest` reads that order, and `publish` ignores
+    it.
     """
     lines = generate(
         subjects, seed, first=first, facts_per_subject=facts_per_subject, until=parse_instant(until), tidy=tidy

@@ -12,14 +12,16 @@ from events.errors import BadInput
 from projections.database import snapshot
 from projections.queries import Filter, status_of, statuses, story_of
 from projections.rulewords import STATUSES
+from projections.status import NOT_HEADLINES
 from projections.story import Moment, history_json
 
 from .app import FINDINGS, Json, app, database, emit, emit_array, lines, say, settings
 from .dossier import history_lines, markdown
+from .listing import list_words
 from .person import person_lines
 from .tables import Column, show
 from .unknown import say_unknown
-from .wording import PRESUMPTIONS, cell, span, words
+from .wording import cell, service_words, words
 
 COLUMNS = (
     Column("subject", 0),
@@ -30,7 +32,7 @@ COLUMNS = (
     Column("custody", 6),
     Column("case", 7),
     # A headline such as detained never stands without it.
-    Column("before the law", 3, below=True),
+    Column("before the law", 3, below=True, least=18),
 )
 TABLE_ROWS = 1000
 """The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
@@ -39,7 +41,7 @@ HEADLINES = tuple(
     dict.fromkeys(
         [
             "deceased",
-            *(word for word in STATUSES["custody"] if word not in {"unknown", "released"}),
+            *(word for word in STATUSES["custody"] if word not in NOT_HEADLINES),
             *STATUSES["stage"],
             "wanted",
             *STATUSES["service"],
@@ -181,21 +183,20 @@ def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
 
 def cells(row: Mapping[str, Any]) -> Iterable[Any]:
     """Yield what a table says of one person, in the order of `COLUMNS`."""
-    stage = row["stage"]
-    custody = words(row["custody"]["status"])
+    said = list_words(row)
     yield cell(row["subject_id"])
     yield cell(row["name"] or "")
     yield cell(words(row["headline"]), "bold")
     yield cell(_since(row))
-    yield cell(words(row["service"]["status"]))
-    yield cell(f"{custody}; wanted, {row['wanted']['status']}" if row["wanted"] else custody)
-    yield cell(words(stage["status"]) if stage else "")
-    yield cell(PRESUMPTIONS[row["presumption"]])
+    yield cell(service_words(row["service"]["status"]))
+    yield cell(said.custody)
+    yield cell(said.case)
+    yield cell(said.before_the_law)
 
 
 def _since(row: Mapping[str, Any]) -> str:
-    """Return since when the headline holds, no finer than it is known."""
+    """Return since when the headline holds, as its source wrote the date."""
     cells = (row["service"], row["custody"], row["stage"], row["wanted"])
     said = {found["status"]: found for found in reversed(cells) if found}
     found = row["wanted"] if row["headline"] == "wanted" else said[row["headline"]]
-    return span(found["since_earliest"], found["since_latest"]) if found["fact_id"] else ""
+    return found["since"] or ""

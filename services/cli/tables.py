@@ -135,7 +135,9 @@ def _packed(texts: Iterable[Text], width: int) -> list[Text]:
 
 
 def _wrapped(text: Text, width: int, out: Console) -> Iterable[Text]:
-    wrapped = text.wrap(out, max(width, 1), overflow="fold") or [text]
+    # Rich counts blanks at the beginning as part of the first word, and would break it to make room for them.
+    begun = text[len(text.plain) - len(text.plain.lstrip()) :]
+    wrapped = begun.wrap(out, max(width, 1), overflow="fold") or [begun]
     for line in wrapped:
         line.rstrip()
     return wrapped

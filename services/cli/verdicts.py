@@ -220,7 +220,7 @@ def _verdict(count: Row, case: Row, told: Story) -> Disposition:
     day = data_of(told, count["final_fact_id"]).get("occurred")
     later = f", final {on_words(day)}" if day and count["final_fact_id"] != count["verdict_fact_id"] else ""
     word = "finally decided against the person" if known is OTHER else "convicted by a final verdict"
-    return Disposition(word, f" ({by.strip()}{later})" if by else "")
+    return Disposition(word, f"{by}{later}")
 
 
 def _verdicts(case: Row, told: Story) -> Iterator[str]:
