@@ -29,7 +29,7 @@ class Fact(NamedTuple):
         occurred: when it happened, ending no later than it was published.
         published: when its source made it known.
         announced: whether its source published it before it happens; then `occurred` is not cut.
-        recorded: when the ledger accepted it, aware UTC; `UNRECORDED` before that.
+        recorded: when the ledger accepted it, or the correction whose data it has, aware UTC; `UNRECORDED` before that.
         order: its place in world order; facts sort by it.
     """
 
@@ -87,13 +87,14 @@ def make_fact(  # noqa: PLR0913 - this is what a fact is made of
     return Fact(id, type, subject, source, version, data, occurred, published, announced, recorded, order)
 
 
-def replace_data(fact: Fact, data: Mapping[str, Any]) -> Fact:
+def replace_data(fact: Fact, data: Mapping[str, Any], recorded: datetime) -> Fact:
     """
     Return *fact* as a correction leaves it: other data, and the times of that data.
 
     Args:
-        fact: the fact that is corrected; its id, source and `recorded` stay.
+        fact: the fact that is corrected; its id and source stay.
         data: the whole new data, fit for the fact's type (`vocabulary.data_problem` returned None).
+        recorded: when the ledger accepted the correction, aware UTC; what it says was not known before.
 
     Raises:
         BadDate: if *data* was not validated and its dates are none.
@@ -105,7 +106,7 @@ def replace_data(fact: Fact, data: Mapping[str, Any]) -> Fact:
         source=fact.source,
         version=fact.version,
         data=data,
-        recorded=fact.recorded,
+        recorded=max(fact.recorded, recorded),
     )
 
 

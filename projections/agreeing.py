@@ -93,10 +93,16 @@ def _group(cluster: Sequence[Fact], tied: Tied | None, stands_for: dict[str, str
         left = rest
 
 
-def quality(fact: Fact) -> tuple[timedelta, bool, str]:
-    """Return the place of *fact* among reports of one event, best first: narrow before wide, sure before marked."""
+def quality(fact: Fact) -> tuple[timedelta, bool, int, str]:
+    """
+    Return the place of *fact* among reports of one event, best first.
+
+    Narrow comes before wide, sure before marked, and of equals the one that names more of the fields that can change
+    a status: a report that leaves out the charges would else hide one that states them.
+    """
     earliest, latest, marked = fact.occurred.earliest, fact.occurred.latest, fact.occurred.marked
-    return (_OPEN if earliest is None or latest is None else latest - earliest, marked, fact.id)
+    width = _OPEN if earliest is None or latest is None else latest - earliest
+    return (width, marked, -sum(name in fact.data for name in _TELLING), fact.id)
 
 
 def _differ(name: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -344,10 +344,7 @@ class Casefile:
         if trigger.kind == "rules":
             return ("rule_changed", None)
         if finding.opens is None:
-            fact = trigger.fact
-            if fact is None:
-                return ("followed", finding.completing[0].id)
-            return (fact.type.lower() if fact.type in ABOUT_FACTS else "followed", fact.id)
+            return self._what_followed(finding, trigger.fact)
         if finding.opens == trigger.at:
             return ("deadline", None)
         # It was silent long before: what was recorded at this instant made the silence known.
@@ -356,6 +353,15 @@ class Casefile:
             last = max(told, key=lambda fact: fact.id)
             return (last.type.lower(), last.id)
         return ("rule_changed" if self.rules_since == trigger.at else "deadline", None)
+
+    def _what_followed(self, finding: Finding, fact: Fact | None) -> tuple[str, str]:
+        """Return why a pattern of facts is there, *fact* having come last; None: its time has come."""
+        if fact is None:
+            return ("followed", finding.completing[0].id)
+        if fact.type in ABOUT_FACTS:
+            return (fact.type.lower(), fact.id)
+        # The fact that brought an alert back may be no part of it: another case of somebody who was cleared.
+        return ("followed" if fact.id in self._evidence(finding) else "world_changed", fact.id)
 
     def _sentence(self, rule: Rule, finding: Finding) -> str:
         then = finding.completing[0] if finding.completing else None

@@ -11,7 +11,7 @@ from events.edtf import slack
 from events.facts import Fact
 
 from .cells import Cell
-from .counts import Count, Counts
+from .counts import STATES_CHARGES, Count, Counts
 from .verdicts import EFFECTS
 
 OPEN_STAGES: Final = (
@@ -34,27 +34,32 @@ _STEPS: Final = {
     "Accused": "accused",
     "MaterialsReferred": "materials_referred",
     "InvestigationOpened": "investigation",
+    "InvestigationSuspended": "investigation",
+    "InvestigationResumed": "investigation",
     "SuspectNamed": "suspect",
     "Charged": "charged",
+    "ChargesAmended": "charged",
     "Indicted": "indicted",
     "TrialOpened": "trial",
 }
-_INVESTIGATION: Final = {"InvestigationSuspended": True, "InvestigationResumed": False}
-_BEFORE_A_SUSPECT: Final = frozenset({"Accused", "MaterialsReferred", "InvestigationOpened", *_INVESTIGATION})
-_QUIET: Final = frozenset({"ReviewRequested", "ReviewRefused", "SentenceChanged", "PleaEntered"})
+# After these an investigation is not suspended any more.
+_GOES_ON: Final = frozenset(
+    {
+        *("InvestigationResumed", "SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened"),
+        *("Convicted", "Acquitted", "Sentenced"),
+    }
+)
 
-_SEEN_STEP: Final = frozenset({"Accused", "MaterialsReferred", "InvestigationOpened", *_INVESTIGATION, "SuspectNamed"})
 _CHARGING: Final = frozenset({"Charged", "Indicted", "TrialOpened"})
 # What must have gone before in the case for a fact to follow from the state, and what to say if it has not.
 _PRESUPPOSES: Final = {
     "AllegationWithdrawn": (frozenset({"Accused"}), "never_accused"),
-    "InvestigationSuspended": (_SEEN_STEP | _CHARGING, "never_investigated"),
-    "InvestigationResumed": (_SEEN_STEP | _CHARGING, "never_investigated"),
+    "InvestigationSuspended": (STATES_CHARGES, "never_investigated"),
+    "InvestigationResumed": (STATES_CHARGES, "never_investigated"),
     "ChargesAmended": (_CHARGING, "never_charged"),
     "ChargesDropped": (_CHARGING, "never_charged"),
     "Convicted": (_CHARGING, "never_charged"),
     "Acquitted": (_CHARGING, "never_charged"),
-    "Pardoned": (frozenset({"Convicted", "Sentenced"}), "never_convicted"),
 }
 
 Flagging = Callable[[str, Fact], None]
@@ -67,6 +72,7 @@ class Case:
     Args:
         flag: takes what is to be said of a fact.
         behind: whether a source says that the first fact comes behind the second.
+        first: the first fact of the case.
 
     Attributes:
         counts: its counts.
@@ -84,8 +90,8 @@ class Case:
         *("sentence", "suspended_by"),
     )
 
-    def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool]) -> None:
-        self.counts = Counts(flag)
+    def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool], first: Fact) -> None:
+        self.counts = Counts(flag, first)
         self.kind_by: Fact | None = None
         self.reached: Cell | None = None
         self.ended: Cell | None = None
@@ -131,26 +137,36 @@ class Case:
             self._flag(needed[1], fact)
         self._seen.add(kind)
         self._learn(fact)
-        if kind not in _BEFORE_A_SUSPECT and kind not in _QUIET:
+        if self.ended is not None and kind in STATES_CHARGES and not self._opens_again(fact):
+            self._flag("order_unknown", fact)
+            if len(self.counts.all) == 1 and self.counts.all[0].by is None:
+                self.counts.add(fact.data.get("charges", []), fact)
+            return
+        self._take(fact, place, self.counts.named(fact, place))
+        if kind in {"Sentenced", "SentenceChanged"}:
+            self.sentence = fact
+        self._settle()
+        if kind in _GOES_ON or self.ended is not None:
             self.suspended_by = None
-        self.counts.state(fact)
+
+    def _take(self, fact: Fact, place: int, named: list[Count] | None) -> None:
+        """Apply the effect of *fact* on stage and counts; *named*: the counts that it names."""
+        kind = fact.type
+        was_open = self.ended is None
         if kind in _STEPS:
-            self._reach(_STEPS[kind], fact, place)
-        elif kind in _INVESTIGATION:
-            self._reach("investigation", fact, place)
-            self.suspended_by = fact if _INVESTIGATION[kind] else None
-        elif kind == "ChargesAmended":
-            self._amend(fact, place)
-            self._reach("charged", fact, place)
+            self._reach(_STEPS[kind], fact, place, named)
+        if kind == "InvestigationSuspended":
+            self.suspended_by = self.suspended_by or fact
+        elif kind == "ChargesAmended" and named is not None and was_open:
+            for count in self.counts.all:
+                if count.status == "undecided" and count not in named:
+                    count.end("replaced", fact, place)
         elif kind == "AllegationWithdrawn":
             self._withdraw(fact, place)
         elif kind == "MistrialDeclared":
             self.reached, self.place = Cell("trial", fact), place
         elif kind in EFFECTS:
-            self._move(EFFECTS[kind](self.counts, fact, place), fact, place)
-        if kind in {"Sentenced", "SentenceChanged"}:
-            self.sentence = fact
-        self._settle()
+            self._move(EFFECTS[kind](self.counts, fact, place, named), fact, place)
 
     def _learn(self, fact: Fact) -> None:
         data = fact.data
@@ -163,26 +179,19 @@ class Case:
         if data.get("charges"):
             self.charges_by = fact
 
-    def _reach(self, stage: str, fact: Fact, place: int) -> None:
-        if self.ended is not None and not self._opens_again(fact):
-            self._flag("order_unknown", fact)
-            return
-        if fact.data.get("charges"):
-            known, added = self.counts.named(fact, states=True, splits=False)
-            revived = known
-        else:
-            revived, added = self.counts.all, []
+    def _reach(self, stage: str, fact: Fact, place: int, named: list[Count] | None) -> None:
+        """Go forward to *stage*, and open an ended case again."""
+        counts = self.counts.all
         if self.ended is not None:
-            for count in revived:
-                if count.is_ended and count.verdict is None and count.status != "replaced":
-                    count.reopen(None, place)
-            if all(count.is_ended for count in self.counts.all) and not added:
-                self.counts.all.append(Count({}, None))
+            over = [count for count in counts if count.status != "replaced"] if named is None else named
+            for count in over:
+                if count.is_ended and count.verdict is None:
+                    count.reopen(fact, place)
+            if all(count.is_ended for count in counts):
+                counts.append(Count({}, None, fact))
             self.reached = None
-        if self.reached is None or _WEIGHT[self.reached.status] <= _WEIGHT[stage]:
-            if self.reached is None or self.reached.status != stage:
-                self.reached = Cell(stage, fact)
-            self.place = place
+        if self.reached is None or _WEIGHT[self.reached.status] < _WEIGHT[stage]:
+            self.reached, self.place = Cell(stage, fact), place
 
     def _opens_again(self, fact: Fact) -> bool:
         """Whether *fact* is known to come after the end of the case."""
@@ -193,14 +202,6 @@ class Case:
         if earliest is None or latest is None:
             return False
         return earliest - latest >= slack(fact.occurred.earliest_exact, end.occurred.latest_exact)
-
-    def _amend(self, fact: Fact, place: int) -> None:
-        if not fact.data.get("charges"):
-            return
-        known, added = self.counts.named(fact, states=True, splits=False)
-        for count in self.counts.all:
-            if count.status == "undecided" and count not in known and count not in added:
-                count.end("replaced", fact, place)
 
     def _withdraw(self, fact: Fact, place: int) -> None:
         if self.ended is None and self.reached is not None and self.reached.status == "accused":

@@ -12,6 +12,14 @@ from events.facts import Fact
 from .agreeing import folded
 
 DECIDED: Final = frozenset({"convicted", "acquitted"})
+STATES_CHARGES: Final = frozenset(
+    {
+        *("Accused", "MaterialsReferred", "InvestigationOpened", "InvestigationSuspended", "InvestigationResumed"),
+        *("SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened"),
+    }
+)
+"""The types that state charges, so that a new one is no surprise."""
+_FORGIVEN: Final = frozenset({"pardoned", "amnestied"})
 
 Charge = Mapping[str, Any]
 
@@ -25,12 +33,14 @@ class Count:
         by: the fact that states it so; None for the whole case.
         number: how many alike it stands for.
         status: undecided, convicted, acquitted, dropped, closed, withdrawn, replaced, amnestied or pardoned.
-        fact: the fact that set the status; None while nothing was decided of it.
+        fact: the fact that set the status; of an undecided count, the one that stated or reopened it.
         place: the number of the step in which it did.
         verdict: convicted or acquitted, and `verdict_by`, the fact that says so; a pardon leaves both.
         final: the fact that made the verdict final; None: it is not.
+        forgiven: how it stood before a pardon or an amnesty; None: there was none.
         appeal: the fact that put it on appeal; None: it is not.
         sentence: the fact with its sentence.
+        was_convicted: whether it ever was.
         is_rehabilitated: whether it ended in a way that clears: a rehabilitating end, or acquittal after a conviction.
     """
 
@@ -40,6 +50,7 @@ class Count:
         "charge",
         "fact",
         "final",
+        "forgiven",
         "is_rehabilitated",
         "number",
         "place",
@@ -47,14 +58,15 @@ class Count:
         "status",
         "verdict",
         "verdict_by",
+        "was_convicted",
     )
 
-    def __init__(self, charge: Charge, by: Fact | None) -> None:
+    def __init__(self, charge: Charge, by: Fact | None, fact: Fact) -> None:
         self.charge = charge
         self.by = by
         self.number: int = charge.get("counts", 1)
         self.status = "undecided"
-        self.fact: Fact | None = None
+        self.fact = fact
         self.place = 0
         self.verdict: str | None = None
         self.verdict_by: Fact | None = None
@@ -62,6 +74,8 @@ class Count:
         self.appeal: Fact | None = None
         self.sentence: Fact | None = None
         self.is_rehabilitated = False
+        self.was_convicted = False
+        self.forgiven: tuple[str, Fact] | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -81,7 +95,7 @@ class Count:
     @property
     def stands_convicted(self) -> bool:
         """Whether a conviction stands, final or not; a pardon or an amnesty does not undo it."""
-        return self.verdict == "convicted" and self.status in {"convicted", "pardoned", "amnestied"}
+        return self.verdict == "convicted" and (self.status == "convicted" or self.status in _FORGIVEN)
 
     @property
     def is_finally_convicted(self) -> bool:
@@ -96,31 +110,42 @@ class Count:
     def decide(self, verdict: str, fact: Fact, place: int) -> None:
         """Apply a verdict; it never unmakes a final one."""
         if self.final is None:
-            self.is_rehabilitated = verdict == "acquitted" and self.verdict == "convicted"
-            if self.verdict != verdict or self.status != verdict:
+            self.is_rehabilitated = verdict == "acquitted" and self.was_convicted
+            self.was_convicted = self.was_convicted or verdict == "convicted"
+            if self.verdict != verdict or self.status != verdict or self.appeal is not None:
                 self.verdict, self.verdict_by = verdict, fact
                 self.status, self.fact, self.place = verdict, fact, place
             self.appeal = None
+            if verdict != "convicted":
+                self.sentence = None
         if fact.data.get("final", False) and self.verdict == verdict and self.final is None:
             self.final, self.place = fact, place
 
     def end(self, status: str, fact: Fact, place: int, *, rehabilitating: bool = False) -> None:
-        """End it without a verdict, or after one."""
+        """End it; a pardon and an amnesty leave a verdict as it was, any other end leaves none."""
+        self.forgiven = (self.status, self.fact) if status in _FORGIVEN else None
         self.status, self.fact, self.place, self.appeal = status, fact, place, None
+        if self.forgiven is None:
+            self.verdict = self.verdict_by = self.final = self.sentence = None
         self.is_rehabilitated = rehabilitating
 
-    def reopen(self, fact: Fact | None, place: int) -> None:
+    def unforgive(self, place: int) -> None:
+        """Undo a pardon: it stands as it did before."""
+        assert self.forgiven is not None, "a pardoned count stood in another way before"
+        (self.status, self.fact), self.place, self.forgiven = self.forgiven, place, None
+
+    def reopen(self, fact: Fact, place: int) -> None:
         """Make it undecided again, as *fact* says."""
         self.status, self.fact, self.place = "undecided", fact, place
-        self.verdict = self.verdict_by = self.final = self.appeal = None
+        self.verdict = self.verdict_by = self.final = self.appeal = self.sentence = None
         self.is_rehabilitated = False
 
     def copy(self, charge: Charge, by: Fact | None, number: int) -> "Count":
         """Return a count of another charge that stands where this one stands."""
-        other = Count(charge, by)
-        for name in ("status", "fact", "place", "verdict", "verdict_by", "final", "appeal", "sentence"):
+        other = Count(charge, by, self.fact)
+        for name in ("status", "place", "verdict", "verdict_by", "final", "appeal", "sentence", "forgiven"):
             setattr(other, name, getattr(self, name))
-        other.is_rehabilitated = self.is_rehabilitated
+        other.is_rehabilitated, other.was_convicted = self.is_rehabilitated, self.was_convicted
         other.number = number
         return other
 
@@ -131,63 +156,85 @@ class Counts:
 
     Args:
         flag: takes what is to be said of a fact.
+        first: the first fact of the case, with which the case as a whole is undecided.
     """
 
-    def __init__(self, flag: Callable[[str, Fact], None]) -> None:
-        self.all: list[Count] = [Count({}, None)]
+    def __init__(self, flag: Callable[[str, Fact], None], first: Fact) -> None:
+        self.all: list[Count] = [Count({}, None, first)]
         self.flag = flag
 
-    def state(self, fact: Fact) -> None:
-        """Let the first fact that states charges replace the whole case by all of them, each as the whole stood."""
-        charges = fact.data.get("charges")
-        if charges and len(self.all) == 1 and self.all[0].by is None:
-            whole = self.all[0]
-            self.all = [whole.copy(charge, fact, charge.get("counts", 1)) for charge in charges]
-
-    def named(self, fact: Fact, *, states: bool, splits: bool) -> tuple[list[Count], list[Count]]:
+    def named(self, fact: Fact, place: int) -> list[Count] | None:
         """
-        Return the counts that the charges of *fact* name: those that were known, and those that were not.
+        Return the counts that the charges of *fact* name, those not known added; None if it names none.
 
         Args:
-            fact: a fact with charges.
-            states: it states charges, so that a new one is no surprise.
-            splits: it decides, so that one of fewer counts leaves the rest as it was.
+            fact: the next fact of the case, the *place*-th step of the fold.
+            place: the number of the step.
         """
-        known: list[Count] = []
-        added: list[Count] = []
-        whole = [count for count in self.all if count.by is fact]
+        if not fact.data.get("charges"):
+            return None
+        known: list[tuple[Count, Charge]] = []
+        unknown: list[Charge] = []
         for charge in fact.data["charges"]:
-            found = [count for count in self.all if names(charge, count.charge) and count not in added]
-            if len(found) > 1:
-                self.flag("count_ambiguous", fact)
-                pending = [count for count in found if count.status == "undecided" or count.appeal is not None]
-                found = pending or found
-            if found:
-                known += [count for count in self._split(found, charge, splits=splits) if count not in known]
-                continue
-            if not states and not whole:
-                self.flag("count_unknown", fact)
-            new = Count(charge, fact)
-            self.all.append(new)
-            added.append(new)
-        return known, added
+            found = self._meant(charge, fact)
+            known += [(count, charge) for count in found if all(count is not other for other, _ in known)]
+            unknown += [] if found else [charge]
+        undecided = [count for count in self.all if count.status == "undecided"]
+        if unknown and fact.type not in STATES_CHARGES and any(count.by is not None for count in self.all):
+            self.flag("count_unknown", fact)
+        added = self.add(unknown, fact)
+        if fact.type == "Convicted" and not known and len(undecided) == 1 and undecided[0] in self.all:
+            # The source words it differently: the counts it convicts of take the place of the one that was charged.
+            undecided[0].end("replaced", fact, place)
+        for count, charge in known:
+            self._split(count, charge, fact)
+        return [*(count for count, _ in known), *added]
 
-    def _split(self, found: Sequence[Count], charge: Charge, *, splits: bool) -> list[Count]:
-        """Return of the counts *found* as many as *charge* speaks of; what is left of one stays as it was."""
-        left = charge.get("counts")
-        if left is None or not splits:
-            return list(found)
-        taken: list[Count] = []
-        for count in found:
-            if left <= 0:
-                break
-            if count.number > left:
-                rest = count.copy(count.charge, count.by, count.number - left)
-                self.all.insert(self.all.index(count) + 1, rest)
-                count.number = left
-            left -= count.number
-            taken.append(count)
-        return taken
+    def add(self, charges: Sequence[Charge], fact: Fact) -> list[Count]:
+        """Add *charges* that *fact* states: in the place and the state of the whole case, where that is a count."""
+        wholes = [count for count in self.all if count.by is None]
+        whole = next((count for count in wholes if count.is_open), wholes[0] if wholes else None)
+        if whole is None:
+            added = [Count(charge, fact, fact) for charge in charges]
+            self.all += added
+            return added
+        added = [whole.copy(charge, fact, charge.get("counts", 1)) for charge in charges]
+        if added:
+            at = self.all.index(whole)
+            self.all[at : at + 1] = added
+        return added
+
+    def _meant(self, charge: Charge, fact: Fact) -> list[Count]:
+        """Return the counts that *charge* means; of several those that wait for a verdict, with a flag."""
+        found = [count for count in self.all if names(charge, count.charge)]
+        if len(found) > 1:
+            self.flag("count_ambiguous", fact)
+            found = [count for count in found if count.status == "undecided" or count.appeal is not None] or found
+        return found
+
+    def _split(self, count: Count, charge: Charge, fact: Fact) -> None:
+        """Leave, where *fact* decides on fewer than *count* stands for, the rest as it was behind it."""
+        number = charge.get("counts", count.number)
+        if number < count.number and _decides(fact, count):
+            rest = count.copy(count.charge, count.by, count.number - number)
+            self.all.insert(self.all.index(count) + 1, rest)
+            count.number = number
+
+
+def _decides(fact: Fact, count: Count) -> bool:
+    """Whether *fact* is a decision that changes *count*."""
+    match fact.type:
+        case "Convicted" | "Acquitted":
+            return count.final is None
+        case "Amnestied" | "Pardoned":
+            return count.status in {"convicted", "undecided"} and fact.data.get("scope") != "partial"
+        case "VerdictOverturned":
+            return count.status in DECIDED or count.stands_convicted
+        case "ChargesDropped":
+            return count.is_open
+        case "CaseClosed":
+            return count.is_open or (fact.data.get("rehabilitating", False) and count.is_finally_convicted)
+    return False
 
 
 def names(one: Charge, other: Charge) -> bool:

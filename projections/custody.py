@@ -159,57 +159,73 @@ class Custody:
         In a hold that stands, the releases come first; in any other, the seizures do. A fact that comes second in one
         hold, behind one that says the opposite, is flagged. A release without a case is read for each hold by itself.
         """
-        seized = {case_id: hold.is_seized for case_id, hold in self.holds.items()}
-        keys = {fact.id: self._key(fact, seized) for fact in facts}
-        freeing = [fact for fact in facts if fact.type == "Released" and "case_id" not in fact.data]
-        begun = {keys[fact.id] for fact in facts if is_seizure(fact)}
-        ended = {keys[fact.id] for fact in facts if fact.type in _RELEASES and fact not in freeing}
-        held = frozenset(case_id for case_id, is_held in seized.items() if is_held)
-        if freeing:
+        keys = {fact.id: self._key(fact) for fact in facts}
+        held = frozenset(case_id for case_id, hold in self.holds.items() if hold.is_seized)
+        begun = frozenset(keys[fact.id] for fact in facts if is_seizure(fact))
+        ended = {keys[fact.id] for fact in facts if fact.type in _RELEASES and not _frees_all(fact)}
+        if any(map(_frees_all, facts)):
             ended |= begun
-        keys_of_both = {fact.id for fact in facts if is_seizure(fact) or fact.type in _RELEASES}
         first: list[Step] = []
         second: list[Step] = []
+        comes_second: Step | None
         for fact in facts:
             key = keys[fact.id]
-            if fact in freeing:
-                both = bool(begun - held)
-                first.append((fact, held | {k for k in self.holds if k not in begun} if both else None))
-                if both:
-                    second.append((fact, frozenset(begun - held)))
-                    self._flag("order_unknown", fact)
-            elif key in begun and key in ended and is_seizure(fact) == (key in held) and fact.id in keys_of_both:
-                second.append((fact, None))
-                self._flag("order_unknown", fact)
+            if _frees_all(fact):
+                new = begun - held
+                before = held | (self.holds.keys() - begun)
+                first.append((fact, frozenset(before) if new else None))
+                comes_second = (fact, new) if new else None
             else:
-                first.append((fact, None))
+                opposed = key in begun and key in ended and (is_seizure(fact) or fact.type in _RELEASES)
+                comes_second = (fact, None) if opposed and is_seizure(fact) == (key in held) else None
+                if comes_second is None:
+                    first.append((fact, None))
+            if comes_second is not None:
+                second.append(comes_second)
+                self._flag("order_unknown", fact)
         return [*first, *second]
 
-    def _key(self, fact: Fact, seized: dict[str | None, bool]) -> str | None:
+    def _key(self, fact: Fact) -> str | None:
         """Return the case of the hold that *fact* is going to concern, as far as the holds before it tell."""
         case_id: str | None = fact.data.get("case_id")
-        none_active = None in self.holds and self.holds[None].is_active
-        if case_id is not None and none_active and not seized.get(case_id, False):
-            return None if fact.type != "Released" or case_id not in self.holds else case_id
-        return case_id
+        own, unnamed = self.holds.get(case_id), self.holds.get(None)
+        takes_over = unnamed is not None and unnamed.is_active and not (own is not None and own.is_active)
+        return None if takes_over else case_id
 
     def _hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         status, case_id = CUSTODY[fact.type], fact.data.get("case_id")
-        if fact.type == "Released" and case_id is None:
+        if _frees_all(fact):
             self._free(fact, only)
+            return
+        if is_seizure(fact) and self._is_free_by_then(fact, case_id):
+            self._flag("order_unknown", fact)
             return
         hold = self._concerned(fact, case_id)
         if fact.type == "Released" and not hold.is_active:
             self._flag("not_in_custody", fact)
         elif fact.type == "SentenceServed" and hold.status not in {"imprisoned", "paroled"}:
             self._flag("not_imprisoned", fact)
-        release = hold.fact if hold.fact is not None else self._freed
-        if is_seizure(fact) and not hold.is_seized and release is not None and self._undone(fact, release):
-            self._flag("order_unknown", fact)
-            if hold.fact is None:
-                hold.move("released", release, self._step)
-            return
         hold.move(status, fact, self._step)
+
+    def _is_free_by_then(self, fact: Fact, case_id: str | None) -> bool:
+        """
+        Whether a release stands that *fact*, a seizure, may lie before.
+
+        A hold that is not known yet is recorded as that release left it.
+        """
+        own, unnamed = self.holds.get(case_id), self.holds.get(None)
+        if own is not None:
+            return not own.is_seized and own.fact is not None and self._undone(fact, own.fact)
+        if unnamed is not None and unnamed.is_active:
+            if unnamed.is_seized or unnamed.fact is None or not self._undone(fact, unnamed.fact):
+                return False
+            self.holds[case_id] = self.holds.pop(None)
+            return True
+        if self._freed is None or not self._undone(fact, self._freed):
+            return False
+        self.holds[case_id] = Hold()
+        self.holds[case_id].move("released", self._freed, self._step)
+        return True
 
     def _undone(self, fact: Fact, release: Fact) -> bool:
         """Whether *fact* may lie before *release*, and no source says which came first."""
@@ -228,9 +244,9 @@ class Custody:
             return self.holds.setdefault(None, Hold())
         own = self.holds.get(case_id)
         if unnamed is not None and unnamed.is_active and (fact.type != "Released" or not (own and own.is_active)):
-            # The same hold, now known to be in this case.
+            # The same hold, now known to be in this case; of two, the one that changed last says how it stands.
             del self.holds[None]
-            if own is None or not own.is_active:
+            if own is None or not own.is_active or own.place < unnamed.place:
                 self.holds[case_id] = unnamed
                 return unnamed
         return own if own is not None else self.holds.setdefault(case_id, Hold())
@@ -271,3 +287,8 @@ class Custody:
 def is_seizure(fact: Fact) -> bool:
     """Whether *fact* begins custody; an arrest in absentia begins a search."""
     return fact.type in _SEIZURES and not (fact.type == "Arrested" and fact.data.get("in_absentia", False))
+
+
+def _frees_all(fact: Fact) -> bool:
+    """Whether *fact* is a release that names no case: it frees from every hold that began before it."""
+    return fact.type == "Released" and "case_id" not in fact.data

@@ -173,7 +173,7 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         conn: a transaction that writes.
         table: where they go.
         rows: as Python values: aware datetimes, JSON values, bytes.
-        replace: whether a row takes the place of one with the same key, which is made of texts then.
+        replace: whether a row takes the place of one with the same key.
     """
     if not rows:
         return
@@ -186,7 +186,7 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         conn.exec_driver_sql(statement, (to_json(told).decode(),))
     else:
         if replace:
-            places, make_room = _replacing(table)
+            places, make_room = _replacing(table, conn.dialect)
             conn.exec_driver_sql(make_room, tuple([row[at] for row in rows] for at in places))
         _copy(conn, table, rows)
 
@@ -267,10 +267,10 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
 
 
 @cache
-def _replacing(table: Table) -> tuple[list[int], str]:
+def _replacing(table: Table, dialect: Dialect) -> tuple[list[int], str]:
     """Return the numbers of the key's columns, and what makes room in PostgreSQL for rows of the same keys."""
     keys = [column.name for column in table.primary_key]
-    given_keys = ", ".join(["%s::text[]"] * len(keys))
+    given_keys = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.primary_key)
     same = " AND ".join(f"{table.name}.{key} = gone.{key}" for key in keys)
     statement = f"DELETE FROM {table.name} USING unnest({given_keys}) AS gone({', '.join(keys)}) WHERE {same}"  # noqa: S608 - our own names
     return [table.columns.keys().index(key) for key in keys], statement

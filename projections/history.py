@@ -143,6 +143,8 @@ class History:
 
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""
+        if not self._coming:
+            return []
         come = [fact for fact in self._coming if counts(fact, clock)]
         if come:
             self._settle(clock)
@@ -176,10 +178,11 @@ class History:
                 if fact.type not in NEVER_COMES:
                     insort(self._coming, fact, key=world_order)
                 return True
-        agrees = fact.type in EVENT_TYPES and self._agrees(fact)
+        alike = self._by_type[fact.type]
+        agrees = bool(alike) and fact.type in EVENT_TYPES and _agrees(fact, alike)
         self._counting[fact.id] = fact
         _insert(self.world, fact, self._key)
-        _insert(self._by_type[fact.type], fact, world_order)
+        _insert(alike, fact, world_order)
         if agrees:
             return self._regroup(fact)
         return self._append(fact)
@@ -195,13 +198,6 @@ class History:
         # Facts of one span on one track are read together, and with them those that a source places behind one.
         together = last.occurred[:2] == fact.occurred[:2] and TRACK_OF[last.type] == TRACK_OF[fact.type]
         return not together and last.id not in self.placing.places
-
-    def _agrees(self, fact: Fact) -> bool:
-        """Whether *fact* can be a report of an event that is known: of none that ended before it began."""
-        others, earliest = self._by_type.get(fact.type, []), fact.occurred.earliest
-        if earliest is not None and earliest - BEGINNING > LOCAL_DAY_SLACK:
-            others = others[bisect_right(others, earliest - LOCAL_DAY_SLACK, key=_end) :]
-        return any(agree(fact, other) for other in others)
 
     def _regroup(self, fact: Fact) -> bool:
         """Say anew which facts of the type of *fact* stand for an event; return whether a fold can go on."""
@@ -254,6 +250,14 @@ class History:
         self.events = (
             [fact for fact in self.world if fact.id not in self.stands_for] if self.stands_for else [*self.world]
         )
+
+
+def _agrees(fact: Fact, others: list[Fact]) -> bool:
+    """Whether *fact* can be a report of an event among *others*, in world order: of none that ended before it began."""
+    earliest = fact.occurred.earliest
+    if earliest is not None and earliest - BEGINNING > LOCAL_DAY_SLACK:
+        others = others[bisect_right(others, earliest - LOCAL_DAY_SLACK, key=_end) :]
+    return any(agree(fact, other) for other in others)
 
 
 def _insert(facts: list[Fact], fact: Fact, key: Callable[[Fact], Any]) -> None:
@@ -310,7 +314,7 @@ def settle(facts: Mapping[str, Fact]) -> Settled:
         if fitting:
             winner = max(fitting, key=_precedence)
             replaced_by[fact.id] = winner.id
-            fact = replace_data(fact, winner.data["data"])
+            fact = replace_data(fact, winner.data["data"], winner.recorded)
         in_force[fact.id] = fact
 
     metas = {fact.id: fact for fact in facts.values() if fact.type in ABOUT_FACTS}

@@ -6,7 +6,7 @@ from typing import Any, Final
 from events.facts import Fact
 
 _KEY: Final = ("kind", "case_id", "authority", "program", "title")
-_NAMED: Final = ("kind", "case_id", "authority", "program", "jurisdiction")
+_NAMED: Final = ("kind", "case_id", "program", "jurisdiction")
 
 
 class Measure:
@@ -37,6 +37,10 @@ class Measures:
         """Apply the next fact of the measure track."""
         if fact.type == "MeasureLifted":
             lifted = [measure for measure in self.standing if self._lifts(fact, measure.fact)]
+            authority = fact.data.get("authority")
+            own = [measure for measure in lifted if measure.fact.data.get("authority", "") == authority]
+            # A court lifts the ban of an investigator; one country's sanction stands if another lifts its own.
+            lifted = own or lifted
             if not lifted:
                 self._flag("not_imposed", fact)
             self.standing = [measure for measure in self.standing if measure not in lifted]

@@ -1,16 +1,22 @@
 """The records that are parked: which still are, what they held, and how many about one person wait."""
 
 from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, not_, select, text
 
+from .database import among, given
 from .ledger import LogRecord
 from .tables import NamedRow, ledger
 
 # In the words of the partial indexes, which SQLite does not use for anything that merely implies them.
 TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
 LATER_AFTERWARDS = text("later.entry in ('replay', 'dismissal')")
+
+Waiting = Counter[tuple[str, datetime]]
+"""By person and instant, the number of records about the person that waited then."""
 
 
 def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Select[Any]:
@@ -59,6 +65,30 @@ def unread(conn: Connection, subject_id: str | None = None) -> Counter[str]:
     parked = waiting.subquery()
     for key, number in conn.execute(select(parked.c.key, func.count()).group_by(parked.c.key)):
         found[bytes(key).decode("utf-8", "replace")] += number
+    return found
+
+
+def unread_at(conn: Connection, told: Iterable[tuple[str, datetime]]) -> Waiting:
+    """
+    Return how many records about a person waited at an instant: those recorded before it.
+
+    Not all that wait when the transaction writes: those would be others in batches of another size.
+
+    Args:
+        conn: a connection.
+        told: people, each with an instant.
+    """
+    found: Waiting = Counter()
+    instants: dict[str, set[datetime]] = {}
+    for subject_id, at in told:
+        instants.setdefault(subject_id, set()).add(at)
+    conflicts = select(ledger.c.subject_id, ledger.c.recorded).where(
+        TROUBLED, ledger.c.outcome == "conflict", among(conn.dialect.name, ledger.c.subject_id)
+    )
+    parked = still_parked().where(ledger.c.key.is_not(None)).with_only_columns(ledger.c.key, ledger.c.recorded)
+    waiting = [(bytes(key).decode("utf-8", "replace"), recorded) for key, recorded in conn.execute(parked)]
+    for subject_id, recorded in (*conn.execute(conflicts, given(conn, instants)), *waiting):
+        found.update((subject_id, at) for at in instants.get(subject_id, ()) if recorded < at)
     return found
 
 

@@ -39,7 +39,12 @@ class Placing:
                     self.missing.append(fact.id)
         self.circles = sorted(_circles(targets))
         self._targets = {fact_id: named for fact_id, named in targets.items() if fact_id not in self.circles}
-        self.places = _places(facts, self._targets) if self._targets else {}
+        # A report of an event has the place of the fact that stands for it.
+        of_events = {
+            fact_id: tuple(dict.fromkeys(stands_for.get(other, other) for other in named))
+            for fact_id, named in self._targets.items()
+        }
+        self.places = _places(facts, of_events)
 
     def place(self, fact: Fact) -> Place:
         """Return where *fact* stands in world order."""

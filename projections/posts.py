@@ -6,13 +6,13 @@ other words: post, agency and region of an occupancy are always those of one fac
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from events.edtf import overlaps
 from events.facts import Fact
 
-from .agreeing import folded
 from .cells import UNKNOWN, Cell
+from .postwords import Words, appointed, contradicts, named, score
 
 ENDS: Final = {
     "Removed": "removed",
@@ -28,24 +28,8 @@ HELD: Final = frozenset({"in_office", "suspended"})
 WORDS: Final = ("post", "agency", "region")
 
 _OUT: Final = frozenset({"Suspended", *ENDS})
-
-
-class Words(NamedTuple):
-    """The words of one fact for a post, and the same folded for comparison."""
-
-    post_id: str | None
-    post: str | None
-    agency: str | None
-    region: str | None
-    fact: Fact
-    folded_post: str | None
-    folded_agency: str | None
-    folded_region: str | None
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether the fact names no post at all."""
-        return self.post_id is None and self.post is None and self.agency is None
+_RETURNS: Final = frozenset({"SuspensionLifted", "Reinstated", "DismissalAnnulled"})
+_IN: Final = APPOINTMENTS | _RETURNS
 
 
 class Post:
@@ -58,11 +42,12 @@ class Post:
         fact: the fact that set the status.
         began: the fact that began it; None where only a later step is known.
         acting: whether it is held for the time being only, and `acting_by`, the fact that says so.
+        until: the fact that last said until when it is suspended; None: none did.
         place: the number of the step in which its status last changed.
-        begun: the number of the step in which it became known.
+        begun: the number of the step in which it began, 0 where only a later one is known, and its number among posts.
     """
 
-    __slots__ = ("acting", "acting_by", "began", "begun", "fact", "place", "status", "words")
+    __slots__ = ("acting", "acting_by", "began", "begun", "fact", "place", "status", "until", "words")
 
     def __init__(self, words: Words, status: str, fact: Fact, place: int, *, began: bool) -> None:
         self.words = words
@@ -72,7 +57,8 @@ class Post:
         self.acting: bool = bool(fact.data.get("acting", False)) if began else False
         self.acting_by = fact if self.acting else None
         self.place = place
-        self.begun = place
+        self.begun = (0, 0)
+        self.until = fact if status == "suspended" and "until" in fact.data else None
 
     @property
     def is_held(self) -> bool:
@@ -83,12 +69,18 @@ class Post:
         """Change the status, as *fact* says."""
         self.status, self.fact, self.place = status, fact, place
 
+    def suspend(self, fact: Fact, place: int) -> None:
+        """Suspend; one that is suspended already stays so since the first fact, with the later end if one is named."""
+        if self.status != "suspended":
+            self.until = None
+            self.move("suspended", fact, place)
+        if "until" in fact.data:
+            self.until = fact
+
     def name(self, words: Words) -> None:
-        """Take *words* whole, if they name all that is named so far and more."""
-        own, other = self.words[:4], words[:4]
-        if own.count(None) > other.count(None) and all(
-            theirs is not None for mine, theirs in zip(own, other, strict=True) if mine is not None
-        ):
+        """Take *words* whole, if they name all that is named so far in the same words, and more."""
+        pairs = list(zip(self.words.compared, words.compared, strict=True))
+        if all(mine in (None, theirs) for mine, theirs in pairs) and any(mine != theirs for mine, theirs in pairs):
             self.words = words
 
 
@@ -148,29 +140,34 @@ class Posts:
         An end of a post that is held comes before a beginning; where the post is not held, the beginning comes
         first. A fact that comes second in one post, behind one that says the opposite, is flagged.
         """
-        begun = [(fact, appointed(fact)) for fact in facts if fact.type not in _OUT]
+        held = self._held()
+        begun = [(fact, appointed(fact)) for fact in facts if fact.type in _IN]
+        first: list[Fact] = []
         late: list[Fact] = []
-        for fact in facts:
-            if fact.type in _OUT and self._comes_late(fact, [words for _, words in begun]):
-                late.append(fact)
-                self._flag("order_unknown", fact)
-        held_again: list[Fact] = []
-        out = [fact for fact in facts if fact.type in _OUT and fact not in late]
-        for fact, words in begun:
-            if any(score(post.words, words) for post in self._held()) and fact.type in APPOINTMENTS:
-                held_again.append(fact)
-                if any(score(words, named(end)) for end in out):
-                    self._flag("order_unknown", fact)
-        first = [fact for fact in facts if fact not in late and fact not in held_again]
-        return [*first, *(fact for fact in facts if fact in late), *held_again]
+        for end in (fact for fact in facts if fact.type in _OUT):
+            words = named(end)
+            ended = held if words.is_blank else _matching(words, held)
+            if not ended and any(words.is_blank or score(words, other) for _, other in begun):
+                late.append(end)
+                self._flag("order_unknown", end)
+                continue
+            first.append(end)
+            if len(ended) == 1 or (ended and words.is_agency_alone):
+                self._flag_returns(begun, end, ended)
+        deaths = [fact for fact in facts if fact.type == "Died"]
+        return [*first, *(fact for fact, _ in begun), *late, *deaths]
 
-    def _comes_late(self, end: Fact, begun: Iterable[Words]) -> bool:
-        words, held = named(end), self._held()
-        if words.is_blank:
-            return not held and any(True for _ in begun)
-        if any(score(post.words, words) for post in held):
-            return False
-        return any(score(other, words) for other in begun)
+    def _flag_returns(self, begun: Iterable[tuple[Fact, Words]], end: Fact, ended: Sequence[Post]) -> None:
+        """Flag the beginnings that say the opposite of *end* about one of the posts that it *ended*."""
+        for fact, words in begun:
+            undoes = fact.type in _RETURNS and (fact.type != "DismissalAnnulled" or end.type == "Dismissed")
+            if (words.is_blank and undoes) or any(score(post.words, words) for post in ended):
+                self._flag("order_unknown", fact)
+
+    def _add(self, words: Words, status: str, fact: Fact, *, began: bool) -> None:
+        post = Post(words, status, fact, self._step, began=began)
+        post.begun = (self._step if began else 0, len(self.all))
+        self.all.append(post)
 
     def _held(self) -> list[Post]:
         return [post for post in self.all if post.is_held]
@@ -193,15 +190,8 @@ class Posts:
 
     def _find(self, words: Words, fact: Fact, posts: Sequence[Post]) -> list[Post] | None:
         """Return those of *posts* that *words* mean; None, with a flag, where they do not say which."""
-        best, found = 0, list[Post]()
-        for post in posts:
-            points = score(post.words, words)
-            if points > best:
-                best, found = points, []
-            if points and points == best:
-                found.append(post)
-        whole_agency = words.post is None and words.post_id is None
-        if len(found) > 1 and not whole_agency:
+        found = _matching(words, posts)
+        if len(found) > 1 and not words.is_agency_alone:
             self._flag("post_unknown", fact)
             return None
         return found
@@ -220,7 +210,7 @@ class Posts:
         """Return the only post held that *words* do not contradict, though they call it by another name."""
         if fact.type == "LeftOffice" or words.is_blank:
             return []
-        held = [post for post in self._held() if not _contradicts(post.words, words)]
+        held = [post for post in self._held() if not contradicts(post.words, words)]
         if len(held) != 1:
             return []
         if not held[0].words.is_blank:
@@ -229,8 +219,10 @@ class Posts:
 
     def _end(self, fact: Fact) -> None:
         words, status = named(fact), ENDS[fact.type]
-        upper_bound = fact.type == "LeftOffice" and fact.occurred.earliest is None
-        held = [] if words.is_blank and upper_bound else self._held_by(words, fact)
+        if fact.type == "LeftOffice" and fact.occurred.earliest is None and words.is_blank and self.all:
+            # "The former official" by then: of which post, nobody says.
+            return
+        held = self._held_by(words, fact)
         if held is None:
             return
         found = held or self._ended(words)
@@ -241,14 +233,12 @@ class Posts:
             post.move(status, fact, self._step)
             post.name(words)
         if not found:
-            self.all.append(Post(words, status, fact, self._step, began=False))
+            self._add(words, status, fact, began=False)
 
     def _ended(self, words: Words) -> list[Post]:
         """Return the occupancy that ended last among those that *words* mean."""
         ended = [post for post in self.all if not post.is_held]
-        found = ended if words.is_blank else [post for post in ended if score(post.words, words)]
-        best = max((score(post.words, words) for post in found), default=0)
-        found = [post for post in found if score(post.words, words) == best]
+        found = ended if words.is_blank else _matching(words, ended)
         return [max(found, key=lambda post: (post.place, post.begun))] if found else []
 
     def _suspend(self, fact: Fact) -> None:
@@ -258,12 +248,12 @@ class Posts:
             return
         found = held or self._otherwise(words, fact)
         for post in found:
-            post.move("suspended", fact, self._step)
+            post.suspend(fact, self._step)
             post.name(words)
         if not found:
             if self._ended(words):
                 self._flag("not_in_office", fact)
-            self.all.append(Post(words, "suspended", fact, self._step, began=False))
+            self._add(words, "suspended", fact, began=False)
 
     def _appoint(self, fact: Fact) -> None:
         words = appointed(fact)
@@ -272,11 +262,14 @@ class Posts:
         elif words.is_blank and self._held():
             self._held_by(words, fact)
             return
-        held = [] if words.is_blank else [post for post in self._held() if score(post.words, words)]
-        if held:
-            post = max(held, key=lambda post: (score(post.words, words), post.begun))
-            post.acting, post.acting_by = bool(fact.data.get("acting", False)), fact
+        held = [] if words.is_blank else self._find(words, fact, self._held())
+        if held is None:
+            return
+        for post in held:
+            post.acting = bool(fact.data.get("acting", False))
+            post.acting_by = fact if post.acting else None
             post.name(words)
+        if held:
             return
         if self._undone(words, fact):
             self._flag("order_unknown", fact)
@@ -285,7 +278,7 @@ class Posts:
             for post in self._held():
                 if post.words.folded_agency == words.folded_agency:
                     post.move("moved", fact, self._step)
-        self.all.append(Post(words, "in_office", fact, self._step, began=True))
+        self._add(words, "in_office", fact, began=True)
 
     def _undone(self, words: Words, fact: Fact) -> bool:
         """Whether the post ended at a time that *fact* may lie before, and no source says which came first."""
@@ -309,7 +302,7 @@ class Posts:
             post.move("moved", fact, self._step)
             post.name(words)
         if not found and not words.is_blank:
-            self.all.append(Post(words, "moved", fact, self._step, began=False))
+            self._add(words, "moved", fact, began=False)
 
     def _return(self, fact: Fact) -> None:
         """Apply SuspensionLifted, Reinstated and DismissalAnnulled."""
@@ -332,56 +325,14 @@ class Posts:
         if not back:
             self._flag(code, fact)
             if fact.type == "Reinstated" and not any(post.is_held for post in found):
-                self.all.append(Post(words, "in_office", fact, self._step, began=True))
+                self._add(words, "in_office", fact, began=True)
 
 
-def named(fact: Fact) -> Words:
-    """Return the words of *fact* for the post it is about."""
-    data = fact.data
-    return _words(data.get("post_id"), data.get("post"), data.get("agency"), data.get("region"), fact)
-
-
-def appointed(fact: Fact) -> Words:
-    """Return the words of *fact* for the post that it begins."""
-    if fact.type != "Transferred":
-        return named(fact)
-    data = fact.data
-    return _words(data.get("to_post_id"), data.get("to_post"), data.get("to_agency"), None, fact)
-
-
-def _words(post_id: str | None, post: str | None, agency: str | None, region: str | None, fact: Fact) -> Words:
-    return Words(
-        post_id,
-        post,
-        agency,
-        region,
-        fact,
-        folded(post) if post is not None else None,
-        folded(agency) if agency is not None else None,
-        folded(region) if region is not None else None,
-    )
-
-
-def score(one: Words, other: Words) -> int:
-    """Return on how many words of a post two facts agree; 0 where they do not mean the same post."""
-    if one.post_id is not None and other.post_id is not None:
-        return 3 if one.post_id == other.post_id else 0
-    points = 0
-    for mine, theirs in ((one.folded_post, other.folded_post), (one.folded_agency, other.folded_agency)):
-        if mine is not None and theirs is not None:
-            if mine != theirs:
-                return 0
-            points += 1
-    return points
-
-
-def _contradicts(one: Words, other: Words) -> bool:
-    pairs = (
-        (one.post_id, other.post_id),
-        (one.folded_agency, other.folded_agency),
-        (one.folded_region, other.folded_region),
-    )
-    return any(a is not None and b is not None and a != b for a, b in pairs)
+def _matching(words: Words, posts: Sequence[Post]) -> list[Post]:
+    """Return those of *posts* that agree with *words* on most of them; none where none agrees."""
+    points = [score(post.words, words) for post in posts]
+    best = max(points, default=0)
+    return [post for post, own in zip(posts, points, strict=True) if own == best] if best else []
 
 
 def _last(posts: Sequence[Post]) -> list[Post]:

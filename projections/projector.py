@@ -22,7 +22,7 @@ from .database import plan_anew, writing
 from .failing import Lost, is_of_one, sparing
 from .judging import judge, known_of, printable, read_all, readable
 from .ledger import Chain, Entry, LogRecord
-from .parking import record_of, still_parked, unread
+from .parking import Waiting, record_of, still_parked, unread_at
 from .progress import OUTCOMES, Progress, begin, check_concluded, compare_and_set, lock
 from .rulebook import Rulebook
 from .shapes import forward_row, notice_row
@@ -30,11 +30,9 @@ from .tables import TOPIC, ledger, outbox
 from .writes import Writes
 
 CHUNK = 1000
-MANY = 100
-"""A batch of so many, and tables grow: a plan that was good for small ones walks the whole of an index."""
+MANY = 100  # A batch of so many, and tables grow: a plan that was good for small ones walks the whole of an index.
 
-Batch = tuple["Projector", Sequence[LogRecord]]
-"""Who projects a partition, and its next records, in the order of their offsets."""
+Batch = tuple["Projector", Sequence[LogRecord]]  # A projector and the next records of its partition, in offset order.
 
 
 class Projector:
@@ -267,10 +265,10 @@ class Projector:
         writes.put(ledger, [entry.row() for entry in entries])
         watermark = self.concluder.conclude(conn, entries, start.watermark, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
-        waiting: Counter[str] = Counter()
-        if writes.changes and (start.parked or start.conflict or counts["parked"] or counts["conflict"]):
+        waiting: Waiting = Counter()
+        if writes.changes and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
-            waiting = unread(conn)
+            waiting = unread_at(conn, ((change.alert.subject_id, change.at) for change in writes.changes))
         notices = self._tell(start, entries, writes, waiting)
         if replayed:
             counts.subtract({"parked": len(entries)})
@@ -287,8 +285,8 @@ class Projector:
             **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
         )
 
-    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes, waiting: Counter[str]) -> int:
-        """Add the outgoing rows, forwarded records first, and return the number of the last; *waiting*: `unread`."""
+    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes, waiting: Waiting) -> int:
+        """Add the outgoing rows, forwarded records first, and return the number of the last."""
         number = count(start.notices + 1)
         rows = [
             forward_row(start.partition, next(number), entry, self.home((entry.subject_id or "").encode()))
@@ -296,7 +294,7 @@ class Projector:
             if entry.outcome == "forwarded"
         ]
         rows += [
-            notice_row(start.partition, next(number), change, waiting[change.alert.subject_id])
+            notice_row(start.partition, next(number), change, waiting[change.alert.subject_id, change.at])
             for change in writes.changes
         ]
         writes.put(outbox, rows)

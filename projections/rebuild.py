@@ -34,6 +34,7 @@ from .alert import Change
 from .conclude import CACHE_FACTS, Concluder, in_force
 from .database import plan_anew, store, unhurried, writing
 from .ledger import Entry
+from .parking import unread_at
 from .progress import Progress, unconcluded
 from .rulebook import Rulebook
 from .shapes import alert_from_row, notice_id, notice_row
@@ -247,11 +248,14 @@ def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
     A change told under another conclusion is among the differences, for a person to judge whom to tell.
     """
     notices = {partition: held.notices for partition, held in progress.items()}
-    for partition, change in [*_untold(conn)]:
+    untold = [*_untold(conn)]
+    waiting = unread_at(conn, ((change.alert.subject_id, change.at) for _, change in untold))
+    for partition, change in untold:
         key = notice_id(change.alert.alert_id, change.alert.changes)
         if not conn.scalar(select(func.count()).where(outbox.c.notice_id == key)):
             notices[partition] += 1
-            store(conn, outbox, [notice_row(partition, notices[partition], change)])
+            row = notice_row(partition, notices[partition], change, waiting[change.alert.subject_id, change.at])
+            store(conn, outbox, [row])
     for partition, last in notices.items():
         conn.execute(update(partitions).where(partitions.c.partition == partition).values(notices=last))
 

@@ -84,7 +84,7 @@ def part_rows(subject_id: str, status: Status, history: History) -> tuple[list[R
             for n, count in enumerate(case.counts.all)
         ],
         [
-            (subject_id, n, *_hold_row(case_id, hold, agreeing), status.is_counted(case_id))
+            (subject_id, n, *_hold_row(case_id, hold, agreeing), not hold.is_active or status.is_counted(case_id))
             for n, (case_id, hold) in enumerate(held)
             if hold.fact is not None
         ],
@@ -283,13 +283,10 @@ def _cell_row(cell: Cell | None, agreeing: Agreeing) -> Row:
 
 def _post_row(post: Post, agreeing: Agreeing) -> Row:
     words, fact, began = post.words, post.fact, post.began
+    said = (words.post, words.agency, words.region, words.fact.data.get("jurisdiction"), words.post_id)
     return (
-        words.post,
-        words.agency,
-        words.region,
-        words.fact.data.get("jurisdiction"),
-        words.post_id,
-        None if words.is_blank and words.region is None else words.fact.id,
+        *said,
+        words.fact.id if any(word is not None for word in said) else None,
         post.acting,
         _id(post.acting_by),
         post.status,
@@ -299,7 +296,7 @@ def _post_row(post: Post, agreeing: Agreeing) -> Row:
         began.occurred.latest if began else None,
         _id(began),
         fact.data.get("ground"),
-        fact.data.get("until") if post.status == "suspended" else None,
+        post.until.data["until"] if post.status == "suspended" and post.until else None,
     )
 
 
@@ -315,7 +312,7 @@ def _count_row(count: Count, agreeing: Agreeing) -> Row:
         _id(count.by),
         count.status,
         *_since_row(fact, agreeing),
-        fact.data.get("authority") if fact else None,
+        fact.data.get("authority"),
         count.verdict,
         _id(verdict),
         count.final is not None,

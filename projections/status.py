@@ -143,8 +143,8 @@ class Status:
         return self._summary
 
     def is_cleared(self) -> bool:
-        """Whether the person has been cleared: at once told where a case is open, or there is none."""
-        if not self.cases or any(case.ended is None for case in self.cases.values()):
+        """Whether the person has been cleared: at once told where a criminal case is open, or there is no case."""
+        if not self.cases or any(case.ended is None and case.kind == CRIMINAL for case in self.cases.values()):
             return False
         return self.summary().presumption == "cleared"
 
@@ -180,13 +180,20 @@ class Status:
         return case is not None and case.ended is not None and case.ended.status != "final"
 
     def _fold(self, facts: Sequence[Fact]) -> None:
+        places = self._placing.places
         start = 0
         while start < len(facts):
-            end, span = start + 1, facts[start].occurred[:2]
-            while end < len(facts) and (facts[end].occurred[:2] == span or self._placing.places.get(facts[end].id)):
+            # Facts of one span are read together, and with each those that a source places right behind it.
+            end, head = start + 1, facts[start]
+            while end < len(facts):
+                place = places.get(facts[end].id)
+                if place is None and facts[end].occurred[:2] == head.occurred[:2] and head.id not in places:
+                    head = facts[end]
+                elif place is None or place[0] != head.order:
+                    break
                 end += 1
             if end == start + 1:
-                self.advance(facts[start])
+                self.advance(head)
             else:
                 self._fold_together(facts[start:end])
             start = end
@@ -209,7 +216,7 @@ class Status:
                     self._advance_custody(fact, only)
                     self._follow(followers.pop(fact.id, ()))
                 continue
-            together = track == "service" and len(of_track) > 1
+            together = track == "service" and len(of_track) > 1 and self.posts.died is None
             for fact in self.posts.in_reading_order(of_track) if together else of_track:
                 self.advance(fact)
                 self._follow(followers.pop(fact.id, ()))
@@ -244,7 +251,7 @@ class Status:
         case_id = fact.data["case_id"]
         case = self.cases.get(case_id)
         if case is None:
-            case = self.cases[case_id] = Case(self._flag, self._placing.is_behind)
+            case = self.cases[case_id] = Case(self._flag, self._placing.is_behind, fact)
         was_open = case.is_open
         case.advance(fact, self._step)
         if was_open and not case.is_open:
@@ -297,7 +304,8 @@ class Status:
             )
         criminal = [case for case in self.cases.values() if case.kind == CRIMINAL]
         under_way = [case for case in criminal if case.ended is None]
-        stage = _stage(criminal, under_way)
+        open_case = furthest(under_way)
+        stage = open_case.stage if open_case else _last_end(criminal)
         open_cases = 0 if dead else len(under_way) + held_only
         return Summary(
             service=service,
@@ -309,7 +317,7 @@ class Status:
             convicted_cases=sum(case.is_finally_convicted for case in criminal),
             counts=tally(count for case in criminal for count in case.counts.all),
             presumption=_presumption(criminal, is_open=bool(open_cases), dead=dead),
-            headline=_headline(service, custody, wanted, stage, is_open=bool(under_way) and not dead),
+            headline=_headline(service, custody, wanted, stage, is_open=open_case is not None and not dead),
         )
 
     def _held(self) -> Cell:
@@ -330,12 +338,11 @@ class Status:
         return Cell(widest.scope, widest.fact) if widest else None
 
 
-def _stage(criminal: Sequence[Case], under_way: Sequence[Case]) -> Cell | None:
-    case = furthest(under_way)
-    if case is None:
-        ended = [each for each in criminal if each.ended is not None]
-        case = max(ended, key=lambda each: each.place, default=None)
-    return case.stage if case else None
+def _last_end(criminal: Sequence[Case]) -> Cell | None:
+    """Return the end of the case that ended last, if one did."""
+    ended = [case for case in criminal if case.ended is not None]
+    case = max(ended, key=lambda each: each.place, default=None)
+    return case.ended if case else None
 
 
 def _presumption(criminal: Sequence[Case], *, is_open: bool, dead: bool) -> str:

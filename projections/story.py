@@ -168,7 +168,7 @@ def _fact_json(told: Story, fact: Fact) -> dict[str, Any]:
     state, because = _state(told, line.fact)
     return {
         **from_json(line.value),
-        "recorded": format_instant(fact.recorded),
+        "recorded": format_instant(line.fact.recorded),
         "position": {"partition": line.partition, "offset": line.offset},
         "seq": line.seq,
         "hash": line.hash,

@@ -12,19 +12,15 @@ from events.facts import Fact
 
 from .counts import DECIDED, Count, Counts
 
-Effect = Callable[[Counts, Fact, int], str | None]
+Named = list[Count] | None
+"""The counts that a decision names; None if it names none."""
+Effect = Callable[[Counts, Fact, int, Named], str | None]
 
 
-def convict(counts: Counts, fact: Fact, place: int) -> str | None:
+def convict(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Convict of the undecided counts and those on appeal; else of acquitted ones, if nothing is convicted yet."""
-    named = _named(counts, fact)
     if named is not None:
-        known, added = named
-        undecided = [count for count in counts.all if count.status == "undecided" and count not in added]
-        if added and not known and len(undecided) == 1:
-            # The source words it differently: the counts it convicts of take the place of the one that was charged.
-            undecided[0].end("replaced", fact, place)
-        found = [*known, *added]
+        found = named
     else:
         found = _pending(counts, fact)
         if not found and not any(count.status == "convicted" for count in counts.all):
@@ -36,11 +32,10 @@ def convict(counts: Counts, fact: Fact, place: int) -> str | None:
     return "convicted" if any(count.status == "convicted" for count in found) else None
 
 
-def acquit(counts: Counts, fact: Fact, place: int) -> str | None:
+def acquit(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Acquit of the undecided counts and those on appeal; else of those convicted and not final."""
-    named = _named(counts, fact)
     if named is not None:
-        found = [*named[0], *named[1]]
+        found = named
     else:
         found = _pending(counts, fact)
         found = found or [count for count in counts.all if count.status == "convicted" and count.final is None]
@@ -51,11 +46,10 @@ def acquit(counts: Counts, fact: Fact, place: int) -> str | None:
     return None
 
 
-def sentence(counts: Counts, fact: Fact, place: int) -> str | None:
+def sentence(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Keep the sentence with the convicted counts; if there is none, the only undecided one was convicted."""
-    named = _named(counts, fact)
     if named is not None:
-        found = [*named[0], *named[1]]
+        found = named
     else:
         found = [count for count in counts.all if count.status == "convicted"]
         undecided = [count for count in counts.all if count.status == "undecided"]
@@ -72,17 +66,16 @@ def sentence(counts: Counts, fact: Fact, place: int) -> str | None:
     return "convicted" if surprising else None
 
 
-def appeal(counts: Counts, fact: Fact, place: int) -> str | None:
+def appeal(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Put the convicted counts that are not final on appeal, by the prosecution the acquitted ones too; else those."""
     del place
-    named = _named(counts, fact)
-    among = counts.all if named is None else [*named[0], *named[1]]
+    among = counts.all if named is None else named
     decided = [count for count in among if count.status in DECIDED]
     pending = [count for count in decided if count.final is None]
     if named is None and fact.data.get("by") != "prosecution":
         pending = [count for count in pending if count.status == "convicted"] or pending
     for count in pending:
-        count.appeal = fact
+        count.appeal = count.appeal or fact
     if decided and not pending:
         counts.flag("appeal_after_final", fact)
         return None
@@ -91,9 +84,9 @@ def appeal(counts: Counts, fact: Fact, place: int) -> str | None:
     return "appeal"
 
 
-def uphold(counts: Counts, fact: Fact, place: int) -> str | None:
+def uphold(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Take the counts on appeal off it, else those decided; the verdicts stay."""
-    found = _concerned(counts, fact, lambda count: count.appeal is not None, lambda count: count.status in DECIDED)
+    found = _concerned(counts, named, lambda count: count.appeal is not None, lambda count: count.status in DECIDED)
     found = [count for count in found if count.status in DECIDED]
     if not found:
         counts.flag("no_verdict", fact)
@@ -105,35 +98,34 @@ def uphold(counts: Counts, fact: Fact, place: int) -> str | None:
     return None
 
 
-def overturn(counts: Counts, fact: Fact, place: int) -> str | None:
+def overturn(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Set the verdict aside of the counts on appeal, else of the convicted, pardoned ones too, else the acquitted."""
     outcome = fact.data.get("outcome", "remitted")
     found = _concerned(
         counts,
-        fact,
+        named,
         lambda count: count.appeal is not None,
         lambda count: count.stands_convicted,
         lambda count: count.status == "acquitted",
     )
-    if not found:
+    if not any(count.status in DECIDED or count.stands_convicted for count in found):
         counts.flag("no_verdict", fact)
     for count in found:
         if outcome == "acquitted":
-            count.final = None
+            count.final = count.verdict = None
             count.decide("acquitted", fact, place)
         elif outcome == "ended":
-            count.verdict = count.verdict_by = count.final = None
             count.end("closed", fact, place, rehabilitating=bool(fact.data.get("rehabilitating", False)))
         else:
             count.reopen(fact, place)
-    return "overturned" if outcome == "remitted" else None
+    return "overturned" if outcome == "remitted" or not found else None
 
 
-def finish(counts: Counts, fact: Fact, place: int) -> str | None:
+def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Make the verdicts final that are not on appeal; if there is none, those on appeal."""
     found = _concerned(
         counts,
-        fact,
+        named,
         lambda count: count.status in DECIDED and count.appeal is None,
         lambda count: count.appeal is not None,
     )
@@ -147,12 +139,11 @@ def finish(counts: Counts, fact: Fact, place: int) -> str | None:
     return None
 
 
-def drop(counts: Counts, fact: Fact, place: int) -> str | None:
+def drop(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """End all counts that have not ended; closing on a ground that clears also ends the finally convicted ones."""
     clears = bool(fact.data.get("rehabilitating", False))
     is_closed = fact.type == "CaseClosed"
-    named = _named(counts, fact)
-    among = counts.all if named is None else [*named[0], *named[1]]
+    among = counts.all if named is None else named
     found = [count for count in among if count.is_open or (is_closed and clears and count.is_finally_convicted)]
     if not found:
         counts.flag("already_ended", fact)
@@ -161,25 +152,25 @@ def drop(counts: Counts, fact: Fact, place: int) -> str | None:
     return None
 
 
-def forgive(counts: Counts, fact: Fact, place: int) -> str | None:
+def forgive(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Pardon or amnesty the convicted and undecided counts; a partial pardon changes a sentence and nothing else."""
     if fact.data.get("scope") == "partial":
         return None
     forgivable = frozenset({"convicted", "undecided"})
-    for count in _concerned(counts, fact, lambda count: count.status in forgivable):
+    for count in _concerned(counts, named, lambda count: count.status in forgivable):
         if count.status in forgivable:
             count.end("amnestied" if fact.type == "Amnestied" else "pardoned", fact, place)
     return None
 
 
-def annul_pardon(counts: Counts, fact: Fact, place: int) -> str | None:
+def annul_pardon(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Undo a pardon: the verdict and its finality were never touched."""
-    found = _concerned(counts, fact, lambda count: count.status == "pardoned")
+    found = _concerned(counts, named, lambda count: count.status == "pardoned")
     pardoned = [count for count in found if count.status == "pardoned"]
     if not pardoned:
         counts.flag("not_pardoned", fact)
     for count in pardoned:
-        count.status, count.fact, count.place = count.verdict or "undecided", fact, place
+        count.unforgive(place)
     return None
 
 
@@ -200,16 +191,10 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 """The effect of each type of decision."""
 
 
-def _named(counts: Counts, fact: Fact) -> tuple[list[Count], list[Count]] | None:
-    """Return the counts that *fact* names, those known and those not; None if it names none."""
-    return counts.named(fact, states=False, splits=True) if fact.data.get("charges") else None
-
-
-def _concerned(counts: Counts, fact: Fact, *choices: Callable[[Count], bool]) -> list[Count]:
-    """Return the counts that *fact* names, else those that fit the first of *choices* that fits any."""
-    named = _named(counts, fact)
+def _concerned(counts: Counts, named: Named, *choices: Callable[[Count], bool]) -> list[Count]:
+    """Return the counts that are *named*, else those that fit the first of *choices* that fits any."""
     if named is not None:
-        return [*named[0], *named[1]]
+        return named
     for choice in choices:
         if found := [count for count in counts.all if choice(count)]:
             return found

@@ -17,6 +17,7 @@ from projections.database import database_clock, open_database
 from projections.parking import still_parked
 from projections.partitioning import compare_ids, origin_of
 from projections.progress import OUTCOMES
+from projections.rebuild import is_due
 from projections.rulebook import load, pack
 from projections.tables import partitions
 
@@ -124,7 +125,11 @@ def _of_database(chosen: Settings, engine: Engine, rules_version: str | None) ->
         found = f"at {current or 'nothing'}, this release wants {wanted}"
         yield Check("schema", "error", found, "run `casetrail init` (of a newer release, where that does not help)")
         return
-    yield Check("schema", "ok", f"at {current}")
+    if is_due(engine):
+        found = f"at {current}, and the statuses were concluded by an earlier release"
+        yield Check("schema", "error", found, "run `casetrail init`, which concludes them again")
+    else:
+        yield Check("schema", "ok", f"at {current}")
     with engine.connect() as conn:
         yield durability(conn)
         yield _append_only(conn)

@@ -36,6 +36,20 @@ kinds = st.sampled_from((*(*KINDS, "Dismissed", "Detained", *TRACKS["meta"], *TR
 
 
 @st.composite
+def _of_a_post_or_hold(draw: st.DrawFn, kind: str) -> dict[str, Any]:
+    """The post, case or measure that a fact of *kind* may name, or the title that it has to."""
+    match TRACK_OF[kind]:
+        case "service" if not draw(st.integers(0, 2)):
+            return {"post": draw(st.sampled_from(["chief", "deputy"]))}
+        case "custody" if not draw(st.integers(0, 3)):
+            return {"case_id": draw(st.sampled_from("cd"))}
+        case "measure":
+            return {"kind": draw(st.sampled_from(["travel_ban", "sanction"]))}
+        case _:
+            return {"title": "Summoned"} if kind == "Noted" else {}
+
+
+@st.composite
 def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any]:
     """Data of a fact of *kind*; what it speaks of, if anything, is among *targets*."""
     data: dict[str, Any] = {
@@ -47,14 +61,7 @@ def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any
         data["case_id"] = draw(st.sampled_from("cd"))
         if draw(st.booleans()):
             data["charges"] = [{"title": draw(st.sampled_from(["bribe", "fraud"]))}]
-    if TRACK_OF[kind] == "service" and not draw(st.integers(0, 2)):
-        data["post"] = draw(st.sampled_from(["chief", "deputy"]))
-    if TRACK_OF[kind] == "custody" and not draw(st.integers(0, 3)):
-        data["case_id"] = draw(st.sampled_from("cd"))
-    if TRACK_OF[kind] == "measure":
-        data["kind"] = draw(st.sampled_from(["travel_ban", "sanction"]))
-    if kind == "Noted":
-        data["title"] = "Summoned"
+    data |= draw(_of_a_post_or_hold(kind))
     extra = {
         "CaseClosed": ("rehabilitating", st.booleans()),
         "VerdictOverturned": ("outcome", st.sampled_from(["remitted", "acquitted", "ended"])),

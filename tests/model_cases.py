@@ -106,7 +106,7 @@ class Case:
     def _step(self, stage: str, event: Event, *, back: bool = False) -> None:
         """Take a stage: the first one, a further one, or one to which the case goes *back*."""
         now = self.stage[0] if self.stage else None
-        if now is None or (back and now != stage) or WEIGHT[stage] > WEIGHT[now]:
+        if now is None or back or WEIGHT[stage] > WEIGHT[now]:
             self.stage = stage, event
 
     def _named(self, event: Event) -> list[Count] | None:
@@ -133,7 +133,8 @@ class Case:
 
     def _state(self, event: Event, charges: Sequence[Charge], *, whole_only: bool = False) -> list[Count]:
         """Add *charges* as counts: in the place and the state of the whole case where that is a count."""
-        whole = next((count for count in self.counts if not count.charge), None)
+        wholes = [count for count in self.counts if not count.charge]
+        whole = next((count for count in wholes if count.open), wholes[0] if wholes else None)
         if whole_only:
             charges = event.data.get("charges", []) if whole and len(self.counts) == 1 else []
         added = []
@@ -187,11 +188,16 @@ class Case:
             convicted = verdict == "convicted" and any(count.status == "convicted" for count in self.counts)
             if not found and not convicted:
                 found = [count for count in self.counts if count.status == other]
+            if event.data.get("final") and not any(not count.final for count in found):
+                found = [count for count in self.counts if count.status == verdict]
         else:
             found = [*named]
         found = [count for count in found if not count.final]
         for count in found:
-            count.decide(verdict, event)
+            if count.status == verdict and not count.appeal:
+                count.final = event if event.data.get("final") else None
+            else:
+                count.decide(verdict, event)
         if found and verdict == "convicted":
             self._step("convicted", event)
 
@@ -205,6 +211,8 @@ class Case:
         for count in undecided:
             count.decide("convicted", event)
             self._step("convicted", event)
+            self.flag("never_convicted", event)
+        if not convicted and not undecided:
             self.flag("never_convicted", event)
         for count in convicted + undecided:
             count.sentence = event

@@ -90,7 +90,7 @@ def settle(count: Count, event: Event) -> None:
 
 def overturnable(count: Count) -> bool:
     """Whether a verdict stands that can be set aside."""
-    return count.decided or (count.status == "pardoned" and count.verdict == "convicted")
+    return count.decided or (count.status in {"pardoned", "amnestied"} and count.verdict == "convicted")
 
 
 def changes(event: Event, count: Count) -> bool:

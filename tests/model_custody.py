@@ -138,11 +138,12 @@ class Custody:
 
     def _hold(self, event: Event) -> None:
         key, status = self.target(event), STATUS[event.type]
-        if begins(event) and self._may_be_over(event, key):
+        over = begins(event) and self._may_be_over(event, key)
+        if key is not None and not (over and key in self.holds):
+            self._take_over(key, status)
+        if over:
             self.flag("order_unknown", event)
         else:
-            if key is not None:
-                self._take_over(key, status)
             self._put(key, status, event)
         if event.type in {"Detained", "Arrested", "Imprisoned"}:
             self.searches = [s for s in self.searches if not agrees(s.since, event, ["jurisdiction"])]
@@ -191,34 +192,41 @@ class Custody:
             self.flag("not_wanted", event)
         self.searches = [s for s in self.searches if s not in (borne or ended)]
 
+    def _same_hold(self, event: Event) -> Key:
+        """The hold that *event* concerns, as it is known before its batch: it may take over the one without a case."""
+        key = self.target(event)
+        return None if None in self.active() and key not in self.active() else key
+
     def batch(self, events: Sequence[Event]) -> list[tuple[int, Event, set[Key] | None]]:
         """The group in which each of the events of one span is read; those of unknown order are flagged."""
-        was_held = {key for key, hold in self.holds.items() if hold.status in HELD}
-        cases = {event.data.get("case_id") for event in events} | {*self.holds, None}
-        before = {key for key in cases if key in was_held or None in was_held}
-        begun = {self.target(event) for event in events if begins(event)} | {*self.active()}
+        held = {key for key, hold in self.holds.items() if hold.status in HELD}
+        begun = {self._same_hold(event) for event in events if begins(event)}
+        before = {key for key in {*self.holds, *begun} if key in held or None in held}
+        ended = {self._same_hold(event) for event in events if event.type in ENDING and not from_all(event)}
+        both = begun if any(map(from_all, events)) else begun & ended
         steps: list[tuple[int, Event, set[Key] | None]] = []
         for event in events:
-            target = self.target(event)
-            if event.type == "Released" and "case_id" not in event.data:
-                if was_held:
-                    steps.append((0, event, before))
-                steps.append((1, event, begun - before if was_held else None))
-            elif begins(event):
-                steps.append((int(target in before), event, None))
-            elif event.type in ENDING:
-                steps.append((int(target not in before), event, None))
-            else:
-                steps.append((0, event, None))
-        self._flag_unknown_order(events, before)
+            target = self._same_hold(event)
+            if from_all(event):
+                later = begun - before
+                later |= {self.target(e) for e in events if begins(e) and self._same_hold(e) in later}
+                steps.append((0, event, {*self.active()} - later if later else None))
+                if later:
+                    steps.append((1, event, later))
+                    self.flag("order_unknown", event)
+                continue
+            second = target in both and (
+                (begins(event) and target in before) or (event.type in ENDING and target not in before)
+            )
+            if second:
+                self.flag("order_unknown", event)
+            steps.append((int(second), event, None))
         return steps
 
-    def _flag_unknown_order(self, events: Sequence[Event], before: set[Key]) -> None:
-        for start in (event for event in events if begins(event)):
-            for end in (event for event in events if event.type in ENDING):
-                from_all = end.type == "Released" and "case_id" not in end.data
-                if from_all or self.target(end) == self.target(start):
-                    self.flag("order_unknown", start if self.target(start) in before else end)
+
+def from_all(event: Event) -> bool:
+    """Whether *event* is a release that names no case, and so one from every hold."""
+    return event.type == "Released" and "case_id" not in event.data
 
 
 @dataclass
@@ -232,6 +240,8 @@ class Measures:
         """Apply one event of the measure track."""
         if event.type == "MeasureLifted":
             lifted = [measure for measure in self.standing if self._lifts(event, measure)]
+            borne = [m for m in lifted if m.since.data.get("authority") == event.data.get("authority", ...)]
+            lifted = borne or lifted
             if not lifted:
                 self.flag("not_imposed", event)
             self.standing = [measure for measure in self.standing if measure not in lifted]
@@ -246,4 +256,4 @@ class Measures:
     def _lifts(self, event: Event, measure: Measure) -> bool:
         if "fact_id" in event.data:
             return event.data["fact_id"] in measure.since.reports
-        return agrees(event, measure.since, ["kind", "case_id", "authority", "program", "jurisdiction"])
+        return agrees(event, measure.since, ["kind", "case_id", "program", "jurisdiction"])

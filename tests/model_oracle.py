@@ -15,7 +15,7 @@ from events.facts import Fact
 from tests.model_cases import WEIGHT, Case
 from tests.model_counts import Count
 from tests.model_custody import STRICTEST, Custody, Measures
-from tests.model_posts import Posts, post_row
+from tests.model_posts import Posts, post_row, unnamed
 from tests.model_time import (
     TRACK,
     Event,
@@ -93,6 +93,8 @@ class Life:
     def _service(self, chains: Sequence[Chain]) -> Iterator[Event]:
         roots = [event for _, events in chains for event in events if len(event.pos) == 1]
         phases = {} if self.died else self.posts.phases(roots)
+        # Those that stand behind another report of an event are read in the group of that event.
+        phases |= {name: phases[event.id] for event in roots if event.id in phases for name in event.reports}
         for _, events in sorted(chains, key=lambda chain: (phases.get(chain[0][-1], 0), chain[0])):
             yield from events
 
@@ -100,8 +102,10 @@ class Life:
         roots = [event for _, events in chains for event in events if len(event.pos) == 1]
         steps = [(0, event, None) for event in roots] if self.died else self.custody.batch(roots)
         by_root = dict(chains)
-        orphans = [(0, root) for root in by_root if root[-1] not in {event.id for event in roots}]
-        order = sorted({(phase, event.pos[0]) for phase, event, _ in steps} | set(orphans))
+        phase_of = {name: phase for phase, event, _ in steps[::-1] for name in event.reports}
+        known = {event.id for event in roots}
+        orphans = {(phase_of.get(root[-1], 0), root) for root in by_root if root[-1] not in known}
+        order = sorted({(phase, event.pos[0]) for phase, event, _ in steps} | orphans)
         keys_of = {(phase, event.pos[0]): (event, keys) for phase, event, keys in steps}
         done = set()
         for phase, root in order:
@@ -188,7 +192,7 @@ class Life:
         post = self.posts.shown()[2]
         words: dict[str, Any] = {}
         source: Event | None = None
-        if post and any(post.words[name] for name in (*OF_A_ROW, "post_id")):
+        if post and not unnamed(post.words):
             words, source = dict(post.words), post.words_event
         else:
             for event in self.described:

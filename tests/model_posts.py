@@ -11,8 +11,9 @@ ENDS = {
     "TermEnded": "term_ended", "LeftOffice": "left_office",
 }  # fmt: skip
 ENDING = {*ENDS, "Suspended"}
-RETURNING = {"Reinstated", "DismissalAnnulled", "SuspensionLifted"}
-BEGINNING = {"Elected", "Appointed", "Transferred", *RETURNING}
+RETURNING = {"Reinstated", "SuspensionLifted"}
+ANNULLED = ("DismissalAnnulled", "Dismissed")
+BEGINNING = {"Elected", "Appointed", "Transferred", "DismissalAnnulled", *RETURNING}
 HELD = {"in_office", "suspended"}
 OF_A_POST = ("post", "agency", "region", "post_id")
 
@@ -28,6 +29,7 @@ class Occupancy:
     words_event: Event | None
     status: str
     since: Event
+    first: Event
     began: Event | None = None
     acting: Event | None = None
     ground: str | None = None
@@ -88,6 +90,7 @@ class Posts:
     flag: Flag
     known: list[Occupancy] = field(default_factory=list)
     died: Event | None = None
+    read_before: dict[str, int] = field(default_factory=dict)
 
     def held(self) -> list[Occupancy]:
         """The posts held."""
@@ -99,6 +102,7 @@ class Posts:
 
     def read(self, event: Event) -> None:
         """Apply one event of the service track."""
+        self.read_before[event.id] = len(self.read_before)
         if self.died:
             if event.type != "Died":
                 self.flag("after_death", event)
@@ -147,7 +151,7 @@ class Posts:
         ended = self._ended_before(words) if event.type in ENDS else []
         if ended:
             if not weak:
-                _end(max(ended, key=lambda post: post.since.pos), status, event)
+                _end(max(ended, key=self._turn), status, event)
             return
         only = [] if weak or unnamed(words) else self._not_contradicted(event, words)
         if only:
@@ -168,16 +172,14 @@ class Posts:
         ]
         if len(left) != 1:
             return []
-        if any(left[0].words[name] for name in OF_A_POST):
+        if not unnamed(left[0].words):
             self.flag("post_worded_otherwise", event)
         return left
 
     def _own(self, event: Event, words: Words, status: str) -> Occupancy:
         """Add a post that is known from *event* alone."""
         words = dict(words) | {"jurisdiction": event.data.get("jurisdiction")}
-        if unnamed(words):
-            words = dict.fromkeys(words)
-        post = Occupancy(words, event, status, event)
+        post = Occupancy(words, event, status, event, event)
         post.ground, post.until = event.data.get("ground"), event.data.get("until")
         self.known.append(post)
         return post
@@ -231,7 +233,7 @@ class Posts:
         words = own_words(event)
         matching = [post for post in self.known if unnamed(words) or score(words, post.words)]
         out = [post for post in matching if post.status != "in_office"]
-        for post in _last(out):
+        for post in self._last(out):
             _return(post, event)
         if not out:
             self.flag("not_out_of_office", event)
@@ -243,7 +245,7 @@ class Posts:
         found = [
             post for post in self.known if post.status == "dismissed" and (unnamed(words) or score(words, post.words))
         ]
-        for post in _last(found):
+        for post in self._last(found):
             _return(post, event)
         if not found:
             self.flag("not_dismissed", event)
@@ -264,7 +266,7 @@ class Posts:
                 continue
             for begin in begins:
                 to = new_words(begin)
-                returns = unnamed(to) and begin.type in RETURNING
+                returns = unnamed(to) and (begin.type in RETURNING or (begin.type, end.type) == ANNULLED)
                 if means and (returns or any(score(to, post.words) for post in means)):
                     self.flag("order_unknown", begin)
         return phases
@@ -290,11 +292,21 @@ class Posts:
         strong = [post for post in ended if post.status != "left_office"]
         weak = [post for post in ended if post.status == "left_office"]
         if strong:
-            last = max(post.since.pos for post in strong)
-            end = next(post.since.span.latest for post in strong if post.since.pos == last) or LAST
-            weak = [post for post in weak if post.since.span.earliest and post.since.span.earliest >= end]
+            last = max(strong, key=self._turn)
+            end = last.since.span.latest or LAST
+            behind = [post for post in weak if self._turn(post) > self._turn(last)]
+            weak = [post for post in behind if post.since.span.earliest and post.since.span.earliest >= end]
         pool = weak or strong
-        return _begun_last(_last(pool)) if pool else None
+        return _begun_last(self._last(pool)) if pool else None
+
+    def _turn(self, post: Occupancy) -> int:
+        """The number of the event that changed *post* last, as they were read."""
+        return self.read_before[post.since.id]
+
+    def _last(self, posts: Sequence[Occupancy]) -> list[Occupancy]:
+        """Those whose latest change came last."""
+        last = max(map(self._turn, posts), default=None)
+        return [post for post in posts if self._turn(post) == last]
 
 
 def _upper_bound(event: Event) -> bool:
@@ -321,27 +333,20 @@ def _return(post: Occupancy, event: Event) -> None:
 
 def _reword(post: Occupancy, event: Event, words: Words) -> None:
     """Take the words of *event* instead, whole, where it names all that *post* names, and more."""
-    names = ("post", "agency", "region")
-    kept = all(same(words[name], post.words[name]) for name in names if post.words[name])
-    if kept and any(words[name] and not post.words[name] for name in names):
+    kept = all(same(words[name], post.words[name]) for name in OF_A_POST if post.words[name])
+    if kept and any(words[name] and not post.words[name] for name in OF_A_POST):
         post.words = dict(words) | {"jurisdiction": event.data.get("jurisdiction")}
         post.words_event = event
 
 
-def _last(posts: Sequence[Occupancy]) -> list[Occupancy]:
-    """Those whose latest change came last."""
-    last = max((post.since.pos for post in posts), default=None)
-    return [post for post in posts if post.since.pos == last]
-
-
 def _begun_last(posts: Sequence[Occupancy]) -> Occupancy:
-    """The one begun last; of equals the one that became known last."""
-    return max(enumerate(posts), key=lambda each: (each[1].began.pos if each[1].began else (), each[0]))[1]
+    """The one begun last, or where no beginning is known, the one that became known last."""
+    return max(enumerate(posts), key=lambda each: ((each[1].began or each[1].first).pos, each[0]))[1]
 
 
 def post_row(post: Occupancy) -> dict[str, Any]:
     """One post as programs read it; `began` and the cell are added by the caller."""
-    worded = post.words_event if any(post.words[name] for name in OF_A_POST) else None
+    worded = post.words_event if any(post.words[name] for name in (*OF_A_POST, "jurisdiction")) else None
     return {
         **{name: post.words[name] for name in (*OF_A_POST, "jurisdiction")},
         "words_fact_id": worded.id if worded else None,

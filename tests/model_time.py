@@ -160,11 +160,11 @@ def cell(status: str, event: Event | None) -> dict[str, Any]:
     return {"status": status, **moment(event), "facts": len(event.reports) if event else 0}
 
 
-def stated(fact: Fact, data: Mapping[str, Any]) -> Statement:
-    """The statement that *fact* makes when its data is *data*."""
+def stated(fact: Fact, data: Mapping[str, Any], recorded: datetime) -> Statement:
+    """The statement that *fact* makes when its data is *data*, which was *recorded* then."""
     published = parse(data["published"])
     span, announced = bounded(parse(data["occurred"]), published)
-    return Statement(fact.id, fact.type, data, fact.recorded, span, published, announced)
+    return Statement(fact.id, fact.type, data, recorded, span, published, announced)
 
 
 def in_force(facts: Sequence[Fact]) -> tuple[list[Statement], Flags]:
@@ -192,7 +192,9 @@ def in_force(facts: Sequence[Fact]) -> tuple[list[Statement], Flags]:
         if fact.id in about and about[fact.id] not in ids:
             flags.add(("target_missing", fact.id))
         best = max(fitting, key=lambda other: (other.published.latest or LAST, other.id), default=None)
-        return stated(fact, best.data["data"] if best else fact.data)
+        if best is None:
+            return stated(fact, fact.data, fact.recorded)
+        return stated(fact, best.data["data"], max(fact.recorded, best.recorded))
 
     def fits(fact: Fact, data: Mapping[str, Any]) -> bool:
         same_target = fact.id not in about or data.get("fact_id") == about[fact.id]
@@ -224,8 +226,7 @@ def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tup
         if "after" in fact.data
     }
     flags |= {("after_missing", name) for name, targets in named.items() if not targets}
-    named = without_circles(named, flags)
-    groups = grouped(list(known.values()), reach(named, known))
+    groups = grouped(list(known.values()), reach(without_circles(named, set()), known))
     stands = {name: group[0].id for group in groups for name in (fact.id for fact in group)}
     targets = {name: found | {stands[each] for each in found} for name, found in named.items()}
     targets = without_circles(targets, flags)
@@ -233,7 +234,7 @@ def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tup
 
     def pos(name: str) -> tuple[Normal, ...]:
         own = (known[name].normal,)
-        last = max((pos(each) for each in targets.get(name, ())), default=own)
+        last = max((pos(stands[each]) for each in targets.get(name, ())), default=own)
         return (*last, *own) if last > own else own
 
     made = [
@@ -291,11 +292,11 @@ def grouped(facts: Sequence[Statement], behind: Mapping[str, frozenset[str]]) ->
     return groups
 
 
-def quality(fact: Statement) -> tuple[timedelta, bool, str]:
-    """The key of the order of quality: the narrower span, then the unmarked, then the smaller id."""
+def quality(fact: Statement) -> tuple[timedelta, bool, int, str]:
+    """The key of the order of quality: narrower, then unmarked, then naming more that counts, then the smaller id."""
     earliest, latest = fact.span[:2]
     width = latest - earliest if earliest and latest else timedelta.max
-    return width, fact.span.marked, fact.id
+    return width, fact.span.marked, -len({*WORDED, *PLAIN} & fact.data.keys()), fact.id
 
 
 def agree(a: Statement, b: Statement) -> bool:

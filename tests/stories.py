@@ -12,16 +12,16 @@ from events.decode import complete, recorded_of
 from events.edtf import parse_instant
 from events.facts import Fact
 from projections.backtest import backtest
+from projections.columns import METADATA
 from projections.database import open_database
 from projections.history import History
 from projections.ledger import LogRecord
 from projections.progress import Progress
 from projections.projector import Projector
-from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
 from projections.queries import Filter
 from projections.queries import statuses as stored
+from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
 from projections.status import Status
-from projections.columns import METADATA
 from projections.tables import LIVE, TOPIC
 
 Line = dict[str, Any]

@@ -189,6 +189,17 @@ def test_every_change_of_an_alert_is_told_once() -> None:
     assert 2 == len({notice["notice_id"] for notice in notices}) == held.held.notices
 
 
+def test_a_notice_says_how_many_records_waited_at_its_instant() -> None:
+    """One that was read in the same batch, and recorded later, is not among them."""
+    other = {"data": DISMISSED["data"] | {"note": "another"}}
+    before = DISMISSED | other | {"recorded": "2022-04-01T00:00:00Z"}
+    behind = DISMISSED | other | {"recorded": "2022-08-01T00:00:00Z"}
+    held = projector(engine := database())
+    project(held, [DISMISSED, before, behind])
+
+    assert [1] == [row["notice"]["unread"] for row in rows(engine, outbox)]
+
+
 def test_a_backtest_stops_where_it_is_told() -> None:
     """Lines recorded later are not read, and the watermark is `until`."""
     story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z")]

@@ -16,13 +16,13 @@ from projections.visitor import Visitor
 from tests import stories
 from tests.commands import SECONDS, ndjson, run, start
 from tests.reading import answer, ask, known
-from tests.stories import accused, described, detained, dismissed, instant
+from tests.stories import described, detained, dismissed, instant, investigated
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 SILENT = dismissed("2022-03-27", subject="silent")
-LATE = accused("2022-04-20", subject="late", recorded="2022-09-01T00:00:00Z")
+LATE = investigated("2022-04-20", subject="late", recorded="2022-09-01T00:00:00Z")
 ARRESTED = (dismissed("2022-05-01", subject="arrested"), detained("2022-06-01", subject="arrested", case="c"))
 EVERYBODY = (
     described("2022-01-01", subject="silent", name="Sam", agency="Полиция"),
@@ -86,7 +86,7 @@ def test_an_alert_has_its_whole_life(tmp_path: Path) -> None:
 
     assert [
         *("alert_id", "rule", "rule_version", "severity", "subject_id"),
-        *("state", "anchor", "evidence", "explanation", "life"),
+        *("state", "anchor", "evidence", "unread", "explanation", "life"),
     ] == list(alert)
     assert [
         {"state": "open", "at": "2022-07-03T00:00:00Z", "cause": "deadline", "fact_id": None},
@@ -246,7 +246,7 @@ def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: P
     stories.project(projector, [SILENT])
     projector.pass_time(instant("2022-10-01"), instant("2022-10-01"))
     acknowledge(tmp_path)
-    stories.project(projector, [accused("2022-04-20", subject="silent", recorded="2022-11-01T00:00:00Z")])
+    stories.project(projector, [investigated("2022-04-20", subject="silent", recorded="2022-11-01T00:00:00Z")])
 
     assert ["open", "acknowledged", "retracted"] == [step["state"] for step in alert_of(tmp_path, "silent")["life"]]
 

@@ -49,7 +49,7 @@ STORY: list[Line] = [
     C_WANTED,
     charged("2022-05-01", subject="c", charges=[{"title": "взятка", "amount": 0.1}]),
     retracted(C_WANTED),
-    corrected(B_DETAINED, occurred="2022-04-21"),
+    corrected(B_DETAINED, occurred="2022-04-19"),
     A_DISMISSED,
     A_DISMISSED | {"data": A_DISMISSED["data"] | {"note": "another"}},
 ]
@@ -164,15 +164,17 @@ def test_the_same_facts_come_to_the_same(world: World) -> None:
 
 
 def test_what_is_sent_again_changes_nothing(world: World) -> None:
-    """All of it once more, in the other order: known, and no status or alert is another."""
+    """All of it once more, in the other order: known, and no status or alert is another; a conflict more waits."""
     world.publish(STORY)
     world.project()
-    before = statuses(world.engine), lives(world.engine)
+    before, told_before = statuses(world.engine), lives(world.engine)
     world.publish(STORY[::-1])
     done = world.project()
 
     assert {"read": 20, "applied": 8, "duplicate": 10, "conflict": 2} == total(done)
-    assert before == (statuses(world.engine), lives(world.engine))
+    assert [1, 0, 0] == [row["unread"] for row in before]
+    assert [row | {"unread": 2 * row["unread"]} for row in before] == statuses(world.engine)
+    assert told_before == lives(world.engine)
 
 
 def test_what_cannot_be_read_is_parked_and_kept(world: World) -> None:

@@ -173,13 +173,13 @@ def as_if_never_killed(engine: Engine, done: list[Line | bytes]) -> None:
     watermark = rows(engine, partitions)[0]["watermark"]
     expected = backtest(lines, pack(), watermark).report
     changes = rows(engine, LIVE.alert_changes)
-    states = {(row["rule"], row["anchor"]): row["state"] for row in rows(engine, LIVE.alerts)}
+    states = {row["alert_id"]: (row["anchor"], row["state"]) for row in rows(engine, LIVE.alerts)}
     lives = Counter((row["alert_id"], row["state"], row["cause"], row["fact_id"]) for row in changes)
 
     assert {row["subject_id"]: row["headline"] for row in rows(engine, LIVE.subjects)} == {
         row["subject_id"]: row["headline"] for row in expected["subjects"]
     }
-    assert {(alert["rule"], alert["anchor"]): alert["state"] for alert in expected["alerts"]} == states
+    assert {alert["alert_id"]: (alert["anchor"], alert["state"]) for alert in expected["alerts"]} == states
     assert lives == Counter(
         (alert["alert_id"], step["state"], step["cause"], step["fact_id"])
         for alert in expected["alerts"]

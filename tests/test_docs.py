@@ -11,11 +11,12 @@ import pytest
 import typer
 from typer.main import get_command
 
+from projections.columns import METADATA
 from projections.rulebook import pack
 from projections.rulewords import STATUSES
-from projections.columns import METADATA
 from projections.tables import LIVE
 from services.cli.app import COMMANDS, app, load_commands
+from services.cli.wording import ANOMALIES
 from services.settings import Settings
 from tests.commands import run
 from tests.reading import ask
@@ -117,10 +118,21 @@ def test_every_status_word_is_in_the_docs() -> None:
 
 def test_every_anomaly_is_in_the_docs() -> None:
     """A code that somebody reads in a status can be looked up."""
-    source = "".join((ROOT / "projections" / name).read_text() for name in ("status.py", "history.py", "cases.py"))
-    codes = set(re.findall(r'"((?:not|never|no|after|correction|target)_[a-z_]+)"', source)) | {"undated", "announced"}
+    pages = ("reading.md", "model.md")
 
-    assert set() == {code for code in codes if f"`{code}`" not in DOCS["reading.md"]}
+    assert {page: set() for page in pages} == {
+        page: {code for code in ANOMALIES if f"`{code}`" not in DOCS[page]} for page in pages
+    }
+
+
+def test_every_flag_of_the_code_has_words() -> None:
+    """A code that the fold sets is put into words for people, and no words stand for a code that is never set."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "projections").glob("*.py")))
+
+    assert set() == {
+        code for code in re.findall(r'_?flag\("([a-z_]+)"', source, re.IGNORECASE) if code not in ANOMALIES
+    }
+    assert set() == {code for code in ANOMALIES if f'"{code}"' not in source}
 
 
 def test_every_rule_that_ships_is_in_the_docs() -> None:

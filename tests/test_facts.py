@@ -44,7 +44,7 @@ def test_a_corrected_fact_keeps_its_identity_and_takes_the_times_of_its_new_data
     fact = restore(envelope(), NOW)
     data = {**BARE, "occurred": "2022-04-26"}
 
-    assert replace_data(fact, data) == make_fact(
+    assert replace_data(fact, data, fact.recorded) == make_fact(
         id="fact-1",
         type="Detained",
         subject="kz-bukharbaev",
@@ -53,4 +53,4 @@ def test_a_corrected_fact_keeps_its_identity_and_takes_the_times_of_its_new_data
         data=data,
         recorded=NOW,
     )
-    assert fact.order < replace_data(fact, data).order
+    assert fact.order < replace_data(fact, data, fact.recorded).order

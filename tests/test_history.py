@@ -269,6 +269,7 @@ def test_announced_facts_of_a_case_and_of_custody_never_come() -> None:
     assert known.next_due is None
     assert [] == known.advance(instant("2030"))
     assert ([], ["Arrested"]) == (known.world, [fact.type for fact in known.announced])
+    assert [] == types(arrested("2022-06-03", published="2022-05-15"), clock="2030")
 
 
 def test_a_date_without_a_year_orders_nothing() -> None:

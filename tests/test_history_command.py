@@ -179,7 +179,12 @@ def test_known_at_leaves_out_what_came_later(tmp_path: Path) -> None:
 def test_as_of_leaves_out_what_had_not_happened(tmp_path: Path) -> None:
     """By the date in force: a correction moves a fact to where it belongs."""
     first = dismissed("2022-03-27")
-    known(tmp_path, appointed("2020-01-01"), first, corrected(first, occurred="2022-05-20", published="2022-05-21"))
+    known(
+        tmp_path,
+        appointed("2020-01-01"),
+        first,
+        corrected(first, "2022-05-21", occurred="2022-05-20", published="2022-05-21"),
+    )
 
     assert ["Appointed", "Corrected"] == [fact["type"] for fact in facts(tmp_path, "--as-of 2022-05-19").values()]
     assert ["Appointed", "Dismissed", "Corrected"] == [

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.facts import Fact
-from projections.alerts import BEGINNING, Alert, Casefile, Change, Trigger
-from projections.history import History
+from projections.alert import Alert, Change, Trigger
+from projections.alerts import Casefile
+from projections.history import BEGINNING, History
 from projections.rulebook import Absence, Rule, Rulebook
 from projections.rulebook import Sequence as Followed
 from projections.shapes import part_rows, subject_row
@@ -125,7 +126,7 @@ class Life:
         self.casefile.rules_since = old.rules_since
         self.casefile.alerts, self.casefile.due = dict(old.alerts), old.due
 
-    def written(self) -> tuple[dict[tuple[str, str], Alert], list[Change], Any]:
+    def written(self) -> tuple[dict[str, Alert], list[Change], Any]:
         """Everything that a reader gets to see by now."""
         self.changes += self.casefile.changes
         self.casefile.changes = []

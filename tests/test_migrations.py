@@ -9,8 +9,8 @@ from subprocess import PIPE, Popen
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from projections.database import open_database
 from projections.columns import METADATA
+from projections.database import open_database
 from services.migrate import migrate, revisions
 
 ROOT = Path(__file__).parent.parent

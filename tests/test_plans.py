@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import Connection, text
 
 from projections.database import open_database, unhurried, writing
-from tests.stories import charged, described, detained, project, projector, suspended
+from tests.stories import charged, described, detained, project, projector, suspended, wanted
 from tests.topic import migrated
 
 GROUPS = [[f"kz-{group}-{number}" for number in range(150)] for group in range(10)]
 # Nothing that time changes: everybody else would be looked up too.
-TOLD = (partial(described, name="A. B."), suspended, detained, charged)
-WRITTEN = ("ledger", "subjects", "cases", "names", "alerts")
+TOLD = (partial(described, name="A. B."), suspended, wanted, detained, charged)
+WRITTEN = ("ledger", "subjects", "posts", "cases", "counts", "holds", "searches", "measures", "names", "alerts")
 STATISTICS_SECONDS = 30
 
 

@@ -56,7 +56,8 @@ def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
     """What a rule starts from, what it waits for, and how long."""
     shown = ask("rules list", tmp_path).stdout
 
-    assert "Dismissed, then Arrested or Detained or HouseArrested within 180 days (certain)" in shown
+    leaving = "Dismissed or LeftOffice or Removed or Resigned or Retired or TermEnded"
+    assert f"{leaving}, then Arrested or Detained or HouseArrested within 180 days (certain)" in shown
     assert "for 90 days, settled 7 days" in shown
     assert "no database" in shown
 
@@ -68,7 +69,11 @@ def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:
 
     assert "rule: dismissed-without-follow-up\ntitle: Dismissed, and nothing followed\nseverity: warning\n" in shown
     assert "for: 90 days\n" in shown
-    assert "unless: custody detained, house_arrest, imprisoned, remanded; open_cases at_least 1\n" in shown
+    assert "on: Dismissed, Removed\n" in shown
+    assert (
+        "unless: service deceased; custody bailed, detained, extradited, house_arrest, imprisoned, paroled, remanded; "
+        "stage appeal, charged, convicted, indicted, investigation, materials_referred, overturned, suspect, trial\n"
+    ) in shown
     assert "Detained" in found["definition"]["absent"]
 
 

@@ -179,6 +179,14 @@ def test_it_is_resolved_when_the_person_is_cleared() -> None:
     assert ("resolved", "2022-08-02T00:00:00Z", "world_changed") == life(arrest(story))[-1]
 
 
+def test_a_disciplinary_case_keeps_nobody_from_being_cleared() -> None:
+    """The presumption of innocence speaks of criminal cases only (MODEL 4)."""
+    reprimand = told("Charged", "2022-01-01", case="other", kind="disciplinary")
+    story = [reprimand, DISMISSED, detained("2022-04-20"), acquitted("2022-08-01")]
+
+    assert ["open", "resolved"] == states(arrest(story))
+
+
 def test_it_opens_again_when_what_cleared_the_person_is_taken_back() -> None:
     """Or when another case opens: nothing clears the person any more."""
     verdict = acquitted("2022-08-01")
@@ -190,7 +198,7 @@ def test_it_opens_again_when_what_cleared_the_person_is_taken_back() -> None:
 
 def test_no_order_of_arrival_decides_whether_a_cleared_person_is_spoken_of() -> None:
     """An arrest that becomes known after the acquittal opens nothing: no alert would stand in the other order."""
-    late = detained("2022-04-20", recorded="2022-09-01T00:00:00Z")
+    verdict, late = acquitted("2022-05-01"), detained("2022-04-20", recorded="2022-09-01T00:00:00Z")
 
-    assert [] == arrest([DISMISSED, acquitted("2022-08-01"), late])
-    assert ["open"] == states(arrest([DISMISSED, acquitted("2022-08-01"), late, charged("2022-10-01", case="other")]))
+    assert [] == alerts([DISMISSED, verdict, late])
+    assert ["open"] == states(arrest([DISMISSED, verdict, late, charged("2022-10-01", case="other")]))

@@ -304,7 +304,6 @@ def test_an_announced_fact_waits_for_its_instant() -> None:
         ("never_charged", "Acquitted"),
         ("never_charged", "ChargesDropped"),
         ("never_charged", "ChargesAmended"),
-        ("never_convicted", "Pardoned"),
         ("never_convicted", "Sentenced"),
         ("no_verdict", "VerdictFinal"),
         ("no_verdict", "VerdictUpheld"),

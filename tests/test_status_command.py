@@ -40,7 +40,8 @@ def four_people(folder: Path) -> Path:
         dismissed("2022-02-01", subject="kz-a", jurisdiction="KZ"),
         detained("2022-03-01", subject="kz-b", case="c"),
         charged("2022-03-01", subject="kz-c"),
-        wanted("2022-03-01", subject="Kg-D", jurisdiction="KG", scope="international"),
+        wanted("2022-03-01", subject="Kg-D", scope="international"),
+        described("2022-03-01", subject="Kg-D", jurisdiction="KG"),
     )
     return folder
 
@@ -254,7 +255,9 @@ def test_a_charge_stands_beside_the_presumption_of_innocence(tmp_path: Path) -> 
     shown = ask("status a", tmp_path).stdout
 
     assert "Presumed innocent: what follows is accusation; no court has found it proven." in shown
-    assert "Case c: open, charged (no verdict)\n    bribery, 2,000,000 USD: no verdict: alleged (fact Charged a" in shown
+    assert (
+        "Case c: open, charged (no verdict)\n    bribery, 2,000,000 USD: no verdict: alleged (fact Charged a" in shown
+    )
     assert "presumed innocent" in ask("status", tmp_path).stdout
 
 

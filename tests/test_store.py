@@ -1,23 +1,23 @@
 """What goes wrong while rows are stored comes as SQLAlchemy's errors, whichever way the rows go to the database."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, Table, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections import database
 from projections.database import AWAY, FEW_ROWS, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
 from projections.progress import Progress
+from projections.shapes import part_rows
 from projections.tables import LIVE, outbox, partitions
 from services.migrate import migrate
+from tests.stories import charged, history, status, told
 
 ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW_ROWS + 1)]
-WHEN = datetime(2022, 3, 27, tzinfo=UTC)
 SIZES = pytest.mark.parametrize("rows", [ROWS[:1], ROWS], ids=["few", "many"])
 
 
@@ -44,16 +44,18 @@ def test_a_connection_that_is_cut_is_an_operational_error(postgres_url: str, row
 
 
 @pytest.mark.parametrize("count", [1, FEW_ROWS + 1])
-def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, count: int) -> None:
-    """And hold what was given, whichever way they went."""
+@pytest.mark.parametrize("table", [LIVE.cases, LIVE.counts], ids=["key of texts", "key with a number"])
+def test_few_rows_and_many_take_the_place_of_those_with_their_keys(engine: Engine, table: Table, count: int) -> None:
+    """They hold what was given, whichever way they went; a count has its number in the key."""
     names = [f"{n:03}" for n in range(count)]
-    told = [("s", name, "charged", WHEN, None, "f", 1, True, [{"title": "взятка"}], "f", None, None) for name in names]
-    ended: list[Any] = [(*row[:2], "dropped", None, WHEN, "g", 2, False, [], None, "court", "g") for row in told]
-    for rows in (told, ended):
+    opened = [charged("2022-03-27", case=name, id=name, charges=[{"title": "взятка"}]) for name in names]
+    ended = [told("CaseClosed", "2022-04-27", case=name, id=f"end {name}", authority="court") for name in names]
+    for lines in (opened, [*opened, *ended]):
+        rows = dict(zip(LIVE.parts, part_rows("s", status(*lines), history(*lines)), strict=True))[table]
         with writing(engine) as conn:
-            store(conn, LIVE.cases, rows, replace=True)
+            store(conn, table, rows, replace=True)
         with engine.connect() as conn:
-            there = conn.execute(select(LIVE.cases).order_by(LIVE.cases.c.case_id))
+            there = conn.execute(select(table).order_by(*table.primary_key))
             assert rows == [tuple(row) for row in there]
 
 

@@ -31,7 +31,9 @@ def upgrade() -> None:
         op.create_index(op.f(f"ix_{prefix}subjects_due"), f"{prefix}subjects", ["position_partition", "due"])
         _names(prefix)
         _alerts(prefix)
-    op.execute(sa.delete(sa.table("rebuild_partitions")))
+    # A rebuild that was stopped has left rows there, which the next one would take for its own.
+    for table in ("rebuild_alert_changes", "rebuild_alerts", "rebuild_partitions"):
+        op.execute(sa.delete(sa.table(table)))
 
 
 def _names(prefix: str) -> None:

@@ -307,7 +307,7 @@ class Storm:
             findings += verify.facts(conn, came, self.feed.ids, self.feed.acknowledged)
             findings += verify.notices(conn, told)
             findings += verify.fenced(made)
-            findings += verify.commands(conn, site.folder, site.env)
+            findings += verify.commands(conn, site.folder, site.env, truth.unread(came, PARTITIONS))
             outcomes = dict(conn.execute("SELECT outcome, count(*) FROM ledger GROUP BY 1").fetchall())
             (alerts,) = conn.execute("SELECT count(*) FROM alerts").fetchall()[0]
         figures = {

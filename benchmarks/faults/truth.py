@@ -1,6 +1,7 @@
 """What ought to have come of the records in the log, worked out from the records alone."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -60,6 +61,17 @@ def outcomes(came: list[Came], partitions: int) -> dict[Place, str]:
     Facts of one id are about one person, and so meet in one partition: the first there is applied.
     """
     return {(record.partition, record.offset): outcome for record, outcome in _judged(came, partitions)}
+
+
+def unread(came: list[Came], partitions: int) -> Counter[str]:
+    """Return how many records about each person are to wait: conflicts, and what is parked under the person's key."""
+    found: Counter[str] = Counter()
+    for record, outcome in _judged(came, partitions):
+        if outcome == "conflict":
+            found[record.event["subject"]] += 1
+        elif outcome == "parked" and record.key is not None:
+            found[record.key.decode()] += 1
+    return found
 
 
 def _judged(came: list[Came], partitions: int) -> Iterator[tuple[Came, str]]:

@@ -128,8 +128,14 @@ def fenced(made: list[Write]) -> Iterator[str]:
         before[write.partition] = write
 
 
-def commands(conn: psycopg.Connection[Any], folder: Path, env: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the program itself finds: in the chain, by a rebuild, and by a backtest of the exported facts."""
+def commands(
+    conn: psycopg.Connection[Any], folder: Path, env: Mapping[str, str], unread: Mapping[str, int]
+) -> Iterator[str]:
+    """
+    Yield what the program itself finds: in the chain, by a rebuild, and by a backtest of the exported facts.
+
+    The facts that were applied say nothing of the *unread* records, whose number about each person is held apart.
+    """
     for words in ("audit verify --json", "rebuild --check --json"):
         done = casetrail(words.split(), folder, env)
         if done.returncode:
@@ -144,12 +150,16 @@ def commands(conn: psycopg.Connection[Any], folder: Path, env: Mapping[str, str]
         return
     report = json.loads(tested.stdout)
     subjects, alerts = (json.loads(done.stdout) for done in live)
+    for what, key, rows in (("status", "subject_id", subjects), ("alert", "alert_id", alerts)):
+        wrong = (f"{row[key]}: {row['unread']} for {due}" for row in rows
+                 if row["unread"] != (due := unread.get(row["subject_id"], 0)))  # fmt: skip
+        yield from _some(f"a {what} with another number of unread records", wrong)
     yield from _compared("status", "subject_id", subjects, report["subjects"])
     yield from _compared("alert", "alert_id", alerts, report["alerts"])
 
 
 def _compared(what: str, key: str, live: list[Any], expected: list[Any]) -> Iterator[str]:
-    mine, theirs = ({each[key]: _without_position(each) for each in some} for some in (live, expected))
+    mine, theirs = ({each[key]: _of_facts(each) for each in some} for some in (live, expected))
     yield from _some(f"a {what} that the backtest does not have", mine.keys() - theirs.keys())
     yield from _some(f"a {what} that only the backtest has", theirs.keys() - mine.keys())
     both = sorted(mine.keys() & theirs.keys())
@@ -162,8 +172,9 @@ def _difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {mine.get(name)} for {theirs.get(name)}" for name in names)
 
 
-def _without_position(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "position"}
+def _of_facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what follows from the facts alone, wherever they lie in the log."""
+    return {name: value for name, value in row.items() if name not in {"position", "unread"}}
 
 
 def _some(what: str, which: Iterable[Any]) -> Iterator[str]:

@@ -43,6 +43,7 @@ from .app import (
     say,
     settings,
 )
+from .careers import unread_words, waiting_words
 from .dossier import step_words
 from .factwords import correction_lines, fact_words
 from .tables import Column, show
@@ -234,7 +235,8 @@ def _cells(alert: Mapping[str, Any]) -> Iterable[Any]:
     yield alert["life"][-1]["at"][:10]
     yield alert["rule"]
     yield alert["subject_id"]
-    yield alert["explanation"]
+    waiting = waiting_words(alert)
+    yield f"{alert['explanation']} {waiting}." if waiting else alert["explanation"]
     yield alert["alert_id"]
 
 
@@ -243,6 +245,8 @@ def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:
     yield f"  {alert['state']}, about {safe(alert['subject_id'])}"
     yield f"  rule {alert['rule']}, version {alert['rule_version']}"
     yield f"  alert {alert['alert_id']}"
+    if waiting := unread_words(alert):
+        yield f"  {waiting}"
     yield from ("", "Evidence:")
     for fact_id in alert["evidence"]:
         yield f"  {fact_words(told, fact_id)}"

@@ -34,7 +34,8 @@ FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "setup": ("init",),
-    "feed": ("publish", "id", "correct", "retract"),
+    "feed": ("publish", "correct", "retract"),
+    "ids": ("id",),
     "work": ("project", "run"),
     "people": ("status", "history"),
     "alerts": ("alerts",),

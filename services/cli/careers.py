@@ -141,13 +141,19 @@ def case_words(part: Row) -> str:
     return f"in case {safe(part['case_id'])}" if part["case_id"] else "no case named"
 
 
-def unread_words(status: Row) -> str:
-    """Return how many records about the person wait; nothing where none does."""
-    number = status["unread"]
+def waiting_words(row: Row) -> str:
+    """Return how many records wait about the person of a status or of an alert; nothing where none does."""
+    number = row["unread"]
     if not number:
         return ""
-    wait = "1 record about this person waits" if number == 1 else f"{number} records about this person wait"
-    return f"{wait}, in conflict or not readable: see `casetrail conflicts` and `casetrail parked list`"
+    return "1 record about this person waits" if number == 1 else f"{number} records about this person wait"
+
+
+def unread_words(row: Row) -> str:
+    """Return how many records wait about that person, and where they are read; nothing where none does."""
+    waiting = waiting_words(row)
+    where = "in conflict or not readable: see `casetrail conflicts` and `casetrail parked list`"
+    return f"{waiting}, {where}" if waiting else ""
 
 
 def was_held(status: Row) -> bool:

@@ -135,8 +135,10 @@ def _undone(facts: Sequence[Fact], told: Story) -> dict[str, list[Fact]]:
 
     The fold is asked, since only it knows of which counts each decision speaks.
     """
-    case = Case(_unflagged, told.history.placing.is_behind)
     undone: dict[str, list[Fact]] = {}
+    if not facts:
+        return undone
+    case = Case(_unflagged, told.history.placing.is_behind, facts[0])
     for place, fact in enumerate(facts):
         before = [(count, count.status, count.verdict, count.verdict_by) for count in case.counts.all]
         case.advance(fact, place)

@@ -1,25 +1,22 @@
-"""Facts in: init, publish, id, correct and retract."""
+"""Facts in: publish, correct and retract."""
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import from_json
 from sqlalchemy import Engine
 
-from events.canonical import derive_id
-from events.edtf import parse
-from events.errors import BadDate, BadInput
+from events.errors import BadInput
 from events.facts import Fact
 from projections.partitioning import check_local
 from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
-from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, judge, publish, read_lines
+from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, publish, read_lines
 from services.settings import Settings
 from services.source import Unreachable
 from services.stopping import Stop, stopping
@@ -38,7 +35,6 @@ from .app import (
 )
 from .editor import edit
 from .progress import Advance, bar
-from .wording import check_type
 
 BAR_BYTES = 5_000_000
 """From how many bytes on a progress bar is worth its place."""
@@ -193,85 +189,6 @@ def _state(
         emit_line({"id": fact.id, "subject": fact.subject, "result": "accepted", "error": None})
     else:
         say(f"accepted as {fact.id}")
-
-
-@app.command(
-    "id",
-    epilog="\b\nExamples:\n  casetrail id facts.ndjson\n"
-    "  casetrail id --type Detained --source urn:example:desk --subject kz-a --occurred 2022-04-25 --case-id c-1",
-)
-def derived(
-    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="A file of facts; - for a pipe.")] = None,
-    *,
-    type_: Annotated[str | None, typer.Option("--type", help="The type of one fact, instead of a file.")] = None,
-    source: Annotated[str | None, typer.Option(help="Its source.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Its subject.")] = None,
-    occurred: Annotated[str | None, typer.Option(help="When it occurred, written as in the fact.")] = None,
-    case_id: Annotated[str | None, typer.Option(help="Its case.")] = None,
-    ref: Annotated[str | None, typer.Option(help="The source's own reference.")] = None,
-    fact_id: Annotated[str | None, typer.Option(help="The fact it is about.")] = None,
-    other: Annotated[str | None, typer.Option(help="The other person of a relation.")] = None,
-    by_subject: Annotated[str | None, typer.Option(help="Who accuses, by their own id.")] = None,
-    by_name: Annotated[str | None, typer.Option(help="Who accuses, by name.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Print the id that each fact gets where it comes without one."""
-    named = {"type": type_, "source": source, "subject": subject, "occurred": occurred}
-    by = _given({"subject_id": by_subject, "name": by_name})
-    data = _given({"case_id": case_id, "ref": ref, "fact_id": fact_id, "other": other, "by": by or None})
-    if _given(named) or data:
-        _derive_one(file, named, data, as_json=as_json)
-    else:
-        _derive_each(file or STDIN, as_json=as_json)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _derive_one(file: str | None, named: dict[str, str | None], data: dict[str, Any], *, as_json: bool) -> None:
-    missing = [f"--{name}" for name, value in named.items() if value is None]
-    if file is not None or missing:
-        what = f"{', '.join(missing)} missing" if missing else f"both {file} and options"
-        raise BadInput(what, "a file, or --type, --source, --subject and --occurred")
-    occurred = named.pop("occurred") or ""
-    check_type(named["type"] or "")
-    try:
-        parse(occurred)
-    except BadDate as bad:
-        raise BadInput(bad.what, bad.wanted, "--occurred") from None
-    id_ = derive_id({**named, "data": {"occurred": occurred, **data}})
-    if as_json:
-        emit_line({"file": None, "line": None, "id": id_})
-    else:
-        print(id_)
-
-
-def _derive_each(file: str, *, as_json: bool) -> None:
-    check_files([file])
-    bad = False
-    with stopping() as stop:
-        for line in read_lines(file, stop, _unseen):
-            if line is not None:
-                bad |= not _derive_line(line, as_json=as_json)
-    if stop.by:
-        fail(f"stopped by {stop.by.name}", stop.exit_code)
-    if bad:
-        raise typer.Exit(FINDINGS)
-
-
-def _derive_line(line: Line, *, as_json: bool) -> bool:
-    result = judge(line)
-    if result.problem:
-        say(str(result.problem.at(line.place)))
-        return False
-    id_ = derive_id(from_json(result.value))
-    with while_read():
-        if as_json:
-            emit_line({"file": line.file, "line": line.number, "id": id_})
-        else:
-            print(id_, flush=True)
-    return True
 
 
 @contextmanager

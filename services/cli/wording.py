@@ -4,13 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
 
 from events.errors import BadInput
-from events.vocabulary import DATA
+from events.vocabulary import DATA, nearest_type
 
 _SPACE: Final = re.compile(r"[\t\n\r]+")
 # Besides control characters: what turns the direction of a line, or breaks it, so that it reads as another text.
@@ -95,7 +94,7 @@ ANOMALIES: Final = {
     "appeal_after_final": "appeals a verdict that is final: it is read as a request for review",
     "held_after_end": "began a hold or search in a case that has ended since, and no end of it was reported",
     "not_in_custody": "reports a release, and no custody is known before it",
-    "not_imprisoned": "reports a sentence as served or a parole, and no imprisonment is known before it",
+    "not_imprisoned": "reports a sentence as served, and no imprisonment is known before it",
     "not_wanted": "calls off a search, and none is known",
     "not_imposed": "lifts a measure, and none is known to have been in force",
     "not_pardoned": "annuls a pardon, and none is known",
@@ -254,19 +253,13 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
 
 def check_type(type_: str) -> None:
     """
-    See that *type_* is a type of fact.
+    Check that *type_* is a type of fact.
 
     Raises:
-        BadInput: if it is none, with those that it may have been meant to be.
+        BadInput: if it is not, with the type to write instead.
     """
     if type_ not in DATA:
-        raise BadInput(f'"{type_}" is not a type', _near(type_))
-
-
-def _near(type_: str) -> str:
-    lower = {known.lower(): known for known in DATA}
-    near = [lower[name] for name in get_close_matches(type_.lower(), lower)]
-    return f"perhaps {' or '.join(near)}" if near else f"one of {', '.join(DATA)}"
+        raise BadInput(f'"{type_}" is not a type', nearest_type(type_))
 
 
 def _seen(character: str) -> str:
