@@ -39,6 +39,7 @@ class Casefile:
         touched: ids of the alerts whose row is to be written.
         position: (partition, offset) of the last fact taken in.
         written_names, written_parts, written_due: what the tables hold of them, as far as this casefile knows.
+        written_marks: the fold, its marks and the history's, when the parts were written.
         size: the number of facts when it was last written.
         rested: the place in world order of the last fact, if only the status is kept and not the history.
     """
@@ -57,6 +58,7 @@ class Casefile:
         self.position = (0, -1)
         self.written_names: dict[str, None] | None = None
         self.written_parts: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] | None = None
+        self.written_marks: tuple[tuple[Status, int], tuple[object, ...]] | None = None
         self.written_due: datetime | None = None
         self.size = 0
         self.rested: Order | None = None

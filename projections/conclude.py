@@ -21,8 +21,9 @@ from .database import among, given
 from .history import BEGINNING, History
 from .ledger import Entry, again
 from .names import folded
+from .partrows import PART_ROWS
 from .rulebook import Rulebook
-from .shapes import alert_from_row, change_row, part_rows, subject_row
+from .shapes import alert_from_row, change_row, subject_row
 from .tables import APPLIED, LIVE, Conclusions, ledger
 from .timers import Timers
 from .writes import Writes
@@ -342,10 +343,16 @@ def _changed_parts(casefile: Casefile, tables: Conclusions) -> Iterator[tuple[Ta
 
     With them: whether to clear first what is written of the person, since that is not known, or a row of it is gone.
     """
-    written = casefile.written_parts
-    parts = part_rows(casefile.subject_id, casefile.status, casefile.history)
-    for table, rows in zip(tables.parts, parts, strict=True):
+    written, status, history = casefile.written_parts, casefile.status, casefile.history
+    agreeing, marks = history.agreeing(), status.marks()
+    known, fold = casefile.written_marks, (status, history.regrouped)
+    casefile.written_marks = (fold, marks)
+    same = known[1] if known and known[0] == fold else (None,) * len(marks)
+    for table, make, mark, old in zip(tables.parts, PART_ROWS, marks, same, strict=True):
+        if written is not None and mark == old:
+            continue
         before = None if written is None else written.get(table.name)
+        rows = make(casefile.subject_id, status, agreeing)
         if not rows and not before and written is not None:
             continue
         keys = len(table.primary_key)

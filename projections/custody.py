@@ -104,7 +104,7 @@ class Custody:
     Attributes:
         holds: by case_id; None: no case is known.
         searches: those that stand.
-        moved: the cases whose hold changed since somebody last emptied it.
+        steps: the number of changes so far.
     """
 
     def __init__(self, flag: Callable[[str, Fact], None], behind: Callable[[Fact, Fact], bool]) -> None:
@@ -113,7 +113,7 @@ class Custody:
         self._freed: Fact | None = None
         self._flag = flag
         self._behind = behind
-        self._step = 0
+        self.steps = 0
 
     def advance(self, fact: Fact, only: frozenset[str | None] | None = None) -> None:
         """
@@ -123,7 +123,7 @@ class Custody:
             fact: the fact.
             only: of a release without a case: the cases whose holds it ends; None: all of them.
         """
-        self._step += 1
+        self.steps += 1
         kind = fact.type
         if kind == "Wanted" or (kind == "Arrested" and fact.data.get("in_absentia", False)):
             self._seek(fact)
@@ -141,15 +141,15 @@ class Custody:
         """End what *fact*, which ended the case, ends with it: bail, and house arrest if there is no conviction."""
         hold = self.holds.get(case_id)
         if hold is not None and (hold.status == "bailed" or (hold.status == "house_arrest" and not convicted)):
-            self._step += 1
-            hold.move("released", fact, self._step)
+            self.steps += 1
+            hold.move("released", fact, self.steps)
 
     def die(self, fact: Fact) -> None:
         """End all holds and searches, as death does."""
-        self._step += 1
+        self.steps += 1
         for hold in self.holds.values():
             if hold.is_active:
-                hold.move("deceased", fact, self._step)
+                hold.move("deceased", fact, self.steps)
         self.searches = []
 
     def in_reading_order(self, facts: Sequence[Fact]) -> list[Step]:
@@ -205,7 +205,7 @@ class Custody:
             self._flag("not_in_custody", fact)
         elif fact.type == "SentenceServed" and hold.status not in {"imprisoned", "paroled"}:
             self._flag("not_imprisoned", fact)
-        hold.move(status, fact, self._step)
+        hold.move(status, fact, self.steps)
 
     def _is_free_by_then(self, fact: Fact, case_id: str | None) -> bool:
         """
@@ -224,7 +224,7 @@ class Custody:
         if self._freed is None or not self._undone(fact, self._freed):
             return False
         self.holds[case_id] = Hold()
-        self.holds[case_id].move("released", self._freed, self._step)
+        self.holds[case_id].move("released", self._freed, self.steps)
         return True
 
     def _undone(self, fact: Fact, release: Fact) -> bool:
@@ -254,11 +254,11 @@ class Custody:
     def _free(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         active = [hold for key, hold in self.holds.items() if hold.is_active and (only is None or key in only)]
         for hold in active:
-            hold.move("released", fact, self._step)
+            hold.move("released", fact, self.steps)
         if not active and only is None:
             hold = self.holds.setdefault(None, Hold())
             self._flag("not_in_custody", fact)
-            hold.move("released", fact, self._step)
+            hold.move("released", fact, self.steps)
         self._freed = fact
 
     def _seek(self, fact: Fact) -> None:

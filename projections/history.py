@@ -58,9 +58,10 @@ class History:
 
     Attributes:
         facts: every fact known, by id, as it was published.
-        world: the facts that count by now, in world order, with the data in force.
-        events: of these, the facts that stand for an event and those that are no reports, in world order.
+        events: the facts that count by now, with the data in force, in world order; of several reports of an event the
+            one that stands for it.
         stands_for: for each fact that is one of several reports of an event, the fact that stands for it.
+        regrouped: how often reports were grouped anew without a look at everything.
         placing: where facts stand that a source places behind others.
         announced: facts whose time has not come by the log's clock, in world order; some never count.
         undated: facts without a year: they order nothing and set no status.
@@ -82,6 +83,7 @@ class History:
         self._targets = {fact.data["fact_id"] for fact in self.facts.values() if fact.type in ABOUT_FACTS}
         # Ids that an `after` names, here already or not.
         self._named: set[str] = set()
+        self.regrouped = 0
         self._settle(clock)
 
     def add(self, fact: Fact, clock: datetime) -> bool:
@@ -151,6 +153,11 @@ class History:
         return sorted(come, key=world_order)
 
     @property
+    def world(self) -> list[Fact]:
+        """The facts that count by now, with the data in force, in world order: every report of an event."""
+        return sorted(self._counting.values(), key=self._key)
+
+    @property
     def next_due(self) -> datetime | None:
         """The next instant at which a fact counts whose time has not come; None: none will."""
         return self._coming[0].occurred.latest if self._coming else None
@@ -181,7 +188,6 @@ class History:
         alike = self._by_type[fact.type]
         agrees = bool(alike) and fact.type in EVENT_TYPES and _agrees(fact, alike)
         self._counting[fact.id] = fact
-        _insert(self.world, fact, self._key)
         _insert(alike, fact, world_order)
         if agrees:
             return self._regroup(fact)
@@ -206,6 +212,7 @@ class History:
         for report in before:
             del self.stands_for[report]
         self.stands_for.update(after)
+        self.regrouped += 1
         if self._named or before != {report: best for report, best in after.items() if report != fact.id}:
             # Another fact stands for an event now, or for some report; or others are placed behind it.
             self._place_all()
@@ -246,10 +253,7 @@ class History:
     def _place_all(self) -> None:
         self.placing = Placing(self._counting, self.stands_for) if self._named else NOTHING_PLACED
         self._key: Callable[[Fact], Any] = self.placing.place if self.placing.places else world_order
-        self.world = sorted(self._counting.values(), key=self._key)
-        self.events = (
-            [fact for fact in self.world if fact.id not in self.stands_for] if self.stands_for else [*self.world]
-        )
+        self.events = [fact for fact in self.world if fact.id not in self.stands_for]
 
 
 def _agrees(fact: Fact, others: list[Fact]) -> bool:

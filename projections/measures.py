@@ -26,15 +26,21 @@ class Measures:
     Args:
         flag: takes what is to be said of a fact.
         stands_for: the fact that stands for the event of another, by the other's id.
+
+    Attributes:
+        standing: the measures that stand.
+        steps: the number of changes so far.
     """
 
     def __init__(self, flag: Callable[[str, Fact], None], stands_for: Mapping[str, str]) -> None:
         self.standing: list[Measure] = []
+        self.steps = 0
         self._flag = flag
         self._stands_for = stands_for
 
     def advance(self, fact: Fact) -> None:
         """Apply the next fact of the measure track."""
+        self.steps += 1
         if fact.type == "MeasureLifted":
             lifted = [measure for measure in self.standing if self._lifts(fact, measure.fact)]
             authority = fact.data.get("authority")

@@ -91,6 +91,11 @@ class Posts:
     Args:
         flag: takes what is to be said of a fact.
         behind: whether a source says that the first fact comes behind the second.
+
+    Attributes:
+        all: the posts, in the order in which they became known.
+        died: the fact of the death; None: the person lives.
+        steps: the number of changes so far.
     """
 
     def __init__(self, flag: Callable[[str, Fact], None], behind: Callable[[Fact, Fact], bool]) -> None:
@@ -98,11 +103,11 @@ class Posts:
         self.died: Fact | None = None
         self._flag = flag
         self._behind = behind
-        self._step = 0
+        self.steps = 0
 
     def advance(self, fact: Fact) -> None:
         """Apply the next fact of the service track."""
-        self._step += 1
+        self.steps += 1
         kind = fact.type
         if self.died is not None:
             if kind != "Died":
@@ -117,7 +122,7 @@ class Posts:
             self.died = fact
             for post in self.all:
                 if post.is_held:
-                    post.move("deceased", fact, self._step)
+                    post.move("deceased", fact, self.steps)
         else:
             self._return(fact)
 
@@ -165,8 +170,8 @@ class Posts:
                 self._flag("order_unknown", fact)
 
     def _add(self, words: Words, status: str, fact: Fact, *, began: bool) -> None:
-        post = Post(words, status, fact, self._step, began=began)
-        post.begun = (self._step if began else 0, len(self.all))
+        post = Post(words, status, fact, self.steps, began=began)
+        post.begun = (self.steps if began else 0, len(self.all))
         self.all.append(post)
 
     def _held(self) -> list[Post]:
@@ -230,7 +235,7 @@ class Posts:
             return
         found = found or self._otherwise(words, fact)
         for post in found:
-            post.move(status, fact, self._step)
+            post.move(status, fact, self.steps)
             post.name(words)
         if not found:
             self._add(words, status, fact, began=False)
@@ -248,7 +253,7 @@ class Posts:
             return
         found = held or self._otherwise(words, fact)
         for post in found:
-            post.suspend(fact, self._step)
+            post.suspend(fact, self.steps)
             post.name(words)
         if not found:
             if self._ended(words):
@@ -277,7 +282,7 @@ class Posts:
         if words.agency is not None and not fact.data.get("concurrent", False):
             for post in self._held():
                 if post.words.folded_agency == words.folded_agency:
-                    post.move("moved", fact, self._step)
+                    post.move("moved", fact, self.steps)
         self._add(words, "in_office", fact, began=True)
 
     def _undone(self, words: Words, fact: Fact) -> bool:
@@ -299,7 +304,7 @@ class Posts:
             return
         found = found or self._otherwise(words, fact)
         for post in found:
-            post.move("moved", fact, self._step)
+            post.move("moved", fact, self.steps)
             post.name(words)
         if not found and not words.is_blank:
             self._add(words, "moved", fact, began=False)
@@ -320,7 +325,7 @@ class Posts:
             case _:
                 back, code = _last([post for post in found if post.status != "in_office"]), "not_out_of_office"
         for post in back:
-            post.move("in_office", fact, self._step)
+            post.move("in_office", fact, self.steps)
             post.name(words)
         if not back:
             self._flag(code, fact)

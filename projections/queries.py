@@ -14,7 +14,8 @@ from events.decode import restore
 from .ledger import event_of
 from .names import folded
 from .parking import unread
-from .shapes import named, part_rows, status_json, subject_row
+from .partrows import part_rows
+from .shapes import named, status_json, subject_row
 from .story import NOW, Line, Moment, Story, story
 from .story import folded as status_folded
 from .tables import APPLIED, LIVE, NamedRow, ledger, partitions

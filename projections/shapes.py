@@ -11,26 +11,17 @@ from events.edtf import format_instant
 from events.facts import Fact
 
 from .alert import NAMESPACE, Alert, Change
-from .cases import CRIMINAL
-from .cells import Cell
-from .counts import Count
-from .custody import Hold, Search
 from .history import History
 from .ledger import Entry
-from .measures import Measure
+from .partrows import Row, cell_row
 from .posts import Post
 from .status import Status
 from .tables import LIVE, NamedRow, column_names
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
-NO_CELL = (None,) * 6
 NO_SINCE = (None, None, None)
 NO_RECORD = (None, None, None, None)
-
-Row = tuple[Any, ...]
-Agreeing = Mapping[str, int]
-"""How many facts report an event, by the fact that stands for it; one where it is not named."""
 
 
 def subject_row(
@@ -53,10 +44,10 @@ def subject_row(
         *[value for value, _ in described],
         *[fact_id for _, fact_id in described],
         row.headline,
-        *_cell_row(row.service, agreeing),
-        *_cell_row(row.custody, agreeing),
-        *_cell_row(row.wanted, agreeing),
-        *_cell_row(row.stage, agreeing),
+        *cell_row(row.service, agreeing),
+        *cell_row(row.custody, agreeing),
+        *cell_row(row.wanted, agreeing),
+        *cell_row(row.stage, agreeing),
         row.open_cases,
         row.convicted_cases,
         *row.counts.values(),
@@ -64,78 +55,6 @@ def subject_row(
         [{"code": code, "fact_id": fact_id} for code, fact_id in (*sorted({*status.flags()}), *history.flags)],
         *position,
         due,
-    )
-
-
-def part_rows(subject_id: str, status: Status, history: History) -> tuple[list[Row], ...]:
-    """
-    Return the rows of the tables that keep a person's parts, in the order of `Conclusions.parts`.
-
-    Each row is the values of the table's columns in their order.
-    """
-    agreeing = history.agreeing()
-    held = sorted(status.custody.holds.items(), key=lambda item: item[0] or "")
-    return (
-        [(subject_id, n, *_post_row(post, agreeing)) for n, post in enumerate(status.posts.all)],
-        [case_row(subject_id, case_id, status, agreeing) for case_id in status.case_ids()],
-        [
-            (subject_id, case_id, n, *_count_row(count, agreeing))
-            for case_id, case in sorted(status.cases.items())
-            for n, count in enumerate(case.counts.all)
-        ],
-        [
-            (subject_id, n, *_hold_row(case_id, hold, agreeing), not hold.is_active or status.is_counted(case_id))
-            for n, (case_id, hold) in enumerate(held)
-            if hold.fact is not None
-        ],
-        [
-            (subject_id, n, *_search_row(search, agreeing), status.is_counted(search.case_id))
-            for n, search in enumerate(status.custody.searches)
-        ],
-        [(subject_id, n, *_measure_row(measure, agreeing)) for n, measure in enumerate(status.measures.standing)],
-    )
-
-
-def case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> Row:
-    """Return the row of ``cases``, the values of its columns in their order."""
-    case, is_open = status.cases.get(case_id), status.is_open(case_id)
-    if case is None:
-        return (
-            subject_id,
-            case_id,
-            CRIMINAL,
-            None,
-            *NO_CELL,
-            is_open,
-            False,
-            None,
-            None,
-            [],
-            None,
-            [],
-            None,
-            None,
-            None,
-        )
-    sentence = case.sentence
-    charges = case.charges_by
-    authority = case.authority_by
-    return (
-        subject_id,
-        case_id,
-        case.kind,
-        _id(case.kind_by),
-        *_cell_row(case.stage, agreeing),
-        is_open,
-        case.suspended_by is not None,
-        _id(case.suspended_by),
-        sentence.data.get("sentence") if sentence else None,
-        _in_order(sentence.data.get("parts", [])) if sentence else [],
-        _id(sentence),
-        _in_order(charges.data["charges"]) if charges else [],
-        _id(charges),
-        authority.data["authority"] if authority else None,
-        _id(authority),
     )
 
 
@@ -241,15 +160,6 @@ def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any,
     return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
 
 
-def _in_order(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return *items* with their keys in one order: SQLite keeps the text, and would tell the same apart."""
-    return [dict(sorted(item.items())) for item in items]
-
-
-def _id(fact: Fact | None) -> str | None:
-    return fact.id if fact else None
-
-
 def _described(status: Status, shown: Post | None) -> list[tuple[str | None, str | None]]:
     """Return name, post, agency, region and jurisdiction, each with the id of the fact that says so."""
     words = shown.words if shown is not None and not shown.words.is_blank else None
@@ -268,81 +178,6 @@ def _described(status: Status, shown: Post | None) -> list[tuple[str | None, str
 def _said(fact: Fact | None, name: str) -> tuple[str | None, str | None]:
     value = fact.data.get(name) if fact is not None else None
     return (value, fact.id) if fact is not None and value is not None else (None, None)
-
-
-def _since_row(fact: Fact | None, agreeing: Agreeing) -> Row:
-    if fact is None:
-        return (None, None, None, None, 0)
-    occurred = fact.occurred
-    return (fact.data["occurred"], occurred.earliest, occurred.latest, fact.id, agreeing.get(fact.id, 1))
-
-
-def _cell_row(cell: Cell | None, agreeing: Agreeing) -> Row:
-    return (cell.status, *_since_row(cell.fact, agreeing)) if cell else NO_CELL
-
-
-def _post_row(post: Post, agreeing: Agreeing) -> Row:
-    words, fact, began = post.words, post.fact, post.began
-    said = (words.post, words.agency, words.region, words.fact.data.get("jurisdiction"), words.post_id)
-    return (
-        *said,
-        words.fact.id if any(word is not None for word in said) else None,
-        post.acting,
-        _id(post.acting_by),
-        post.status,
-        *_since_row(fact, agreeing),
-        began.data["occurred"] if began else None,
-        began.occurred.earliest if began else None,
-        began.occurred.latest if began else None,
-        _id(began),
-        fact.data.get("ground"),
-        post.until.data["until"] if post.status == "suspended" and post.until else None,
-    )
-
-
-def _count_row(count: Count, agreeing: Agreeing) -> Row:
-    charge, fact, verdict = count.charge, count.fact, count.verdict_by
-    return (
-        charge.get("count_id"),
-        charge.get("article"),
-        charge.get("title"),
-        count.number,
-        charge.get("amount"),
-        charge.get("currency"),
-        _id(count.by),
-        count.status,
-        *_since_row(fact, agreeing),
-        fact.data.get("authority"),
-        count.verdict,
-        _id(verdict),
-        count.final is not None,
-        _id(count.final),
-        count.appeal is not None,
-        _id(count.appeal),
-        bool(verdict and verdict.data.get("in_absentia", False)),
-        count.is_rehabilitated,
-        _id(count.sentence),
-    )
-
-
-def _hold_row(case_id: str | None, hold: Hold, agreeing: Agreeing) -> Row:
-    fact, until = hold.fact, hold.until
-    assert fact is not None, "a hold that is shown rests on a fact"
-    ordered = (until.data["until"], until.id) if until else (None, None)
-    said = (fact.data.get("authority"), fact.data.get("place"))
-    return (case_id, hold.status, *_since_row(fact, agreeing), *ordered, *said)
-
-
-def _search_row(search: Search, agreeing: Agreeing) -> Row:
-    case_id, scope, jurisdiction, fact = search
-    return (case_id, scope, jurisdiction, fact.data.get("authority"), *_since_row(fact, agreeing))
-
-
-def _measure_row(measure: Measure, agreeing: Agreeing) -> Row:
-    fact, until = measure.fact, measure.until
-    said = [fact.data.get(name) for name in ("kind", "title", "authority", "program", "case_id")]
-    ordered = (until.data["until"], until.id) if until else (None, None)
-    return (*said, *ordered, *_since_row(fact, agreeing))
 
 
 def _since_json(row: NamedRow, prefix: str = "") -> dict[str, Any]:

@@ -158,6 +158,11 @@ class Status:
             if self._outlasts(search.case_id):
                 yield Flag("held_after_end", search.fact.id)
 
+    def marks(self) -> tuple[object, ...]:
+        """Return for each part, in the order of `Conclusions.parts`, a value that changes when its rows can have."""
+        held = (self.custody.steps, self._step, self.posts.died is None)
+        return (self.posts.steps, held, self._step, held, held, self.measures.steps)
+
     def case_ids(self) -> list[str]:
         """Return the ids of all cases, by code point; some are known from custody alone."""
         held = {case_id for case_id in self.custody.holds if case_id is not None}

@@ -14,7 +14,18 @@ AROUND = ("alembic", "benchmarks", "scripts", "tests")
 # The modules of projections/ that hold the tables and write them. Every other one decides, and is held to it.
 WRITING = {
     *("alertqueries", "audit", "backtest", "columns", "conclude", "database", "failing", "judging", "ledger"),
-    *("parking", "partitioning", "peopletables", "progress", "projector", "queries", "rebuild", "relaying", "shapes"),
+    *(
+        "parking",
+        "partitioning",
+        "partrows",
+        "peopletables",
+        "progress",
+        "projector",
+        "queries",
+        "rebuild",
+        "relaying",
+        "shapes",
+    ),
     *("story", "tables", "timers", "troublequeries", "visitor", "writes"),
 }
 # These decide, whatever else is in the folder, and whatever they are given to import.

@@ -251,13 +251,26 @@ def test_facts_of_two_types_or_of_days_apart_are_not_one_event() -> None:
     assert {"x": "y"} == groups(detained("2022-03", id="x", published="2022-04-02"), detained("2022-03-28", id="y"))
 
 
-def test_the_best_report_is_the_narrowest_then_the_unmarked_then_the_smaller_id() -> None:
+def test_the_best_report_is_the_narrowest_then_the_unmarked_then_the_fuller_then_the_smaller_id() -> None:
     """The order of quality, for any order of arrival."""
     month = charged("2022-03", id="a", published="2022-05-01")
     marked = charged("2022-03-27~", id="b", published="2022-05-01")
     plain, twin = charged("2022-03-27", id="c"), charged("2022-03-27", id="d")
     for story in permutations([month, marked, plain, twin]):
         assert {"a": "c", "b": "c", "d": "c"} == groups(*story)
+
+
+@pytest.mark.parametrize("vague_id", ["a", "z"])
+def test_a_report_that_names_less_hides_no_charge_whatever_its_id(vague_id: str) -> None:
+    """Ids are hashes: a paper that leaves out the charge must not make somebody convicted of both by chance."""
+    both = charged("2022-03-01", charges=[{"title": "bribe"}, {"title": "fraud"}])
+    vague = convicted("2022-06-01", id=vague_id)
+    precise = convicted("2022-06-01", id="b", charges=[{"title": "bribe"}])
+    (row,) = statuses_of([both, vague, precise])
+
+    assert {"bribe": "convicted", "fraud": "undecided"} == {
+        count["title"]: count["status"] for count in row["cases"][0]["counts"]
+    }
 
 
 def test_a_vague_report_is_one_of_the_better_of_two_events_that_it_overlaps() -> None:

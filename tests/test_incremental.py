@@ -15,9 +15,10 @@ from events.facts import Fact
 from projections.alert import Alert, Change, Trigger
 from projections.alerts import Casefile
 from projections.history import BEGINNING, History
+from projections.partrows import part_rows
 from projections.rulebook import Absence, Rule, Rulebook
 from projections.rulebook import Sequence as Followed
-from projections.shapes import part_rows, subject_row
+from projections.shapes import subject_row
 from tests.histories import DAY, SHORT, stories
 from tests.stories import (
     Line,

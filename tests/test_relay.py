@@ -31,7 +31,7 @@ from services.settings import Settings
 from tests import stories
 from tests.commands import ndjson, ready, run, start
 from tests.kafka import Broker, make_topic
-from tests.stories import accused, detained, dismissed, instant, retracted, rows
+from tests.stories import detained, dismissed, instant, investigated, retracted, rows
 from tests.test_run import wait_until
 from tests.topic import (
     PARTITIONS,
@@ -56,7 +56,7 @@ def arrested_wrongly(subject: str = "s") -> list[stories.Line]:
     arrest = detained("2022-05-20", subject=subject)
     return [
         dismissed("2022-03-27", subject=subject),
-        accused("2022-04-20", subject=subject),
+        investigated("2022-04-20", subject=subject),
         arrest,
         retracted(arrest, "2022-06-01"),
     ]

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from projections import database
 from projections.database import AWAY, FEW_ROWS, open_database, store, writing
 from projections.partitioning import note_partitions, progress_of
+from projections.partrows import part_rows
 from projections.progress import Progress
-from projections.shapes import part_rows
 from projections.tables import LIVE, outbox, partitions
 from services.migrate import migrate
 from tests.stories import charged, history, status, told

@@ -18,7 +18,7 @@ from projections.rulebook import pack
 from projections.tables import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
 from services.migrate import migrate
 from tests import stories
-from tests.commands import SECONDS, environment, fact_line, facts_file, run
+from tests.commands import COMMAND, SECONDS, environment, fact_line, facts_file, run
 from tests.earlier import ROWS, earlier, revision, upgrade
 from tests.reading import answer, ask
 from tests.stories import arrested, instant, rows
@@ -278,6 +278,19 @@ def test_an_init_that_was_killed_is_taken_up(folder: Path) -> None:
     assert WORKING in ask("status", folder).stderr
     assert "of 6 people concluded again" in run("init", folder).stderr
     assert 6 == len(answer("status", folder))
+
+
+def test_those_who_start_at_the_same_time_wait_for_each_other(database: Engine, tmp_path: Path) -> None:
+    """Several containers start at once, each with its init: one concludes everything, none fails."""
+    setting = environment(tmp_path, url(database))
+    starters = [
+        subprocess.Popen([*COMMAND, "init", "--json"], cwd=tmp_path, env=setting, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    said = [json.loads(starter.communicate(timeout=SECONDS)[0]) for starter in starters]
+
+    assert [0] * 4 == [starter.returncode for starter in starters]
+    assert [0, 0, 0, 6] == sorted(each["concluded"] for each in said)
 
 
 def test_an_empty_database_of_an_earlier_release_has_nothing_to_conclude(database_url: str, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from events.errors import BadInput
 from projections import audit as ledger_audit
 from projections.backtest import backtest as replay
 from projections.database import snapshot
-from projections.rebuild import Difference
 from projections.rebuild import rebuild as conclude_again
 from projections.rulebook import load
 from projections.tables import ledger
@@ -40,6 +39,7 @@ from .app import (
     settings,
     while_read,
 )
+from .differences import difference_words, plain
 from .parts import loop_over
 from .people import COLUMNS, cells
 from .progress import Advance, bar
@@ -194,10 +194,10 @@ def rebuild(
         )
     with while_read():
         if as_json:
-            emit([_plain(difference._asdict()) for difference in differences])
+            emit([plain(difference._asdict()) for difference in differences])
         else:
             for difference in differences:
-                print(_told(difference))
+                print(difference_words(difference))
     if not as_json:
         say(f"{len(differences)} rows came out otherwise" if differences else "every row is as before")
     if check and differences:
@@ -286,22 +286,6 @@ def _print_verdict(verdict: ledger_audit.Verdict) -> None:
             print(f"partition {partition}: {rows} rows, chain and counts hold")
     if not verdict.rows and not verdict.findings:
         print("the ledger is empty")
-
-
-def _told(difference: Difference) -> str:
-    where = f"{difference.table} {' '.join(map(str, difference.key.values()))}"
-    if difference.before is None:
-        return safe(f"{where}: new")
-    if difference.after is None:
-        return safe(f"{where}: gone")
-    before, after = _plain(difference.before), _plain(difference.after)
-    return safe(f"{where}: {', '.join(f'{name} {before[name]} -> {after[name]}' for name in before)}")
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value, with instants in it
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return format_instant(value) if isinstance(value, datetime) else value
 
 
 def _print_backtest(report: dict[str, Any]) -> None:

@@ -1,17 +1,24 @@
 """init: make the database, or bring it to this release."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
 from events.errors import Infrastructure
-from projections.rebuild import is_due, rebuild
+from projections.rebuild import Difference, is_due, rebuild
 from projections.tables import LIVE, ledger
 from services.migrate import migrate, revisions
 from services.settings import Settings, without_secrets
 
-from .app import Json, app, emit, opened_database, rulebook, say, settings
+from .app import Json, app, emit, lines, opened_database, rulebook, say, settings
+from .differences import difference_words, plain
 from .progress import bar
+
+LOCK = 0x636F6E636C  # "concl": any number that no other program takes as a lock in the same database
 
 
 @app.command("init", epilog="\b\nExample:\n  casetrail init")
@@ -19,7 +26,8 @@ def init(as_json: Json = False) -> None:
     """
     Create the database, or bring it to this release's schema. Safe to repeat.
 
-    Where an earlier release kept the statuses in other tables, they are concluded again from the ledger.
+    Where an earlier release kept the statuses in other tables, they are concluded again from the ledger. Each alert
+    that is new, is gone or has another state by that is listed, so that somebody can tell those who were told of it.
     """
     chosen = settings()
     engine = opened_database(chosen.database_url)
@@ -29,24 +37,70 @@ def init(as_json: Json = False) -> None:
         raise Infrastructure(msg)
     before, wanted = revisions(engine)
     migrate(engine)
-    people = _conclude(engine, chosen) if is_due(engine) else 0
+    alerts, people = _concluded(engine, chosen) if is_due(engine) else (None, 0)
     shown = file or without_secrets(chosen.database_url)
     if as_json:
-        emit({"database": shown, "before": before, "after": wanted, "concluded": people})
+        emit(
+            {
+                "database": shown,
+                "before": before,
+                "after": wanted,
+                "concluded": people,
+                "alerts": [plain(each._asdict()) for each in alerts or ()],
+            }
+        )
         return
     if before == wanted:
         say(f"{shown} is at schema {wanted} already")
     else:
         say(f"{shown}: brought from schema {before} to {wanted}" if before else f"{shown}: created, schema {wanted}")
-    if people:
-        say(f"{shown}: statuses and alerts of {people} people concluded again from the ledger")
+    if alerts is not None:
+        lines(map(difference_words, alerts))
+        say(f"{shown}: statuses of {people} people concluded again from the ledger, {len(alerts)} alerts differ")
 
 
-def _conclude(engine: Engine, chosen: Settings) -> int:
-    """Conclude everything again; return the number of people."""
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """
+    Wait for those who conclude everything again already, and be the one who does while the block runs.
+
+    Several containers start at once, each with its init. A second rebuild would take over from the first, which fails.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as conn:
+            conn.execute(select(func.pg_advisory_lock(LOCK)))
+            # The lock is the session's: held without a transaction, in which nothing could be vacuumed.
+            conn.commit()
+            yield
+            conn.execute(select(func.pg_advisory_unlock(LOCK)))
+        return
+    # Not the database's own file: closing it would release the locks that SQLite holds on it.
+    folder = os.open(Path(engine.url.database or ".").absolute().parent, os.O_RDONLY)
+    try:
+        flock(folder, LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _concluded(engine: Engine, chosen: Settings) -> tuple[list[Difference] | None, int]:
+    """
+    Conclude everything again, unless another process has done so meanwhile.
+
+    Returns:
+        the alerts that are new, are gone or have another state (None: another process did it), and how many people
+        there are.
+    """
+    with _alone(engine):
+        if not is_due(engine):
+            return None, 0
+        with engine.connect() as conn:
+            total = conn.scalar(select(func.count()).select_from(ledger))
+        with bar("Concluding", total) as advance:
+            differences = rebuild(
+                engine, rulebook(chosen), lambda done: advance(done, absolute=True), cache_facts=chosen.cache_facts
+            )
     with engine.connect() as conn:
-        total = conn.scalar(select(func.count()).select_from(ledger))
-    with bar("Concluding", total) as advance:
-        rebuild(engine, rulebook(chosen), lambda done: advance(done, absolute=True), cache_facts=chosen.cache_facts)
-    with engine.connect() as conn:
-        return conn.scalar(select(func.count()).select_from(LIVE.subjects)) or 0
+        people = conn.scalar(select(func.count()).select_from(LIVE.subjects)) or 0
+    alerts = [each for each in differences if each.table == LIVE.alerts.name]
+    return [each for each in alerts if not each.before or not each.after or "state" in each.after], people
