@@ -80,6 +80,7 @@ class Case:
         stage: the furthest of an open case; None: no step is known.
         ended: the end of a case that is not open.
         place: the number of the step of the last change of its stage.
+        steps: the number of its own facts so far.
         suspended_by: the fact that suspended the investigation; None: it is not suspended.
         sentence: the fact with the last sentence, or its last change.
         charges_by, authority_by: the facts that state them last.
@@ -87,7 +88,7 @@ class Case:
 
     __slots__ = (
         *("_behind", "_flag", "_seen", "authority_by", "charges_by", "counts", "ended", "kind_by", "place", "reached"),
-        *("sentence", "suspended_by"),
+        *("sentence", "steps", "suspended_by"),
     )
 
     def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool], first: Fact) -> None:
@@ -96,6 +97,7 @@ class Case:
         self.reached: Cell | None = None
         self.ended: Cell | None = None
         self.place = 0
+        self.steps = 0
         self.suspended_by: Fact | None = None
         self.sentence: Fact | None = None
         self.charges_by: Fact | None = None
@@ -131,6 +133,7 @@ class Case:
 
     def advance(self, fact: Fact, place: int) -> None:
         """Apply the next fact of the case, the *place*-th step of the fold."""
+        self.steps += 1
         kind = fact.type
         needed = _PRESUPPOSES.get(kind)
         if needed and not needed[0] & self._seen:

@@ -84,6 +84,7 @@ class History:
         # Ids that an `after` names, here already or not.
         self._named: set[str] = set()
         self.regrouped = 0
+        self._agreeing: dict[str, int] | None = None
         self._settle(clock)
 
     def add(self, fact: Fact, clock: datetime) -> bool:
@@ -138,10 +139,11 @@ class History:
 
     def agreeing(self) -> dict[str, int]:
         """Return how many facts report each event that has several, by the fact that stands for it."""
-        found: dict[str, int] = {}
-        for best in self.stands_for.values():
-            found[best] = found.get(best, 1) + 1
-        return found
+        if self._agreeing is None:
+            self._agreeing = {}
+            for best in self.stands_for.values():
+                self._agreeing[best] = self._agreeing.get(best, 1) + 1
+        return self._agreeing
 
     def advance(self, clock: datetime) -> list[Fact]:
         """Let announced facts count whose time has come by *clock*; return them in world order."""
@@ -212,6 +214,7 @@ class History:
         for report in before:
             del self.stands_for[report]
         self.stands_for.update(after)
+        self._agreeing = None
         self.regrouped += 1
         if self._named or before != {report: best for report, best in after.items() if report != fact.id}:
             # Another fact stands for an event now, or for some report; or others are placed behind it.
@@ -246,6 +249,7 @@ class History:
         } | {other for fact in self.settled.facts if "after" in fact.data for other in fact.data["after"]}
         tied = Placing(self._counting, {}).tied if self._named else None
         self.stands_for: dict[str, str] = {}
+        self._agreeing = None
         for type_, facts in self._by_type.items():
             if len(facts) > 1 and type_ in EVENT_TYPES:
                 self.stands_for |= grouped(facts, tied)

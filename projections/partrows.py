@@ -1,6 +1,7 @@
 """A person's parts as rows of their tables: posts, cases, counts, custody, searches and measures."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from events.facts import Fact
@@ -28,16 +29,13 @@ def post_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
 
 def case_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``cases``."""
-    return [_case_row(subject_id, case_id, status, agreeing) for case_id in status.case_ids()]
+    return [_rows_of_case(subject_id, case_id, status, agreeing)[0] for case_id in status.case_ids()]
 
 
 def count_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``counts``."""
-    return [
-        (subject_id, case_id, n, *_count_row(count, agreeing))
-        for case_id, case in sorted(status.cases.items())
-        for n, count in enumerate(case.counts.all)
-    ]
+    of_cases = (_rows_of_case(subject_id, case_id, status, agreeing)[1] for case_id in sorted(status.cases))
+    return [*chain.from_iterable(of_cases)]
 
 
 def hold_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
@@ -91,6 +89,23 @@ def since_row(fact: Fact | None, agreeing: Agreeing) -> Row:
 def cell_row(cell: Cell | None, agreeing: Agreeing) -> Row:
     """Return the columns of one status."""
     return (cell.status, *since_row(cell.fact, agreeing)) if cell else NO_CELL
+
+
+def _rows_of_case(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> tuple[Row, list[Row]]:
+    """
+    Return the row of a case and the rows of its counts.
+
+    The fold keeps them until the case moves: of a person with hundreds of cases, one more fact concerns one.
+    """
+    case, is_open = status.cases.get(case_id), status.is_open(case_id)
+    if case is None:
+        return _case_row(subject_id, case_id, status, agreeing), []
+    kept = status.kept.get(case_id)
+    if kept is None or kept[:2] != (case.steps, is_open) or kept[2] is not agreeing:
+        counts = [(subject_id, case_id, n, *_count_row(count, agreeing)) for n, count in enumerate(case.counts.all)]
+        rows = (_case_row(subject_id, case_id, status, agreeing), counts)
+        kept = status.kept[case_id] = (case.steps, is_open, agreeing, rows)
+    return kept[3]
 
 
 def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> Row:

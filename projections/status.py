@@ -8,7 +8,7 @@ applied and flagged.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import MAXYEAR, MINYEAR, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from events.edtf import parse
 from events.facts import Fact
@@ -82,6 +82,7 @@ class Status:
         posts, custody, measures: the parts.
         cases: by case_id.
         names: every spelling, in the order in which they came up.
+        kept: the rows of each case, as the maker of rows keeps them.
         described: the latest fact that gives a name, that names a post, agency or region, and a jurisdiction.
     """
 
@@ -98,6 +99,7 @@ class Status:
         self.custody = Custody(self._flag, placing.is_behind)
         self.measures = Measures(self._flag, stands_for)
         self.cases: dict[str, Case] = {}
+        self.kept: dict[str, tuple[int, bool, Mapping[str, int], Any]] = {}
         self.names: dict[str, None] = {}
         self.described: dict[str, Fact] = {}
         self._identity: list[Fact] = []
