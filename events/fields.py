@@ -147,7 +147,8 @@ Text = Annotated[
 ]
 Term = Annotated[str, StringConstraints(pattern=TERM)]
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
-Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+# More is a slip of the finger, and sums of it would not fit a column.
+Number = Annotated[int, Field(ge=1, le=100_000)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 # Cut by length before anything parses it.
 Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]

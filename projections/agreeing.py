@@ -25,6 +25,8 @@ _TELLING: Final = (
     *("case_id", "charges", "kind", "by", "outcome", "final", "rehabilitating", "scope", "in_absentia"),
     *("jurisdiction", "post", "agency", "region", "post_id", "to_post", "to_agency", "to_post_id"),
 )
+# Two countries can impose a sanction on one day.
+_TELLING_OF_MEASURES: Final = ("authority", "program", "title")
 _OPEN: Final = timedelta.max
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -42,7 +44,8 @@ def agree(one: Fact, other: Fact) -> bool:
     if not overlaps(one.occurred, other.occurred):
         return False
     first, second = one.data, other.data
-    return not any(name in first and name in second and _differ(name, first[name], second[name]) for name in _TELLING)
+    telling = (*_TELLING, *_TELLING_OF_MEASURES) if TRACK_OF[one.type] == "measure" else _TELLING
+    return not any(name in first and name in second and _differ(name, first[name], second[name]) for name in telling)
 
 
 def grouped(facts: Sequence[Fact], tied: Tied | None = None) -> dict[str, str]:

@@ -26,7 +26,6 @@ OPEN_STAGES: Final = (
     "convicted",
     "appeal",
 )
-ENDED_STAGES: Final = ("final", "dropped", "closed", "acquitted", "withdrawn", "amnestied", "pardoned")
 CRIMINAL: Final = "criminal"
 
 _WEIGHT: Final = {stage: weight for weight, stage in enumerate(OPEN_STAGES)} | {"overturned": 4}
@@ -148,6 +147,9 @@ class Case:
         self._take(fact, place, self.counts.named(fact, place))
         if kind in {"Sentenced", "SentenceChanged"}:
             self.sentence = fact
+        elif kind in {"Acquitted", "VerdictOverturned"} and not self.stands_convicted:
+            # The sentence fell with the verdict.
+            self.sentence = None
         self._settle()
         if kind in _GOES_ON or self.ended is not None:
             self.suspended_by = None
@@ -229,8 +231,7 @@ class Case:
         last = max(final or counts, key=lambda count: count.place)
         word = "final" if final else last.status
         by = last.final if final else last.fact
-        if self.ended is None or self.ended != Cell(word, by):
-            self.ended, self.place = Cell(word, by), last.place
+        self.ended, self.place = Cell(word, by), last.place
 
 
 def furthest(cases: Sequence[Case]) -> Case | None:

@@ -7,6 +7,7 @@ A verdict speaks of counts and not of a case: somebody convicted on one count wa
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from events.edtf import slack
 from events.facts import Fact
 
 from .agreeing import folded
@@ -19,6 +20,12 @@ STATES_CHARGES: Final = frozenset(
     }
 )
 """The types that state charges, so that a new one is no surprise."""
+_ABOUT_VERDICTS: Final = frozenset(
+    {
+        *("Sentenced", "SentenceChanged", "AppealFiled", "VerdictUpheld", "VerdictOverturned", "VerdictFinal"),
+        *("ReviewRequested", "ReviewRefused", "Amnestied", "Pardoned", "PardonAnnulled"),
+    }
+)
 _FORGIVEN: Final = frozenset({"pardoned", "amnestied"})
 
 Charge = Mapping[str, Any]
@@ -105,7 +112,7 @@ class Count:
     @property
     def clears(self) -> bool:
         """Whether the way it ended clears the person of it."""
-        return self.is_rehabilitated or (self.status == "acquitted" and self.is_ended)
+        return self.is_ended and (self.is_rehabilitated or self.status == "acquitted")
 
     def decide(self, verdict: str, fact: Fact, place: int) -> None:
         """Apply a verdict; it never unmakes a final one."""
@@ -180,8 +187,13 @@ class Counts:
             known += [(count, charge) for count in found if all(count is not other for other, _ in known)]
             unknown += [] if found else [charge]
         undecided = [count for count in self.all if count.status == "undecided"]
-        if unknown and fact.type not in STATES_CHARGES and any(count.by is not None for count in self.all):
+        are_stated = any(count.by is not None for count in self.all)
+        if unknown and are_stated and fact.type not in STATES_CHARGES:
             self.flag("count_unknown", fact)
+        if unknown and are_stated and fact.type in _ABOUT_VERDICTS:
+            # It speaks of verdicts that were given, so it adds no count: it words a known one differently.
+            standing = [count for count in self.all if count.status != "replaced"]
+            return [count for count, _ in known] if known or len(standing) > 1 else None
         added = self.add(unknown, fact)
         if fact.type == "Convicted" and not known and len(undecided) == 1 and undecided[0] in self.all:
             # The source words it differently: the counts it convicts of take the place of the one that was charged.
@@ -194,7 +206,7 @@ class Counts:
         """Add *charges* that *fact* states: in the place and the state of the whole case, where that is a count."""
         wholes = [count for count in self.all if count.by is None]
         whole = next((count for count in wholes if count.is_open), wholes[0] if wholes else None)
-        if whole is None:
+        if whole is None or (fact.type in STATES_CHARGES and whole.status != "undecided" and _is_new(fact, whole)):
             added = [Count(charge, fact, fact) for charge in charges]
             self.all += added
             return added
@@ -209,7 +221,7 @@ class Counts:
         found = [count for count in self.all if names(charge, count.charge)]
         if len(found) > 1:
             self.flag("count_ambiguous", fact)
-            found = [count for count in found if count.status == "undecided" or count.appeal is not None] or found
+            found = [count for count in found if _waits_for(fact, count)] or found
         return found
 
     def _split(self, count: Count, charge: Charge, fact: Fact) -> None:
@@ -219,6 +231,28 @@ class Counts:
             rest = count.copy(count.charge, count.by, count.number - number)
             self.all.insert(self.all.index(count) + 1, rest)
             count.number = number
+
+
+def _is_new(fact: Fact, whole: Count) -> bool:
+    """Whether *fact* begins after the case as a whole was decided, so that its charges were no part of that."""
+    earliest, latest = fact.occurred.earliest, whole.fact.occurred.latest
+    if earliest is None or latest is None:
+        return False
+    return earliest - latest >= slack(fact.occurred.earliest_exact, whole.fact.occurred.latest_exact)
+
+
+def _waits_for(fact: Fact, count: Count) -> bool:
+    """Whether *count* is one that a fact like *fact* can be about, where its words mean several."""
+    match fact.type:
+        case "Sentenced" | "SentenceChanged":
+            return count.status == "convicted"
+        case "AppealFiled" if fact.data.get("by") != "prosecution":
+            return count.status == "convicted" and count.final is None
+        case "AppealFiled" | "VerdictUpheld" | "VerdictFinal":
+            return count.status in DECIDED and count.final is None
+        case "VerdictOverturned" | "Pardoned" | "Amnestied":
+            return count.stands_convicted
+    return count.status == "undecided" or count.appeal is not None
 
 
 def _decides(fact: Fact, count: Count) -> bool:

@@ -136,6 +136,7 @@ class Custody:
                 self.searches = [s for s in self.searches if place and s.jurisdiction and s.jurisdiction != place]
             elif kind == "Extradited":
                 self.searches = []
+                self._hand_over(fact)
 
     def end_bail(self, case_id: str, fact: Fact, *, convicted: bool) -> None:
         """End what *fact*, which ended the case, ends with it: bail, and house arrest if there is no conviction."""
@@ -189,6 +190,9 @@ class Custody:
         """Return the case of the hold that *fact* is going to concern, as far as the holds before it tell."""
         case_id: str | None = fact.data.get("case_id")
         own, unnamed = self.holds.get(case_id), self.holds.get(None)
+        active = [key for key, hold in self.holds.items() if hold.is_active]
+        if case_id is None and fact.type in _CASELESS_ENDS and None not in active and len(active) == 1:
+            return active[0]
         takes_over = unnamed is not None and unnamed.is_active and not (own is not None and own.is_active)
         return None if takes_over else case_id
 
@@ -260,6 +264,14 @@ class Custody:
             self._flag("not_in_custody", fact)
             hold.move("released", fact, self.steps)
         self._freed = fact
+
+    def _hand_over(self, fact: Fact) -> None:
+        """End the holds of other jurisdictions, out of whose hands an extradition takes a person."""
+        place = fact.data.get("jurisdiction")
+        for hold in self.holds.values():
+            other = hold.fact.data.get("jurisdiction") if hold.fact is not None else None
+            if hold.is_active and hold.fact is not fact and place and other and place != other:
+                hold.move("released", fact, self.steps)
 
     def _seek(self, fact: Fact) -> None:
         data = fact.data

@@ -5,18 +5,25 @@ from typing import Any, Final
 
 from events.facts import Fact
 
-_KEY: Final = ("kind", "case_id", "authority", "program", "title")
+_KEY: Final = ("kind", "case_id", "authority", "program", "title", "jurisdiction")
+_BY_ONE_ONLY: Final = frozenset({"sanction", "debarment"})
 _NAMED: Final = ("kind", "case_id", "program", "jurisdiction")
 
 
 class Measure:
-    """One measure that stands, the fact that imposed it, and the one that last said until when."""
+    """One measure that stands: the fact that imposed it, those that did so again, and the last to say until when."""
 
-    __slots__ = ("fact", "until")
+    __slots__ = ("fact", "reports", "until")
 
     def __init__(self, fact: Fact) -> None:
         self.fact = fact
         self.until = fact if "until" in fact.data else None
+        self.reports = {fact.id}
+
+    @property
+    def is_liftable_by_others(self) -> bool:
+        """Whether another authority than the one that imposed it can lift it."""
+        return "authority" not in self.fact.data or self.fact.data.get("kind") not in _BY_ONE_ONLY
 
 
 class Measures:
@@ -42,11 +49,13 @@ class Measures:
         """Apply the next fact of the measure track."""
         self.steps += 1
         if fact.type == "MeasureLifted":
-            lifted = [measure for measure in self.standing if self._lifts(fact, measure.fact)]
+            lifted = [measure for measure in self.standing if self._lifts(fact, measure)]
             authority = fact.data.get("authority")
             own = [measure for measure in lifted if measure.fact.data.get("authority", "") == authority]
-            # A court lifts the ban of an investigator; one country's sanction stands if another lifts its own.
-            lifted = own or lifted
+            if not own:
+                # A court lifts the travel ban of an investigator. A sanction is lifted only by those who imposed it.
+                own = [m for m in lifted if authority is None or m.is_liftable_by_others]
+            lifted = own
             if not lifted:
                 self._flag("not_imposed", fact)
             self.standing = [measure for measure in self.standing if measure not in lifted]
@@ -54,13 +63,16 @@ class Measures:
         same = [m for m in self.standing if all(m.fact.data.get(name) == fact.data.get(name) for name in _KEY)]
         if not same:
             self.standing.append(Measure(fact))
-        elif "until" in fact.data:
+            return
+        same[0].reports.add(fact.id)
+        if "until" in fact.data:
             same[0].until = fact
 
-    def _lifts(self, lift: Fact, imposed: Fact) -> bool:
+    def _lifts(self, lift: Fact, measure: Measure) -> bool:
+        imposed = measure.fact
         named: str | None = lift.data.get("fact_id")
         if named is not None:
-            return imposed.id in {named, self._stands_for.get(named)}
+            return not measure.reports.isdisjoint({named, self._stands_for.get(named)})
         return all(_agree(lift.data.get(name), imposed.data.get(name)) for name in _NAMED)
 
 

@@ -96,7 +96,9 @@ def _places(facts: Mapping[str, Fact], targets: Mapping[str, Collection[str]]) -
         if fact_id not in found:
             normal = (facts[fact_id].order,)
             last = max(found.get(other) or (facts[other].order,) for other in targets[fact_id])
-            found[fact_id] = (*last, *normal) if last > normal else normal
+            # Of one span, the order of types and ids does not stand against a source that says "then".
+            follows = last > normal or last[0][:2] == normal[0][:2]
+            found[fact_id] = (*last, *normal) if follows else normal
     return {fact_id: place for fact_id, place in found.items() if len(place) > 1}
 
 

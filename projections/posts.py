@@ -25,7 +25,6 @@ ENDS: Final = {
 """The status that each end of a post leaves."""
 APPOINTMENTS: Final = frozenset({"Elected", "Appointed", "Transferred"})
 HELD: Final = frozenset({"in_office", "suspended"})
-WORDS: Final = ("post", "agency", "region")
 
 _OUT: Final = frozenset({"Suspended", *ENDS})
 _RETURNS: Final = frozenset({"SuspensionLifted", "Reinstated", "DismissalAnnulled"})
@@ -44,7 +43,7 @@ class Post:
         acting: whether it is held for the time being only, and `acting_by`, the fact that says so.
         until: the fact that last said until when it is suspended; None: none did.
         place: the number of the step in which its status last changed.
-        begun: the number of the step in which it began, 0 where only a later one is known, and its number among posts.
+        begun: the number of the step in which it became known, and its number among the posts.
     """
 
     __slots__ = ("acting", "acting_by", "began", "begun", "fact", "place", "status", "until", "words")
@@ -171,7 +170,7 @@ class Posts:
 
     def _add(self, words: Words, status: str, fact: Fact, *, began: bool) -> None:
         post = Post(words, status, fact, self.steps, began=began)
-        post.begun = (self.steps if began else 0, len(self.all))
+        post.begun = (self.steps, len(self.all))
         self.all.append(post)
 
     def _held(self) -> list[Post]:
@@ -192,6 +191,10 @@ class Posts:
                 if other.status != "left_office" and not after:
                     return other
         return last
+
+    def _is_held_again(self, post: Post) -> bool:
+        """Whether the person holds the same post by a later beginning."""
+        return any(other is not post and score(other.words, post.words) for other in self._held())
 
     def _find(self, words: Words, fact: Fact, posts: Sequence[Post]) -> list[Post] | None:
         """Return those of *posts* that *words* mean; None, with a flag, where they do not say which."""
@@ -323,7 +326,10 @@ class Posts:
             case "DismissalAnnulled":
                 back, code = _last([post for post in found if post.status == "dismissed"]), "not_dismissed"
             case _:
-                back, code = _last([post for post in found if post.status != "in_office"]), "not_out_of_office"
+                # Who came back last is not out of office; a post left for another is not one to come back to.
+                back, code = _last([post for post in found if post.status != "moved"]), "not_out_of_office"
+                back = [post for post in back if post.status != "in_office"]
+        back = [post for post in back if not self._is_held_again(post)]
         for post in back:
             post.move("in_office", fact, self.steps)
             post.name(words)

@@ -67,6 +67,11 @@ def score(one: Words, other: Words) -> int:
     if one.post_id is not None and other.post_id is not None:
         return 3 if one.post_id == other.post_id else 0
     points = 0
+    same_agency = one.folded_agency is not None and one.folded_agency == other.folded_agency
+    regions = {one.folded_region, other.folded_region} - {None}
+    if len(regions) > 1 and not same_agency:
+        # Governors and prosecutors of two regions hold two posts of one name.
+        return 0
     for mine, theirs in ((one.folded_post, other.folded_post), (one.folded_agency, other.folded_agency)):
         if mine is not None and theirs is not None:
             if mine != theirs:

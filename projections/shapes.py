@@ -20,7 +20,6 @@ from .tables import LIVE, NamedRow, column_names
 
 CELLS = ("service", "custody", "wanted", "stage")
 DESCRIBED = ("name", "post", "agency", "region", "jurisdiction")
-NO_SINCE = (None, None, None)
 NO_RECORD = (None, None, None, None)
 
 

@@ -18,7 +18,7 @@ from .agreeing import folded
 from .cases import CRIMINAL, Case, furthest
 from .cells import UNKNOWN, Cell
 from .counts import Count, tally
-from .custody import STRICTEST_FIRST, Custody, Search
+from .custody import FREE, STRICTEST_FIRST, Custody, Search
 from .history import Flag
 from .measures import Measures
 from .placing import NOTHING_PLACED, Placing
@@ -323,7 +323,7 @@ class Status:
             open_cases=open_cases,
             convicted_cases=sum(case.is_finally_convicted for case in criminal),
             counts=tally(count for case in criminal for count in case.counts.all),
-            presumption=_presumption(criminal, is_open=bool(open_cases), dead=dead),
+            presumption=_presumption(criminal, is_open=bool(open_cases or wanted or self._is_held(custody)), dead=dead),
             headline=_headline(service, custody, wanted, stage, is_open=open_case is not None and not dead),
         )
 
@@ -337,6 +337,10 @@ class Status:
             return UNKNOWN
         shown = min(counted, key=lambda hold: (STRICTEST_FIRST.index(hold.status), -hold.place))
         return Cell(shown.status, shown.fact)
+
+    def _is_held(self, custody: Cell) -> bool:
+        """Whether somebody is held or free on conditions, in a case or in none that is known."""
+        return custody.fact is not None and custody.status not in FREE
 
     def _wanted(self) -> Cell | None:
         counted = [search for search in self.custody.searches if self.is_counted(search.case_id)]

@@ -140,10 +140,18 @@ def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
 
 
 def drop(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """End all counts that have not ended; closing on a ground that clears also ends the finally convicted ones."""
+    """
+    End the undecided counts, and if there is none the others that have not ended.
+
+    On a ground that clears it ends all that have not ended, and if the case is closed the finally convicted ones too.
+    """
     clears = bool(fact.data.get("rehabilitating", False))
     is_closed = fact.type == "CaseClosed"
     among = counts.all if named is None else named
+    undecided = [count for count in counts.all if count.status == "undecided"]
+    if named is None and undecided and not clears:
+        # After a plea or a mixed verdict the rest is dropped: a conviction that stands is not what is meant.
+        among = undecided
     found = [count for count in among if count.is_open or (is_closed and clears and count.is_finally_convicted)]
     if not found:
         counts.flag("already_ended", fact)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from tests.model_counts import Charge, Count, changes, matches, overturnable, settle
+from tests.model_counts import Charge, Count, changes, matches, overturnable, settle, waits
 from tests.model_posts import Flag
 from tests.model_time import Event, begins_after
 
@@ -20,6 +20,10 @@ WEIGHT = {
 RESUMES = {
     "InvestigationResumed", "SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened", "Convicted",
     "Acquitted", "Sentenced",
+}  # fmt: skip
+ABOUT_VERDICTS = {
+    "Sentenced", "SentenceChanged", "AppealFiled", "VerdictUpheld", "VerdictOverturned", "VerdictFinal",
+    "ReviewRequested", "ReviewRefused", "Amnestied", "Pardoned", "PardonAnnulled",
 }  # fmt: skip
 DECISIONS = {
     "Convicted", "Acquitted", "ChargesDropped", "CaseClosed", "Amnestied", "Pardoned", "VerdictOverturned",
@@ -87,6 +91,8 @@ class Case:
             self.suspended = self.suspended or event
         if event.type in RESUMES or not self.open:
             self.suspended = None
+        if event.type in {"Acquitted", "VerdictOverturned"} and not any(c.stands_convicted for c in self.counts):
+            self.sentence = None
 
     def _describe(self, event: Event) -> None:
         kind = event.data.get("kind")
@@ -119,13 +125,16 @@ class Case:
             found = [count for count in self.counts if matches(count.charge, charge)]
             if len(found) > 1:
                 self.flag("count_ambiguous", event)
-                found = [c for c in found if c.status == "undecided" or c.appeal] or found
+                found = [c for c in found if waits(event, c)] or found
             known += [(count, charge) for count in found if count not in [each for each, _ in known]]
             unknown += [] if found else [charge]
         undecided = [count for count in self.counts if count.status == "undecided"]
         worded = any(count.charge for count in self.counts)
         if unknown and worded and event.type not in STEPS:
             self.flag("count_unknown", event)
+        if unknown and worded and event.type in ABOUT_VERDICTS:
+            standing = [count for count in self.counts if count.status != "replaced"]
+            return [count for count, _ in known] if known or len(standing) > 1 else None
         added = self._state(event, unknown)
         if event.type == "Convicted" and not known and len(undecided) == 1 and undecided[0] in self.counts:
             undecided[0].become("replaced", event)
@@ -135,6 +144,11 @@ class Case:
         """Add *charges* as counts: in the place and the state of the whole case where that is a count."""
         wholes = [count for count in self.counts if not count.charge]
         whole = next((count for count in wholes if count.open), wholes[0] if wholes else None)
+        later = (
+            whole and event.type in STEPS and whole.status != "undecided" and begins_after(event.span, whole.since.span)
+        )
+        if later:
+            whole = None
         if whole_only:
             charges = event.data.get("charges", []) if whole and len(self.counts) == 1 else []
         added = []
@@ -281,7 +295,11 @@ class Case:
     def close(self, event: Event, named: Sequence[Count] | None) -> None:
         """Drop the charges, or close the case."""
         clears = event.data.get("rehabilitating", False)
-        found = [count for count in self._pool(named) if changes(event, count)]
+        pool = self._pool(named)
+        undecided = [count for count in pool if count.status == "undecided"]
+        if named is None and undecided and not clears:
+            pool = undecided
+        found = [count for count in pool if changes(event, count)]
         for count in found:
             count.become("dropped" if event.type == "ChargesDropped" else "closed", event)
             count.rehabilitated = clears

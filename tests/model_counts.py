@@ -93,6 +93,20 @@ def overturnable(count: Count) -> bool:
     return count.decided or (count.status in {"pardoned", "amnestied"} and count.verdict == "convicted")
 
 
+def waits(event: Event, count: Count) -> bool:
+    """Whether *event* can be about *count*, where its words mean several."""
+    kind = event.type
+    if kind in {"Sentenced", "SentenceChanged"}:
+        return count.status == "convicted"
+    if kind == "AppealFiled" and event.data.get("by") != "prosecution":
+        return count.status == "convicted" and not count.final
+    if kind in {"AppealFiled", "VerdictUpheld", "VerdictFinal"}:
+        return count.decided and not count.final
+    if kind in {"VerdictOverturned", "Pardoned", "Amnestied"}:
+        return count.stands_convicted
+    return count.status == "undecided" or count.appeal is not None
+
+
 def changes(event: Event, count: Count) -> bool:
     """Whether the decision *event* changes a count that it names."""
     if event.type in {"Convicted", "Acquitted"}:

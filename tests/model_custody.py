@@ -21,7 +21,7 @@ STRICTEST = [
     "imprisoned", "remanded", "detained", "extradited", "house_arrest", "paroled", "bailed", "released",
     "sentence_served",
 ]  # fmt: skip
-OF_A_MEASURE = ("kind", "title", "authority", "program", "case_id")
+OF_A_MEASURE = ("kind", "title", "authority", "program", "case_id", "jurisdiction")
 
 Key = str | None
 
@@ -65,6 +65,7 @@ class Measure:
     since: Event
     until: str | None
     until_event: Event | None
+    reports: frozenset[str] = frozenset()
 
 
 def in_absence(event: Event) -> bool:
@@ -140,7 +141,7 @@ class Custody:
         key, status = self.target(event), STATUS[event.type]
         over = begins(event) and self._may_be_over(event, key)
         if key is not None and not (over and key in self.holds):
-            self._take_over(key, status)
+            self._take_over(key)
         if over:
             self.flag("order_unknown", event)
         else:
@@ -149,6 +150,11 @@ class Custody:
             self.searches = [s for s in self.searches if not agrees(s.since, event, ["jurisdiction"])]
         if event.type == "Extradited":
             self.searches.clear()
+            here = event.data.get("jurisdiction")
+            for other in self.holds.values():
+                there = other.since.data.get("jurisdiction")
+                if other.active and other.since is not event and here and there and here != there:
+                    other.status, other.since, other.until, other.until_event = "released", event, None, None
 
     def _may_be_over(self, event: Event, key: Key) -> bool:
         """Whether a beginning may lie before the release that was read; then a new hold is recorded with that."""
@@ -162,13 +168,12 @@ class Custody:
             return True
         return False
 
-    def _take_over(self, key: Key, status: str) -> None:
+    def _take_over(self, key: Key) -> None:
         """Merge the active hold without a case into the one of *key*."""
         if None not in self.active():
             return
         both = [hold for hold in (self.holds.get(key), self.holds.pop(None)) if hold and hold.active]
-        alike = [hold for hold in both if hold.status == status] or both
-        self.holds[key] = min(alike, key=lambda hold: hold.since.pos)
+        self.holds[key] = max(both, key=lambda hold: hold.since.pos)
 
     def _release(self, event: Event, keys: set[Key] | None) -> None:
         key = event.data.get("case_id")
@@ -180,7 +185,7 @@ class Custody:
             if going or keys is not None:
                 return
         elif key not in self.active():
-            self._take_over(key, "released")
+            self._take_over(key)
         if key not in self.active():
             self.flag("not_in_custody", event)
         self._put(key, "released", event)
@@ -229,6 +234,11 @@ def from_all(event: Event) -> bool:
     return event.type == "Released" and "case_id" not in event.data
 
 
+def liftable(measure: Measure) -> bool:
+    """Whether another authority than the one that imposed it can lift it."""
+    return "authority" not in measure.since.data or measure.since.data.get("kind") not in {"sanction", "debarment"}
+
+
 @dataclass
 class Measures:
     """The measures that stand."""
@@ -241,13 +251,15 @@ class Measures:
         if event.type == "MeasureLifted":
             lifted = [measure for measure in self.standing if self._lifts(event, measure)]
             borne = [m for m in lifted if m.since.data.get("authority") == event.data.get("authority", ...)]
-            lifted = borne or lifted
+            others = [m for m in lifted if "authority" not in event.data or liftable(m)]
+            lifted = borne or others
             if not lifted:
                 self.flag("not_imposed", event)
             self.standing = [measure for measure in self.standing if measure not in lifted]
             return
         for measure in self.standing:
             if all(event.data.get(name) == measure.since.data.get(name) for name in OF_A_MEASURE):
+                measure.reports |= event.reports
                 if "until" in event.data:
                     measure.until, measure.until_event = event.data["until"], event
                 return
@@ -255,5 +267,5 @@ class Measures:
 
     def _lifts(self, event: Event, measure: Measure) -> bool:
         if "fact_id" in event.data:
-            return event.data["fact_id"] in measure.since.reports
+            return event.data["fact_id"] in measure.since.reports | measure.reports
         return agrees(event, measure.since, ["kind", "case_id", "program", "jurisdiction"])

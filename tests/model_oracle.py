@@ -226,6 +226,9 @@ class Life:
             return "convicted_not_final"
         if any(case["open"] and case["kind"] == "criminal" for case in self._cases()):
             return "presumed_innocent"
+        wanted = self._wanted()
+        if wanted or self._custody_cell()["status"] not in {"unknown", "released", "sentence_served", "deceased"}:
+            return "presumed_innocent"
         ended = [count for count in counts if count.status != "replaced"]
         clear = [not count.open and (count.status == "acquitted" or count.rehabilitated) for count in ended]
         hinders = [

@@ -72,6 +72,8 @@ def score(a: Words, b: Words) -> int:
     """The number of fields in which two posts are the same; 0 where they do not match."""
     if a["post_id"] and b["post_id"]:
         return 3 if a["post_id"] == b["post_id"] else 0
+    if same(a["region"], b["region"]) is False and same(a["agency"], b["agency"]) is not True:
+        return 0
     equal = [same(a[name], b[name]) for name in ("post", "agency")]
     return 0 if False in equal else equal.count(True)
 
@@ -232,12 +234,13 @@ class Posts:
     def _reinstate(self, event: Event) -> None:
         words = own_words(event)
         matching = [post for post in self.known if unnamed(words) or score(words, post.words)]
-        out = [post for post in matching if post.status != "in_office"]
-        for post in self._last(out):
+        last = self._last([post for post in matching if post.status != "moved"])
+        out = [post for post in last if post.status != "in_office" and not self._held_again(post)]
+        for post in out:
             _return(post, event)
         if not out:
             self.flag("not_out_of_office", event)
-            if not matching:
+            if not any(post.held for post in matching):
                 self._own(event, words, "in_office").began = event
 
     def _annul(self, event: Event) -> None:
@@ -245,10 +248,15 @@ class Posts:
         found = [
             post for post in self.known if post.status == "dismissed" and (unnamed(words) or score(words, post.words))
         ]
-        for post in self._last(found):
+        back = [post for post in self._last(found) if not self._held_again(post)]
+        for post in back:
             _return(post, event)
-        if not found:
+        if not back:
             self.flag("not_dismissed", event)
+
+    def _held_again(self, post: Occupancy) -> bool:
+        """Whether the same post is held by another beginning."""
+        return any(other is not post and score(other.words, post.words) for other in self.held())
 
     def phases(self, batch: Sequence[Event]) -> dict[str, int]:
         """The group in which each of the events of one span is read; those of unknown order are flagged."""

@@ -235,7 +235,7 @@ def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tup
     def pos(name: str) -> tuple[Normal, ...]:
         own = (known[name].normal,)
         last = max((pos(stands[each]) for each in targets.get(name, ())), default=own)
-        return (*last, *own) if last > own else own
+        return (*last, *own) if last > own or (last[0][:2] == own[0][:2] and last is not own) else own
 
     made = [
         Event(
@@ -305,4 +305,5 @@ def agree(a: Statement, b: Statement) -> bool:
         return False
     both = a.data.keys() & b.data.keys()
     worded = all(folded(a.data[name]) == folded(b.data[name]) for name in WORDED if name in both)
-    return worded and all(a.data[name] == b.data[name] for name in PLAIN if name in both)
+    plain = (*PLAIN, "authority", "program", "title") if TRACK[a.type] == "measure" else PLAIN
+    return worded and all(a.data[name] == b.data[name] for name in plain if name in both)

@@ -244,7 +244,7 @@ class TestMeasures:
             (["travel_ban"], {"kind": "sanction"}),
             (["travel_ban"], {"kind": "sanction", "program": "A"}),
             (["travel_ban", "sanction"], {"kind": "sanction", "program": "B"}),
-            (["travel_ban"], {"kind": "sanction", "authority": "court"}),
+            (["travel_ban", "sanction"], {"kind": "sanction", "authority": "court"}),
             (["sanction"], {"kind": "travel_ban", "fact_id": "MeasureImposed 1"}),
         ],
     )

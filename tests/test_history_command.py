@@ -139,7 +139,20 @@ def test_anomalies_stand_with_the_fact_they_concern(tmp_path: Path) -> None:
 
     assert ["not_in_custody"] == found["Released a 2022-03-27"]["anomalies"]
     assert ["undated"] == found["Detained a XXXX-05-01"]["anomalies"]
-    assert "to be noted: reports a release, and no custody is known before it" in ask("history a", tmp_path).stdout
+    assert "to be noted: reports a release, and no custody that it could end is known before it" in (
+        ask("history a", tmp_path).stdout
+    )
+
+
+@pytest.mark.parametrize("layout", ["", " --format markdown"])
+def test_a_report_of_an_event_names_the_fact_that_it_repeats(tmp_path: Path, layout: str) -> None:
+    """Two papers tell of one dismissal: a reader does not count two."""
+    known(tmp_path, dismissed("2022-03-27", id="first"), dismissed("2022-03-27", id="second"))
+    shown = ask(f"history a{layout}", tmp_path).stdout
+
+    assert "first" == facts(tmp_path)["second"]["report_of"]
+    assert 1 == shown.count("reports the same event as fact first")
+    assert "reports the same event as fact second" not in shown
 
 
 def test_every_anomaly_has_its_words() -> None:

@@ -3,14 +3,20 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.cli.careers import counts, posts
+from services.cli.factwords import detail_words
+from services.cli.listing import list_words
 from tests.commands import ROOT
+from tests.lives import Row, case, count, post, row, told_of
 from tests.reading import answer, ask, known
 from tests.stories import acquitted, appointed, charged, convicted, corrected, detained, dismissed, made_final, told
 
 CASES = ROOT / "tests" / "cases"
+CHARGE = charged("2022-03-01")
 FILES = sorted(json.loads((CASES / "expected.json").read_text("utf-8")))
 
 
@@ -120,17 +126,79 @@ def test_the_status_of_a_dossier_keeps_apart_what_may_differ(tmp_path: Path) -> 
     assert "- measure: sanction, since 2022-06-01; by OFAC (fact `MeasureImposed a 2022-06-01`)" in shown
 
 
+def test_a_term_that_ended_in_a_post_that_no_source_names_is_told_without_from() -> None:
+    """Nobody is said to have left it."""
+    ended = told("TermEnded", "2022-03-01")
+    (found,) = posts(row(posts=[post("term_ended", ended, acting=True)]), told_of(ended))
+
+    assert "a post that no source names: term ended, since 2022-03-01" == found.text
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "expected"),
+    [
+        ("Accused", {"by": {"name": "X"}, "authority": "Paper 2"}, "by X; authority: Paper 2"),
+        ("Accused", {"authority": "Paper 2"}, "authority: Paper 2"),
+        ("AppealFiled", {"by": "defence", "authority": "High Court"}, "by the defence; authority: High Court"),
+    ],
+)
+def test_an_authority_is_not_taken_for_the_accuser(type_: str, data: dict[str, Any], expected: str) -> None:
+    """Two times "by" would name two accusers."""
+    assert expected == detail_words(told_of(CHARGE), type_, data)
+
+
+def test_the_sum_of_a_charge_that_was_split_is_told_as_one_sum() -> None:
+    """Five counts of 5,000 EUR together: the two of the verdict are not another 5,000."""
+    stated = charged("2022-03-01", charges=[{"title": "theft", "counts": 5, "amount": 5000, "currency": "EUR"}])
+    known: Row = {"title": "theft", "amount": 5000, "currency": "EUR", "charge_fact_id": stated["id"]}
+    split = case(count(counts=2, **known), count(counts=3, **known))
+    single = case(count(counts=5, **known))
+
+    assert ["theft, 5,000 EUR in all, 2 counts: no verdict: alleged", "theft, 5,000 EUR in all, 3 counts"] == [
+        next(counts(split, told_of(stated))).text,
+        list(counts(split, told_of(stated)))[1].text.partition(":")[0],
+    ]
+    assert "theft, 5,000 EUR, 5 counts: no verdict: alleged" == next(counts(single, told_of(stated))).text
+
+
+def test_two_charges_of_one_sum_each_keep_their_sums() -> None:
+    """The source states both: neither is a part of the other."""
+    charge: Row = {"title": "theft", "amount": 5000, "currency": "EUR"}
+    stated = charged("2022-03-01", charges=[charge, charge])
+    both = case(*[count(**charge, charge_fact_id=stated["id"])] * 2)
+
+    assert not [line.text for line in counts(both, told_of(stated)) if "in all" in line.text]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], "ACQUITTED, on appeal"),
+        ([count("dropped", CHARGE, title="y")], "ACQUITTED in part, on appeal"),
+        ([count(title="y")], "on appeal, not final"),
+        ([count("convicted", CHARGE, title="y", on_appeal=True)], "on appeal, not final"),
+    ],
+)
+def test_an_acquittal_on_appeal_is_as_visible_as_one_that_is_not(others: list[Row], expected: str) -> None:
+    """The prosecution's appeal does not turn it into an accusation."""
+    free = count("acquitted", acquitted("2022-01-01"), title="x", on_appeal=True)
+
+    assert expected == list_words(row(case(free, *others, stage="appeal"))).case
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_no_life_is_told_as_more_than_it_is(tmp_path: Path, file: str) -> None:
     """In whichever layout, nobody is called cleared who is not, nor finally convicted without such a verdict."""
     known(tmp_path, *map(json.loads, (CASES / file).read_text("utf-8").splitlines()))
     for status in answer("status", tmp_path):
-        counts = [count for case in status["cases"] for count in case["counts"]]
-        final = any(count["verdict"] == "convicted" and count["final"] for count in counts)
+        found = [each for of in status["cases"] for each in of["counts"]]
+        final = any(each["verdict"] == "convicted" and each["final"] for each in found)
         subject = status["subject_id"]
         for command in (["status", subject], ["history", subject], ["history", subject, "--format", "markdown"]):
             shown = ask(command, tmp_path).stdout.lower()
 
             assert ("cleared" in shown) == (status["presumption"] == "cleared")
             assert final or "convicted by a final verdict" not in shown
-            assert "no court has found it proven" not in shown or not any(c["verdict"] == "convicted" for c in counts)
+            assert "no court has found it proven" not in shown or not any(
+                each["verdict"] == "convicted" for each in found
+            )

@@ -327,7 +327,7 @@ def test_an_anomaly_is_put_into_words(tmp_path: Path) -> None:
     """A conviction out of nothing is applied, and said to come out of nothing."""
     known(tmp_path, convicted("2022-09-01"))
 
-    assert "Convicted, 2022-09-01 (fact Convicted a 2022-09-01) presupposes a charge, and none is known" in (
+    assert "Convicted, 2022-09-01 (fact Convicted a 2022-09-01) presupposes a charge, and none is known before it" in (
         ask("status a", tmp_path).stdout
     )
 

@@ -221,6 +221,63 @@ def test_a_withdrawn_allegation_is_called_that() -> None:
     assert "Case c: Allegation withdrawn on 2024-01-01." == said(ended, accused("2023-01-01"), withdrawn)[1]
 
 
+def test_what_nobody_charged_is_an_allegation() -> None:
+    """An accusation in a paper is no charge, whether it stands, was withdrawn or was closed."""
+    alleged = accused("2023-01-01", charges=[{"title": "slander"}])
+    withdrawn, closed = told("AllegationWithdrawn", "2024-01-01", case="c"), told("CaseClosed", "2024-01-01", case="c")
+    stands = case(count(title="slander"), stage="accused")
+    gone = case(count("withdrawn", withdrawn, title="slander"), stage="withdrawn", open=False)
+    over = case(count("closed", closed, title="slander"), stage="closed", open=False)
+
+    assert "No verdict on the allegation of “slander”: alleged." in said(row(stands), alleged)[1]
+    assert "Case c: The allegation of “slander” was withdrawn on 2024-01-01." == said(row(gone), alleged, withdrawn)[1]
+    assert "Proceedings closed on the allegation of “slander” on 2024-01-01." in said(row(over), alleged, closed)[1]
+    assert "No verdict on the charge of “slander”: alleged." in said(row(stands), alleged, CHARGE)[1]
+
+
+def test_allegations_that_were_withdrawn_have_their_number() -> None:
+    """One of two was closed: the end of each says of how many."""
+    alleged, withdrawn = accused("2023-01-01"), told("AllegationWithdrawn", "2024-01-01", case="c")
+    closed = told("CaseClosed", "2023-06-01", case="c")
+    mixed = case(
+        count("withdrawn", withdrawn, title="x"), count("closed", closed, title="y"), stage="withdrawn", open=False
+    )
+
+    assert "1 of 2 allegations (“x”) was withdrawn on 2024-01-01." in said(row(mixed), alleged, closed, withdrawn)[1]
+    assert "ended: allegation withdrawn on 1 of 2 allegations (“x”), case closed on 1 of 2 allegations (“y”)" == (
+        case_stage(mixed, row(mixed))
+    )
+
+
+def test_an_acquittal_on_appeal_is_not_announced_as_an_accusation() -> None:
+    """What follows is an acquittal, which the prosecution appealed."""
+    appeal = told("AppealFiled", "2025-03-01", case="c", by="prosecution")
+    free = case(count("acquitted", NOT_GUILTY, on_appeal=True), stage="appeal")
+    accusation = case(count(), case_id="other")
+
+    assert (
+        "Presumed innocent: an acquittal is on appeal; no court has found it proven."
+        == (said(row(free), CHARGE, NOT_GUILTY, appeal)[0])
+    )
+    assert (
+        "Presumed innocent: what follows is accusation; no court has found it proven."
+        == (said(row(free, accusation), CHARGE, NOT_GUILTY, appeal)[0])
+    )
+
+
+def test_of_custody_alone_no_accusation_is_told() -> None:
+    """No source says what it was for; that of an imprisonment implies a verdict."""
+    alone = row(case(stage=None))
+
+    assert ["Presumed innocent.", "Case c: Only custody or a search is known in it."] == (
+        said(alone, detained("2022-03-01", case="c"))
+    )
+    assert (
+        "Presumed innocent: no verdict of guilty is known to stand."
+        == (said(alone, told("Imprisoned", "2022-03-01", case="c"))[0])
+    )
+
+
 def test_a_rehabilitated_person_is_cleared() -> None:
     """The ground cleared her, after a verdict that had been final; both stand there."""
     closed = told("CaseClosed", "2026-01-01", case="c", authority="Supreme Court", rehabilitating=True)

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from projections.story import Story
 
-from .factwords import since_words
+from .factwords import data_of, since_words
 from .verdicts import (
     NO_LONGER_HELD,
     disposition,
@@ -17,11 +17,14 @@ from .verdicts import (
     stated,
     whole,
 )
-from .wording import charge_words, custody_words, safe, service_words, stage_words, words
+from .wording import charge_words, custody_words, safe, service_words, stage_words, sum_words, words
 
 Row = Mapping[str, Any]
 
 HELD: Final = frozenset({"in_office", "suspended"})
+_LEFT: Final = frozenset({"removed", "dismissed", "resigned", "retired"})
+# The fields that two counts have in common where one charge was split.
+_CHARGE: Final = ("count_id", "article", "title", "amount", "currency")
 
 
 class Statement(NamedTuple):
@@ -35,14 +38,12 @@ def posts(status: Row, told: Story) -> Iterator[Statement]:
     """Yield each post held, and each former one, with how and since when."""
     for post in status["posts"]:
         began = post["began"]
-        is_held = post["status"] in HELD
         others = [
             f"ground: “{safe(post['ground'])}”" if post["ground"] else "",
             _until(post["status"], post["until"]) if post["status"] == "suspended" else "",
             _held_since(told, began) if began and began["fact_id"] != post["fact_id"] else "",
         ]
-        name = f"{'' if is_held else 'former '}{post_words(post)}"
-        said = [f"{name}: {service_words(post['status'])}{_since(told, post)}", *filter(None, others)]
+        said = [f"{_post_status(post)}{_since(told, post)}", *filter(None, others)]
         yield Statement("; ".join(said), _ids(post["fact_id"], began and began["fact_id"], post["words_fact_id"]))
 
 
@@ -50,7 +51,8 @@ def post_words(post: Row) -> str:
     """Return the words of one post held: post, agency, region, as one source has them."""
     said = ", ".join(safe(post[name]) for name in ("post", "agency", "region") if post[name])
     where = f" ({safe(post['jurisdiction'])})" if post["jurisdiction"] else ""
-    return f"{'acting ' if post['acting'] else ''}{said or 'a post that no source names'}{where}"
+    acting = "acting " if post["acting"] and said else "acting in " if post["acting"] else ""
+    return f"{acting}{said or 'a post that no source names'}{where}"
 
 
 def described(status: Row) -> str:
@@ -125,7 +127,7 @@ def counts(case: Row, told: Story) -> Iterator[Statement]:
     """Yield each count of a case, with where it stands; a charge that was replaced says so."""
     for count in case["counts"]:
         head, tail = disposition(count, case, told)
-        name = "the whole case" if whole(count) else charge_words(count)
+        name = "the whole case" if whole(count) else _count_words(count, case, told)
         facts = _ids(count["fact_id"], count["verdict_fact_id"], count["final_fact_id"], count["charge_fact_id"])
         yield Statement(f"{name}: {head}{tail}", facts)
 
@@ -173,10 +175,36 @@ def track_words(track: str, cell: Row, told: Story) -> str:
 def _ends(case: Row) -> str:
     """Return how the counts of an ended case ended, if not all in one way."""
     groups: dict[str, list[Row]] = {}
+    ends = {count["status"] for count in stated(case)}
+    # Only what nobody charged can be withdrawn. Beside a withdrawal, a closed count is taken for such a one as well.
+    noun = "allegation" if "withdrawn" in ends and ends <= {"withdrawn", "closed"} else "charge"
     for count in stated(case):
         stage = "final" if count["status"] == "convicted" else count["status"]
         groups.setdefault(stage_words(stage, case["kind"]).removeprefix("ended: "), []).append(count)
-    return ", ".join(f"{text}{on_counts(alike, case)}" for text, alike in groups.items()) if len(groups) > 1 else ""
+    if len(groups) <= 1:
+        return ""
+    return ", ".join(f"{text}{on_counts(alike, case, noun)}" for text, alike in groups.items())
+
+
+def _post_status(post: Row) -> str:
+    """Return a post with how it is held or how it ended; one that no source names is not called former."""
+    status, is_held = service_words(post["status"]), post["status"] in HELD
+    if is_held or any(post[name] for name in ("post", "agency", "region")):
+        return f"{'' if is_held else 'former '}{post_words(post)}: {status}"
+    unnamed = post_words({**post, "acting": False})
+    return f"{status} from {unnamed}" if post["status"] in _LEFT else f"{unnamed}: {status}"
+
+
+def _count_words(count: Row, case: Row, told: Story) -> str:
+    """Return the words of a count; a sum that was stated for several counts together says so."""
+    charges = data_of(told, count["charge_fact_id"]).get("charges", ())
+    stated_so = [charge for charge in charges if all(charge.get(name) == count[name] for name in _CHARGE)]
+    alike = [
+        other for other in case["counts"] if all(other[name] == count[name] for name in ("charge_fact_id", *_CHARGE))
+    ]
+    if count["amount"] is None or not stated_so or len(alike) <= len(stated_so):
+        return charge_words(count)
+    return charge_words(count, f"{sum_words(count)} in all")
 
 
 def _since(told: Story, cell: Row) -> str:

@@ -138,6 +138,8 @@ def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
         yield f"source: {source_words(source)}"
         if "quote" in source:
             yield f"quote: “{safe(source['quote'])}”"
+    if fact["report_of"]:
+        yield f"reports the same event as fact {safe(fact['report_of'])}"
     yield from _fate(told, fact)
     for code in fact["anomalies"]:
         if code != fact["because"]:

@@ -116,7 +116,9 @@ def detail_words(told: Story, type_: str, data: Mapping[str, Any]) -> str:
     left_out = {"case_id", "note", "ref", "jurisdiction"}
     said = {field: value for field, value in data.items() if field not in left_out}
     lines = (line.partition(": ") for line in field_lines(told, type_, said))
-    return "; ".join(_shorter(name, value) for name, _, value in lines)
+    # Beside an accuser or an appellant, "by" an authority would read as a second one.
+    unclear = {"authority"} if type_ == "Accused" or "by" in said else set()
+    return "; ".join(f"{name}: {value}" if name in unclear else _shorter(name, value) for name, _, value in lines)
 
 
 def ground_lines(told: Story, fact_id: str, name: str = "") -> Iterator[str]:

@@ -28,7 +28,7 @@ def _custody(row: Row) -> str:
     if row["wanted"]:
         said.append(f"wanted, {row['wanted']['status']}")
     if any(map(is_unreleased, row["custody_cases"])):
-        said.append("no release reported in a case that ended")
+        said.append("no release reported")
     return "; ".join(said)
 
 

@@ -14,6 +14,14 @@ Row = Mapping[str, Any]
 
 NO_LONGER_HELD: Final = frozenset({"released", "sentence_served", "deceased"})
 _NAMED_CHARGES: Final = 3
+# The steps of a case before anybody was charged, and the ends that need no charge.
+_ALLEGING: Final = frozenset(
+    {
+        *("Accused", "MaterialsReferred", "InvestigationOpened", "InvestigationSuspended", "InvestigationResumed"),
+        *("SuspectNamed", "AllegationWithdrawn", "CaseClosed"),
+    }
+)
+_ALLEGED_STAGES: Final = frozenset({"accused", "materials_referred", "investigation", "suspect", "withdrawn"})
 # Such a fact says, or takes for granted, that a court found somebody guilty.
 _SAYS_GUILTY: Final = frozenset(
     {"Convicted", "Sentenced", "SentenceChanged", "Imprisoned", "Paroled", "SentenceServed"}
@@ -92,7 +100,7 @@ def case_sentence(case: Row, status: Row, told: Story) -> str:
     if is_dead(status) and any(map(_undecided, case["counts"])):
         said.append(f"The death ended the case without a final {terms(case).verdict}.")
     said += _unreleased(case, status)
-    return " ".join(said) or "Nothing is known of it but custody or a search."
+    return " ".join(said) or "Only custody or a search is known in it."
 
 
 def disposition(count: Row, case: Row, told: Story) -> Disposition:
@@ -117,12 +125,17 @@ def disposition(count: Row, case: Row, told: Story) -> Disposition:
     return Disposition(verdict.head, f"{verdict.tail}; then {_ENDS[status]}{end}")
 
 
-def on_counts(chosen: Sequence[Row], case: Row) -> str:
+def on_counts(chosen: Sequence[Row], case: Row, noun: str = "charge") -> str:
     """
     Return on how many counts of *case* something was decided, with the charges if they are few.
 
     Nothing where the whole case is one count. A total is left out where other charges replaced some: a source that
     words the charges otherwise does not count them alike.
+
+    Args:
+        chosen: the counts on which it was decided.
+        case: their case.
+        noun: the word for one of them: charge, or allegation where nobody was charged.
     """
     live = stated(case)
     if not live or any(whole(count) for count in chosen):
@@ -131,8 +144,8 @@ def on_counts(chosen: Sequence[Row], case: Row) -> str:
     titles = list(dict.fromkeys(f"“{_title(count)}”" for count in chosen))
     named = f" ({', '.join(titles)})" if len(titles) <= _NAMED_CHARGES else ""
     if total == 1:
-        return f" on the charge of {titles[0]}"
-    unit = "count" if any(count["counts"] > 1 for count in live) else "charge"
+        return f" on the {noun} of {titles[0]}"
+    unit = "count" if any(count["counts"] > 1 for count in live) else noun
     if any(count["status"] == "replaced" for count in case["counts"]):
         return f" on {part} {unit}{'' if part == 1 else 's'}{named}"
     return f" on {'all' if part == total else f'{part} of'} {total} {unit}s{named}"
@@ -165,7 +178,10 @@ def stage_of(case: Row) -> str:
     if not case["open"]:
         return f"{text}, in part" if len({count["status"] for count in live}) > 1 else text
     guilty = any(count["status"] == "convicted" and not count["final"] for count in live)
-    if stage == "appeal" and live and not any(count["on_appeal"] for count in live):
+    if _is_acquittal_on_appeal(case):
+        is_whole = all(count["verdict"] == "acquitted" or finally_convicted(count) for count in live)
+        text = f"{terms(case).acquitted}{'' if is_whole else ' in part'}, on appeal"
+    elif stage == "appeal" and live and not any(count["on_appeal"] for count in live):
         text = f"{stage_words('convicted', case['kind']) if guilty else 'not decided on every charge'}, after an appeal"
     elif stage == "convicted" and not guilty:
         text = "not decided on every charge"
@@ -202,6 +218,12 @@ def is_dead(status: Row) -> bool:
     return bool(status["service"]["status"] == "deceased")
 
 
+def _is_acquittal_on_appeal(case: Row) -> bool:
+    """Return whether an appeal against an acquittal is all that keeps a case open."""
+    pending = [count for count in stated(case) if _undecided(count)]
+    return bool(pending) and all(count["verdict"] == "acquitted" and count["on_appeal"] for count in pending)
+
+
 def _verdict(count: Row, case: Row, told: Story) -> Disposition:
     """Return the verdict on a count as it was, whatever ended the count later."""
     known = terms(case)
@@ -227,6 +249,7 @@ def _verdicts(case: Row, told: Story) -> Iterator[str]:
     """Yield the stage while no count is decided, then a clause for each group of counts that stand alike."""
     groups: dict[Disposition, list[Row]] = {}
     counts = stated(case)
+    noun = _noun(case, told)
     if case["stage"] and all(count["status"] == "undecided" for count in counts):
         yield stage_of(case)
         # Of a whole case the stage has said it.
@@ -234,7 +257,19 @@ def _verdicts(case: Row, told: Story) -> Iterator[str]:
     for count in counts:
         groups.setdefault(disposition(count, case, told), []).append(count)
     for (head, tail), alike in groups.items():
-        yield f"{head}{on_counts(alike, case)}{tail}"
+        on = on_counts(alike, case, noun)
+        if on and alike[0]["status"] == "withdrawn" and head == _ENDS["withdrawn"]:
+            number = sum(count["counts"] for count in alike)
+            yield f"{on.removeprefix(' on ')} {'was' if number == 1 else 'were'} withdrawn{tail}"
+        else:
+            yield f"{head}{on}{tail}"
+
+
+def _noun(case: Row, told: Story) -> str:
+    """Return the word for what somebody is blamed for: an accusation that nobody charged is no charge."""
+    types = {fact.type for fact in case_facts(told, case["case_id"])}
+    is_alleged = types <= _ALLEGING if types else case["stage"] and case["stage"]["status"] in _ALLEGED_STAGES
+    return "allegation" if is_alleged else "charge"
 
 
 def _ground(count: Row) -> str:
@@ -244,16 +279,20 @@ def _ground(count: Row) -> str:
 def _presumed(status: Row, criminal: Sequence[Row], told: Story) -> str:
     if not criminal:
         return "Presumed innocent."
+    known = [case for case in criminal if case["stage"] or case["counts"]]
     proven = any(count["verdict"] == "convicted" for case in criminal for count in case["counts"])
     if proven or _may_have_been_proven(status, told):
         said = "no verdict of guilty is known to stand"
     else:
-        said = "no court has found it proven"
+        # Of custody alone there is nothing that a court could have found proven.
+        said = "no court has found it proven" if known else ""
     if is_dead(status):
-        return f"Died without a final conviction: presumed innocent; {said}."
-    if any(case["open"] for case in criminal):
-        return f"Presumed innocent: what follows is accusation; {said}."
-    return f"Presumed innocent: {said}."
+        return f"{'; '.join(filter(None, ('Died without a final conviction: presumed innocent', said)))}."
+    pending = [case for case in known if case["open"]]
+    is_appeal = bool(pending) and all(map(_is_acquittal_on_appeal, pending))
+    what = "an acquittal is on appeal" if is_appeal else "what follows is accusation" if pending else ""
+    reasons = "; ".join(filter(None, (what, said)))
+    return f"Presumed innocent: {reasons}." if reasons else "Presumed innocent."
 
 
 def _may_have_been_proven(status: Row, told: Story) -> bool:

@@ -66,7 +66,10 @@ OTHER_STAGES: Final = STAGES | {
 
 ANOMALIES: Final = {
     "undated": "has a date without a year: it orders nothing and sets no status",
-    "announced": "was published before its time: it counts from its own date on, and not at all in a case or custody",
+    "announced": (
+        "was published before its time: it does not count before that, and in a case or custody not at all,"
+        " since the report that it happened is another fact"
+    ),
     "dated_ahead": "is dated later than the day it was recorded: it is treated as announced",
     "order_unknown": "may have happened before or after another fact that contradicts it: no source says which",
     "after_missing": "is said to come after a fact that does not count here: it stands at the place of its own date",
@@ -76,28 +79,28 @@ ANOMALIES: Final = {
     "correction_cycle": "is one of several that speak of each other: none of them has an effect",
     "post_unknown": "may concern any of several posts, and does not say which: it changes none",
     "post_worded_otherwise": "names the post in other words than the only post that is known to be held",
-    "not_suspended": "lifts a suspension, and none is known to have been in force",
-    "not_dismissed": "annuls a dismissal, and none is known to have been in force",
-    "not_out_of_office": "reports a return to office, and no end of that office is known",
-    "not_in_office": "presupposes an office, and none is known to have been held",
+    "not_suspended": "lifts a suspension, and none that it could end is known before it",
+    "not_dismissed": "annuls a dismissal, and none that it could undo is known before it",
+    "not_out_of_office": "reports a return to office, and no end of office that it could undo is known before it",
+    "not_in_office": "presupposes an office, and none that it could mean is known to be held at that time",
     "after_death": "is dated after the death: it changes no status",
     "kind_differs": "calls the case another kind of case than an earlier fact does",
-    "count_ambiguous": "names a charge that fits several: only those that were undecided or on appeal were changed",
-    "count_unknown": "names a charge that was not known in the case: the charge was added",
+    "count_ambiguous": "names a charge that fits several: it is read as speaking of each that it could change",
+    "count_unknown": "names a charge that is not known before it in the case",
     "counts_not_named": "decides without naming charges while several are open: it is read as deciding all of them",
-    "never_accused": "withdraws an allegation, and none is known in the case",
-    "never_investigated": "suspends or resumes an investigation, and none is known to have been opened",
-    "never_charged": "presupposes a charge, and none is known in the case",
-    "never_convicted": "presupposes a conviction, and none is known in the case",
-    "no_verdict": "presupposes a verdict, and none is known in the case",
+    "never_accused": "withdraws an allegation, and none is known before it in the case",
+    "never_investigated": "suspends or resumes an investigation, and none is known before it in the case",
+    "never_charged": "presupposes a charge, and none is known before it in the case",
+    "never_convicted": "presupposes a conviction, and none that it could mean is known before it",
+    "no_verdict": "presupposes a verdict, and none that it could mean is known before it",
     "already_ended": "ends a case that had ended before: it has no effect",
     "appeal_after_final": "appeals a verdict that is final: it is read as a request for review",
     "held_after_end": "began a hold or search in a case that has ended since, and no end of it was reported",
-    "not_in_custody": "reports a release, and no custody is known before it",
-    "not_imprisoned": "reports a sentence as served, and no imprisonment is known before it",
-    "not_wanted": "calls off a search, and none is known",
-    "not_imposed": "lifts a measure, and none is known to have been in force",
-    "not_pardoned": "annuls a pardon, and none is known",
+    "not_in_custody": "reports a release, and no custody that it could end is known before it",
+    "not_imprisoned": "reports a sentence as served, and no imprisonment that it could end is known before it",
+    "not_wanted": "calls off a search, and none that it could end is known before it",
+    "not_imposed": "lifts a measure, and none that it could end is known before it",
+    "not_pardoned": "annuls a pardon, and none that it could undo is known before it",
     "identity_differs": "has another name and another year of birth than an earlier description: perhaps two people",
     "born_ahead": "names a date of birth that is later than its own publication",
     "relation_to_self": "relates the person to themselves",
@@ -155,12 +158,18 @@ def sum_words(data: Mapping[str, Any]) -> str:
     return f"{data['amount']:,} {data.get('currency') or ''}".strip()
 
 
-def charge_words(charge: Mapping[str, Any]) -> str:
-    """Return one charge: its title, its article, the sum, and the number of counts if there are several alike."""
+def charge_words(charge: Mapping[str, Any], amount: str | None = None) -> str:
+    """
+    Return one charge: its title, its article, the sum, and the number of counts if there are several alike.
+
+    Args:
+        charge: the charge as a source states it.
+        amount: the words for the sum; None: those of `sum_words`.
+    """
     article = f"article {charge['article']}" if charge.get("article") else ""
     named = charge.get("title") or article or (f"count {charge['count_id']}" if charge.get("count_id") else "")
     alike = f"{charge['counts']} counts" if charge.get("counts", 1) > 1 else ""
-    parts = (named, article if article != named else "", sum_words(charge), alike)
+    parts = (named, article if article != named else "", sum_words(charge) if amount is None else amount, alike)
     return safe(", ".join(filter(None, parts)) or "not stated")
 
 
