@@ -15,6 +15,8 @@ from events.errors import BadDate
 
 MAX_LEVELS: Final = 64
 """How deep a fact may nest, the envelope itself being the first level."""
+MAX_COUNTS: Final = 100_000
+"""The most counts that one charge stands for: more is a slip of the finger, and sums of it would not fit a column."""
 MAX_NUMBER: Final = 2**53 - 1
 """The largest number that every JSON reader keeps exactly (RFC 8785 takes no greater whole number)."""
 
@@ -147,8 +149,7 @@ Text = Annotated[
 ]
 Term = Annotated[str, StringConstraints(pattern=TERM)]
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
-# More is a slip of the finger, and sums of it would not fit a column.
-Number = Annotated[int, Field(ge=1, le=100_000)]
+Number = Annotated[int, Field(ge=1, le=MAX_COUNTS)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 # Cut by length before anything parses it.
 Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]

@@ -125,8 +125,15 @@ class Count:
             self.appeal = None
             if verdict != "convicted":
                 self.sentence = None
-        if fact.data.get("final", False) and self.verdict == verdict and self.final is None:
-            self.final, self.place = fact, place
+        if fact.data.get("final", False) and self.verdict == verdict:
+            self.finish(fact, place)
+
+    def finish(self, fact: Fact, place: int) -> None:
+        """Make the verdict final; an acquittal that nobody appealed had ended the count before."""
+        if self.final is None:
+            self.final = fact
+            if self.status == "convicted":
+                self.place = place
 
     def end(self, status: str, fact: Fact, place: int, *, rehabilitating: bool = False) -> None:
         """End it; a pardon and an amnesty leave a verdict as it was, any other end leaves none."""

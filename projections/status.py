@@ -7,19 +7,18 @@ applied and flagged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import MAXYEAR, MINYEAR, timedelta
 from typing import Any, NamedTuple
 
 from events.edtf import parse
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 
-from .agreeing import folded
 from .cases import CRIMINAL, Case, furthest
 from .cells import UNKNOWN, Cell
 from .counts import Count, tally
-from .custody import FREE, STRICTEST_FIRST, Custody, Search
+from .custody import STRICTEST_FIRST, Custody, Search
 from .history import Flag
+from .identity import differ, spellings
 from .measures import Measures
 from .placing import NOTHING_PLACED, Placing
 from .posts import Post, Posts
@@ -282,13 +281,13 @@ class Status:
             self.described["post"] = fact
         if "jurisdiction" in data:
             self.described["jurisdiction"] = fact
-        self.names.update(dict.fromkeys(_spellings(fact)))
+        self.names.update(dict.fromkeys(spellings(fact)))
         if "born" in data:
             born = parse(data["born"])
             published = fact.published
             if born.earliest is not None and published.latest is not None and born.earliest >= published.latest:
                 self._flag("born_ahead", fact)
-            if any(_differ(fact, other) for other in self._identity):
+            if any(differ(fact, other) for other in self._identity):
                 self._flag("identity_differs", fact)
             self._identity.append(fact)
 
@@ -323,7 +322,7 @@ class Status:
             open_cases=open_cases,
             convicted_cases=sum(case.is_finally_convicted for case in criminal),
             counts=tally(count for case in criminal for count in case.counts.all),
-            presumption=_presumption(criminal, is_open=bool(open_cases or wanted or self._is_held(custody)), dead=dead),
+            presumption=_presumption(criminal, is_open=bool(open_cases) or self._is_sought_since(criminal), dead=dead),
             headline=_headline(service, custody, wanted, stage, is_open=open_case is not None and not dead),
         )
 
@@ -338,9 +337,14 @@ class Status:
         shown = min(counted, key=lambda hold: (STRICTEST_FIRST.index(hold.status), -hold.place))
         return Cell(shown.status, shown.fact)
 
-    def _is_held(self, custody: Cell) -> bool:
-        """Whether somebody is held or free on conditions, in a case or in none that is known."""
-        return custody.fact is not None and custody.status not in FREE
+    def _is_sought_since(self, criminal: Sequence[Case]) -> bool:
+        """Whether custody or a search began after the last case had ended: there may be a case that is not known."""
+        end = _last_end(criminal)
+        ended = end.fact.occurred.latest if end and end.fact else None
+        facts = [hold.fact for hold in self.custody.holds.values() if hold.is_active and hold.fact]
+        facts += [search.fact for search in self.custody.searches]
+        begun = (fact.occurred.earliest for fact in facts)
+        return ended is not None and any(earliest is not None and earliest >= ended for earliest in begun)
 
     def _wanted(self) -> Cell | None:
         counted = [search for search in self.custody.searches if self.is_counted(search.case_id)]
@@ -379,24 +383,3 @@ def _headline(service: Cell, custody: Cell, wanted: Cell | None, stage: Cell | N
     if wanted:
         return "wanted"
     return stage.status if stage else service.status
-
-
-def _spellings(fact: Fact) -> list[str]:
-    names = [fact.data["name"]] if "name" in fact.data else []
-    return [*names, *fact.data.get("aliases", [])]
-
-
-def _differ(one: Fact, other: Fact) -> bool:
-    """Whether two descriptions speak of two people: no name in common, and other years of birth."""
-    names, others = ({folded(name) for name in _spellings(fact)} for fact in (one, other))
-    if not names or not others or names & others:
-        return False
-    (first, last), (start, end) = _birth_years(one), _birth_years(other)
-    return last < start or end < first
-
-
-def _birth_years(fact: Fact) -> tuple[int, int]:
-    """Return the first and the last year in which somebody can have been born."""
-    born = parse(fact.data["born"])
-    last = (born.latest - timedelta(microseconds=1)).year if born.latest else MAXYEAR
-    return (born.earliest.year if born.earliest else MINYEAR), last

@@ -93,8 +93,8 @@ def uphold(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     for count in found:
         if count.appeal is not None:
             count.appeal, count.place = None, place
-        if fact.data.get("final", False) and count.final is None:
-            count.final, count.place = fact, place
+        if fact.data.get("final", False):
+            count.finish(fact, place)
     return None
 
 
@@ -133,9 +133,9 @@ def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     if not found:
         counts.flag("no_verdict", fact)
     for count in found:
-        count.appeal = None
-        if count.final is None:
-            count.final, count.place = fact, place
+        if count.appeal is not None:
+            count.appeal, count.place = None, place
+        count.finish(fact, place)
     return None
 
 

@@ -8,7 +8,7 @@ from unicodedata import category
 
 from hypothesis import strategies as st
 
-from events.fields import MAX_NUMBER
+from events.fields import MAX_COUNTS, MAX_NUMBER
 from events.shapes import Accuser, Charge, SentencePart, Source
 from events.vocabulary import DATA
 
@@ -106,7 +106,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("aliases", "classes"), st.lists(texts, max_size=2)),
     "published": st.sampled_from(ENDING_DATES),
     "credibility": st.integers(1, 6),
-    "counts": st.integers(1, MAX_NUMBER),
+    "counts": st.integers(1, MAX_COUNTS),
     "amount": st.integers(0, MAX_NUMBER) | st.floats(0, MAX_NUMBER),
     "currency": st.sampled_from(["USD", "KZT", "DEM"]),
     "term": st.sampled_from(["P9Y", "P1Y6M", "P10D", "P2W", "PT240H"]),

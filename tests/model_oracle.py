@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from events.edtf import Span, parse
+from events.edtf import parse
 from events.facts import Fact
 from tests.model_cases import WEIGHT, Case
 from tests.model_counts import Count
@@ -26,6 +26,7 @@ from tests.model_time import (
     folded,
     moment,
     world,
+    years,
 )
 
 Row = dict[str, Any]
@@ -226,8 +227,7 @@ class Life:
             return "convicted_not_final"
         if any(case["open"] and case["kind"] == "criminal" for case in self._cases()):
             return "presumed_innocent"
-        wanted = self._wanted()
-        if wanted or self._custody_cell()["status"] not in {"unknown", "released", "sentence_served", "deceased"}:
+        if self._held_since():
             return "presumed_innocent"
         ended = [count for count in counts if count.status != "replaced"]
         clear = [not count.open and (count.status == "acquitted" or count.rehabilitated) for count in ended]
@@ -235,6 +235,16 @@ class Life:
             count for count, clears in zip(ended, clear, strict=True) if not clears and count.status != "withdrawn"
         ]
         return "cleared" if any(clear) and not hinders else "presumed_innocent"
+
+    def _held_since(self) -> bool:
+        """Whether custody or a search began after the last criminal case had ended."""
+        ended = [case.shown_stage[1] for case in self._criminal() if not case.open and case.shown_stage]
+        if not ended:
+            return False
+        last = max(ended, key=lambda event: event.pos).span.latest
+        begun = [hold.since for hold in self.custody.holds.values() if hold.active]
+        begun += [search.since for search in self.custody.searches]
+        return any(last and event.span.earliest and event.span.earliest >= last for event in begun)
 
     def _left_out(self, case_id: str | None) -> bool:
         """Whether the case has ended without a conviction."""
@@ -359,13 +369,6 @@ def differs(a: Event, b: Event) -> bool:
         return False
     (first, last), (other_first, other_last) = (years(span) for span in born)
     return last < other_first or other_last < first
-
-
-def years(span: Span) -> tuple[int, int]:
-    """The first and the last year of *span*."""
-    first = span.earliest.year if span.earliest else 0
-    ends_with_a_year = span.latest is not None and span.latest.timetuple()[1:6] == (1, 1, 0, 0, 0)
-    return first, (span.latest.year - ends_with_a_year if span.latest else 10_000)
 
 
 def numbers(counts: Sequence[Count]) -> Row:

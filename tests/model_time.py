@@ -307,3 +307,10 @@ def agree(a: Statement, b: Statement) -> bool:
     worded = all(folded(a.data[name]) == folded(b.data[name]) for name in WORDED if name in both)
     plain = (*PLAIN, "authority", "program", "title") if TRACK[a.type] == "measure" else PLAIN
     return worded and all(a.data[name] == b.data[name] for name in plain if name in both)
+
+
+def years(span: Span) -> tuple[int, int]:
+    """The first and the last year of *span*."""
+    first = span.earliest.year if span.earliest else 0
+    ends_with_a_year = span.latest is not None and span.latest.timetuple()[1:6] == (1, 1, 0, 0, 0)
+    return first, (span.latest.year - ends_with_a_year if span.latest else 10_000)

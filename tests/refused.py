@@ -146,7 +146,7 @@ REFUSED: list[tuple[bytes, str, str]] = [
     (charged(amount=1), "invalid", "data.charges[0]: a charge without title, article and count_id"),
     (charged(title="a", counts=0), "invalid", "data.charges[0].counts: 0 does not fit (want 1 or more)"),
     (charged(title="a", counts=1.5), "invalid", "data.charges[0].counts: 1.5 does not fit (want a whole number)"),
-    (charged(title="a", counts=2**53), "invalid", "(want 9007199254740991 or less)"),
+    (charged(title="a", counts=100_001), "invalid", "(want 100000 or less)"),
     *(
         (charged(title="a", currency=code), "invalid", "does not fit (want a currency of ISO 4217, such as USD)")
         for code in ("usd", "US", "ABC", "USDX", "$", "", "USD ")

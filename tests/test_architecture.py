@@ -31,7 +31,7 @@ WRITING = {
 # These decide, whatever else is in the folder, and whatever they are given to import.
 DECIDING = {
     *("history", "agreeing", "placing", "posts", "postwords", "cases", "counts", "verdicts", "custody", "measures"),
-    *("status", "evaluate", "alert", "alerts", "rulebook"),
+    *("status", "identity", "evaluate", "alert", "alerts", "rulebook"),
 }
 
 NOT_FOR_CONCLUSIONS = {"kafka", "logging", "structlog"}

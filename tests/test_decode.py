@@ -157,7 +157,7 @@ def test_what_newsrooms_cite_is_an_address(address: str) -> None:
         event(note='a \\u0000 that is only text: \\ud800, "\\', occurred_text="\U0001f600\n\t"),
         event(note="\\\\u0000"),
         event("Charged", charges=[{"title": "a", "amount": amount} for amount in (0, 2**53 - 1, 0.5)]),
-        event("Charged", charges=[{"count_id": "1", "counts": 2**53 - 1, "currency": "DEM"}, {"article": "\u200b1 "}]),
+        event("Charged", charges=[{"count_id": "1", "counts": 100_000, "currency": "DEM"}, {"article": "\u200b1 "}]),
         event("Sentenced", parts=[{"kind": "probation", "term": term} for term in TERMS]),
         event("Noted", title="\u202aimpeached\u202c ", classes=[]),
         event("Dismissed", case_id=None, after=["fact 0", "Дело № 1"]),

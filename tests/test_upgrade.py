@@ -202,10 +202,13 @@ def test_alerts_keep_their_ids_and_states(database: Engine, tmp_path: Path) -> N
 
 def test_alerts_that_are_gone_are_listed(database: Engine, tmp_path: Path) -> None:
     """Two of the three about one event: somebody has to tell those who were told of them."""
-    gone = sorted(row["alert_id"] for row in ROWS["alerts"] if row["anchor"] in {"report-2", "report-3"})
+    gone = {row["alert_id"]: row for row in ROWS["alerts"] if row["anchor"] in {"report-2", "report-3"}}
     done = initialised(database, tmp_path)
 
-    assert [f"alerts {alert_id}: gone" for alert_id in gone] == done.stdout.splitlines()
+    assert done.stdout.splitlines() == [
+        f"alerts {alert_id}: gone ({row['rule']}, {row['subject_id']}, {row['state']})"
+        for alert_id, row in sorted(gone.items())
+    ]
     assert "" == initialised(database, tmp_path).stdout
 
 
