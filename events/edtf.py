@@ -66,9 +66,14 @@ def certainly_before(a: Span, b: Span) -> bool:
 
     A day is some place's local day, so between a day and a date-time there must be `LOCAL_DAY_SLACK` to spare.
     """
-    if a.marked or b.marked or a.latest is None or b.earliest is None:
+    return not a.marked and not b.marked and begins_after(b, a)
+
+
+def begins_after(a: Span, b: Span) -> bool:
+    """Whether *a* begins when *b* has ended, marks aside: certain enough for the order of two facts of one person."""
+    if a.earliest is None or b.latest is None:
         return False
-    return b.earliest - a.latest >= slack(a.latest_exact, b.earliest_exact)
+    return a.earliest - b.latest >= slack(a.earliest_exact, b.latest_exact)
 
 
 def possibly_before(a: Span, b: Span) -> bool:

@@ -39,6 +39,11 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def compatible(one: object, other: object) -> bool:
+    """Whether two values are equal as far as both are named; None: it is not."""
+    return one is None or other is None or one == other
+
+
 def agree(one: Fact, other: Fact) -> bool:
     """Whether two facts of one type can be reports of one event: they overlap, and differ in nothing that counts."""
     if not overlaps(one.occurred, other.occurred):

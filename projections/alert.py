@@ -49,7 +49,7 @@ class Change(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """What made us look: a fact that arrived, time that passed (with facts whose time came), or other rules."""
+    """The occasion of a step: a fact that arrived, time that passed (with facts whose time came), or other rules."""
 
     kind: str
     at: datetime

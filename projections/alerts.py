@@ -99,7 +99,7 @@ class Casefile:
 
     def takes(self, facts: Iterable[Fact | None]) -> bool:
         """
-        Whether what is kept is enough to take in *facts*, in this order; None stands for what is not a fact.
+        Whether the fold alone can take in *facts*, in this order; None stands for an entry without a fact.
 
         A fact that overlaps an earlier one may be a report of the same event, for which the history is needed.
         """

@@ -7,7 +7,7 @@ While a case is open its stage only goes forward, so that a vaguely dated early 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from events.edtf import slack
+from events.edtf import begins_after
 from events.facts import Fact
 
 from .cells import Cell
@@ -201,12 +201,7 @@ class Case:
     def _opens_again(self, fact: Fact) -> bool:
         """Whether *fact* is known to come after the end of the case."""
         end = self.ended.fact if self.ended else None
-        if end is None or self._behind(fact, end):
-            return True
-        earliest, latest = fact.occurred.earliest, end.occurred.latest
-        if earliest is None or latest is None:
-            return False
-        return earliest - latest >= slack(fact.occurred.earliest_exact, end.occurred.latest_exact)
+        return end is None or self._behind(fact, end) or begins_after(fact.occurred, end.occurred)
 
     def _withdraw(self, fact: Fact, place: int) -> None:
         if self.ended is None and self.reached is not None and self.reached.status == "accused":

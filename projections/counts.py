@@ -7,7 +7,7 @@ A verdict speaks of counts and not of a case: somebody convicted on one count wa
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from events.edtf import slack
+from events.edtf import begins_after
 from events.facts import Fact
 
 from .agreeing import folded
@@ -213,7 +213,11 @@ class Counts:
         """Add *charges* that *fact* states: in the place and the state of the whole case, where that is a count."""
         wholes = [count for count in self.all if count.by is None]
         whole = next((count for count in wholes if count.is_open), wholes[0] if wholes else None)
-        if whole is None or (fact.type in STATES_CHARGES and whole.status != "undecided" and _is_new(fact, whole)):
+        # A charge that came after the case as a whole was decided was no part of that.
+        is_later = (
+            whole is not None and whole.status != "undecided" and begins_after(fact.occurred, whole.fact.occurred)
+        )
+        if whole is None or (is_later and fact.type in STATES_CHARGES):
             added = [Count(charge, fact, fact) for charge in charges]
             self.all += added
             return added
@@ -238,14 +242,6 @@ class Counts:
             rest = count.copy(count.charge, count.by, count.number - number)
             self.all.insert(self.all.index(count) + 1, rest)
             count.number = number
-
-
-def _is_new(fact: Fact, whole: Count) -> bool:
-    """Whether *fact* begins after the case as a whole was decided, so that its charges were no part of that."""
-    earliest, latest = fact.occurred.earliest, whole.fact.occurred.latest
-    if earliest is None or latest is None:
-        return False
-    return earliest - latest >= slack(fact.occurred.earliest_exact, whole.fact.occurred.latest_exact)
 
 
 def _waits_for(fact: Fact, count: Count) -> bool:

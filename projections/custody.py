@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from events.edtf import overlaps
 from events.facts import Fact
 
+from .agreeing import compatible
+
 CUSTODY: Final = {
     "Detained": "detained",
     "Arrested": "remanded",
@@ -189,12 +191,16 @@ class Custody:
     def _key(self, fact: Fact) -> str | None:
         """Return the case of the hold that *fact* is going to concern, as far as the holds before it tell."""
         case_id: str | None = fact.data.get("case_id")
+        if case_id is None:
+            return self._key_of_caseless(fact)
         own, unnamed = self.holds.get(case_id), self.holds.get(None)
-        active = [key for key, hold in self.holds.items() if hold.is_active]
-        if case_id is None and fact.type in _CASELESS_ENDS and None not in active and len(active) == 1:
-            return active[0]
         takes_over = unnamed is not None and unnamed.is_active and not (own is not None and own.is_active)
         return None if takes_over else case_id
+
+    def _key_of_caseless(self, fact: Fact) -> str | None:
+        """Return the case of the hold that *fact*, which names none, concerns: bail concerns the only hold there is."""
+        active = [key for key, hold in self.holds.items() if hold.is_active]
+        return active[0] if fact.type in _CASELESS_ENDS and None not in active and len(active) == 1 else None
 
     def _hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         status, case_id = CUSTODY[fact.type], fact.data.get("case_id")
@@ -239,13 +245,9 @@ class Custody:
 
     def _concerned(self, fact: Fact, case_id: str | None) -> Hold:
         """Return the hold that *fact* concerns, made where there is none."""
-        unnamed = self.holds.get(None)
         if case_id is None:
-            if fact.type in _CASELESS_ENDS and not (unnamed and unnamed.is_active):
-                active = [hold for hold in self.holds.values() if hold.is_active]
-                if len(active) == 1:
-                    return active[0]
-            return self.holds.setdefault(None, Hold())
+            return self.holds.setdefault(self._key_of_caseless(fact), Hold())
+        unnamed = self.holds.get(None)
         own = self.holds.get(case_id)
         if unnamed is not None and unnamed.is_active and (fact.type != "Released" or not (own and own.is_active)):
             # The same hold, now known to be in this case; of two, the one that changed last says how it stands.
@@ -285,7 +287,7 @@ class Custody:
 
         def agrees(search: Search) -> bool:
             own = (search.case_id, search.fact.data.get("scope"), search.jurisdiction)
-            return all(a is None or b is None or a == b for a, b in zip(named, own, strict=True))
+            return all(map(compatible, named, own))
 
         off = [search for search in self.searches if agrees(search)]
         authority = data.get("authority")

@@ -1,9 +1,11 @@
 """The measures against one person (MODEL 5): each stands from the fact that imposed it until it is lifted."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from events.facts import Fact
+
+from .agreeing import compatible
 
 _KEY: Final = ("kind", "case_id", "authority", "program", "title", "jurisdiction")
 _BY_ONE_ONLY: Final = frozenset({"sanction", "debarment"})
@@ -49,13 +51,11 @@ class Measures:
         """Apply the next fact of the measure track."""
         self.steps += 1
         if fact.type == "MeasureLifted":
-            lifted = [measure for measure in self.standing if self._lifts(fact, measure)]
+            meant = [measure for measure in self.standing if self._lifts(fact, measure)]
             authority = fact.data.get("authority")
-            own = [measure for measure in lifted if measure.fact.data.get("authority", "") == authority]
-            if not own:
-                # A court lifts the travel ban of an investigator. A sanction is lifted only by those who imposed it.
-                own = [m for m in lifted if authority is None or m.is_liftable_by_others]
-            lifted = own
+            own = [measure for measure in meant if measure.fact.data.get("authority", "") == authority]
+            # A court lifts the travel ban of an investigator. A sanction is lifted only by the body that imposed it.
+            lifted = own or [m for m in meant if authority is None or m.is_liftable_by_others]
             if not lifted:
                 self._flag("not_imposed", fact)
             self.standing = [measure for measure in self.standing if measure not in lifted]
@@ -69,12 +69,7 @@ class Measures:
             same[0].until = fact
 
     def _lifts(self, lift: Fact, measure: Measure) -> bool:
-        imposed = measure.fact
         named: str | None = lift.data.get("fact_id")
         if named is not None:
             return not measure.reports.isdisjoint({named, self._stands_for.get(named)})
-        return all(_agree(lift.data.get(name), imposed.data.get(name)) for name in _NAMED)
-
-
-def _agree(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return one is None or other is None or one == other
+        return all(compatible(lift.data.get(name), measure.fact.data.get(name)) for name in _NAMED)

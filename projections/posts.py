@@ -214,6 +214,11 @@ class Posts:
             return None
         return held
 
+    def _concerned(self, words: Words, fact: Fact) -> list[Post] | None:
+        """Return the posts held that *fact* concerns, in other words if need be; None as for `_held_by`."""
+        held = self._held_by(words, fact)
+        return held if held is None or held else self._otherwise(words, fact)
+
     def _otherwise(self, words: Words, fact: Fact) -> list[Post]:
         """Return the only post held that *words* do not contradict, though they call it by another name."""
         if fact.type == "LeftOffice" or words.is_blank:
@@ -251,10 +256,9 @@ class Posts:
 
     def _suspend(self, fact: Fact) -> None:
         words = named(fact)
-        held = self._held_by(words, fact)
-        if held is None:
+        found = self._concerned(words, fact)
+        if found is None:
             return
-        found = held or self._otherwise(words, fact)
         for post in found:
             post.suspend(fact, self.steps)
             post.name(words)
@@ -302,10 +306,9 @@ class Posts:
     def _leave(self, fact: Fact) -> None:
         """End the post from which somebody is transferred."""
         words = named(fact)
-        found = self._held_by(words, fact)
+        found = self._concerned(words, fact)
         if found is None:
             return
-        found = found or self._otherwise(words, fact)
         for post in found:
             post.move("moved", fact, self.steps)
             post.name(words)

@@ -150,7 +150,7 @@ class Status:
         return self.summary().presumption == "cleared"
 
     def flags(self) -> Iterator[Flag]:
-        """Yield what does not follow from the state before it, and what stands against it."""
+        """Yield the anomalies: facts that do not follow from the state before them, holds that outlast their case."""
         yield from self._flags
         for case_id, hold in self.custody.holds.items():
             if hold.is_active and hold.fact and self._outlasts(case_id):
@@ -365,7 +365,7 @@ def _presumption(criminal: Sequence[Case], *, is_open: bool, dead: bool) -> str:
         # It stands until a court sets it aside: a later pardon does not undo it.
         return "convicted"
     counts: list[Count] = [c for case in criminal for c in case.counts.all if c.status != "replaced"]
-    if not dead and any(count.verdict == "convicted" and count.stands_convicted and count.is_open for count in counts):
+    if not dead and any(count.stands_convicted and count.is_open for count in counts):
         return "convicted_not_final"
     if is_open:
         return "presumed_innocent"

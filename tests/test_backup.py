@@ -174,7 +174,7 @@ def test_a_disk_without_links_is_good_enough(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_copy_whose_chain_does_not_hold_is_no_backup(tmp_path: Path) -> None:
-    """Whoever finds a file under that name may rely on it. What is wrong is named, as by the audit."""
+    """A file under that name can be relied on. Findings are named, as by the audit."""
     engine = told(f"sqlite:///{tmp_path / 'casetrail.db'}")
     with writing(engine) as conn:
         attack(conn, "UPDATE ledger SET reason = 'other' WHERE seq = 4")

@@ -66,7 +66,7 @@ def test_what_was_dismissed_or_replayed_waits_no_more(engine: Engine) -> None:
 
 
 def test_a_notice_says_how_many_waited_when_it_was_written(engine: Engine) -> None:
-    """Whoever is told of a silence is told what was not read."""
+    """A notice of a silence says how many records wait."""
     held = projector(engine)
     project(held, [SILENT, CONFLICT | {"recorded": "2022-04-01T00:00:00Z"}])
     held.pass_time(instant("2022-10-01"), instant("2022-10-01"))

@@ -1,4 +1,4 @@
-"""What the words on a person never say, whatever their cases have come to."""
+"""Sentences that are never said of a person, for any state of their cases."""
 
 from hypothesis import given
 from hypothesis import strategies as st

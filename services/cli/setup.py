@@ -62,7 +62,7 @@ def init(as_json: Json = False) -> None:
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     """
-    Wait for those who conclude everything again already, and be the one who does while the block runs.
+    Wait until no other process concludes everything again, and keep others out while the block runs.
 
     Several containers start at once, each with its init. A second rebuild would take over from the first, which fails.
     """

@@ -1,4 +1,4 @@
-"""What is said of a person whom nobody knows by the id that was typed."""
+"""The answer to an id that no person has."""
 
 from sqlalchemy import Connection
 
