@@ -9,8 +9,8 @@ from rich.table import Table
 from benchmarks.figures import options, rate, tell
 from benchmarks.machine import machine
 from benchmarks.process import UNTIL
-from events.binding import to_binary, to_json_form
 from events.canonical import content
+from events.cloudevents import to_binary, to_json_form
 from events.decode import complete, decode, restore
 from events.record import decode_record
 from events.vocabulary import EVENT

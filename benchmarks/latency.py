@@ -33,7 +33,7 @@ from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from benchmarks.process import COMMAND, FACTS_PER_SUBJECT, UNTIL, cpu_seconds, environment, idle_seconds, run
 from benchmarks.servers import conninfo, servers, workplace
-from events.binding import to_binary
+from events.cloudevents import to_binary
 from events.decode import complete
 from services.generate import generate
 

@@ -14,10 +14,12 @@ from events.canonical import FIRST_VERSION, derive_id
 from events.edtf import format_instant, parse_instant
 from events.errors import BadDate, Unreadable
 from events.facts import UNRECORDED, Fact, make_fact
-from events.fields import MAX_LEVELS, quote
-from events.lifts import lift
 from events.problems import BYTES, bytes_problem, explain
 from events.vocabulary import ATTRIBUTES, CURRENT_VERSION, EVENT, fields
+
+from .fields import MAX_LEVELS
+from .text import quote
+from .upcasts import lift
 
 MAX_BYTES: Final = 900_000
 """The largest fact taken, in bytes of its JSON form: Kafka's own limit is 1 MB, headers included."""

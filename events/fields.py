@@ -1,6 +1,5 @@
 """The kinds of value that the fields of a fact hold, and the words for what they refuse."""
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import date
@@ -13,6 +12,8 @@ from events.currencies import CURRENCIES
 from events.edtf import parse
 from events.errors import BadDate
 
+from .text import quote
+
 MAX_LEVELS: Final = 64
 """How deep a fact may nest, the envelope itself being the first level."""
 MAX_COUNTS: Final = 100_000
@@ -20,7 +21,6 @@ MAX_COUNTS: Final = 100_000
 MAX_NUMBER: Final = 2**53 - 1
 """The largest number that every JSON reader keeps exactly (RFC 8785 takes no greater whole number)."""
 
-QUOTED_CHARACTERS: Final = 80
 
 # Unicode's format and control characters, and its separators of lines and paragraphs: no reader sees them, so that two
 # texts which differ in them look the same. These patterns run in pydantic's own engine, which knows these classes.
@@ -59,13 +59,6 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
     INSTANT: "an RFC 3339 date-time, such as 2022-04-27T08:00:00Z",
     MEDIA_TYPE: "application/json",
 }
-
-
-def quote(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return *value* as JSON, cut to `QUOTED_CHARACTERS`; what cannot be seen is written as an escape."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    end = "..." if len(text) > QUOTED_CHARACTERS else ""
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text[:QUOTED_CHARACTERS]) + end
 
 
 def refused(what: str, wanted: str) -> PydanticCustomError:

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from events.errors import Unreadable
-from events.fields import MAX_LEVELS, PATTERN_WORDS, quote
-from events.spelling import wanted_type
+
+from .fields import MAX_LEVELS, PATTERN_WORDS
+from .text import quote, wanted_type
 
 Fields = Callable[[str], Mapping[str, str]]
 Place = tuple[int | str, ...]

@@ -15,13 +15,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from events.binding import CONTENT_TYPE, PREFIX, Headers, to_json_form
 from events.canonical import FIRST_VERSION
 from events.decode import MAX_BYTES, decode
 from events.errors import Unreadable
 from events.facts import Fact, make_fact
 from events.fields import Id, Instant
 from events.vocabulary import ATTRIBUTES, CURRENT_VERSION, DATA, Envelope
+
+from .cloudevents import CONTENT_TYPE, PREFIX, Headers, to_json_form
+from .decode import restore
 
 _ENVELOPE: Final = TypeAdapter(Envelope[str, Any])
 # Stand for what each record has of its own, while what it shares with others is looked at.
@@ -117,3 +119,14 @@ def _shared(headers: tuple[tuple[str, str], ...]) -> _Shared | None:
 @cache
 def _validator(shape: type) -> Callable[[bytes], dict[str, Any]]:
     return TypeAdapter(shape).validator.validate_json
+
+
+def event_of(headers: Headers | None, value: bytes) -> bytes:
+    """Return the JSON form of what a record holds; *headers* None: that is what it holds."""
+    return value if headers is None else to_json_form(headers, value)
+
+
+def again(headers: Headers | None, value: bytes | None, recorded: datetime) -> Fact:
+    """Return the fact of an applied record, its columns read back from the ledger."""
+    assert value is not None, "an applied record has a value"
+    return restore(event_of(headers, value), recorded)

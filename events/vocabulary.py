@@ -29,7 +29,8 @@ from events import shapes
 from events.fields import Id, Instant, MediaType, Origin, Text
 from events.problems import explain
 from events.shapes import schema_rules
-from events.spelling import wanted_type
+
+from .text import wanted_type
 
 # In the order of the design's table, which is the order in which same-day facts are read.
 _SHAPES: Final[Mapping[str, Mapping[str, type]]] = {

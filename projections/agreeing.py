@@ -5,14 +5,13 @@ Three papers that report one dismissal state one event. Only the fact that stand
 report stays in the history with its source.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
 
 from events.edtf import END_OF_TIME, LOCAL_DAY_SLACK, overlaps
 from events.facts import Fact
+from events.text import folded
 from events.vocabulary import TRACK_OF
 
 EVENT_TRACKS: Final = frozenset({"service", "case", "custody", "measure"})
@@ -31,12 +30,6 @@ _OPEN: Final = timedelta.max
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 Tied = Callable[[Fact, Fact], bool]
-
-
-@lru_cache(maxsize=65536)
-def folded(text: str) -> str:
-    """Return *text* as the words of a post or a charge are compared: NFKC, case folded, white space collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def compatible(one: object, other: object) -> bool:

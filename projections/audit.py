@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, func, select, true
 from sqlalchemy.exc import DBAPIError
 
 from events.edtf import format_instant
+from events.record import event_of
 
-from .ledger import GENESIS, chained, event_of
+from .ledger import GENESIS, chained
 from .progress import OUTCOMES, Progress
 from .tables import APPLIED, ledger, log, partitions
 

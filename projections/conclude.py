@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Delete, Select, Table, bindparam, delete, select
 
 from events.facts import Fact
+from events.record import again
+from events.text import search_form
 
 from .alerts import Casefile
 from .database import among, given
 from .history import BEGINNING, History
-from .ledger import Entry, again
-from .names import folded
+from .ledger import Entry
 from .partrows import PART_ROWS
 from .rulebook import Rulebook
 from .shapes import alert_from_row, change_row, subject_row
@@ -258,7 +259,7 @@ class Concluder:
                 casefile.written_names = {}
             if len(casefile.written_names) < len(status.names):
                 added = [name for name in status.names if name not in casefile.written_names]
-                names += [(subject_id, name, folded(name)) for name in added]
+                names += [(subject_id, name, search_form(name)) for name in added]
                 casefile.written_names = dict(status.names)
             if casefile.touched:
                 writes.put(tables.alerts, [casefile.alerts[alert_id] for alert_id in casefile.touched], replace=True)

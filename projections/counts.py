@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from events.edtf import begins_after
 from events.facts import Fact
-
-from .agreeing import folded
+from events.text import folded
 
 DECIDED: Final = frozenset({"convicted", "acquitted"})
 STATES_CHARGES: Final = frozenset(

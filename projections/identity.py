@@ -4,8 +4,7 @@ from datetime import MAXYEAR, MINYEAR, timedelta
 
 from events.edtf import parse
 from events.facts import Fact
-
-from .agreeing import folded
+from events.text import folded
 
 
 def spellings(fact: Fact) -> list[str]:

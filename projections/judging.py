@@ -10,9 +10,11 @@ from sqlalchemy import Connection, Select, select
 from events.canonical import content
 from events.errors import Unreadable
 from events.facts import Fact
+from events.record import event_of
+from events.text import printable
 
 from .database import among, given
-from .ledger import Chain, Entry, LogRecord, event_of, read
+from .ledger import Chain, Entry, LogRecord, read
 from .tables import APPLIED, ledger
 
 Content = tuple[list[list[str]] | None, bytes]
@@ -84,11 +86,6 @@ def judge(
 def readable(record: LogRecord) -> bool:
     """Whether this release can read the fact in *record*."""
     return isinstance(_try_read(record, record.stamped, None), Fact)
-
-
-def printable(text: str) -> str:
-    """Return *text* as every database can store it: no NUL, no lone surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _recorded(records: Sequence[LogRecord], watermark: datetime | None, entry: str) -> Iterator[datetime]:

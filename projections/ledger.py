@@ -15,13 +15,11 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from events.binding import Headers, to_json_form
-from events.decode import restore
 from events.edtf import format_instant
 from events.errors import Unreadable
 from events.facts import UNRECORDED, Fact
-from events.fields import quote
 from events.record import decode_record
+from events.text import quote
 
 GENESIS = "0" * 64
 
@@ -107,17 +105,6 @@ def read(record: LogRecord, recorded: datetime = UNRECORDED) -> Fact:
         what = f"the key {quote(key)} is not the subject {quote(fact.subject)}" if key else "the record has no key"
         raise Unreadable(what, "the subject as the record's key", code="wrong_key")
     return fact
-
-
-def event_of(headers: Headers | None, value: bytes) -> bytes:
-    """Return the JSON form of what a record holds; *headers* None: that is what it holds."""
-    return value if headers is None else to_json_form(headers, value)
-
-
-def again(headers: Headers | None, value: bytes | None, recorded: datetime) -> Fact:
-    """Return the fact of an applied record, its columns read back from the ledger."""
-    assert value is not None, "an applied record has a value"
-    return restore(event_of(headers, value), recorded)
 
 
 def chained(previous: str, row: Sequence[Any]) -> str:

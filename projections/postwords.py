@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from events.facts import Fact
-
-from .agreeing import folded
+from events.text import folded
 
 
 class Words(NamedTuple):

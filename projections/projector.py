@@ -17,10 +17,12 @@ from itertools import count
 
 from sqlalchemy import Connection, Engine, select
 
+from events.text import printable
+
 from .conclude import CACHE_FACTS, Concluder
 from .database import plan_anew, writing
 from .failing import Lost, is_of_one, sparing
-from .judging import judge, known_of, printable, read_all, readable
+from .judging import judge, known_of, read_all, readable
 from .ledger import Chain, Entry, LogRecord
 from .parking import Waiting, record_of, still_parked, unread_at
 from .progress import OUTCOMES, Progress, begin, check_concluded, compare_and_set, lock
@@ -185,9 +187,8 @@ class Projector:
     def acknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
         """Note that *person* has seen an open alert at *clock*, their own."""
         with self._transaction() as (conn, start):
-            chain = _chain(start)
             seen = json.dumps({"alert_id": alert_id, "by": person, "note": note}, ensure_ascii=False)
-            entry = chain.note("acknowledgement", clock, seen.encode(), subject_id)
+            entry = _chain(start).note("acknowledgement", clock, seen.encode(), subject_id)
             self._finish(conn, start, [entry], clock)
 
     def replay_readable(self, clock: datetime) -> list[Entry]:
@@ -212,9 +213,8 @@ class Projector:
 
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
-            chain = _chain(start)
             rules = json.dumps({"version": self.rulebook.version, "rules": self.rulebook.as_json()})
-            entry = chain.note("rules", start.watermark or clock, rules.encode())
+            entry = _chain(start).note("rules", start.watermark or clock, rules.encode())
             self._finish(conn, start, [entry], clock, rules=self.rulebook.version)
 
     @contextmanager

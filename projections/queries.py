@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, select
 
 from events.decode import restore
+from events.record import event_of
+from events.text import search_form
 
-from .ledger import event_of
-from .names import folded
 from .parking import unread
 from .partrows import part_rows
 from .shapes import named, status_json, subject_row
@@ -125,12 +125,12 @@ def _named(conn: Connection, subject_ids: list[str], name: str | None) -> list[s
     """Return those of *subject_ids* whose name, in any spelling, or whose id holds *name*."""
     if name is None:
         return subject_ids
-    part = folded(name)
+    part = search_form(name)
     spelled = select(names.c.subject_id).where(
         names.c.subject_id.in_(subject_ids), names.c.folded.contains(part, autoescape=True)
     )
     found = set(conn.scalars(spelled))
-    return [subject_id for subject_id in subject_ids if subject_id in found or part in folded(subject_id)]
+    return [subject_id for subject_id in subject_ids if subject_id in found or part in search_form(subject_id)]
 
 
 def _rows(conn: Connection, subject_ids: Sequence[str], waiting: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -190,17 +190,17 @@ def _fits(wanted: Filter, found: dict[str, Any], spellings: Iterable[str]) -> bo
     if wanted.agency is not None and not any(_fits_post(wanted, agency, status) for agency, status in employed):
         return False
     return wanted.name is None or any(
-        folded(wanted.name) in folded(spelling) for spelling in (found["subject_id"], *spellings)
+        search_form(wanted.name) in search_form(spelling) for spelling in (found["subject_id"], *spellings)
     )
 
 
 # Here and not in SQL: SQLite folds ASCII only, and PostgreSQL by the rules of whatever locale it has.
 def _is_in(wanted: Filter, jurisdiction: str | None) -> bool:
-    return wanted.jurisdiction is None or folded(wanted.jurisdiction) == folded(jurisdiction or "")
+    return wanted.jurisdiction is None or search_form(wanted.jurisdiction) == search_form(jurisdiction or "")
 
 
 def _fits_post(wanted: Filter, agency: str | None, status: str) -> bool:
-    if wanted.agency is None or folded(wanted.agency) not in folded(agency or ""):
+    if wanted.agency is None or search_form(wanted.agency) not in search_form(agency or ""):
         return False
     return not wanted.service or status in wanted.service
 

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, RowMapping, and_, func, or_, select, text
 
 from events.canonical import canonical
 from events.edtf import format_instant
+from events.record import again, event_of
 
 from .history import settle
-from .ledger import Entry, again, event_of
+from .ledger import Entry
 from .parking import TROUBLED, still_parked
 from .tables import APPLIED, ledger
 

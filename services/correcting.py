@@ -15,9 +15,10 @@ from events.decode import complete
 from events.edtf import format_instant
 from events.errors import BadInput, Unreadable
 from events.facts import Fact
+from events.record import again
 from events.vocabulary import EVENT, data_problem
 from projections.history import settle
-from projections.ledger import LogRecord, again, read
+from projections.ledger import LogRecord, read
 from projections.tables import APPLIED, ledger, partitions
 
 from .locallog import LocalLog

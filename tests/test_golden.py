@@ -11,7 +11,7 @@ from events.canonical import derive_id
 from events.decode import decode, restore
 from events.edtf import Span, format_instant
 from events.facts import UNRECORDED, Fact
-from events.lifts import LIFTS, lift
+from events.upcasts import LIFTS, lift
 from events.vocabulary import CURRENT_VERSION, DATA, fields
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,7 +14,7 @@ from cloudevents.core.formats.json import JSONFormat
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from events.binding import to_binary, to_json_form
+from events.cloudevents import to_binary, to_json_form
 from events.decode import MAX_BYTES, complete, decode
 from services.broker.publisher import KafkaLog
 from services.publishing import NotAcknowledged

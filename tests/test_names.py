@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from events.text import search_form
 from projections.alertqueries import AlertFilter, alerts
 from projections.database import open_database, snapshot
-from projections.names import folded
 from projections.queries import Filter, statuses
 from projections.story import NOW, Moment
 from services.migrate import migrate
@@ -53,8 +53,8 @@ PEOPLE = {
     ],
 )
 def test_spellings_that_a_reader_takes_for_one_name_are_one(written: str, typed: str) -> None:
-    """No mark of a folded letter is left over, or the name would be found by nobody who types it."""
-    assert folded(typed) == folded(written)
+    """No mark of a search_form letter is left over, or the name would be found by nobody who types it."""
+    assert search_form(typed) == search_form(written)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_spellings_that_a_reader_takes_for_one_name_are_one(written: str, typed:
 )
 def test_letters_that_only_look_alike_stay_apart(one: str, other: str) -> None:
     """The folding joins what is written for one another, not every letter with a mark and the one without."""
-    assert folded(one) != folded(other)
+    assert search_form(one) != search_form(other)
 
 
 @given(st.text())
@@ -72,11 +72,11 @@ def test_letters_that_only_look_alike_stay_apart(one: str, other: str) -> None:
 @example("\u0390\u0345")
 def test_a_folded_name_folds_to_itself(name: str) -> None:
     """In whatever normal form it came: stored names and typed ones meet in one place."""
-    once = folded(name)
+    once = search_form(name)
 
-    assert once == folded(once)
-    assert once == folded(unicodedata.normalize("NFC", name))
-    assert once == folded(unicodedata.normalize("NFD", name))
+    assert once == search_form(once)
+    assert once == search_form(unicodedata.normalize("NFC", name))
+    assert once == search_form(unicodedata.normalize("NFD", name))
 
 
 @pytest.fixture

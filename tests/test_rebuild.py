@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from events.errors import Infrastructure
 from projections import rebuild as rebuilding
 from projections.failing import Lost
 from projections.projector import Projector
-from projections.rebuild import Difference, rebuild
+from projections.rebuild import Difference, code_files, rebuild
 from projections.rulebook import pack
 from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.lived import A_DISMISSED, acknowledge, change, rich, written
@@ -346,3 +347,13 @@ def test_an_empty_ledger_leaves_no_rows(engine: Engine) -> None:
 
     assert ["names"] == [found.table for found in again(engine)]
     assert [] == rows(engine, LIVE.names)
+
+
+def test_the_version_of_the_code_covers_every_folder() -> None:
+    """Two codes that differ in any module of events/ or projections/ do not share the rows of a rebuild."""
+    root = Path(__file__).parent
+    while not (root / "pyproject.toml").exists():
+        root = root.parent
+    modules = {file for package in ("events", "projections") for file in (root / package).rglob("*.py")}
+
+    assert modules == {Path(file) for file in code_files()}

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events import record
-from events.binding import to_binary, to_json_form
+from events.cloudevents import to_binary, to_json_form
 from events.decode import MAX_BYTES, complete, decode
 from events.errors import Unreadable
 from events.facts import Fact

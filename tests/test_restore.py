@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from events.binding import to_binary
+from events.cloudevents import to_binary
 from events.decode import complete
 from events.errors import BadInput, Unreadable
 from projections.audit import export, verify

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 from sqlalchemy import Engine
 
-from events.binding import to_binary
+from events.cloudevents import to_binary
 from projections.database import open_database
 from projections.partitioning import Origin, note_partitions
 from projections.progress import Progress

@@ -6,7 +6,7 @@ from contextlib import suppress
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from events.binding import to_binary
+from events.cloudevents import to_binary
 from services.publishing import NotAcknowledged
 from services.settings import Settings
 

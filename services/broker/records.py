@@ -8,7 +8,7 @@ from typing import Any
 from kafka.consumer.fetcher import ConsumerRecord
 
 from events.errors import Infrastructure
-from projections.judging import printable
+from events.text import printable
 from projections.ledger import LogRecord
 
 LOG_APPEND_TIME = 1

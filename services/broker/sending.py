@@ -12,7 +12,7 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 from pydantic_core import to_json
 from sqlalchemy import Engine
 
-from events.binding import to_binary
+from events.cloudevents import to_binary
 from projections.partitioning import note_partitions
 from projections.relaying import Outgoing
 from services.relay import Sent

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
+from events.text import printable
 from projections.alert import STANDING
 from projections.alertqueries import (
     AlertFilter,
@@ -22,7 +23,6 @@ from projections.alertqueries import (
     rules_met,
 )
 from projections.database import snapshot
-from projections.judging import printable
 from projections.queries import Filter, employed, story_of
 from projections.rulewords import SEVERITIES
 from projections.story import Moment, Story

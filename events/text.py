@@ -1,7 +1,11 @@
 """The nearest spelling of a word: a slip of the fingers is put right, another word is not."""
 
+import json
+import re
+import unicodedata
 from collections.abc import Iterable
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 _SHORT: Final = 6
 """Up to this length one letter may differ, in longer words two."""
@@ -61,3 +65,67 @@ def _distance(one: str, other: str) -> int:
             current.append(cost)
         before, last = last, current
     return last[-1]
+
+
+# Besides format characters (category Cf): the other characters that Unicode says are not to be seen.
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+_DOTLESS: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
+
+
+_DOT: Final = "\N{COMBINING DOT ABOVE}"
+
+
+# A small i with its marks: one of them can be the dot that a capital dotted I leaves behind when it becomes small.
+_I: Final = re.compile("i[\u0300-\u036f]+")
+
+
+_IE: Final = "\N{CYRILLIC SMALL LETTER IE}"
+
+
+_YO: Final = re.compile(f"{_IE}\N{COMBINING DIAERESIS}+")
+
+
+def search_form(name: str) -> str:
+    """
+    Return *name* as names are searched for.
+
+    Letters are the same in every width, case and normal form. The four letters of the Turkic i (dotted and dotless,
+    capital and small) are one, because people and programs write each for the other. The Cyrillic letter yo is ye; a
+    short i stays another letter than i. Invisible characters are left out. Blanks of every kind and number are one
+    space.
+    """
+    # Taken apart for the folding and put together at the end, so that a letter that is kept is one with its mark.
+    visible = "".join(character for character in _apart(name) if unicodedata.category(character) != "Cf")
+    text = _apart(_UNSEEN.sub("", visible).casefold())
+    text = _I.sub(lambda found: found[0].replace(_DOT, ""), text.replace(_DOTLESS, "i"))
+    return unicodedata.normalize("NFC", " ".join(_YO.sub(_IE, text).split()))
+
+
+def _apart(text: str) -> str:
+    """Return *text* in the normal form in which every mark is a character of its own."""
+    return unicodedata.normalize("NFKD", text)
+
+
+@lru_cache(maxsize=65536)
+def folded(text: str) -> str:
+    """Return *text* as the words of a post or a charge are compared: NFKC, case folded, white space collapsed."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def printable(text: str) -> str:
+    """Return *text* as every database can store it: no NUL, no lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+QUOTED_CHARACTERS: Final = 80
+
+
+def quote(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return *value* as JSON, cut to `QUOTED_CHARACTERS`; what cannot be seen is written as an escape."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    end = "..." if len(text) > QUOTED_CHARACTERS else ""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text[:QUOTED_CHARACTERS]) + end
