@@ -16,7 +16,7 @@ from benchmarks.figures import rate
 from benchmarks.process import UNTIL
 from events.decode import complete
 from events.vocabulary import EVENT
-from projections.database import open_database, writing
+from projections.tables.database import open_database, writing
 from services.generate import generate
 
 LIBRARIES = ("pydantic", "sqlalchemy")

@@ -21,12 +21,12 @@ from benchmarks.figures import options, tell
 from benchmarks.machine import machine
 from events.canonical import derive_id
 from events.decode import complete
-from projections.columns import METADATA
-from projections.database import open_database
-from projections.ledger import LogRecord
-from projections.projector import Projector
-from projections.rulebook import load
-from projections.tables import TOPIC
+from projections.ledger.chain import LogRecord
+from projections.projector.projector import Projector
+from projections.rules.rulebook import load
+from projections.tables.columns import METADATA
+from projections.tables.database import open_database
+from projections.tables.schema import TOPIC
 from services.generate import generate
 
 RULES = Path(__file__).parent / "ten-rules.yaml"

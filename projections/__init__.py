@@ -1,1 +1,1 @@
-"""What we conclude from the facts: history, status, rules, alerts, the audit ledger and the tables."""
+"""Conclusions from the facts: statuses, alerts, the audit ledger and the tables that hold them."""

@@ -11,9 +11,9 @@ from sqlalchemy import URL, Connection, Engine, func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from events.errors import BadInput
-from projections import audit
-from projections.database import open_database, snapshot
-from projections.tables import ledger
+from projections.queries import verify as audit
+from projections.tables.database import open_database, snapshot
+from projections.tables.schema import ledger
 
 from .migrate import revisions
 

@@ -17,9 +17,9 @@ from events.errors import BadInput, Unreadable
 from events.facts import Fact
 from events.record import again
 from events.vocabulary import EVENT, data_problem
-from projections.history import settle
-from projections.ledger import LogRecord, read
-from projections.tables import APPLIED, ledger, partitions
+from projections.history.history import settle
+from projections.ledger.chain import LogRecord, read
+from projections.tables.schema import APPLIED, ledger, partitions
 
 from .locallog import LocalLog
 

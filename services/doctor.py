@@ -13,13 +13,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
-from projections.database import database_clock, open_database
-from projections.parking import still_parked
-from projections.partitioning import compare_ids, origin_of
-from projections.progress import OUTCOMES
-from projections.rebuild import is_due
-from projections.rulebook import load, pack
-from projections.tables import partitions
+from projections.projector.rebuild import is_due
+from projections.rules.rulebook import load, pack
+from projections.tables.checkpoint import OUTCOMES
+from projections.tables.database import database_clock, open_database
+from projections.tables.ledger_rows import still_parked
+from projections.tables.origin import compare_ids, origin_of
+from projections.tables.schema import partitions
 
 from .checking import DATA, USAGE, Check, Extent
 from .locallog import LocalLog

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Engine, func, select
 
 from events.edtf import format_instant
-from projections.partitioning import check_local, check_partitions, progress_of
-from projections.progress import Progress
-from projections.tables import TOPIC, log
-from projections.troublequeries import parked_counts
+from projections.queries.rejected import parked_counts
+from projections.tables.checkpoint import Progress
+from projections.tables.origin import check_local, check_partitions, progress_of
+from projections.tables.schema import TOPIC, log
 
 from .settings import Settings
 

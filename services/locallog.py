@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, text
 
 from events.errors import Infrastructure
-from projections.database import database_clock, store, writing
-from projections.ledger import LogRecord
-from projections.tables import TOPIC, log
+from projections.ledger.chain import LogRecord
+from projections.tables.bulk import store
+from projections.tables.database import database_clock, writing
+from projections.tables.schema import TOPIC, log
 
 CHUNK = 2000
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine
 
-from projections.ledger import LogRecord
-from projections.tables import TOPIC
+from projections.ledger.chain import LogRecord
+from projections.tables.schema import TOPIC
 
 from .locallog import LocalLog
 

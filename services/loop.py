@@ -15,15 +15,14 @@ import structlog
 from sqlalchemy import Engine
 
 from events.errors import Infrastructure
-from projections.conclude import CACHE_FACTS
-from projections.database import AWAY, database_clock
-from projections.failing import Lost
-from projections.ledger import LogRecord
-from projections.partitioning import progress_of
-from projections.progress import Progress
-from projections.projector import Batch, Projector, project_several
-from projections.relaying import forwards_wait
-from projections.rulebook import Rulebook
+from projections.ledger.chain import LogRecord
+from projections.projector.derive import CACHE_FACTS
+from projections.projector.projector import Batch, Projector, project_several
+from projections.rules.rulebook import Rulebook
+from projections.tables.checkpoint import Lost, Progress
+from projections.tables.database import AWAY, database_clock
+from projections.tables.origin import progress_of
+from projections.tables.outbox import forwards_wait
 
 from .hands import THREADS, Hands, Work
 from .reachable import failed_with

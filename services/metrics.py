@@ -16,12 +16,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from events.errors import Infrastructure
-from projections.alertqueries import standing_counts
-from projections.partitioning import progress_of
-from projections.progress import Progress
-from projections.relaying import Unsent, unsent
-from projections.tables import TOPIC
-from projections.troublequeries import parked_counts
+from projections.queries.alerts import standing_counts
+from projections.queries.rejected import parked_counts
+from projections.tables.checkpoint import Progress
+from projections.tables.origin import progress_of
+from projections.tables.outbox import Unsent, unsent
+from projections.tables.schema import TOPIC
 
 from .answers import Asked, Late
 from .heartbeat import Heartbeat

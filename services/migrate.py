@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, column, inspect, select, table
 
 from events.errors import Infrastructure
-from projections.database import writing
+from projections.tables.database import writing
 
 VERSION = table("alembic_version", column("version_num"))
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 import structlog
 from sqlalchemy import Engine
 
-from projections.database import AWAY
-from projections.relaying import Outgoing, alone, note_sent, outgoing, unsent
+from projections.tables.database import AWAY
+from projections.tables.outbox import Outgoing, alone, note_sent, outgoing, unsent
 
 from .reachable import failed_with
 from .source import Unreachable

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from events.decode import decode, recorded_of
 from events.errors import BadInput, Infrastructure
-from projections.tables import ledger, partitions
+from projections.tables.schema import ledger, partitions
 
 from .locallog import LocalLog, Stamped
 

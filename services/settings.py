@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
-from projections.conclude import CACHE_FACTS
-from projections.tables import TOPIC
+from projections.projector.derive import CACHE_FACTS
+from projections.tables.schema import TOPIC
 
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")

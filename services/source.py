@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from events.errors import CasetrailError
-from projections.ledger import LogRecord
+from projections.ledger.chain import LogRecord
 
 
 class Unreachable(CasetrailError):

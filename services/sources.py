@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy import Engine
 
-from projections.database import AWAY
-from projections.partitioning import check_local, note_partitions, progress_of
+from projections.tables.database import AWAY
+from projections.tables.origin import check_local, note_partitions, progress_of
 
 from .localsource import LocalSource
 from .reachable import failed_with

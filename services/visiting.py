@@ -2,9 +2,9 @@
 
 from sqlalchemy import Engine
 
-from projections.partitioning import partitions_of
-from projections.tables import TOPIC
-from projections.visitor import Visitor
+from projections.projector.side_writer import Visitor
+from projections.tables.origin import partitions_of
+from projections.tables.schema import TOPIC
 
 
 def visitor(engine: Engine, partition: int) -> Visitor:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from projections.database import open_database
+from projections.tables.database import open_database
 from services.migrate import migrate
 
 ROOT = Path(__file__).parent.parent

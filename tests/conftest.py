@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
-from projections.database import open_database
+from projections.tables.database import open_database
 from services.migrate import migrate
 from tests.kafka import Broker, missing, private_broker, shared_broker, topics
 from tests.postgres import binaries, cluster, fresh_database

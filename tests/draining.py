@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine
 
-from projections.progress import Progress
-from projections.rulebook import pack
+from projections.rules.rulebook import pack
+from projections.tables.checkpoint import Progress
 from services.localsource import LocalSource
 from services.loop import Loop
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from projections.database import writing
-from projections.projector import Projector
-from projections.tables import LIVE, ledger, outbox, partitions
+from projections.projector.projector import Projector
+from projections.tables.database import writing
+from projections.tables.schema import LIVE, ledger, outbox, partitions
 from tests.stories import (
     charged,
     conclusions,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from projections.story import NOW, Story, story
-from projections.story import Line as Recorded
+from projections.subjects.view import NOW, Story, story
+from projections.subjects.view import Line as Recorded
 from tests.stories import Line, fact, instant
 
 Row = dict[str, Any]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from projections.database import open_database
+from projections.tables.database import open_database
 from services.cli import main
 from services.migrate import migrate
 from tests import stories

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.facts import Fact, make_fact
-from projections.rulebook import Absence, Rulebook, RulesError, Sequence, load
+from projections.rules.rulebook import Absence, Rulebook, RulesError, Sequence, load
 
 SILENCE = """\
 rules:

@@ -11,18 +11,18 @@ from sqlalchemy import Engine, Table, select
 from events.decode import complete, recorded_of
 from events.edtf import parse_instant
 from events.facts import Fact
-from projections.backtest import backtest
-from projections.columns import METADATA
-from projections.database import open_database
-from projections.history import History
-from projections.ledger import LogRecord
-from projections.progress import Progress
-from projections.projector import Projector
-from projections.queries import Filter
-from projections.queries import statuses as stored
-from projections.rulebook import Absence, Rule, Rulebook, Sequence, pack
-from projections.status import Status
-from projections.tables import LIVE, TOPIC
+from projections.history.history import History
+from projections.ledger.chain import LogRecord
+from projections.projector.backtest import backtest
+from projections.projector.projector import Projector
+from projections.queries.subjects import Filter
+from projections.queries.subjects import statuses as stored
+from projections.rules.rulebook import Absence, Rule, Rulebook, Sequence, pack
+from projections.subjects.status import Status
+from projections.tables.checkpoint import Progress
+from projections.tables.columns import METADATA
+from projections.tables.database import open_database
+from projections.tables.schema import LIVE, TOPIC
 
 Line = dict[str, Any]
 Row = dict[str, Any]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, select, text, update
 
-from projections.audit import Finding, heads, verify
-from projections.database import open_database
-from projections.ledger import GENESIS, chained
-from projections.tables import LIVE, ledger, partitions
+from projections.ledger.chain import GENESIS, chained
+from projections.queries.verify import Finding, heads, verify
+from projections.tables.database import open_database
+from projections.tables.schema import LIVE, ledger, partitions
 from services.migrate import migrate
 from tests.stories import Line, described, detained, dismissed, instant, project, projector
 

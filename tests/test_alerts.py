@@ -1,7 +1,7 @@
 """The life of an alert over the log's clock: its identity, other rules, people, an idle log, the outbox."""
 
-from projections.rulebook import pack
-from projections.tables import LIVE, outbox
+from projections.rules.rulebook import pack
+from projections.tables.schema import LIVE, outbox
 from tests.stories import (
     database,
     described,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Connection, Engine, event, select
 
-from projections.rulebook import pack
-from projections.tables import LIVE, ledger, partitions
-from projections.visitor import Visitor
+from projections.projector.side_writer import Visitor
+from projections.rules.rulebook import pack
+from projections.tables.schema import LIVE, ledger, partitions
 from tests import stories
 from tests.commands import SECONDS, ndjson, run, start
 from tests.reading import answer, ask, known

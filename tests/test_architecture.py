@@ -1,6 +1,7 @@
 """The house keeps its shape: what imports what, what the deciding parts may use, how long things get."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,28 +12,17 @@ ROOT = Path(__file__).parent.parent
 HOUSE = ("events", "projections", "services")  # each may import itself and those before it
 AROUND = ("alembic", "benchmarks", "scripts", "tests")
 
-# The modules of projections/ that hold the tables and write them. Every other one decides, and is held to it.
-WRITING = {
-    *("alertqueries", "audit", "backtest", "columns", "conclude", "database", "failing", "judging", "ledger"),
-    *(
-        "parking",
-        "partitioning",
-        "partrows",
-        "peopletables",
-        "progress",
-        "projector",
-        "queries",
-        "rebuild",
-        "relaying",
-        "shapes",
+# A folder may import itself and the folders before it in its list; the modules beside the folders may import nothing
+# of them but what the services list names, where they stand first.
+FOLDERS = {
+    "projections": (
+        *("history", "tracks", "subjects", "rules", "alerts", "ledger"),
+        *("tables", "queries", "projector"),
     ),
-    *("story", "tables", "timers", "troublequeries", "visitor", "writes"),
+    "services": (),
 }
-# These decide, whatever else is in the folder, and whatever they are given to import.
-DECIDING = {
-    *("history", "agreeing", "placing", "posts", "postwords", "cases", "counts", "verdicts", "custody", "measures"),
-    *("status", "identity", "evaluate", "alert", "alerts", "rulebook"),
-}
+PURE = ("events", *(f"projections/{name}" for name in FOLDERS["projections"][:6]))
+READING = {"projections/rules/rulebook.py"}  # the one pure module that reads files: those of rules
 
 NOT_FOR_CONCLUSIONS = {"kafka", "logging", "structlog"}
 NOT_PURE = NOT_FOR_CONCLUSIONS | {
@@ -44,6 +34,7 @@ IMPURE_NAMES = {"getenv", "now", "today", "urandom", "utcnow", "uuid1", "uuid4"}
 READING_NAMES = {"open", "read_bytes", "read_text"}
 
 FILE_LINES = 400
+FOLDER_MODULES = 15
 FUNCTION_LINES = 50
 
 type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -106,10 +97,39 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring
 
 
-def deciding() -> list[Path]:
-    """The modules that are functions of their arguments."""
-    conclusions = [path for path in sources("projections") if path.stem not in WRITING - DECIDING]
-    return sources("events") + conclusions
+def pure() -> list[Path]:
+    """The modules of the pure folders, which are functions of their arguments."""
+    return sources(*PURE)
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of the module at *path*."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of the house that *path* imports, deferred imports included."""
+    known = modules()
+    found = set()
+    for name in imports(path):
+        module = name if name in known else name.rpartition(".")[0]
+        if module in known and module != module_name(path):
+            found.add(module)
+    return found
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the house, by its dotted name."""
+    return {module_name(path): path for path in sources(*HOUSE)}
+
+
+def height(module: str) -> int:
+    """The place of the folder of *module* in the order of its package; -1 for the modules beside the folders."""
+    package, _, below = module.partition(".")
+    folders, folder = FOLDERS.get(package, ()), below.partition(".")[0]
+    return folders.index(folder) if folder in folders else -1
 
 
 def hand_written() -> list[Path]:
@@ -129,19 +149,56 @@ def test_imports_run_one_way(path: Path) -> None:
     assert top(imports(path)) & {*HOUSE, *AROUND} - {"alembic"} <= allowed
 
 
-@each(deciding())
-def test_what_decides_is_a_function_of_its_arguments(path: Path) -> None:
+@each(sources("projections", "services"))
+def test_folders_import_one_way(path: Path) -> None:
+    """A folder imports only itself and the folders named before it, deferred imports included."""
+    own = module_name(path)
+    package = own.partition(".")[0]
+    above = {
+        name for name in imported_modules(path) if name.partition(".")[0] == package and height(name) > height(own)
+    }
+
+    assert not FOLDERS[package] or above == set()
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """A circle has no first module to read, and its imports fail or not by the order in which they happen."""
+    left = {
+        name: imported_modules(path)
+        for name, path in modules().items()
+        if path.stem != "__init__" and not name.startswith("services")
+    }
+    while free := {name for name, wanted in left.items() if not wanted & left.keys()}:
+        left = {name: wanted for name, wanted in left.items() if name not in free}
+
+    assert left == {}
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_every_folder_has_its_place_in_the_order(package: str) -> None:
+    """A folder that the list does not name could import anything."""
+    folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+
+    assert not FOLDERS[package] or folders == set(FOLDERS[package])
+
+
+def test_no_folder_has_more_modules_than_a_reader_can_hold() -> None:
+    """Fifteen modules a folder; services/cli/ has one for each command."""
+    folders = Counter(
+        str(path.parent.relative_to(ROOT)) for path in sources(*HOUSE) if path.stem not in {"__init__", "__main__"}
+    )
+    del folders["services/cli"], folders["services"]
+
+    assert {folder: number for folder, number in folders.items() if number > FOLDER_MODULES} == {}
+
+
+@each(pure())
+def test_pure_folders_are_functions_of_their_arguments(path: Path) -> None:
     """No clock, no randomness, no SQL, no network, no logging: the same facts conclude the same in every replay."""
-    may_read = READING_NAMES if path.stem == "rulebook" else set()
+    may_read = READING_NAMES if path.relative_to(ROOT).as_posix() in READING else set()
 
-    assert top(imports(path)) & NOT_PURE == set(), "does it write? then name it in WRITING"
+    assert top(imports(path)) & NOT_PURE == set()
     assert names_used(path) & ((IMPURE_NAMES | READING_NAMES) - may_read) == set()
-
-
-@each(deciding())
-def test_what_decides_leans_on_nothing_that_writes(path: Path) -> None:
-    """A deciding module that imports a writing one would be impure by a detour."""
-    assert {name.split(".")[1] for name in imports(path) if name.startswith("projections.")} & WRITING == set()
 
 
 @each(sources("events", "projections"))
@@ -191,9 +248,10 @@ def test_the_folder_of_migrations_is_no_package() -> None:
 
 
 def test_the_rules_above_look_at_something() -> None:
-    """Each package of the house has modules, and the deciding ones are among them."""
-    looked_at = {path.relative_to(ROOT).as_posix() for path in deciding()}
+    """Each package of the house has modules, and the pure ones are among them."""
+    looked_at = {path.relative_to(ROOT).as_posix() for path in pure()}
 
-    assert all(sources(folder) for folder in HOUSE)
-    assert {f"projections/{name}.py" for name in DECIDING} <= looked_at
-    assert "projections/tables.py" not in looked_at
+    assert all(sources(folder) for folder in (*HOUSE, *PURE))
+    assert {"events/edtf.py", "projections/tracks/posts.py", "projections/subjects/status.py"} <= looked_at
+    assert "projections/tables/schema.py" not in looked_at
+    assert "projections.history.history" in imported_modules(ROOT / "projections" / "rules" / "evaluate.py")

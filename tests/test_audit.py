@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, select
 
-from projections.audit import Finding, export, verify
-from projections.database import snapshot, writing
-from projections.projector import Projector
-from projections.rulebook import pack
-from projections.tables import ledger
+from projections.projector.projector import Projector
+from projections.queries.export import export
+from projections.queries.verify import Finding, verify
+from projections.rules.rulebook import pack
+from projections.tables.database import snapshot, writing
+from projections.tables.schema import ledger
 from tests.postgres import fresh_database
 from tests.stories import described, detained, project, projector, records
 from tests.tampering import (

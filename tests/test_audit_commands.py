@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.database import open_database, writing
+from projections.tables.database import open_database, writing
 from tests.commands import COMMAND, environment, ndjson, ready, run
 from tests.reading import answer, ask
 from tests.stories import project, projector

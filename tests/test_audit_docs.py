@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from projections.audit import heads
-from projections.database import open_database
-from projections.ledger import LogRecord
-from projections.tables import TOPIC
+from projections.ledger.chain import LogRecord
+from projections.queries.verify import heads
+from projections.tables.database import open_database
+from projections.tables.schema import TOPIC
 from tests.stories import NOW, projector
 from tests.tampering import LENGTH, told
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from projections.backtest import backtest
-from projections.rulebook import pack
+from projections.projector.backtest import backtest
+from projections.rules.rulebook import pack
 from tests.commands import COMMAND, environment, fact_line, facts_file, run
 from tests.reading import answer, ask
 from tests.stories import Line, alerts, described, detained, dismissed, instant, life, report, silence, states, story

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 
 from events.errors import BadInput
-from projections.audit import verify
-from projections.database import open_database, snapshot, writing
-from projections.tables import log
+from projections.queries.verify import verify
+from projections.tables.database import open_database, snapshot, writing
+from projections.tables.schema import log
 from services import backup
 from services.backup import back_up
 from services.locallog import LocalLog

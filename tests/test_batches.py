@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 
-from projections.conclude import Concluder
-from projections.database import writing
-from projections.ledger import Entry, LogRecord
-from projections.projector import Projector
-from projections.rulebook import Rulebook
-from projections.tables import LIVE, REBUILD, ledger, outbox, partitions
-from projections.writes import Writes
+from projections.ledger.chain import Entry, LogRecord
+from projections.projector.derive import Concluder
+from projections.projector.projector import Projector
+from projections.rules.rulebook import Rulebook
+from projections.tables.database import writing
+from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions
+from projections.tables.write_batch import Writes
 from tests.histories import RECORDED, SHORT, cuts, noisy_stories
 from tests.stories import conclusions, database, dismissed, instant, records, rows, rulebook
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from projections.rulewords import STATUSES
-from projections.story import NOW
+from projections.rules.values import STATUSES
+from projections.subjects.view import NOW
 from services.cli.careers import described, holds, measures, posts, searches, track_words, unread_words
 from services.cli.factwords import detail_words, field_lines
 from services.cli.listing import list_words

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.rebuild import rebuild
-from projections.rulebook import pack
+from projections.projector.rebuild import rebuild
+from projections.rules.rulebook import pack
 from tests.careers import careers
 from tests.stories import Line, Row, database, instant, project, projector, statuses
 

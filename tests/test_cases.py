@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from projections.backtest import backtest
-from projections.projector import Projector
-from projections.rebuild import rebuild
-from projections.rulebook import pack
-from projections.tables import LIVE
+from projections.projector.backtest import backtest
+from projections.projector.projector import Projector
+from projections.projector.rebuild import rebuild
+from projections.rules.rulebook import pack
+from projections.tables.schema import LIVE
 from tests.reading import ask
 from tests.stories import Line, Row, fact, instant, project, projector, retracted, rows, statuses
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from events.errors import Infrastructure
-from projections.database import writing
+from projections.tables.database import writing
 from services.broker.records import check_stamps
 from services.locallog import LocalLog
 from tests.draining import drain

@@ -6,11 +6,11 @@ from typing import Protocol
 import pytest
 from sqlalchemy import Engine
 
-from projections.audit import verify
-from projections.progress import Progress
-from projections.rebuild import rebuild
-from projections.rulebook import pack
-from projections.tables import LIVE, ledger
+from projections.projector.rebuild import rebuild
+from projections.queries.verify import verify
+from projections.rules.rulebook import pack
+from projections.tables.checkpoint import Progress
+from projections.tables.schema import LIVE, ledger
 from services.locallog import LocalLog
 from services.localsource import LocalSource
 from services.loop import Loop

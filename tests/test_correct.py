@@ -15,10 +15,10 @@ from events.decode import complete
 from events.errors import BadInput
 from events.facts import Fact
 from events.vocabulary import data_problem
-from projections.database import open_database
-from projections.history import Settled, settle
-from projections.ledger import read
-from projections.progress import Progress
+from projections.history.history import Settled, settle
+from projections.ledger.chain import read
+from projections.tables.checkpoint import Progress
+from projections.tables.database import open_database
 from services.cli.editor import edit
 from services.correcting import LocalTail, changed, difference, look_up, make
 from services.locallog import LocalLog

@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 
 from events.decode import complete
 from events.edtf import format_instant
-from projections.backtest import backtest
-from projections.database import open_database
-from projections.rulebook import pack
-from projections.tables import LIVE, ledger, log, outbox, partitions
+from projections.projector.backtest import backtest
+from projections.rules.rulebook import pack
+from projections.tables.database import open_database
+from projections.tables.schema import LIVE, ledger, log, outbox, partitions
 from services.locallog import LocalLog
 from tests.commands import environment, ready, run
 from tests.stories import NOW, Line, corrected, detained, dismissed, retracted, rows, story, suspended, told

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.database import open_database
+from projections.tables.database import open_database
 from tests.reading import ask, known
 from tests.stories import dismissed
 

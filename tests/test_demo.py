@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from events.decode import complete
-from projections.backtest import backtest
-from projections.rulebook import pack
+from projections.projector.backtest import backtest
+from projections.rules.rulebook import pack
 from tests.commands import ROOT, SECONDS
 
 CASETRAIL = Path(sys.executable).parent / "casetrail"

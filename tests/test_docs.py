@@ -11,10 +11,10 @@ import pytest
 import typer
 from typer.main import get_command
 
-from projections.columns import METADATA
-from projections.rulebook import pack
-from projections.rulewords import STATUSES
-from projections.tables import LIVE
+from projections.rules.rulebook import pack
+from projections.rules.values import STATUSES
+from projections.tables.columns import METADATA
+from projections.tables.schema import LIVE
 from services.cli.app import COMMANDS, app, load_commands
 from services.cli.wording import ANOMALIES
 from services.settings import Settings

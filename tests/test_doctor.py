@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.decode import complete
 from events.vocabulary import DATA
-from projections.database import open_database, writing
-from projections.tables import partitions
+from projections.tables.database import open_database, writing
+from projections.tables.schema import partitions
 from services.checking import Check
 from services.doctor import durability, examine
 from services.locallog import LocalLog

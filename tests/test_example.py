@@ -10,8 +10,8 @@ import pytest
 
 from events.decode import complete
 from events.facts import Fact
-from projections.backtest import backtest
-from projections.rulebook import pack
+from projections.projector.backtest import backtest
+from projections.rules.rulebook import pack
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "kazakhstan-2022.ndjson"
 PUBLISHED = "2022-04-28T00:00:00Z"  # the end of the day that the article is taken to be of

@@ -15,8 +15,8 @@ from events.decode import complete
 from events.edtf import parse
 from events.errors import BadInput, Unreadable
 from events.vocabulary import DATA
-from projections.backtest import backtest
-from projections.rulebook import pack
+from projections.projector.backtest import backtest
+from projections.rules.rulebook import pack
 from services.generate import generate
 from tests.commands import run
 

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from projections.history import Flag, History, settle
+from projections.history.history import Flag, History, settle
 from tests.stories import (
     Line,
     appointed,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from projections.ledger import GENESIS
+from projections.ledger.chain import GENESIS
 from services.cli.wording import ANOMALIES
 from tests.commands import ROOT
 from tests.reading import answer, ask, known

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.facts import Fact
-from projections.alert import Alert, Change, Trigger
-from projections.alerts import Casefile
-from projections.history import BEGINNING, History
-from projections.partrows import part_rows
-from projections.rulebook import Absence, Rule, Rulebook
-from projections.rulebook import Sequence as Followed
-from projections.shapes import subject_row
+from projections.alerts.alert import Alert, Change, Trigger
+from projections.alerts.subject_state import Casefile
+from projections.history.history import BEGINNING, History
+from projections.rules.rulebook import Absence, Rule, Rulebook
+from projections.rules.rulebook import Sequence as Followed
+from projections.tables.part_rows import part_rows
+from projections.tables.rows import subject_row
 from tests.histories import DAY, SHORT, stories
 from tests.stories import (
     Line,

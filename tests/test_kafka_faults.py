@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from projections.audit import verify
-from projections.partitioning import progress_of
-from projections.progress import Progress
+from projections.queries.verify import verify
+from projections.tables.checkpoint import Progress
+from projections.tables.origin import progress_of
 from tests.commands import Running, start
 from tests.kafka import Broker, make_topic
 from tests.stories import Line, dismissed, suspended, told

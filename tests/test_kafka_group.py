@@ -16,9 +16,9 @@ from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
 from events.errors import Infrastructure
-from projections.database import open_database
-from projections.partitioning import Origin, progress_of
-from projections.progress import Progress
+from projections.tables.checkpoint import Progress
+from projections.tables.database import open_database
+from projections.tables.origin import Origin, progress_of
 from services.broker.membership import Membership
 from services.settings import Settings
 from tests.commands import run, start

@@ -9,9 +9,9 @@ from kafka import KafkaAdminClient
 from sqlalchemy import Engine, update
 
 from events.errors import Infrastructure
-from projections.database import writing
-from projections.partitioning import Origin, note_partitions, origin_of, progress_of
-from projections.tables import origin
+from projections.tables.database import writing
+from projections.tables.origin import Origin, note_partitions, origin_of, progress_of
+from projections.tables.schema import origin
 from services.broker.topics import id_of
 from tests.commands import SECONDS, run, start
 from tests.stories import dismissed

@@ -12,10 +12,10 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from sqlalchemy import Engine, insert, update
 
 from events.errors import Infrastructure
-from projections.audit import verify
-from projections.database import writing
-from projections.partitioning import check_local, note_partitions, progress_of
-from projections.tables import LIVE, TOPIC, ledger, outbox, partitions, relays
+from projections.queries.verify import verify
+from projections.tables.database import writing
+from projections.tables.origin import check_local, note_partitions, progress_of
+from projections.tables.schema import LIVE, TOPIC, ledger, outbox, partitions, relays
 from services.broker.records import kafka_headers, kept_headers
 from services.locallog import LocalLog
 from tests.commands import run

@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import Engine, func, literal_column, select, text
 
-from projections.tables import ledger
+from projections.tables.schema import ledger
 from tests.stories import dismissed, suspended
 from tests.test_kafka_projector import EVERYONE, applied
 from tests.test_run import wait_until

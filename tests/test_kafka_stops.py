@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
-from projections.database import writing
-from projections.partitioning import note_partitions, progress_of
-from projections.progress import Progress
-from projections.tables import partitions
+from projections.tables.checkpoint import Progress
+from projections.tables.database import writing
+from projections.tables.origin import note_partitions, progress_of
+from projections.tables.schema import partitions
 from services.broker.group import KafkaSource
 from tests.stories import dismissed
 from tests.test_run import wait_until

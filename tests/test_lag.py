@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projections.progress import Progress
+from projections.tables.checkpoint import Progress
 from services.lag import Extent, Lag, beyond
 from tests.commands import many, ready, run
 from tests.kafka import Broker, make_topic

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 
-from projections.ledger import LogRecord
-from projections.rulebook import pack
-from projections.tables import LIVE
+from projections.ledger.chain import LogRecord
+from projections.rules.rulebook import pack
+from projections.tables.schema import LIVE
 from services import loop
 from tests.stories import rows, suspended
 from tests.test_together import THERE, TOPIC, batch, home, projectors

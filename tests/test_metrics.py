@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from projections.database import open_database
+from projections.tables.database import open_database
 from services.answers import Asked, Late
 from services.heartbeat import Heartbeat
 from services.lag import LocalGauge, gauge

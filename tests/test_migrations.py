@@ -9,15 +9,15 @@ from subprocess import PIPE, Popen
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from projections.columns import METADATA
-from projections.database import open_database
+from projections.tables.columns import METADATA
+from projections.tables.database import open_database
 from services.migrate import migrate, revisions
 
 ROOT = Path(__file__).parent.parent
 
 STARTER = """
 import sys
-from projections.database import open_database
+from projections.tables.database import open_database
 from services.migrate import migrate
 engine = open_database(sys.argv[1])
 print("ready", flush=True)

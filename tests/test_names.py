@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from events.text import search_form
-from projections.alertqueries import AlertFilter, alerts
-from projections.database import open_database, snapshot
-from projections.queries import Filter, statuses
-from projections.story import NOW, Moment
+from projections.queries.alerts import AlertFilter, alerts
+from projections.queries.subjects import Filter, statuses
+from projections.subjects.view import NOW, Moment
+from projections.tables.database import open_database, snapshot
 from services.migrate import migrate
 from tests import stories
 from tests.stories import described, dismissed, instant

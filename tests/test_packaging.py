@@ -19,7 +19,7 @@ MIGRATE = """
 import sys
 from sqlalchemy import inspect
 import services.migrate
-from projections.database import open_database
+from projections.tables.database import open_database
 engine = open_database(sys.argv[1])
 services.migrate.migrate(engine)
 print(services.migrate.__file__)
@@ -70,7 +70,7 @@ def test_the_wheel_carries_the_code_the_rules_and_the_migrations(tmp_path: Path)
 
     assert built == wanted()
     assert {"services/migrations/env.py", "services/migrations/script.py.mako"} <= built
-    assert any(name.startswith("projections/pack/") and name.endswith(".yaml") for name in built)
+    assert any(name.startswith("projections/rules/pack/") and name.endswith(".yaml") for name in built)
 
 
 def test_the_wheel_carries_the_licence(tmp_path: Path) -> None:

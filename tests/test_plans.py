@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, text
 
-from projections.database import open_database, unhurried, writing
+from projections.tables.database import open_database, unhurried, writing
 from tests.stories import charged, described, detained, project, projector, suspended, wanted
 from tests.topic import migrated
 

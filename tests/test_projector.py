@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from projections.database import writing
-from projections.failing import Lost
-from projections.parking import still_parked
-from projections.projector import Projector
-from projections.rulebook import pack
-from projections.tables import LIVE, ledger, log, outbox
-from projections.visitor import Visitor
+from projections.projector.projector import Projector
+from projections.projector.side_writer import Visitor
+from projections.rules.rulebook import pack
+from projections.tables.checkpoint import Lost
+from projections.tables.database import writing
+from projections.tables.ledger_rows import still_parked
+from projections.tables.schema import LIVE, ledger, log, outbox
 from services.locallog import LocalLog
 from tests.stories import (
     Line,

@@ -14,13 +14,13 @@ from events.edtf import format_instant, parse
 from events.errors import Unreadable
 from events.facts import Fact
 from events.vocabulary import TRACKS
-from projections.backtest import backtest
-from projections.history import History
-from projections.projector import Projector
-from projections.rulebook import Absence
-from projections.rulebook import Sequence as Followed
-from projections.tables import LIVE
-from projections.tables import ledger as ledger_table
+from projections.history.history import History
+from projections.projector.backtest import backtest
+from projections.projector.projector import Projector
+from projections.rules.rulebook import Absence
+from projections.rules.rulebook import Sequence as Followed
+from projections.tables.schema import LIVE
+from projections.tables.schema import ledger as ledger_table
 from tests import oracle
 from tests.histories import RECORDED, SHORT, cuts, noisy_stories, raw, stories
 from tests.model_time import Event, world

@@ -12,9 +12,9 @@ from sqlalchemy import func, select, text
 
 from events.decode import MAX_BYTES, complete
 from events.errors import Infrastructure
-from projections.database import open_database, writing
-from projections.partitioning import note_partitions
-from projections.tables import ledger, log
+from projections.tables.database import open_database, writing
+from projections.tables.origin import note_partitions
+from projections.tables.schema import ledger, log
 from services.locallog import LocalLog
 from services.publishing import Append, Line, NotAccepted, NotAcknowledged, publish, read_lines
 from tests.commands import SECONDS, fact_line, facts_file, many, ndjson, ready, run, start

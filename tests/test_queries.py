@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from projections.alertqueries import AlertFilter, alerts, alerts_like, notices_after, notices_end
-from projections.database import open_database, snapshot
-from projections.queries import Filter, near, status_of, statuses, story_of
-from projections.story import NOW, Moment, history_json
-from projections.troublequeries import Position, conflicts, parked
-from projections.visitor import Visitor
+from projections.projector.side_writer import Visitor
+from projections.queries.alerts import AlertFilter, alerts, alerts_like, notices_after, notices_end
+from projections.queries.rejected import Position, conflicts, parked
+from projections.queries.subjects import Filter, near, status_of, statuses, story_of
+from projections.subjects.view import NOW, Moment, history_json
+from projections.tables.database import open_database, snapshot
 from services.migrate import migrate
 from tests import stories
 from tests.histories import RECORDED

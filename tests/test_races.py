@@ -9,11 +9,11 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from projections.database import open_database
-from projections.failing import sparing
-from projections.projector import Projector
-from projections.rulebook import pack
-from projections.tables import LIVE, ledger
+from projections.projector.isolate import sparing
+from projections.projector.projector import Projector
+from projections.rules.rulebook import pack
+from projections.tables.database import open_database
+from projections.tables.schema import LIVE, ledger
 from services.migrate import migrate
 from tests.stories import Line, dismissed, instant, records, rows, suspended
 from tests.test_run import wait_until

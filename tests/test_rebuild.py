@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, Table, delete, insert, update
 
 from events.errors import Infrastructure
-from projections import rebuild as rebuilding
-from projections.failing import Lost
-from projections.projector import Projector
-from projections.rebuild import Difference, code_files, rebuild
-from projections.rulebook import pack
-from projections.tables import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
+from projections.projector import rebuild as rebuilding
+from projections.projector.projector import Projector
+from projections.projector.rebuild import Difference, code_files, rebuild
+from projections.rules.rulebook import pack
+from projections.tables.checkpoint import Lost
+from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.lived import A_DISMISSED, acknowledge, change, rich, written
 from tests.stories import (
     conclusions,

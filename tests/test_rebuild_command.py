@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
-from projections.database import open_database
-from projections.tables import LIVE, rebuild_partitions
+from projections.tables.database import open_database
+from projections.tables.schema import LIVE, rebuild_partitions
 from services.migrate import migrate
 from tests.commands import SECONDS, environment, run
 from tests.lived import change, rich

@@ -10,9 +10,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from sqlalchemy import update
 
-from projections.database import store, writing
-from projections.relaying import Outgoing
-from projections.tables import outbox, partitions
+from projections.tables.bulk import store
+from projections.tables.database import writing
+from projections.tables.outbox import Outgoing
+from projections.tables.schema import outbox, partitions
 from services.broker.sending import sender
 from services.relay import Sent
 from tests.test_relay import Place, at_work

@@ -15,14 +15,15 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from sqlalchemy import Engine, select, text, update
 
-from projections.database import store, writing
-from projections.partitioning import note_partitions
-from projections.projector import Projector
-from projections.rebuild import rebuild
-from projections.relaying import Outgoing
-from projections.rulebook import pack
-from projections.tables import LIVE, outbox, partitions, relays
-from projections.visitor import Visitor
+from projections.projector.projector import Projector
+from projections.projector.rebuild import rebuild
+from projections.projector.side_writer import Visitor
+from projections.rules.rulebook import pack
+from projections.tables.bulk import store
+from projections.tables.database import writing
+from projections.tables.origin import note_partitions
+from projections.tables.outbox import Outgoing
+from projections.tables.schema import LIVE, outbox, partitions, relays
 from services.broker.homes import home_of
 from services.broker.sending import KafkaSender, sender
 from services.broker.topics import seen

@@ -13,12 +13,13 @@ from sqlalchemy import Engine, func, select
 from events.cloudevents import to_binary
 from events.decode import complete
 from events.errors import BadInput, Unreadable
-from projections.audit import export, verify
-from projections.database import open_database, snapshot
-from projections.failing import Lost
-from projections.ledger import LogRecord
-from projections.projector import Projector
-from projections.tables import LIVE, TOPIC, log, partitions
+from projections.ledger.chain import LogRecord
+from projections.projector.projector import Projector
+from projections.queries.export import export
+from projections.queries.verify import verify
+from projections.tables.checkpoint import Lost
+from projections.tables.database import open_database, snapshot
+from projections.tables.schema import LIVE, TOPIC, log, partitions
 from services.generate import generate
 from services.locallog import LocalLog
 from services.migrate import migrate

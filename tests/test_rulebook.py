@@ -8,9 +8,9 @@ import pytest
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rulebook import Absence, Rulebook, Sequence, load, pack
-from projections.rulewords import FIELDS, NOT_STATED, STATUSES
-from projections.sentences import explain_text
+from projections.rules.explain import explain_text
+from projections.rules.rulebook import Absence, Rulebook, Sequence, load, pack
+from projections.rules.values import FIELDS, NOT_STATED, STATUSES
 from tests.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
 
 DOCS = Path(__file__).parents[1] / "docs" / "rules.md"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rulebook import Absence, Rulebook, RulesError, Sequence, load, pack
-from projections.rulewords import STATUSES
+from projections.rules.rulebook import Absence, Rulebook, RulesError, Sequence, load, pack
+from projections.rules.values import STATUSES
 from tests.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.rulebook import pack
+from projections.rules.rulebook import pack
 from tests.commands import ROOT, run
 from tests.reading import answer, ask, known
 from tests.rules import SEQUENCE, SILENCE

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from projections.database import open_database
-from projections.tables import partitions
+from projections.tables.database import open_database
+from projections.tables.schema import partitions
 from services.localsource import LocalSource
 from services.migrate import migrate
 from tests.commands import ROOT, SECONDS, Running, environment, fact_line, facts_file, many, ndjson, ready, run, start

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from projections.tables import LIVE
+from projections.tables.schema import LIVE
 from tests.commands import COMMAND, SECONDS, environment, fact_line, facts_file, many
 from tests.lived import change
 from tests.reading import known

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from events.vocabulary import TRACKS
-from projections.custody import CUSTODY
-from projections.history import Flag
-from projections.posts import APPOINTMENTS, ENDS
-from projections.status import Status
+from projections.history.history import Flag
+from projections.subjects.status import Status
+from projections.tracks.custody import CUSTODY
+from projections.tracks.posts import APPOINTMENTS, ENDS
 from tests.stories import (
     Line,
     accused,

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Engine, Table, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from projections import database
-from projections.database import AWAY, FEW_ROWS, open_database, store, writing
-from projections.partitioning import note_partitions, progress_of
-from projections.partrows import part_rows
-from projections.progress import Progress
-from projections.tables import LIVE, outbox, partitions
+from projections.tables import database
+from projections.tables.bulk import FEW_ROWS, store
+from projections.tables.checkpoint import Progress
+from projections.tables.database import AWAY, open_database, writing
+from projections.tables.origin import note_partitions, progress_of
+from projections.tables.part_rows import part_rows
+from projections.tables.schema import LIVE, outbox, partitions
 from services.migrate import migrate
 from tests.stories import charged, history, status, told
 

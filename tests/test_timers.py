@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, update
 
-from projections import timers
-from projections.tables import LIVE
-from projections.timers import Timers
+from projections.tables import timers
+from projections.tables.schema import LIVE
+from projections.tables.timers import Timers
 from tests.stories import database, dismissed, instant, project, projector
 
 PEOPLE = "abcdef"

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from projections import timers
-from projections.audit import verify
-from projections.database import writing
-from projections.failing import Lost
-from projections.ledger import LogRecord
-from projections.progress import compare_and_set
-from projections.projector import Projector, project_several
-from projections.rulebook import Rulebook, pack
-from projections.tables import LIVE, ledger, outbox, partitions
+from projections.ledger.chain import LogRecord
+from projections.projector.projector import Projector, project_several
+from projections.queries.verify import verify
+from projections.rules.rulebook import Rulebook, pack
+from projections.tables import timers
+from projections.tables.checkpoint import Lost, compare_and_set
+from projections.tables.database import writing
+from projections.tables.schema import LIVE, ledger, outbox, partitions
 from tests.histories import SHORT, stories
 from tests.stories import (
     Line,

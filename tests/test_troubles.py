@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from projections.database import open_database, store, writing
-from projections.projector import project_together
-from projections.tables import ledger, log, partitions
+from projections.projector.projector import project_together
+from projections.tables.bulk import store
+from projections.tables.database import open_database, writing
+from projections.tables.schema import ledger, log, partitions
 from tests import stories
 from tests.commands import run
 from tests.reading import answer, ask, known

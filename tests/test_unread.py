@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from projections.alertqueries import AlertFilter, alerts
-from projections.projector import Projector
-from projections.queries import Filter, statuses
-from projections.tables import ledger, outbox
+from projections.projector.projector import Projector
+from projections.queries.alerts import AlertFilter, alerts
+from projections.queries.subjects import Filter, statuses
+from projections.tables.schema import ledger, outbox
 from tests.reading import answer, ask, known, on_terminal
 from tests.stories import dismissed, instant, project, projector, records, rows
 

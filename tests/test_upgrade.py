@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from events.errors import Infrastructure
-from projections.database import open_database, writing
-from projections.projector import Projector
-from projections.rebuild import rebuild
-from projections.rulebook import pack
-from projections.tables import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
+from projections.projector.projector import Projector
+from projections.projector.rebuild import rebuild
+from projections.rules.rulebook import pack
+from projections.tables.database import open_database, writing
+from projections.tables.schema import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
 from services.migrate import migrate
 from tests import stories
 from tests.commands import COMMAND, SECONDS, environment, fact_line, facts_file, run

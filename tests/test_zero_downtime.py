@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import Engine, Row, func, select, text, update
 
-from projections.database import open_database, snapshot, writing
-from projections.tables import LIVE, ledger, outbox, rebuild_partitions
+from projections.tables.database import open_database, snapshot, writing
+from projections.tables.schema import LIVE, ledger, outbox, rebuild_partitions
 from services.locallog import LocalLog
 from services.migrate import migrate
 from tests.commands import COMMAND, Running, environment, run, start

@@ -9,10 +9,10 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine
 
 from events.cloudevents import to_binary
-from projections.database import open_database
-from projections.partitioning import Origin, note_partitions
-from projections.progress import Progress
-from projections.rulebook import Rulebook, pack
+from projections.rules.rulebook import Rulebook, pack
+from projections.tables.checkpoint import Progress
+from projections.tables.database import open_database
+from projections.tables.origin import Origin, note_partitions
 from services.broker.group import KafkaSource
 from services.broker.homes import home_of
 from services.broker.membership import Membership

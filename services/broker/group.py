@@ -24,8 +24,8 @@ from kafka.structs import MemberState, OffsetAndMetadata
 from sqlalchemy import Connection
 
 from events.errors import Infrastructure
-from projections.ledger import LogRecord
-from projections.relaying import forwards_wait
+from projections.ledger.chain import LogRecord
+from projections.tables.outbox import forwards_wait
 from services.settings import Settings
 from services.source import Unreachable
 

@@ -8,7 +8,7 @@ from kafka.errors import IllegalGenerationError, KafkaError, RebalanceInProgress
 from kafka.structs import OffsetAndMetadata
 
 from events.errors import Infrastructure
-from projections.partitioning import Origin, compare_ids
+from projections.tables.origin import Origin, compare_ids
 from services.settings import Settings
 
 from .topics import ANSWER_SECONDS, asking, id_of, patiently

@@ -9,7 +9,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from events.errors import Infrastructure
 from events.text import printable
-from projections.ledger import LogRecord
+from projections.ledger.chain import LogRecord
 
 LOG_APPEND_TIME = 1
 

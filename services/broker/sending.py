@@ -13,8 +13,8 @@ from pydantic_core import to_json
 from sqlalchemy import Engine
 
 from events.cloudevents import to_binary
-from projections.partitioning import note_partitions
-from projections.relaying import Outgoing
+from projections.tables.origin import note_partitions
+from projections.tables.outbox import Outgoing
 from services.relay import Sent
 from services.settings import Settings
 from services.source import Unreachable

@@ -9,8 +9,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, KafkaTimeoutError
 from sqlalchemy import Engine, select
 
-from projections.ledger import LogRecord
-from projections.tables import partitions
+from projections.ledger.chain import LogRecord
+from projections.tables.schema import partitions
 from services.settings import Settings
 from services.source import Unreachable
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
 from events.text import printable
-from projections.alert import STANDING
-from projections.alertqueries import (
+from projections.alerts.alert import STANDING
+from projections.queries.alerts import (
     AlertFilter,
     alerts,
     alerts_like,
@@ -22,10 +22,10 @@ from projections.alertqueries import (
     partition_of,
     rules_met,
 )
-from projections.database import snapshot
-from projections.queries import Filter, employed, story_of
-from projections.rulewords import SEVERITIES
-from projections.story import Moment, Story
+from projections.queries.subjects import Filter, employed, story_of
+from projections.rules.values import SEVERITIES
+from projections.subjects.view import Moment, Story
+from projections.tables.database import snapshot
 from services.stopping import stopping
 from services.visiting import visitor
 

@@ -22,9 +22,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.errors import BadInput, CasetrailError, Infrastructure
-from projections.database import open_database
-from projections.rebuild import is_due
-from projections.rulebook import Rulebook, load, pack
+from projections.projector.rebuild import is_due
+from projections.rules.rulebook import Rulebook, load, pack
+from projections.tables.database import open_database
 from services.migrate import revisions
 from services.settings import Settings, load_settings
 

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, func, select
 
 from events.edtf import format_instant, parse_instant
 from events.errors import BadInput
-from projections import audit as ledger_audit
-from projections.backtest import backtest as replay
-from projections.database import snapshot
-from projections.rebuild import rebuild as conclude_again
-from projections.rulebook import load
-from projections.tables import ledger
+from projections.projector.backtest import backtest as replay
+from projections.projector.rebuild import rebuild as conclude_again
+from projections.queries import verify as ledger_audit
+from projections.queries.export import export
+from projections.rules.rulebook import load
+from projections.tables.database import snapshot
+from projections.tables.schema import ledger
 from services.locallog import LocalLog
 from services.localsource import LocalSource
 from services.logs import configure
@@ -130,7 +131,7 @@ def export_facts(
         file_or_stdout(output) as file,
         bar("Exporting", _rows(conn)) as advance,
     ):
-        for line in ledger_audit.export(conn, everything=everything):
+        for line in export(conn, everything=everything):
             file.write(line + b"\n")
             advance(1)
 

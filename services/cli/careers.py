@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from projections.story import Story
+from projections.subjects.view import Story
 
 from .factwords import data_of, since_words
 from .verdicts import (

@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
-from projections.agreeing import grouped
-from projections.cases import Case
-from projections.story import Story
+from projections.history.reports import grouped
+from projections.subjects.view import Story
+from projections.tracks.cases import Case
 
 from .factwords import data_of
 from .wording import on_words, safe

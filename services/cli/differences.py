@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from events.edtf import format_instant
-from projections.rebuild import Difference
+from projections.projector.rebuild import Difference
 
 from .wording import safe
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from events.edtf import parse_instant
-from projections.alertqueries import AlertFilter, alerts
-from projections.story import Story, data_in_force, replies
+from projections.queries.alerts import AlertFilter, alerts
+from projections.subjects.view import Story, data_in_force, replies
 
 from .careers import (
     Statement,

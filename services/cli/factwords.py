@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from projections.story import Story, data_in_force
+from projections.subjects.view import Story, data_in_force
 
 from .wording import charges_words, parts_words, safe, source_words, sum_words, type_words, when, words
 

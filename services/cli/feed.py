@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from events.errors import BadInput
 from events.facts import Fact
-from projections.partitioning import check_local
+from projections.tables.origin import check_local
 from services.correcting import Known, LocalTail, Tail, changed, difference, look_up, make
 from services.locallog import LocalLog
 from services.publishing import STDIN, Append, Line, NotAccepted, Result, check_files, publish, read_lines

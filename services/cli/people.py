@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 
 from events.edtf import parse_instant
 from events.errors import BadInput
-from projections.database import snapshot
-from projections.queries import Filter, status_of, statuses, story_of
-from projections.rulewords import STATUSES
-from projections.status import NOT_HEADLINES
-from projections.story import Moment, history_json
+from projections.queries.subjects import Filter, status_of, statuses, story_of
+from projections.rules.values import STATUSES
+from projections.subjects.status import NOT_HEADLINES
+from projections.subjects.view import Moment, history_json
+from projections.tables.database import snapshot
 
 from .app import FINDINGS, Json, app, database, emit, emit_array, lines, say, settings
 from .dossier import history_lines, markdown

@@ -6,7 +6,7 @@ from typing import Any
 from events.edtf import format_instant
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
-from projections.story import Moment, Story, relations, replies
+from projections.subjects.view import Moment, Story, relations, replies
 
 from .careers import (
     Statement,

@@ -10,9 +10,9 @@ import typer
 from sqlalchemy import select
 
 from events.errors import Infrastructure
-from projections.rulebook import Absence, Rule, RulesError, load
-from projections.tables import partitions
-from projections.visitor import rules_in_force
+from projections.rules.rulebook import Absence, Rule, RulesError, load
+from projections.tables.ledger_rows import rules_in_force
+from projections.tables.schema import partitions
 
 from .app import FINDINGS, Json, app, database, emit, lines, rulebook, say, settings, while_read
 from .tables import Column

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select
 
 from events.errors import Infrastructure
-from projections.rebuild import Difference, is_due, rebuild
-from projections.tables import LIVE, ledger
+from projections.projector.rebuild import Difference, is_due, rebuild
+from projections.tables.schema import LIVE, ledger
 from services.migrate import migrate, revisions
 from services.settings import Settings, without_secrets
 

@@ -10,8 +10,8 @@ import typer
 from sqlalchemy import Engine
 
 from events.errors import BadInput
-from projections.database import snapshot
-from projections.troublequeries import Parked, Position, conflicts, flat, parked, parked_json, replayed_json, shown
+from projections.queries.rejected import Parked, Position, conflicts, flat, parked, parked_json, replayed_json, shown
+from projections.tables.database import snapshot
 from services.visiting import visitor
 
 from .app import FINDINGS, Json, app, database, emit, emit_array, fail, lines, say, settings, while_read

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
-from projections.queries import near
-from projections.story import Moment
+from projections.queries.subjects import near
+from projections.subjects.view import Moment
 
 from .app import say
 from .wording import safe

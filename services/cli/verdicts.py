@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from events.facts import Fact
-from projections.story import Story
+from projections.subjects.view import Story
 
 from .decisions import OTHER, case_facts, decision_lines, ruling, terms
 from .factwords import data_of, fact_words

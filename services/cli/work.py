@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from events.edtf import format_instant
 from events.errors import BadInput
-from projections.progress import OUTCOMES, Progress
+from projections.tables.checkpoint import OUTCOMES, Progress
 from services.heartbeat import Heartbeat
 from services.logs import configure, configure_service
 from services.settings import Settings

@@ -1,0 +1,169 @@
+"""What would have been known, and when, had casetrail been running: the same core over a file, in memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, select
+
+from events.decode import complete, recorded_of
+from events.edtf import format_instant
+from events.errors import Unreadable
+from projections.alerts.shapes import alert_json
+from projections.ledger.chain import LogRecord
+from projections.queries.subjects import Filter, statuses
+from projections.rules.rulebook import Rulebook
+from projections.tables.columns import METADATA
+from projections.tables.database import open_database
+from projections.tables.rows import alert_from_row
+from projections.tables.schema import LIVE, TOPIC
+
+from .projector import Projector
+
+BATCH = 4000
+
+
+class Line(NamedTuple):
+    """
+    One line of the file.
+
+    Attributes:
+        number: from 1.
+        recorded: the instant from which on it counts as known, aware UTC.
+        key: the person's id as the key of a record; None for a bad line.
+        value: the fact's bytes; None for a bad line, which is parked whatever is in it.
+        problem: what is wrong with a bad line.
+    """
+
+    number: int
+    recorded: datetime
+    key: bytes | None
+    value: bytes | None
+    problem: Unreadable | None
+
+
+class Backtest(NamedTuple):
+    """
+    What came of it.
+
+    Attributes:
+        report: in the shape of the design's section 8.
+        bad: the bad lines, in the order of the file.
+        later: how many lines were not read, being recorded later.
+        earliest_later: when the earliest of those was; None where there are none.
+    """
+
+    report: dict[str, Any]
+    bad: list[Line]
+    later: int
+    earliest_later: datetime | None
+
+
+def backtest(
+    lines: Iterable[bytes], rulebook: Rulebook, until: datetime, tell: Callable[[int], None] = lambda _: None
+) -> Backtest:
+    """
+    Replay *lines* of facts in the order in which they were recorded, and let the clock stop at *until*.
+
+    Args:
+        lines: NDJSON. Where a line has no ``recorded``, the latest instant of ``published`` stands for it; an
+            unreadable line takes the one before it. Ties stay in file order; blank lines are passed over.
+        rulebook: the rules in force all the time.
+        until: lines recorded later are not read; the watermark at the end. Aware UTC.
+        tell: called with the number of lines replayed since the last call.
+    """
+    kept, later, earliest_later = [], 0, None
+    for line in _dated(lines, until):
+        if line.recorded <= until:
+            kept.append(line)
+        else:
+            later, earliest_later = later + 1, min(line.recorded, earliest_later or line.recorded)
+    report = _replay(sorted(kept, key=attrgetter("recorded")), rulebook, until, tell)
+    return Backtest(report, [line for line in kept if line.problem], later, earliest_later)
+
+
+def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> dict[str, Any]:
+    engine = open_database("sqlite://")
+    try:
+        METADATA.create_all(engine)
+        projector = Projector(engine, rulebook)
+        projector.assign(lines[0].recorded if lines else until)
+        for start in range(0, len(lines), BATCH):
+            batch = lines[start : start + BATCH]
+            records = [
+                LogRecord(TOPIC, 0, offset, line.recorded, line.key, None, line.value)
+                for offset, line in enumerate(batch, start)
+            ]
+            projector.project(records, until)
+            tell(len(batch))
+        projector.pass_time(until, until)
+        with engine.connect() as conn:
+            return _report(conn, projector, until)
+    finally:
+        engine.dispose()
+
+
+def _dated(lines: Iterable[bytes], until: datetime) -> Iterator[Line]:
+    """Yield the lines, each with its instant, in the order of the file but for bad ones at its beginning."""
+    before = None
+    waiting: list[tuple[int, Unreadable]] = []
+    for number, raw in enumerate(lines, 1):
+        value = raw.strip(b"\r\n")
+        if not value.strip():
+            continue
+        try:
+            before, key, whole = _known(value, until)
+        except Unreadable as problem:
+            if before is None:
+                waiting.append((number, problem))
+            else:
+                yield Line(number, before, None, None, problem)
+            continue
+        # Bad lines before the first good one have none before them, and take its instant.
+        yield from (Line(bad, before, None, None, problem) for bad, problem in waiting)
+        waiting = []
+        yield Line(number, before, key, whole, None)
+    yield from (Line(bad, until, None, None, problem) for bad, problem in waiting)
+
+
+def _known(line: bytes, until: datetime) -> tuple[datetime, bytes, bytes]:
+    """Return when the fact of a *line* counts as known, and key and value of its record."""
+    recorded = recorded_of(line) if b'"recorded"' in line else None
+    fact, whole = complete(line, until)
+    known = recorded or fact.published.latest
+    assert known is not None, "published always has an end"
+    return known, fact.subject.encode(), whole
+
+
+def _report(conn: Connection, projector: Projector, until: datetime) -> dict[str, Any]:
+    held = projector.held
+    return {
+        "until": format_instant(until),
+        "counts": {
+            "read": held.read,
+            "applied": held.applied,
+            "duplicate": held.duplicate,
+            "conflict": held.conflict,
+            "parked": held.parked,
+        },
+        "subjects": _subjects(conn),
+        "alerts": _alerts(conn),
+    }
+
+
+def _subjects(conn: Connection) -> list[dict[str, Any]]:
+    return list(statuses(conn, Filter()))
+
+
+def _alerts(conn: Connection) -> list[dict[str, Any]]:
+    life = _by_owner(conn, select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n))
+    alerts = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id))
+    return [alert_json(alert_from_row(row._asdict()), life[row.alert_id]) for row in alerts]
+
+
+def _by_owner(conn: Connection, query: Select[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of *query* by the value of their first column, by which they are sorted."""
+    rows = conn.execute(query)
+    return {owner: [row._asdict() for row in owned] for owner, owned in groupby(rows, key=itemgetter(0))}

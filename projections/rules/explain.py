@@ -1,0 +1,46 @@
+"""The sentence of an alert, which a person can check."""
+
+import re
+from functools import cache
+
+from events.facts import Fact
+
+from .rulebook import Rule
+from .values import NOT_STATED, TOKEN
+
+
+def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact | None) -> str:
+    """
+    Return the sentence of *rule* about *subject*, on one line; `{name}` falls back to the subject.
+
+    A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
+    """
+    facts = {"anchor": anchor, "then": then}
+    known = {"name": name or subject, "subject": subject, "": ""}
+    # Looked up in two closed sets, never by str.format, whose fields reach into attributes.
+    told = [
+        text + (_stated(facts[root], field) if root in facts else known[root])
+        for text, root, field in _pieces(rule.explain)
+    ]
+    return " ".join("".join(told).split())
+
+
+@cache
+def _pieces(explain: str) -> tuple[tuple[str, str, str], ...]:
+    """Return *explain* in pieces: some text, and the root and the field of the token after it, if there is one."""
+    texts, tokens = TOKEN.split(explain), [*TOKEN.findall(explain), ""]
+    return tuple((text, *token[1:-1].partition(".")[::2]) for text, token in zip(texts, tokens, strict=True))
+
+
+@cache
+def _in_words(type_: str) -> str:
+    return " ".join(re.findall("[A-Z][a-z]*", type_)).lower()
+
+
+def _stated(fact: Fact | None, field: str) -> str:
+    if fact is None:
+        return NOT_STATED
+    if field == "type":
+        return _in_words(fact.type)
+    stated = fact.id if field == "id" else fact.data.get(field)
+    return NOT_STATED if stated in (None, "") else str(stated)

@@ -1,0 +1,155 @@
+"""The words a rule is written in: what each key takes, checked one value at a time, and what to say if it is wrong."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from events.vocabulary import TRACKS
+
+from .yaml_source import nearest, shown
+
+STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "service": (
+        "unknown", "in_office", "suspended", "removed", "dismissed", "resigned", "retired", "term_ended",
+        "left_office", "deceased",
+    ),
+    "custody": (
+        "unknown", "detained", "remanded", "house_arrest", "paroled", "bailed", "released", "extradited",
+        "imprisoned", "sentence_served", "deceased",
+    ),
+    "wanted": ("national", "international"),
+    "stage": (
+        "accused", "materials_referred", "investigation", "suspect", "charged", "overturned", "indicted", "trial",
+        "convicted", "appeal", "final", "dropped", "closed", "acquitted", "withdrawn", "amnestied", "pardoned",
+    ),
+    "presumption": ("presumed_innocent", "convicted_not_final", "convicted", "cleared"),
+}  # fmt: skip
+"""The closed sets of status words (DESIGN section 8) that `unless` may name."""
+SEVERITIES: Final = ("info", "notice", "warning", "critical")
+CERTAINTIES: Final = ("certain", "possible")
+FIELDS: Final = (
+    "type", "occurred", "published", "id", "case_id", "post", "agency", "region", "ground", "authority", "place",
+)  # fmt: skip
+"""What `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
+
+NOT_STATED: Final = "not stated"
+"""What an explanation says where the fact has no such field."""
+TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
+"""A placeholder in an explanation, or a brace that is none."""
+
+_TRACKS: Final = ("service", "case", "custody")
+TRACK_READ: Final = {
+    "service": "service", "custody": "custody", "wanted": "custody",
+    "stage": "case", "presumption": "case", "open_cases": "case",
+}  # fmt: skip
+# Corrected and Retracted are applied to a history before a rule sees it, so no rule can name them.
+_FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
+_LONGEST: Final = timedelta(days=36525)
+_LONGEST_TEXT: Final = 1000
+_DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
+_CALENDAR: Final = re.compile(r"P[^T]*\d[YM].*", re.ASCII)
+_TYPES_WANTED: Final = "a fact type such as Dismissed, a whole track (service, case, custody), or a list of them"
+_TIME_WANTED: Final = "weeks, days, hours, minutes and seconds, such as P90D, P2W or P1DT6H"
+WANTED: Final = {
+    "rules": "a list of rules, at least one",
+    "id": "small letters and digits with single hyphens between, such as dismissed-without-follow-up",
+    "title": "a short text",
+    "on": _TYPES_WANTED, "absent": _TYPES_WANTED, "then": _TYPES_WANTED,
+    "for": _TIME_WANTED, "settle": _TIME_WANTED, "within": _TIME_WANTED,
+    "unless": f"conditions on the status: {', '.join(TRACK_READ)}",
+    "open_cases": "at_least or at_most or both, such as {at_least: 1}",
+    "explain": 'one sentence, such as "{name} was dismissed."',
+}  # fmt: skip
+
+
+def wrong(what: str, wanted: str) -> PydanticCustomError:
+    """Return the error that *what* was found where *wanted* was wanted; both come back in its `ctx`."""
+    return PydanticCustomError("rule", "{what} (want {wanted})", {"what": what, "wanted": wanted})
+
+
+def _one_of(kind: str, known: Collection[str], wanted: str = "") -> BeforeValidator:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        raise wrong(f"{shown(value)} is not {kind}", nearest(str(value), known, wanted or f"one of {', '.join(known)}"))
+
+    return BeforeValidator(check)
+
+
+def _listed(value: object) -> object:
+    if value in ("", []) or not isinstance(value, str | list | tuple | frozenset | set):
+        raise wrong(f"{shown(value) if value else 'nothing'} stands here", "a word or a list of words")
+    return [value] if isinstance(value, str) else value
+
+
+def _tracks_expanded(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(kind for word in words for kind in TRACKS.get(word, (word,)))
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*", value):
+        return value
+    raise wrong(f"{shown(value)} is not an id", WANTED["id"])
+
+
+def _text(value: object) -> str:
+    """Return *value* on one line: how a text is folded in the file is no part of the rule."""
+    if isinstance(value, str) and value.strip() and len(value) <= _LONGEST_TEXT:
+        return " ".join(value.split())
+    raise wrong(f"{shown(value)} is no text for this", f"1 to {_LONGEST_TEXT} characters")
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, bool) and re.fullmatch("[0-9]{1,6}", str(value)):
+        return int(str(value))
+    raise wrong(f"{shown(value)} is not a number of cases", "a whole number, such as 1")
+
+
+def _duration(value: object) -> timedelta:
+    """Read an ISO 8601 duration of fixed length; a stored rulebook gives whole seconds."""
+    if isinstance(value, timedelta | int):
+        return value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if _CALENDAR.fullmatch(str(value)):
+        raise wrong(f"{shown(value)} has months or years, which have no fixed length", "days, such as P90D")
+    found = _DURATION.fullmatch(str(value))
+    if not found or not any(found.groups()):
+        raise wrong(f"{shown(value)} is not a duration", _TIME_WANTED)
+    units = ("weeks", "days", "hours", "minutes", "seconds")
+    try:
+        return timedelta(**{unit: int(figure) for unit, figure in zip(units, found.groups(), strict=True) if figure})
+    except (OverflowError, ValueError):  # more days, or more digits, than Python has
+        return timedelta.max
+
+
+def _bounded(length: timedelta) -> timedelta:
+    # So that a deadline is an instant Python has, and a slip of the finger is not a rule that never fires.
+    if timedelta(0) <= length <= _LONGEST:
+        return length
+    raise wrong("the time is negative or too long", "at most P36525D, a hundred years")
+
+
+def _positive(length: timedelta) -> timedelta:
+    if length > timedelta(0):
+        return length
+    raise wrong("the time is zero or less", "more than nothing, such as P90D")
+
+
+_LISTED: Final = BeforeValidator(_listed)
+Id = Annotated[str, BeforeValidator(_name)]
+Severity = Annotated[Literal["info", "notice", "warning", "critical"], _one_of("a severity", SEVERITIES)]
+Certainty = Annotated[Literal["certain", "possible"], _one_of("a certainty", CERTAINTIES)]
+Text = Annotated[str, BeforeValidator(_text)]
+Count = Annotated[int, BeforeValidator(_count)]
+Settle = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_bounded)]
+Wait = Annotated[Settle, AfterValidator(_positive)]
+FactType = Annotated[str, _one_of("a fact type that a rule can name", _FACT_WORDS, _TYPES_WANTED)]
+FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
+ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]
+CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", STATUSES["custody"])]], _LISTED]
+WantedWords = Annotated[frozenset[Annotated[str, _one_of("a scope of being wanted", STATUSES["wanted"])]], _LISTED]
+StageWords = Annotated[frozenset[Annotated[str, _one_of("a case stage", STATUSES["stage"])]], _LISTED]
+PresumptionWords = Annotated[frozenset[Annotated[str, _one_of("a presumption", STATUSES["presumption"])]], _LISTED]

@@ -1,0 +1,240 @@
+"""
+The cases of one person (MODEL 4): each with its kind, its counts and its stage.
+
+While a case is open its stage only goes forward, so that a vaguely dated early step does not undo a later one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from events.edtf import begins_after
+from events.facts import Fact
+
+from .cell import Cell
+from .counts import STATES_CHARGES, Count, Counts
+from .verdicts import EFFECTS
+
+OPEN_STAGES: Final = (
+    "accused",
+    "materials_referred",
+    "investigation",
+    "suspect",
+    "charged",
+    "overturned",
+    "indicted",
+    "trial",
+    "convicted",
+    "appeal",
+)
+CRIMINAL: Final = "criminal"
+
+_WEIGHT: Final = {stage: weight for weight, stage in enumerate(OPEN_STAGES)} | {"overturned": 4}
+_STEPS: Final = {
+    "Accused": "accused",
+    "MaterialsReferred": "materials_referred",
+    "InvestigationOpened": "investigation",
+    "InvestigationSuspended": "investigation",
+    "InvestigationResumed": "investigation",
+    "SuspectNamed": "suspect",
+    "Charged": "charged",
+    "ChargesAmended": "charged",
+    "Indicted": "indicted",
+    "TrialOpened": "trial",
+}
+# After these an investigation is not suspended any more.
+_GOES_ON: Final = frozenset(
+    {
+        *("InvestigationResumed", "SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened"),
+        *("Convicted", "Acquitted", "Sentenced"),
+    }
+)
+
+_CHARGING: Final = frozenset({"Charged", "Indicted", "TrialOpened"})
+# What must have gone before in the case for a fact to follow from the state, and what to say if it has not.
+_PRESUPPOSES: Final = {
+    "AllegationWithdrawn": (frozenset({"Accused"}), "never_accused"),
+    "InvestigationSuspended": (STATES_CHARGES, "never_investigated"),
+    "InvestigationResumed": (STATES_CHARGES, "never_investigated"),
+    "ChargesAmended": (_CHARGING, "never_charged"),
+    "ChargesDropped": (_CHARGING, "never_charged"),
+    "Convicted": (_CHARGING, "never_charged"),
+    "Acquitted": (_CHARGING, "never_charged"),
+}
+
+Flagging = Callable[[str, Fact], None]
+
+
+class Case:
+    """
+    One case as far as it has come.
+
+    Args:
+        flag: takes what is to be said of a fact.
+        behind: whether a source says that the first fact comes behind the second.
+        first: the first fact of the case.
+
+    Attributes:
+        counts: its counts.
+        kind_by: the fact that names its kind; None: none does, and it is taken for criminal.
+        stage: the furthest of an open case; None: no step is known.
+        ended: the end of a case that is not open.
+        place: the number of the step of the last change of its stage.
+        steps: the number of its own facts so far.
+        suspended_by: the fact that suspended the investigation; None: it is not suspended.
+        sentence: the fact with the last sentence, or its last change.
+        charges_by, authority_by: the facts that state them last.
+    """
+
+    __slots__ = (
+        *("_behind", "_flag", "_seen", "authority_by", "charges_by", "counts", "ended", "kind_by", "place", "reached"),
+        *("sentence", "steps", "suspended_by"),
+    )
+
+    def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool], first: Fact) -> None:
+        self.counts = Counts(flag, first)
+        self.kind_by: Fact | None = None
+        self.reached: Cell | None = None
+        self.ended: Cell | None = None
+        self.place = 0
+        self.steps = 0
+        self.suspended_by: Fact | None = None
+        self.sentence: Fact | None = None
+        self.charges_by: Fact | None = None
+        self.authority_by: Fact | None = None
+        self._seen: set[str] = set()
+        self._flag = flag
+        self._behind = behind
+
+    @property
+    def kind(self) -> str:
+        """The kind of the case; criminal where no source says another."""
+        return self.kind_by.data["kind"] if self.kind_by else CRIMINAL
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be decided in it."""
+        return self.ended is None
+
+    @property
+    def stage(self) -> Cell | None:
+        """The furthest stage while it is open, else its end."""
+        return self.ended or self.reached
+
+    @property
+    def stands_convicted(self) -> bool:
+        """Whether a conviction stands in it, pardoned or not."""
+        return any(count.stands_convicted for count in self.counts.all)
+
+    @property
+    def is_finally_convicted(self) -> bool:
+        """Whether a final conviction stands in it."""
+        return any(count.is_finally_convicted for count in self.counts.all)
+
+    def advance(self, fact: Fact, place: int) -> None:
+        """Apply the next fact of the case, the *place*-th step of the fold."""
+        self.steps += 1
+        kind = fact.type
+        needed = _PRESUPPOSES.get(kind)
+        if needed and not needed[0] & self._seen:
+            self._flag(needed[1], fact)
+        self._seen.add(kind)
+        self._learn(fact)
+        if self.ended is not None and kind in STATES_CHARGES and not self._opens_again(fact):
+            self._flag("order_unknown", fact)
+            if len(self.counts.all) == 1 and self.counts.all[0].by is None:
+                self.counts.add(fact.data.get("charges", []), fact)
+            return
+        self._take(fact, place, self.counts.named(fact, place))
+        if kind in {"Sentenced", "SentenceChanged"}:
+            self.sentence = fact
+        elif kind in {"Acquitted", "VerdictOverturned"} and not self.stands_convicted:
+            # The sentence fell with the verdict.
+            self.sentence = None
+        self._settle()
+        if kind in _GOES_ON or self.ended is not None:
+            self.suspended_by = None
+
+    def _take(self, fact: Fact, place: int, named: list[Count] | None) -> None:
+        """Apply the effect of *fact* on stage and counts; *named*: the counts that it names."""
+        kind = fact.type
+        was_open = self.ended is None
+        if kind in _STEPS:
+            self._reach(_STEPS[kind], fact, place, named)
+        if kind == "InvestigationSuspended":
+            self.suspended_by = self.suspended_by or fact
+        elif kind == "ChargesAmended" and named is not None and was_open:
+            for count in self.counts.all:
+                if count.status == "undecided" and count not in named:
+                    count.end("replaced", fact, place)
+        elif kind == "AllegationWithdrawn":
+            self._withdraw(fact, place)
+        elif kind == "MistrialDeclared":
+            self.reached, self.place = Cell("trial", fact), place
+        elif kind in EFFECTS:
+            self._move(EFFECTS[kind](self.counts, fact, place, named), fact, place)
+
+    def _learn(self, fact: Fact) -> None:
+        data = fact.data
+        if "kind" in data:
+            if self.kind_by is not None and self.kind != data["kind"]:
+                self._flag("kind_differs", fact)
+            self.kind_by = fact
+        if "authority" in data:
+            self.authority_by = fact
+        if data.get("charges"):
+            self.charges_by = fact
+
+    def _reach(self, stage: str, fact: Fact, place: int, named: list[Count] | None) -> None:
+        """Go forward to *stage*, and open an ended case again."""
+        counts = self.counts.all
+        if self.ended is not None:
+            over = [count for count in counts if count.status != "replaced"] if named is None else named
+            for count in over:
+                if count.is_ended and count.verdict is None:
+                    count.reopen(fact, place)
+            if all(count.is_ended for count in counts):
+                counts.append(Count({}, None, fact))
+            self.reached = None
+        if self.reached is None or _WEIGHT[self.reached.status] < _WEIGHT[stage]:
+            self.reached, self.place = Cell(stage, fact), place
+
+    def _opens_again(self, fact: Fact) -> bool:
+        """Whether *fact* is known to come after the end of the case."""
+        end = self.ended.fact if self.ended else None
+        return end is None or self._behind(fact, end) or begins_after(fact.occurred, end.occurred)
+
+    def _withdraw(self, fact: Fact, place: int) -> None:
+        if self.ended is None and self.reached is not None and self.reached.status == "accused":
+            for count in self.counts.all:
+                if count.is_open:
+                    count.end("withdrawn", fact, place)
+
+    def _move(self, stage: str | None, fact: Fact, place: int) -> None:
+        """Go forward to *stage*; an overturned verdict also takes the case back."""
+        if stage is None:
+            return
+        if stage == "overturned" or self.reached is None or _WEIGHT[self.reached.status] < _WEIGHT[stage]:
+            self.reached, self.place = Cell(stage, fact), place
+
+    def _settle(self) -> None:
+        """Say how the case ended, if nothing in it is open any more."""
+        counts = [count for count in self.counts.all if count.status != "replaced"]
+        if not counts or any(count.is_open for count in counts):
+            self.ended = None
+            return
+        final = [c for c in counts if c.status == "convicted" and c.is_finally_convicted]
+        last = max(final or counts, key=lambda count: count.place)
+        word = "final" if final else last.status
+        by = last.final if final else last.fact
+        self.ended, self.place = Cell(word, by), last.place
+
+
+def furthest(cases: Sequence[Case]) -> Case | None:
+    """Return the open case that has come furthest, of equals the one that moved last."""
+    known = [case for case in cases if case.reached is not None]
+    return max(known, key=lambda case: (_WEIGHT[_status(case)], case.place), default=None)
+
+
+def _status(case: Case) -> str:
+    assert case.reached is not None, "a case without a step is not compared"
+    return case.reached.status
