@@ -13,8 +13,9 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.util import CommandError
 from sqlalchemy import JSON, Connection, func, select
 
-from projections.tables.columns import METADATA, Instant
+from projections.tables.columns import Instant
 from projections.tables.database import open_database
+from projections.tables.schema import METADATA  # of the module that declares the tables: without it there are none
 
 DEFAULT_URL = "sqlite:///casetrail.db"
 LOCK = 0x6361736574726C  # "casetrl": any number that no other program takes as a lock in the same database

@@ -14,8 +14,8 @@ from events.cloudevents import to_binary, to_json_form
 from events.decode import complete, decode, restore
 from events.record import decode_record
 from events.vocabulary import EVENT
-from services.broker.records import kept_headers
-from services.generate import generate
+from services.log.kafka.records import kept_headers
+from services.publish.samples import generate
 
 
 def measure(subjects: int, seed: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from benchmarks.process import COMMAND, FACTS_PER_SUBJECT, UNTIL, cpu_seconds, e
 from benchmarks.servers import conninfo, servers, workplace
 from events.cloudevents import to_binary
 from events.decode import complete
-from services.generate import generate
+from services.publish.samples import generate
 
 TOPIC = "casetrail.events.v1"
 FLOOR = "casetrail.floor.v1"

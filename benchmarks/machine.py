@@ -17,7 +17,7 @@ from benchmarks.process import UNTIL
 from events.decode import complete
 from events.vocabulary import EVENT
 from projections.tables.database import open_database, writing
-from services.generate import generate
+from services.publish.samples import generate
 
 LIBRARIES = ("pydantic", "sqlalchemy")
 YARDSTICK_SUBJECTS = 200

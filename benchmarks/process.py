@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from services.generate import generate
+from services.publish.samples import generate
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "services.cli")

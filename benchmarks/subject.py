@@ -27,7 +27,7 @@ from projections.rules.rulebook import load
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import TOPIC
-from services.generate import generate
+from services.publish.samples import generate
 
 RULES = Path(__file__).parent / "ten-rules.yaml"
 SIZES = (10, 100, 1000, 10_000)

@@ -56,3 +56,7 @@ class Unreadable(BadInput):
 
 class Infrastructure(CasetrailError):
     """The database, the log or the machine did not do its part; the data is not at fault."""
+
+
+class Unreachable(CasetrailError):
+    """The log does not answer now; it may in a moment."""

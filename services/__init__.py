@@ -1,1 +1,1 @@
-"""What runs: settings, the logs, the projector loop and the `casetrail` command."""
+"""The running program: settings, the logs, publishing, delivery, the workers and the `casetrail` command."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.projector.derive import CACHE_FACTS
+from projections.rules.rulebook import Rulebook, load, pack
 from projections.tables.schema import TOPIC
 
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
@@ -122,16 +123,26 @@ def load_settings() -> Settings:
         BadInput: naming each variable that does not fit, and what was wanted.
     """
     try:
-        chosen = Settings()
+        settings = Settings()
     except ValidationError as problem:
         first = problem.errors()[0]
         field = str(first["loc"][0])
         # As in "Input should be a valid integer, unable to parse string as an integer".
         wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]
         raise BadInput(f'"{first["input"]}" does not fit', wanted, variable(field)) from None
-    for field, what, wanted in _unfit(chosen):
+    for field, what, wanted in _unfit(settings):
         raise BadInput(what, wanted, variable(field))
-    return chosen
+    return settings
+
+
+def load_rules(settings: Settings) -> Rulebook:
+    """
+    Return the rules to put in force: those of CASETRAIL_RULES, else the pack.
+
+    Raises:
+        RulesError: naming all that is wrong in the files.
+    """
+    return load(settings.rules) if settings.rules else pack()
 
 
 def variable(field: str) -> str:
@@ -150,19 +161,19 @@ def without_secrets(url: str) -> str:
     return parsed.set(query=dict.fromkeys(parsed.query, "...")).render_as_string(hide_password=True)
 
 
-def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
+def _unfit(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield each field that does not fit, or not with the others, what is wrong with it, and what was wanted."""
-    for what, wanted in _unfit_database(chosen.database_url):
+    for what, wanted in _unfit_database(settings.database_url):
         yield "database_url", what, wanted
-    protocol = chosen.kafka_security_protocol
+    protocol = settings.kafka_security_protocol
     if protocol.startswith("SASL"):
         for field, wanted in (("kafka_sasl_username", "who we are"), ("kafka_sasl_password", "the password")):
-            if not getattr(chosen, field):
+            if not getattr(settings, field):
                 yield field, f"not set, and {variable('kafka_security_protocol')} is {protocol}", wanted
-    if chosen.kafka_ssl_key_file and not chosen.kafka_ssl_cert_file:
+    if settings.kafka_ssl_key_file and not settings.kafka_ssl_cert_file:
         what = f"not set, and {variable('kafka_ssl_key_file')} is"
         yield "kafka_ssl_cert_file", what, "the certificate of that key, as PEM"
-    for address in chosen.kafka_bootstrap_servers.split(","):
+    for address in settings.kafka_bootstrap_servers.split(","):
         fits = _ADDRESS.fullmatch(address.strip())
         if fits is None or int(fits["port"] or 1) not in range(1, 65_536):
             yield (
@@ -170,7 +181,7 @@ def _unfit(chosen: Settings) -> Iterator[tuple[str, str, str]]:
                 "an address with a password" if "@" in address else f'"{address.strip()}" is no address',
                 "HOST:PORT, with commas between several",
             )
-    yield from _unfit_names(chosen)
+    yield from _unfit_names(settings)
 
 
 def _unfit_database(url: str) -> Iterator[tuple[str, str]]:
@@ -222,16 +233,16 @@ def _divides(url: str) -> bool:
     return url.startswith("sqlite") or rest is None or "@" not in rest[1]
 
 
-def _unfit_names(chosen: Settings) -> Iterator[tuple[str, str, str]]:
+def _unfit_names(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield the same of the names that Kafka has to take."""
     for field in ("kafka_topic", "kafka_alerts_topic"):
-        name = getattr(chosen, field)
+        name = getattr(settings, field)
         if not _TOPIC_NAME.fullmatch(name):
             wanted = "1 to 249 of A-Z, a-z, 0-9, dot, underscore and hyphen, and not . or .. alone"
             yield field, f"{json.dumps(name, ensure_ascii=False)} is no name for a topic", wanted
-    if not chosen.kafka_group.strip():
-        yield "kafka_group", f'"{chosen.kafka_group}" is no name for a group', "one that is not empty"
-    facts, notices = chosen.kafka_topic, chosen.kafka_alerts_topic
+    if not settings.kafka_group.strip():
+        yield "kafka_group", f'"{settings.kafka_group}" is no name for a group', "one that is not empty"
+    facts, notices = settings.kafka_topic, settings.kafka_alerts_topic
     if facts == notices:
         yield "kafka_alerts_topic", f"{facts} is the topic of facts too", "a topic for notices alone"
     elif facts.replace(".", "_") == notices.replace(".", "_"):

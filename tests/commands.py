@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from projections.tables.database import open_database
-from services.migrate import migrate
+from services.database import migrate
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "services.cli")

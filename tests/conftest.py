@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from projections.tables.database import open_database
-from services.migrate import migrate
+from services.database import migrate
 from tests.kafka import Broker, missing, private_broker, shared_broker, topics
 from tests.postgres import binaries, cluster, fresh_database
 from tests.untested import untested

@@ -4,8 +4,8 @@ from sqlalchemy import Engine
 
 from projections.rules.rulebook import pack
 from projections.tables.checkpoint import Progress
-from services.localsource import LocalSource
-from services.loop import Loop
+from services.log.local import LocalSource
+from services.workers.projector_loop import Loop
 
 
 def drain(engine: Engine, batch_records: int = 100, clock_margin_seconds: float = 60) -> Progress:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import DateTime, Engine, LargeBinary, MetaData, Table, insert
 
 from projections.tables.database import open_database, writing
-from services.migrate import VERSION
+from services.database import VERSION
 
 ROWS = json.loads((Path(__file__).parent / "earlier_release.json").read_text("utf-8"))
 """

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from projections.tables.database import open_database
 from services.cli import main
-from services.migrate import migrate
+from services.database import migrate
 from tests import stories
 from tests.commands import environment
 

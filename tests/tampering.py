@@ -8,7 +8,7 @@ from projections.ledger.chain import GENESIS, chained
 from projections.queries.verify import Finding, heads, verify
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger, partitions
-from services.migrate import migrate
+from services.database import migrate
 from tests.stories import Line, described, detained, dismissed, instant, project, projector
 
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")

@@ -153,7 +153,7 @@ def test_a_rule_that_was_given_up_has_its_alerts(tmp_path: Path) -> None:
     """They are shown to whoever asks by its id, though no rule bears it any more."""
     known(tmp_path, *EVERYBODY, passed="2022-10-01")
     rules = tmp_path / "rules.yaml"
-    shipped = files("projections").joinpath("pack", "dismissals.yaml").read_text("utf-8")
+    shipped = files("projections.rules").joinpath("pack", "dismissals.yaml").read_text("utf-8")
     rules.write_text(shipped.replace("dismissal-before-arrest", "another"), "utf-8")
     done = ask("alerts --rule dismissal-before-arrest --json", tmp_path, CASETRAIL_RULES=str(rules))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from events.vocabulary import data_problem
-from services.correcting import changed
+from services.publish.corrections import changed
 
 PERSON = {"occurred": "2022", "published": "2022", "sources": [{"title": "Decree"}]}
 CHARGE = PERSON | {"case_id": "c-1", "charges": [{"title": "Fraud", "amount": 5}]}

@@ -14,9 +14,9 @@ from events.errors import BadInput
 from projections.queries.verify import verify
 from projections.tables.database import open_database, snapshot, writing
 from projections.tables.schema import log
-from services import backup
-from services.backup import back_up
-from services.locallog import LocalLog
+from services.log.local import LocalLog
+from services.operate import backup
+from services.operate.backup import back_up
 from tests.commands import COMMAND, environment, fact_line, facts_file, ndjson, ready, run, start
 from tests.reading import ask, known
 from tests.stories import dismissed

@@ -6,11 +6,11 @@ import pytest
 
 from projections.rules.values import STATUSES
 from projections.subjects.view import NOW
-from services.cli.careers import described, holds, measures, posts, searches, track_words, unread_words
-from services.cli.factwords import detail_words, field_lines
-from services.cli.listing import list_words
-from services.cli.person import person_lines
-from services.cli.wording import ANOMALIES, charge_words, on_words, part_words, stage_words, term_words
+from services.words.careers import described, holds, measures, posts, searches, track_words, unread_words
+from services.words.facts import detail_words, field_lines
+from services.words.listing import list_words
+from services.words.person import person_lines
+from services.words.terms import ANOMALIES, charge_words, on_words, part_words, stage_words, term_words
 from tests.lives import Row, case, cell, count, hold, measure, post, row, search, told_of
 from tests.stories import Line, acquitted, appointed, charged, convicted, detained, died, dismissed, suspended, told
 

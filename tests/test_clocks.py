@@ -10,8 +10,8 @@ from sqlalchemy import Engine, event
 
 from events.errors import Infrastructure
 from projections.tables.database import writing
-from services.broker.records import check_stamps
-from services.locallog import LocalLog
+from services.log.kafka.records import check_stamps
+from services.log.local import LocalLog
 from tests.draining import drain
 from tests.stories import detained, dismissed, instant, records
 from tests.topic import PARTITIONS, chosen, loop_of, migrated, send, source_of

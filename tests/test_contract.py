@@ -11,10 +11,9 @@ from projections.queries.verify import verify
 from projections.rules.rulebook import pack
 from projections.tables.checkpoint import Progress
 from projections.tables.schema import LIVE, ledger
-from services.locallog import LocalLog
-from services.localsource import LocalSource
-from services.loop import Loop
-from services.visiting import visitor
+from services.log.local import LocalLog, LocalSource
+from services.log.open import visitor
+from services.workers.projector_loop import Loop
 from tests.stories import (
     Line,
     Row,

@@ -20,8 +20,8 @@ from projections.ledger.chain import read
 from projections.tables.checkpoint import Progress
 from projections.tables.database import open_database
 from services.cli.editor import edit
-from services.correcting import LocalTail, changed, difference, look_up, make
-from services.locallog import LocalLog
+from services.log.local import LocalLog, LocalTail
+from services.publish.corrections import changed, difference, look_up, make
 from tests.commands import fact_line, ready, run
 from tests.draining import drain
 from tests.made import NOW, json_values, texts

@@ -23,7 +23,7 @@ from projections.projector.backtest import backtest
 from projections.rules.rulebook import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger, log, outbox, partitions
-from services.locallog import LocalLog
+from services.log.local import LocalLog
 from tests.commands import environment, ready, run
 from tests.stories import NOW, Line, corrected, detained, dismissed, retracted, rows, story, suspended, told
 from tests.test_projector import recomputed

@@ -16,8 +16,8 @@ from projections.rules.values import STATUSES
 from projections.tables.columns import METADATA
 from projections.tables.schema import LIVE
 from services.cli.app import COMMANDS, app, load_commands
-from services.cli.wording import ANOMALIES
 from services.settings import Settings
+from services.words.terms import ANOMALIES
 from tests.commands import run
 from tests.reading import ask
 
@@ -127,7 +127,7 @@ def test_every_anomaly_is_in_the_docs() -> None:
 
 def test_every_flag_of_the_code_has_words() -> None:
     """A code that the fold sets is put into words for people, and no words stand for a code that is never set."""
-    source = "".join(path.read_text() for path in sorted((ROOT / "projections").glob("*.py")))
+    source = "".join(path.read_text() for path in sorted((ROOT / "projections").rglob("*.py")))
 
     assert set() == {
         code for code in re.findall(r'_?flag\("([a-z_]+)"', source, re.IGNORECASE) if code not in ANOMALIES

@@ -14,11 +14,10 @@ from events.decode import complete
 from events.vocabulary import DATA
 from projections.tables.database import open_database, writing
 from projections.tables.schema import partitions
-from services.checking import Check
-from services.doctor import durability, examine
-from services.locallog import LocalLog
-from services.migrate import migrate
-from services.reachable import failed_with
+from services.database import failed_with, migrate
+from services.log.local import LocalLog
+from services.operate.doctor.check import Check
+from services.operate.doctor.doctor import durability, examine
 from services.settings import without_secrets
 from tests.commands import fact_line, ready, run
 from tests.draining import drain

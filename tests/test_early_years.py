@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.wording import span
+from services.words.terms import span
 from tests.reading import ask, known
 from tests.stories import appointed, described, dismissed
 

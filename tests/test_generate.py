@@ -17,7 +17,7 @@ from events.errors import BadInput, Unreadable
 from events.vocabulary import DATA
 from projections.projector.backtest import backtest
 from projections.rules.rulebook import pack
-from services.generate import generate
+from services.publish.samples import generate
 from tests.commands import run
 
 UNTIL = datetime(2026, 1, 1, tzinfo=UTC)

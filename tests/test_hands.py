@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from services.hands import Hands
+from services.workers.partition_pool import Hands
 
 SECONDS = 60
 

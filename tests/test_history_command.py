@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from projections.ledger.chain import GENESIS
-from services.cli.wording import ANOMALIES
+from services.words.terms import ANOMALIES
 from tests.commands import ROOT
 from tests.reading import answer, ask, known
 from tests.stories import (
@@ -157,7 +157,7 @@ def test_a_report_of_an_event_names_the_fact_that_it_repeats(tmp_path: Path, lay
 
 def test_every_anomaly_has_its_words() -> None:
     """A code that is new in the fold must not reach a reader as a code."""
-    code = "".join(path.read_text("utf-8") for path in (ROOT / "projections").glob("*.py"))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "projections").rglob("*.py"))
     named = re.findall(r"""lag\(\s*"([a-z_]+)"|}\)?, "([a-z_]+)"\)""", code)
 
     assert set() == {flag or presupposed for flag, presupposed in named} - set(ANOMALIES)

@@ -13,8 +13,8 @@ from kafka import KafkaAdminClient, TopicPartition
 from sqlalchemy import make_url
 
 from events.errors import BadInput
-from services.broker.diagnosis import trouble
-from services.doctor import examine
+from services.log.kafka.diagnosis import trouble
+from services.operate.doctor.doctor import examine
 from services.settings import Settings, load_settings
 from tests.commands import fact_line, ready, run
 from tests.secured import PASSWORD, Secured, secured_broker

@@ -19,7 +19,7 @@ from events.errors import Infrastructure
 from projections.tables.checkpoint import Progress
 from projections.tables.database import open_database
 from projections.tables.origin import Origin, progress_of
-from services.broker.membership import Membership
+from services.log.kafka.membership import Membership
 from services.settings import Settings
 from tests.commands import run, start
 from tests.stories import dismissed, suspended

@@ -12,7 +12,7 @@ from events.errors import Infrastructure
 from projections.tables.database import writing
 from projections.tables.origin import Origin, note_partitions, origin_of, progress_of
 from projections.tables.schema import origin
-from services.broker.topics import id_of
+from services.log.kafka.topics import id_of
 from tests.commands import SECONDS, run, start
 from tests.stories import dismissed
 from tests.test_run import wait_until

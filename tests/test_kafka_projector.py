@@ -16,8 +16,8 @@ from projections.queries.verify import verify
 from projections.tables.database import writing
 from projections.tables.origin import check_local, note_partitions, progress_of
 from projections.tables.schema import LIVE, TOPIC, ledger, outbox, partitions, relays
-from services.broker.records import kafka_headers, kept_headers
-from services.locallog import LocalLog
+from services.log.kafka.records import kafka_headers, kept_headers
+from services.log.local import LocalLog
 from tests.commands import run
 from tests.stories import detained, dismissed, instant, rows, suspended
 from tests.test_run import wait_until

@@ -16,8 +16,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from events.cloudevents import to_binary, to_json_form
 from events.decode import MAX_BYTES, complete, decode
-from services.broker.publisher import KafkaLog
-from services.publishing import NotAcknowledged
+from services.log.base import NotAcknowledged
+from services.log.kafka.writer import KafkaLog
 from tests.commands import fact_line, facts_file, many, ndjson, ready, run, start
 from tests.kafka import SCRIPT, Broker
 from tests.made import NOW

@@ -11,7 +11,7 @@ from projections.tables.checkpoint import Progress
 from projections.tables.database import writing
 from projections.tables.origin import note_partitions, progress_of
 from projections.tables.schema import partitions
-from services.broker.group import KafkaSource
+from services.log.kafka.reader import KafkaSource
 from tests.stories import dismissed
 from tests.test_run import wait_until
 from tests.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, subject_at

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from projections.tables.checkpoint import Progress
-from services.lag import Extent, Lag, beyond
+from services.log.base import Extent
+from services.operate.lag import Lag, beyond
 from tests.commands import many, ready, run
 from tests.kafka import Broker, make_topic
 from tests.stories import dismissed, instant

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.logs import Seldom
+from services.runtime.logging import Seldom
 from tests.commands import ROOT, environment, ndjson, run
 from tests.kafka import free_port
 from tests.topic import migrated, variables
@@ -16,7 +16,7 @@ from tests.topic import migrated, variables
 SPEAKER = """
 import logging, warnings
 import structlog
-from services.logs import {configure}
+from services.runtime.logging import {configure}
 from services.settings import Settings
 
 def fail():

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from projections.ledger.chain import LogRecord
 from projections.rules.rulebook import pack
 from projections.tables.schema import LIVE
-from services import loop
+from services.workers import projector_loop as loop
 from tests.stories import rows, suspended
 from tests.test_together import THERE, TOPIC, batch, home, projectors
 

@@ -14,10 +14,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from projections.tables.database import open_database
-from services.answers import Asked, Late
-from services.heartbeat import Heartbeat
-from services.lag import LocalGauge, gauge
-from services.metrics import KEEP_SECONDS, Watch, serving
+from services.log.local import LocalGauge
+from services.log.open import gauge
+from services.operate.metrics import KEEP_SECONDS, Watch, serving
+from services.runtime.heartbeat import Heartbeat
+from services.runtime.probe import Asked, Late
 from services.settings import Settings
 from tests.commands import Running, fact_line, many, ready, run, start
 from tests.kafka import Broker, make_topic

@@ -11,14 +11,14 @@ from sqlalchemy import inspect
 
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
-from services.migrate import migrate, revisions
+from services.database import migrate, revisions
 
 ROOT = Path(__file__).parent.parent
 
 STARTER = """
 import sys
 from projections.tables.database import open_database
-from services.migrate import migrate
+from services.database import migrate
 engine = open_database(sys.argv[1])
 print("ready", flush=True)
 input()

@@ -14,7 +14,7 @@ from projections.queries.alerts import AlertFilter, alerts
 from projections.queries.subjects import Filter, statuses
 from projections.subjects.view import NOW, Moment
 from projections.tables.database import open_database, snapshot
-from services.migrate import migrate
+from services.database import migrate
 from tests import stories
 from tests.stories import described, dismissed, instant
 

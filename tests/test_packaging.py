@@ -18,11 +18,11 @@ VERBATIM = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 MIGRATE = """
 import sys
 from sqlalchemy import inspect
-import services.migrate
+import services.database
 from projections.tables.database import open_database
 engine = open_database(sys.argv[1])
-services.migrate.migrate(engine)
-print(services.migrate.__file__)
+services.database.migrate(engine)
+print(services.database.__file__)
 print(len(inspect(engine).get_table_names()))
 """
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.cli.careers import counts, posts
-from services.cli.factwords import detail_words
-from services.cli.listing import list_words
+from services.words.careers import counts, posts
+from services.words.facts import detail_words
+from services.words.listing import list_words
 from tests.commands import ROOT
 from tests.lives import Row, case, count, post, row, told_of
 from tests.reading import answer, ask, known

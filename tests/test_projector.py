@@ -18,7 +18,7 @@ from projections.tables.checkpoint import Lost
 from projections.tables.database import writing
 from projections.tables.ledger_rows import still_parked
 from projections.tables.schema import LIVE, ledger, log, outbox
-from services.locallog import LocalLog
+from services.log.local import LocalLog
 from tests.stories import (
     Line,
     Row,

@@ -15,8 +15,10 @@ from events.errors import Infrastructure
 from projections.tables.database import open_database, writing
 from projections.tables.origin import note_partitions
 from projections.tables.schema import ledger, log
-from services.locallog import LocalLog
-from services.publishing import Append, Line, NotAccepted, NotAcknowledged, publish, read_lines
+from services.log.base import Append, NotAcknowledged
+from services.log.local import LocalLog
+from services.publish.lines import Line, read_lines
+from services.publish.publish import NotAccepted, publish
 from tests.commands import SECONDS, fact_line, facts_file, many, ndjson, ready, run, start
 from tests.made import NOW
 

@@ -15,7 +15,7 @@ from projections.queries.rejected import Position, conflicts, parked
 from projections.queries.subjects import Filter, near, status_of, statuses, story_of
 from projections.subjects.view import NOW, Moment, history_json
 from projections.tables.database import open_database, snapshot
-from services.migrate import migrate
+from services.database import migrate
 from tests import stories
 from tests.histories import RECORDED
 from tests.histories import stories as any_story

@@ -14,7 +14,7 @@ from projections.projector.projector import Projector
 from projections.rules.rulebook import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger
-from services.migrate import migrate
+from services.database import migrate
 from tests.stories import Line, dismissed, instant, records, rows, suspended
 from tests.test_run import wait_until
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, rebuild_partitions
-from services.migrate import migrate
+from services.database import migrate
 from tests.commands import SECONDS, environment, run
 from tests.lived import change, rich
 from tests.reading import answer, ask
@@ -68,7 +68,7 @@ def test_programs_read_what_differs(folder: Path) -> None:
 KILLED = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from projections import rebuild
+from projections.projector import rebuild
 from services.cli import main
 
 left = iter(range(int(sys.argv.pop())))

@@ -14,8 +14,8 @@ from projections.tables.bulk import store
 from projections.tables.database import writing
 from projections.tables.outbox import Outgoing
 from projections.tables.schema import outbox, partitions
-from services.broker.sending import sender
-from services.relay import Sent
+from services.delivery.kafka import sender
+from services.delivery.receiver import Sent
 from tests.test_relay import Place, at_work
 from tests.test_run import wait_until
 

@@ -24,10 +24,10 @@ from projections.tables.database import writing
 from projections.tables.origin import note_partitions
 from projections.tables.outbox import Outgoing
 from projections.tables.schema import LIVE, outbox, partitions, relays
-from services.broker.homes import home_of
-from services.broker.sending import KafkaSender, sender
-from services.broker.topics import seen
-from services.relay import Relay
+from services.delivery.kafka import KafkaSender, sender
+from services.delivery.notifier import Relay
+from services.log.kafka.partitioner import home_of
+from services.log.kafka.topics import seen
 from services.settings import Settings
 from tests import stories
 from tests.commands import ndjson, ready, run, start

@@ -20,10 +20,10 @@ from projections.queries.verify import verify
 from projections.tables.checkpoint import Lost
 from projections.tables.database import open_database, snapshot
 from projections.tables.schema import LIVE, TOPIC, log, partitions
-from services.generate import generate
-from services.locallog import LocalLog
-from services.migrate import migrate
-from services.restore import restore
+from services.database import migrate
+from services.log.local import LocalLog
+from services.publish.restore import restore
+from services.publish.samples import generate
 from tests.commands import facts_file, ndjson, ready, run
 from tests.draining import drain
 from tests.reading import ask

@@ -40,7 +40,7 @@ def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
 def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
     """The same id with another time to wait is another rule."""
     known(tmp_path)
-    (own,) = (ROOT / "projections" / "pack").glob("*.yaml")
+    (own,) = (ROOT / "projections" / "rules" / "pack").glob("*.yaml")
     name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
 
     assert [False, True] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]

@@ -16,8 +16,8 @@ from sqlalchemy import select, text
 
 from projections.tables.database import open_database
 from projections.tables.schema import partitions
-from services.localsource import LocalSource
-from services.migrate import migrate
+from services.database import migrate
+from services.log.local import LocalSource
 from tests.commands import ROOT, SECONDS, Running, environment, fact_line, facts_file, many, ndjson, ready, run, start
 
 TOTALS = {"read": 0, "applied": 0, "duplicate": 0, "conflict": 0, "parked": 0, "forwarded": 0, "position": 0}
@@ -291,12 +291,12 @@ def test_two_publishers_and_a_service_share_one_file(folder: Path, url: str) -> 
 
 PARTS_THAT_LOOK = """
 import sys
-from services.cli import work
+from services.workers import supervisor
 from services.settings import Settings
-from services.stopping import Stop
-work.PARTS = {"a": lambda *_: print("kafka" in sys.modules)}
+from services.runtime.shutdown import Stop
+supervisor.PARTS = {"a": lambda *_: print("kafka" in sys.modules)}
 print("kafka" in sys.modules)
-work._serve(["a"], Settings(log="kafka"), None, Stop())
+supervisor.serve(["a"], Settings(log="kafka"), None, Stop())
 """
 
 

@@ -11,7 +11,7 @@ from tests.commands import ROOT, SECONDS
 # The lock that Event.wait holds, but for the time that it sleeps; a signal may come at any instant of it.
 ASKED_IN_A_WAIT = """
 import os, sys
-from services.stopping import stopping
+from services.runtime.shutdown import stopping
 with stopping() as stop:
     with stop._cond:
         os.kill(os.getpid(), int(sys.argv[1]))

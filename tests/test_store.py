@@ -15,7 +15,7 @@ from projections.tables.database import AWAY, open_database, writing
 from projections.tables.origin import note_partitions, progress_of
 from projections.tables.part_rows import part_rows
 from projections.tables.schema import LIVE, outbox, partitions
-from services.migrate import migrate
+from services.database import migrate
 from tests.stories import charged, history, status, told
 
 ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW_ROWS + 1)]

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.tables import GAP, Column, laid_out, placed
+from services.cli.layout import GAP, Column, laid_out, placed
 from tests.commands import fact_line, facts_file, ready
 from tests.reading import Line, ask, known, on_terminal
 from tests.stories import charged, convicted, described, detained, dismissed, retracted, wanted

@@ -11,10 +11,9 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
-from events.errors import Infrastructure
-from services.broker.topics import Topic, cautions, checked, create, seen_alerts
+from events.errors import Infrastructure, Unreachable
+from services.log.kafka.topics import Topic, cautions, checked, create, seen_alerts
 from services.settings import Settings
-from services.source import Unreachable
 from tests.commands import run
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from projections.projector.rebuild import rebuild
 from projections.rules.rulebook import pack
 from projections.tables.database import open_database, writing
 from projections.tables.schema import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
-from services.migrate import migrate
+from services.database import migrate
 from tests import stories
 from tests.commands import COMMAND, SECONDS, environment, fact_line, facts_file, run
 from tests.earlier import ROWS, earlier, revision, upgrade
@@ -267,7 +267,7 @@ def leave_half_a_rebuild(engine: Engine) -> None:
 KILLED = """
 import os, signal
 from sqlalchemy import Engine, event
-from projections import rebuild
+from projections.projector import rebuild
 from services.cli import main
 
 left = iter(range(2))

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.careers import case_title, counts
-from services.cli.listing import list_words
-from services.cli.verdicts import law_lines
+from services.words.careers import case_title, counts
+from services.words.listing import list_words
+from services.words.verdicts import law_lines
 from tests.lives import Row, case, count, row, told_of
 from tests.stories import acquitted, charged, convicted, made_final, told
 

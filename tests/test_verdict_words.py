@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.cli.careers import case_stage, case_title, counts
-from services.cli.listing import list_words
-from services.cli.verdicts import law_lines
+from services.words.careers import case_stage, case_title, counts
+from services.words.listing import list_words
+from services.words.verdicts import law_lines
 from tests.lives import Row, case, cell, count, hold, row, search, told_of
 from tests.stories import (
     accused,

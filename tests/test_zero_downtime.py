@@ -16,8 +16,8 @@ from sqlalchemy import Engine, Row, func, select, text, update
 
 from projections.tables.database import open_database, snapshot, writing
 from projections.tables.schema import LIVE, ledger, outbox, rebuild_partitions
-from services.locallog import LocalLog
-from services.migrate import migrate
+from services.database import migrate
+from services.log.local import LocalLog
 from tests.commands import COMMAND, Running, environment, run, start
 from tests.stories import Line, detained, dismissed, records, rows, suspended
 from tests.test_run import wait_until

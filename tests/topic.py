@@ -13,12 +13,12 @@ from projections.rules.rulebook import Rulebook, pack
 from projections.tables.checkpoint import Progress
 from projections.tables.database import open_database
 from projections.tables.origin import Origin, note_partitions
-from services.broker.group import KafkaSource
-from services.broker.homes import home_of
-from services.broker.membership import Membership
-from services.loop import Loop
-from services.migrate import migrate
+from services.database import migrate
+from services.log.kafka.membership import Membership
+from services.log.kafka.partitioner import home_of
+from services.log.kafka.reader import KafkaSource
 from services.settings import Settings
+from services.workers.projector_loop import Loop
 from tests.stories import Line, records
 
 PARTITIONS = 3

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from services.generate import generate
+from services.publish.samples import generate
 
 from .fleet import casetrail
 

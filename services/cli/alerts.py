@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from events.edtf import format_instant, parse_instant
+from events.edtf import format_instant
 from events.errors import BadInput
 from events.text import printable
 from projections.alerts.alert import STANDING
@@ -26,29 +26,19 @@ from projections.queries.subjects import Filter, employed, story_of
 from projections.rules.values import SEVERITIES
 from projections.subjects.view import Moment, Story
 from projections.tables.database import snapshot
-from services.stopping import stopping
-from services.visiting import visitor
+from services.log.open import visitor
+from services.runtime.shutdown import stopping
+from services.settings import load_rules, load_settings
+from services.words.careers import unread_words, waiting_words
+from services.words.dossier import step_words
+from services.words.facts import correction_lines, fact_words
+from services.words.terms import safe, source_words
 
-from .app import (
-    FINDINGS,
-    Json,
-    app,
-    database,
-    emit,
-    emit_array,
-    emit_line,
-    fail,
-    lines,
-    rulebook,
-    say,
-    settings,
-)
-from .careers import unread_words, waiting_words
-from .dossier import step_words
-from .factwords import correction_lines, fact_words
-from .tables import Column, show
+from .app import Json, app, database
+from .layout import Column, cell, show
+from .options import instant
+from .output import FINDINGS, emit, emit_array, emit_line, fail, lines, say
 from .unknown import say_unknown
-from .wording import cell, safe, source_words
 
 COLUMNS = (
     Column("severity", 2),
@@ -114,20 +104,20 @@ def show_alerts(
         subject_id=subject,
         severity=severity,
         agency=agency,
-        since=_instant("--since", since),
-        known_at=_instant("--known-at", known_at),
+        since=instant("--since", since) if since is not None else None,
+        known_at=instant("--known-at", known_at) if known_at is not None else None,
     )
     if follow:
         if (since, known_at, limit) != (None, None, None):
             raise BadInput("--follow has no --since, --known-at or --limit", "--cursor to say where to begin")
         begin = _cursor(cursor)
-        engine = database(settings())
+        engine = database(load_settings())
         _check_filter(engine, wanted)
         _follow(engine, wanted, begin)
         return
     if cursor is not None:
         raise BadInput("--cursor is given without --follow", "both")
-    engine = database(settings())
+    engine = database(load_settings())
     _check_filter(engine, wanted)
     with snapshot(engine) as conn:
         found = alerts(conn, wanted, limit)
@@ -140,7 +130,7 @@ def show_alerts(
 @alerts_app.command("show", epilog="\b\nExample:\n  casetrail alerts show 87ddf79b")
 def show_alert(alert_id: AlertId, as_json: Json = False) -> None:
     """Show one alert with its evidence and its life."""
-    engine = database(settings())
+    engine = database(load_settings())
     alert = _the_alert(engine, alert_id)
     if as_json:
         emit(alert)
@@ -161,7 +151,7 @@ def acknowledge(
     """Note that somebody has seen an open alert. It stays among those that stand."""
     if not by.strip():
         raise BadInput("the name is empty", "who has seen it", "--by")
-    engine = database(settings())
+    engine = database(load_settings())
     alert = _the_alert(engine, alert_id)
     person, at = printable(by), datetime.now(UTC)
     if alert["state"] == "open":
@@ -196,16 +186,9 @@ def _check_rule(conn: Connection, rule: str | None) -> None:
     """See that *rule* is one of the rules in force, or one of old that an alert tells of."""
     if rule is None:
         return
-    known = {each.id for each in rulebook(settings()).rules} | rules_met(conn)
+    known = {each.id for each in load_rules(load_settings()).rules} | rules_met(conn)
     if rule not in known:
         raise BadInput(f'"{safe(rule)}" is not known', f"one of {', '.join(sorted(known))}", "--rule")
-
-
-def _instant(option: str, text: str | None) -> datetime | None:
-    try:
-        return parse_instant(text) if text is not None else None
-    except BadInput as problem:
-        raise problem.at(option) from None
 
 
 def _the_alert(engine: Engine, start: str) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from events.errors import Infrastructure
-from services.backup import Copy, back_up
+from services.database import existing
+from services.operate.backup import Copy, back_up
+from services.settings import load_settings
+from services.words.terms import safe
 
-from .app import FINDINGS, Json, app, emit, existing, fail, say, settings
-from .progress import bar
-from .wording import safe
+from .app import Json, app, closed_at_end
+from .bar import bar
+from .output import FINDINGS, emit, fail, say
 
 
 @app.command(
@@ -27,7 +30,7 @@ def backup(
     FILE gets its name after the copy was checked: it opens, and its chain verifies. Exit 1 if it does not; then there
     is no FILE. A database of PostgreSQL is copied by pg_dump.
     """
-    engine = existing(settings())
+    engine = closed_at_end(existing(load_settings()))
     with bar("Copying", 100) as advance:
         try:
             copy = back_up(engine, file, lambda share: advance(round(100 * share), absolute=True))

@@ -15,7 +15,7 @@ import typer
 from events.errors import BadInput
 from events.vocabulary import data_problem
 
-from .app import say
+from .output import say
 
 
 def edit(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -40,15 +40,15 @@ def edit(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _edited(text: str) -> str:
-    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
-    if not chosen:
+    settings = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
+    if not settings:
         raise BadInput("no field is changed, and there is no editor", "--set FIELD=VALUE, or $EDITOR")
     with TemporaryDirectory(prefix="casetrail-") as folder:
         file = Path(folder) / "data.json"
         file.write_text(text, encoding="utf-8")
         try:
             # Their own editor, by their own choice, with their own options.
-            subprocess.run([*shlex.split(chosen), str(file)], check=True)  # noqa: S603
+            subprocess.run([*shlex.split(settings), str(file)], check=True)  # noqa: S603
             return file.read_text(encoding="utf-8")
         except subprocess.CalledProcessError as problem:
             raise BadInput(f"the editor ended with {problem.returncode}", "0, to publish what it leaves") from None

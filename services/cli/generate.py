@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from events.edtf import parse_instant
-from services.generate import generate
+from services.publish.samples import generate
 
-from .app import app, file_or_stdout
-from .progress import bar
+from .app import app
+from .bar import bar
+from .output import file_or_stdout
 
 CHUNK_LINES = 1000
 

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from services.lag import Lag, beyond, gauge, lag_json, lags
+from services.log.open import gauge
+from services.operate.lag import Lag, beyond, lag_json, lags
+from services.settings import load_settings
 
-from .app import FINDINGS, Json, app, database, emit, fail, settings
-from .tables import Column, show
+from .app import Json, app, database
+from .layout import Column, show
+from .output import FINDINGS, emit, fail
 
 UNKNOWN = "?"
 COLUMNS = (
@@ -38,9 +41,9 @@ def lag(
     The lag in seconds is how long the first record that is not projected has been in the log. With --max-seconds a
     partition that has stopped is beyond it whatever its lag. A log that does not answer is exit 3.
     """
-    chosen = settings()
-    engine = database(chosen)
-    with gauge(chosen, engine) as asking:
+    settings = load_settings()
+    engine = database(settings)
+    with gauge(settings, engine) as asking:
         found = lags(engine, asking, datetime.now(UTC))
     if as_json:
         emit([lag_json(each) for each in found])

@@ -13,11 +13,13 @@ from events.errors import Infrastructure
 from projections.rules.rulebook import Absence, Rule, RulesError, load
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import partitions
+from services.settings import load_rules, load_settings
+from services.words.terms import safe
 
-from .app import FINDINGS, Json, app, database, emit, lines, rulebook, say, settings, while_read
-from .tables import Column
-from .tables import show as show_table
-from .wording import safe
+from .app import Json, app, database
+from .layout import Column
+from .layout import show as show_table
+from .output import FINDINGS, emit, lines, say, while_read
 
 COLUMNS = (
     Column("rule", 0),
@@ -40,7 +42,7 @@ app.add_typer(rules_app, name="rules")
 def list_rules(as_json: Json = False) -> None:
     """List the rules, and whether each is in force in the database. Needs no database."""
     in_force = _in_force()
-    found = [_rule_json(rule, in_force) for rule in rulebook(settings()).rules]
+    found = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).rules]
     if as_json:
         emit(found)
         return
@@ -68,7 +70,7 @@ def check(
 @rules_app.command("show", epilog="\b\nExample:\n  casetrail rules show dismissed-without-follow-up")
 def show(rule_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the rule.")], as_json: Json = False) -> None:
     """Show one rule as it is understood. Lists are sorted, tracks are the types in them, times are in days."""
-    rules = {rule.id: rule for rule in rulebook(settings()).rules}
+    rules = {rule.id: rule for rule in load_rules(load_settings()).rules}
     rule = rules.get(rule_id)
     if rule is None:
         meant = ", ".join(get_close_matches(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
@@ -97,7 +99,7 @@ def _problems(path: Path) -> list[Any]:
 def _in_force() -> Mapping[str, str] | None:
     """Return the version in force of each rule, in every partition the same; None where no database is at hand."""
     try:
-        engine = database(settings())
+        engine = database(load_settings())
     except Infrastructure:
         return None
     with engine.connect() as conn:

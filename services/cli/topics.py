@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .app import Json, app, emit, say, settings
+from services.settings import load_settings
+
+from .app import Json, app
+from .output import emit, say
 
 if TYPE_CHECKING:
-    from services.broker.topics import Made
+    from services.log.kafka.topics import Made
 
 topics_app = typer.Typer(
     help="The topics of Kafka, with CASETRAIL_LOG=kafka.",
@@ -25,19 +28,19 @@ def create_topics(as_json: Json = False) -> None:
     A topic that is there stays as it is; if its settings would lose or reorder facts they are named, and the exit code
     is 3.
     """
-    from services.broker.topics import create  # noqa: PLC0415 - Kafka's client takes long to load
+    from services.log.kafka.topics import create  # noqa: PLC0415 - Kafka's client takes long to load
 
-    chosen = settings()
-    made = create(chosen)
+    settings = load_settings()
+    made = create(settings)
     if as_json:
         emit([_plain(each) for each in made])
         return
     for topic, created in made:
         word = "created" if created else "is there already"
         say(f"{topic.name}: {word}, {topic.partitions} partitions, replicas of each: {topic.replicas}")
-        if topic.partitions != chosen.kafka_partitions:
-            say(f"  that number stays, though CASETRAIL_KAFKA_PARTITIONS is {chosen.kafka_partitions}")
-    if chosen.log != "kafka":
+        if topic.partitions != settings.kafka_partitions:
+            say(f"  that number stays, though CASETRAIL_KAFKA_PARTITIONS is {settings.kafka_partitions}")
+    if settings.log != "kafka":
         say("CASETRAIL_LOG is local: nothing uses them before it is kafka")
 
 

@@ -4,9 +4,9 @@ from sqlalchemy import Connection
 
 from projections.queries.subjects import near
 from projections.subjects.view import Moment
+from services.words.terms import safe
 
-from .app import say
-from .wording import safe
+from .output import say
 
 
 def say_unknown(conn: Connection, subject_id: str, moment: Moment) -> None:

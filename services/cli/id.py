@@ -1,0 +1,145 @@
+"""The ids of facts that come without one: id."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic_core import from_json
+
+from events.canonical import derive_id
+from events.edtf import parse
+from events.errors import BadDate, BadInput
+from events.vocabulary import data_problem, fields
+from services.publish.lines import STDIN, Line, check_files, read_lines
+from services.publish.publish import judge
+from services.runtime.shutdown import stopping
+from services.words.terms import check_type
+
+from .app import Json, app
+from .output import FINDINGS, emit_line, fail, say, while_read
+
+# Fields that a fact needs and that are no parts of its id. With them, its parts are checked as `publish` checks them.
+_NOT_PARTS: Final = {"published": "2000", "text": "-", "reason": "-", "data": {}}
+
+
+@app.command(
+    "id",
+    epilog="\b\nExamples:\n  casetrail id facts.ndjson\n"
+    "  casetrail id --type Detained --source urn:example:desk --subject kz-a --occurred 2022-04-25 --case-id c-1"
+    " --cite https://news.example/1\n"
+    "  casetrail id --type Charged --source urn:example:desk --subject kz-a --occurred 2022-05-02 --case-id c-1"
+    ' --cite https://news.example/2 --charges \'[{"article": "190", "title": "fraud"}]\'',
+)
+def derived(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="A file of facts; - for a pipe.")] = None,
+    *,
+    type_: Annotated[str | None, typer.Option("--type", help="The type of one fact, instead of a file.")] = None,
+    source: Annotated[str | None, typer.Option(help="Its source.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Its subject.")] = None,
+    occurred: Annotated[str | None, typer.Option(help="Its date, written as in the fact.")] = None,
+    cite: Annotated[str | None, typer.Option(help="The url, else the title, of the first of its sources.")] = None,
+    case_id: Annotated[str | None, typer.Option(help="Its case.")] = None,
+    ref: Annotated[str | None, typer.Option(help="The source's own reference.")] = None,
+    fact_id: Annotated[str | None, typer.Option(help="The fact it is about.")] = None,
+    post: Annotated[str | None, typer.Option(help="The post it names.")] = None,
+    agency: Annotated[str | None, typer.Option(help="The agency of that post.")] = None,
+    post_id: Annotated[str | None, typer.Option(help="Your own name of that post.")] = None,
+    kind: Annotated[str | None, typer.Option(help="The kind of its case or measure.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its title, of a measure or of Noted.")] = None,
+    scope: Annotated[str | None, typer.Option(help="The scope of a search or a pardon.")] = None,
+    charges: Annotated[str | None, typer.Option(metavar="JSON", help="Its charges, as in the fact.")] = None,
+    other: Annotated[str | None, typer.Option(help="The other person of a relation.")] = None,
+    relation: Annotated[str | None, typer.Option(help="The relation of the other person to the subject.")] = None,
+    by: Annotated[str | None, typer.Option(help="The side that appeals.")] = None,
+    by_subject: Annotated[str | None, typer.Option(help="The subject_id of the accuser.")] = None,
+    by_name: Annotated[str | None, typer.Option(help="The name of the accuser.")] = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Print the id that a fact gets where it comes without one.
+
+    Of each fact in a file, or of one fact. For one fact, name each part of the id that the fact has: an option for
+    each, written as in the fact. Leave out the parts that it does not have.
+    """
+    named = {"type": type_, "source": source, "subject": subject, "occurred": occurred, "cite": cite}
+    parts = {"case_id": case_id, "ref": ref, "fact_id": fact_id, "post": post, "agency": agency, "post_id": post_id}
+    parts |= {"kind": kind, "title": title, "scope": scope, "other": other, "relation": relation}
+    accuser = _given({"subject_id": by_subject, "name": by_name})
+    data = _given(parts | {"charges": _charges(charges), "by": _by(by, accuser)})
+    if _given(named) or data:
+        _derive_one(file, named, data, as_json=as_json)
+    else:
+        _derive_each(file or STDIN, as_json=as_json)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _charges(text: str | None) -> Any:  # noqa: ANN401 - JSON
+    if text is None:
+        return None
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadInput(f"not JSON: {error}", 'a list such as [{"title": "fraud"}]', "--charges") from None
+
+
+def _by(side: str | None, accuser: dict[str, str]) -> str | dict[str, str] | None:
+    """Return the part `by`: the side that appeals, or the accuser; None if neither is named."""
+    if side is not None and accuser:
+        raise BadInput("both --by and an accuser", "--by for an appeal, --by-subject and --by-name for an accusation")
+    return side or accuser or None
+
+
+def _derive_one(file: str | None, named: dict[str, str | None], parts: dict[str, Any], *, as_json: bool) -> None:
+    missing = [f"--{name}" for name, value in named.items() if value is None]
+    if file is not None or missing:
+        what = f"{', '.join(missing)} missing" if missing else f"both {file} and options"
+        raise BadInput(what, "a file, or --type, --source, --subject, --occurred and --cite")
+    cite, occurred, type_ = (named.pop(name) or "" for name in ("cite", "occurred", "type"))
+    check_type(type_)
+    try:
+        parse(occurred)
+    except BadDate as bad:
+        raise BadInput(bad.what, bad.wanted, "--occurred") from None
+    data = {"occurred": occurred, "sources": [{"title": cite}], **parts}
+    others = {name: value for name, value in _NOT_PARTS.items() if name in fields(type_)}
+    if problem := data_problem(type_, others | data):
+        raise BadInput(problem, "")
+    id_ = derive_id({**named, "type": type_, "data": data})
+    if as_json:
+        emit_line({"file": None, "line": None, "id": id_})
+    else:
+        print(id_)
+
+
+def _derive_each(file: str, *, as_json: bool) -> None:
+    check_files([file])
+    bad = False
+    with stopping() as stop:
+        for line in read_lines(file, stop, _unseen):
+            if line is not None:
+                bad |= not _derive_line(line, as_json=as_json)
+    if stop.by:
+        fail(f"stopped by {stop.by.name}", stop.exit_code)
+    if bad:
+        raise typer.Exit(FINDINGS)
+
+
+def _derive_line(line: Line, *, as_json: bool) -> bool:
+    result = judge(line)
+    if result.problem:
+        say(str(result.problem.at(line.place)))
+        return False
+    id_ = derive_id(from_json(result.value))
+    with while_read():
+        if as_json:
+            emit_line({"file": line.file, "line": line.number, "id": id_})
+        else:
+            print(id_, flush=True)
+    return True
+
+
+def _unseen(steps: int, *, absolute: bool = False) -> None:
+    """Take the progress of reading, which is not shown."""

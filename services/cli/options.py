@@ -1,0 +1,40 @@
+"""Options that several commands take, and the instants and words in them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from events.edtf import parse_instant
+from events.errors import BadInput
+from projections.subjects.view import Moment
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="INSTANT", help="The world at this instant; a day, month or year means its end."),
+]
+KnownAt = Annotated[
+    str | None, typer.Option("--known-at", metavar="INSTANT", help="Only what had been recorded by this instant.")
+]
+Limit = Annotated[int | None, typer.Option(min=0, help="The most to print.")]
+
+
+def moment_of(as_of: str | None, known_at: str | None) -> Moment:
+    """Return the moment that the two options name; without them, the present."""
+    return Moment(
+        instant("--as-of", as_of) if as_of is not None else None,
+        instant("--known-at", known_at) if known_at is not None else None,
+    )
+
+
+def instant(option: str, text: str) -> datetime:
+    """
+    Return the instant that *text* names.
+
+    Raises:
+        BadInput: if it is not a date of EDTF; its place is the *option*.
+    """
+    try:
+        return parse_instant(text)
+    except BadInput as problem:
+        raise problem.at(option) from None

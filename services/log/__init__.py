@@ -1,0 +1,1 @@
+"""The log of facts: one protocol, the table of the same database, Kafka, and the choice between them."""

@@ -1,0 +1,90 @@
+"""How far the topic of facts reaches, asked beside the group of projectors."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from kafka import TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
+
+from events.errors import Unreachable
+from services.log.base import Extent
+from services.settings import Settings
+
+from .clients import open_consumer
+from .records import LOG_APPEND_TIME
+from .topics import Topic, seen
+
+ANSWER_SECONDS = 2.0
+"""How long the broker has to answer a question."""
+
+POLL_MS = 100
+
+
+class KafkaGauge:
+    """Asks Kafka; belongs to no group and commits nothing. The methods are those of `Gauge`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topic = settings.kafka_topic
+        self._settings = settings
+        self._seen: Topic | None = None
+        # Records of transactions under way too: they are in the log, and wait.
+        self._consumer = open_consumer(settings, max_poll_records=1, max_partition_fetch_bytes=1024)
+
+    def partitions(self) -> int:
+        """Return how many partitions the topic has; asked once, for another number stops the projectors."""
+        return self._topic().partitions
+
+    def topic_id(self) -> str | None:
+        """Return Kafka's id of the topic; asked once, for another stops the projectors too."""
+        return self._topic().topic_id
+
+    def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
+        """Return what the topic holds."""
+        places = {partition: TopicPartition(self.topic, partition) for partition in positions}
+        milliseconds = int(ANSWER_SECONDS * 1000)
+        try:
+            firsts = self._consumer.beginning_offsets(places.values(), timeout_ms=milliseconds)
+            ends = self._consumer.end_offsets(places.values(), timeout_ms=milliseconds)
+            behind = {
+                place: positions[partition]
+                for partition, place in places.items()
+                if firsts[place] <= positions[partition] < ends[place]
+            }
+            waiting = self._first_records(behind)
+        except KafkaError as problem:
+            raise Unreachable(f"Kafka does not say where {self.topic} ends: {type(problem).__name__}") from problem
+        return {
+            partition: _extent(firsts[place], ends[place], waiting.get(place)) for partition, place in places.items()
+        }
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._consumer.close(autocommit=False, timeout_ms=int(ANSWER_SECONDS * 1000))
+
+    def _topic(self) -> Topic:
+        if self._seen is None:
+            self._seen = seen(self._settings, ANSWER_SECONDS)
+        return self._seen
+
+    def _first_records(self, behind: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
+        """Return the first record of each partition from an offset on, as far as they come in time."""
+        found: dict[TopicPartition, ConsumerRecord] = {}
+        self._consumer.assign(list(behind))
+        for place, position in behind.items():
+            self._consumer.seek(place, position)
+        end = time.monotonic() + ANSWER_SECONDS
+        while len(found) < len(behind) and time.monotonic() < end:
+            for place, records in self._consumer.poll(timeout_ms=POLL_MS).items():
+                found.setdefault(place, records[0])
+                self._consumer.pause(place)
+        self._consumer.assign([])
+        return found
+
+
+def _extent(first: int, end: int, record: ConsumerRecord | None) -> Extent:
+    if record is None:
+        return Extent(first, end)
+    stamped = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return Extent(first, end, stamped, record.timestamp_type == LOG_APPEND_TIME)

@@ -1,0 +1,1 @@
+"""Questions that operators ask: lag, metrics, backup, doctor."""

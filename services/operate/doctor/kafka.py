@@ -1,0 +1,88 @@
+"""What `casetrail doctor` looks at with CASETRAIL_LOG=kafka: the broker and its topics."""
+
+from collections.abc import Iterator
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError
+
+from events.errors import BadInput, Infrastructure
+from services.log.kafka.clients import admin
+from services.log.kafka.diagnosis import trouble, why
+from services.log.kafka.topics import ANSWER_SECONDS, Topic, cautions, faults, look
+from services.settings import Settings
+
+from .check import USAGE, Check, Extent
+
+_MEND = "set it with Kafka's kafka-configs.sh, or choose another topic"
+
+
+def broker(settings: Settings) -> Check:
+    """Whether a broker answers, trusts us and is trusted."""
+    try:
+        found = trouble(settings)
+    except BadInput as problem:
+        return Check("kafka", "error", str(problem), "correct it; docs/operating.md lists them all", USAGE)
+    if found:
+        return Check("kafka", "error", found.found, found.advice)
+    login = f" as {settings.kafka_sasl_username}" if settings.kafka_security_protocol.startswith("SASL") else ""
+    return Check(
+        "kafka", "ok", f"{settings.kafka_bootstrap_servers} answers, {settings.kafka_security_protocol}{login}"
+    )
+
+
+def topics(settings: Settings) -> Iterator[Check]:
+    """Yield what there is to say of the topics of facts and of notices; the broker answers."""
+    try:
+        with admin(settings, ANSWER_SECONDS) as (client, _):
+            for name in (settings.kafka_topic, settings.kafka_alerts_topic):
+                topic = look(client, name)
+                yield from _topic(topic, settings) if topic else [_missing(name)]
+    except Infrastructure as problem:
+        yield Check("topic", "error", str(problem), "see the broker's ACLs")
+    except KafkaError as problem:
+        yield Check("topic", "error", why(settings, problem), "see the broker's log")
+
+
+def topic_id(settings: Settings) -> str | None:
+    """Return Kafka's id of the topic of facts; None where it cannot be told."""
+    try:
+        with admin(settings, ANSWER_SECONDS) as (client, _):
+            topic = look(client, settings.kafka_topic)
+    except (KafkaError, Infrastructure, BadInput):
+        return None
+    return topic.topic_id if topic else None
+
+
+def extents(settings: Settings) -> dict[int, Extent]:
+    """Return what each partition of the topic of facts holds; nothing where that cannot be told."""
+    try:
+        with admin(settings, ANSWER_SECONDS) as (client, _):
+            topic = look(client, settings.kafka_topic)
+            if topic is None:
+                return {}
+            starts, ends = (_offsets(client, topic, spec) for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST))
+    except (KafkaError, Infrastructure, BadInput):
+        return {}
+    return {number: Extent(starts[number], ends[number]) for number in range(topic.partitions)}
+
+
+def _missing(name: str) -> Check:
+    return Check("topic", "error", f"there is no {name}", "run `casetrail topics create`")
+
+
+def _topic(topic: Topic, settings: Settings) -> Iterator[Check]:
+    shape = f"{topic.name}, {topic.partitions} partitions"
+    problems = faults(topic, settings)
+    for problem in problems:
+        yield Check("topic", "error", f"{shape}: {problem}", _MEND)
+    warnings = cautions(topic)
+    for warning in warnings:
+        yield Check("topic", "warning", f"{shape}: {warning}", "docs/production.md says what is safer")
+    if not problems and not warnings:
+        yield Check("topic", "ok", f"{shape}, replicas of each: {topic.replicas}")
+
+
+def _offsets(client: KafkaAdminClient, topic: Topic, spec: OffsetSpec) -> dict[int, int]:
+    wanted = {TopicPartition(topic.name, number): spec for number in range(topic.partitions)}
+    return {place.partition: at.offset for place, at in client.list_partition_offsets(wanted).items()}

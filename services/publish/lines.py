@@ -1,0 +1,124 @@
+"""Lines of facts from files and pipes."""
+
+import codecs
+import os
+import select
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+from events.decode import MAX_BYTES
+from events.errors import BadInput, Infrastructure
+
+STDIN = "-"
+PIECE_BYTES = 256 * 1024
+PAUSE_SECONDS = 0.05
+"""How long a pipe may be silent before what came out of it so far is appended."""
+
+
+class Line(NamedTuple):
+    """
+    One line of a file.
+
+    Attributes:
+        file: as the user named it.
+        number: from 1.
+        value: its bytes without the line's end; of a line that is too long, none.
+        size: how many bytes it has.
+    """
+
+    file: str
+    number: int
+    value: bytes
+    size: int
+
+    @property
+    def place(self) -> str:
+        """The place as messages name it."""
+        return f"{self.file}:{self.number}"
+
+
+def check_files(files: Iterable[str]) -> None:
+    """
+    See that each of *files* can be read, before anything is written.
+
+    Raises:
+        BadInput: naming the first that cannot.
+    """
+    for file in files:
+        if file == STDIN:
+            continue
+        if not Path(file).exists():
+            raise BadInput("there is no such file", "a file of facts, one a line, or - for standard input", file)
+        if Path(file).is_dir():
+            raise BadInput("is a folder", "a file of facts, one a line, or - for standard input", file)
+        if not os.access(file, os.R_OK):
+            raise BadInput("may not be read", "a file that you may read", file)
+
+
+def read_lines(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[Line | None]:
+    """
+    Yield the lines of *file* (``-``: standard input) that are not blank, and None whenever it pauses.
+
+    Ends at the end of the file or when *stop* is set. A byte order mark at its start and carriage returns before the
+    line feeds are taken off.
+
+    Args:
+        file: its path.
+        stop: asks to read no further.
+        tell: called with the number of bytes of each piece read.
+
+    Raises:
+        Infrastructure: if it cannot be read any more.
+    """
+    try:
+        yield from _numbered(file, _pieces(file, stop, tell), stop)
+    except OSError as problem:
+        raise Infrastructure(f"{file}: cannot be read: {problem.strerror}") from problem
+
+
+def _pieces(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield what *file* holds in pieces as they come; empty ones while nothing does."""
+    source = os.dup(0) if file == STDIN else os.open(file, os.O_RDONLY)
+    try:
+        while not stop.is_set():
+            # A file is always ready, a pipe when something is in it or its other end is closed.
+            if not select.select([source], [], [], PAUSE_SECONDS)[0]:
+                yield b""
+            elif piece := os.read(source, PIECE_BYTES):
+                tell(len(piece))
+                yield piece
+            else:
+                return
+    finally:
+        os.close(source)
+
+
+def _numbered(file: str, pieces: Iterable[bytes], stop: Event) -> Iterator[Line | None]:
+    """Cut *pieces* into lines; of one that grows too long only its size is kept."""
+    number, begun, dropped = 1, b"", 0
+    for piece in pieces:
+        if not piece:
+            yield None
+            continue
+        *whole, rest = piece.split(b"\n")
+        for value in whole:
+            yield from _line(file, number, begun + value, dropped)
+            number, begun, dropped = number + 1, b"", 0
+        begun += rest
+        if len(begun) > MAX_BYTES + len(codecs.BOM_UTF8) + len(b"\r"):
+            begun, dropped = b"", dropped + len(begun)
+    # The last line needs no line feed, but where we were stopped what we hold is half a line.
+    if not stop.is_set():
+        yield from _line(file, number, begun, dropped)
+
+
+def _line(file: str, number: int, value: bytes, dropped: int) -> Iterator[Line]:
+    if number == 1:
+        value = value.removeprefix(codecs.BOM_UTF8)
+    value = value.removesuffix(b"\r")
+    if dropped:
+        yield Line(file, number, b"", dropped + len(value))
+    elif value.strip():
+        yield Line(file, number, value, len(value))

@@ -1,0 +1,1 @@
+"""Parts of any service, which know no facts: shutdown, heartbeat, probes with a timeout, logging."""

@@ -1,0 +1,1 @@
+"""Facts, statuses and alerts in words for people, as plain text."""

@@ -1,0 +1,230 @@
+"""A person's history as lines for a terminal, and as a dossier in Markdown that can be handed on and checked."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from events.edtf import parse_instant
+from projections.queries.alerts import AlertFilter, alerts
+from projections.subjects.view import Story, data_in_force, replies
+
+from .careers import (
+    Statement,
+    case_title,
+    counts,
+    holds,
+    measures,
+    posts,
+    searches,
+    sentence,
+    track_words,
+    unread_words,
+    was_held,
+)
+from .facts import fact_words, field_lines, label, value_words
+from .terms import ANOMALIES, REASONS, differences, moment_words, safe, source_words, type_words, when, words
+from .verdicts import law_lines
+
+SECTIONS = {
+    "world": "In the order of the world",
+    "announced": "Announced: their time has not come",
+    "undated": "Without a year: they order nothing and set no status",
+    "about_facts": "About facts",
+}
+# What Markdown reads within a line, and what begins a list, a heading or a rule at the start of one.
+_MARKED = re.compile(r"[\\`*_\[\]<>#!|~&$]|^(?:[-+=]|\d+(?=[.)]))")
+_ADDRESS = re.compile(r"https?://[^\s<>\\`]+")
+
+
+def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a history as ``history_json`` gives it; every text from outside is safe to print."""
+    status = found["status"]
+    yield f"{safe(found['name'] or found['subject_id'])}  [{safe(found['subject_id'])}]"
+    if moment := _moment(found):
+        yield f"  {moment}"
+    yield f"  headline: {words(status['headline'])}"
+    yield from (f"  {line}" for line in law_lines(status, told))
+    section = None
+    for fact in found["facts"]:
+        if fact["section"] != section:
+            section = fact["section"]
+            yield from ("", SECTIONS[section])
+        yield ""
+        yield f"  {_title(fact)}"
+        yield from (f"    {line}" for line in _body(told, fact))
+        yield f"    fact {safe(fact['id'])}, recorded {fact['recorded']}, position {_position(fact)}"
+
+
+def markdown(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of the dossier: status, facts with their places in the ledger, replies, alerts, how to verify."""
+    status = found["status"]
+    yield f"# {escaped(found['name'] or found['subject_id'])}"
+    yield from ("", f"Subject `{_code(found['subject_id'])}`. {_moment(found) or 'All that is known.'}", "")
+    general, *cases = law_lines(status, told)
+    yield f"**{escaped(general)}**"
+    if cases:
+        yield ""
+    yield from (f"- {escaped(line)}" for line in cases)
+    yield from ("", "## Status", "")
+    yield from _status(told, status)
+    section = None
+    for fact in found["facts"]:
+        if fact["section"] != section:
+            section = fact["section"]
+            yield from ("", f"## {SECTIONS[section]}")
+        yield from ("", f"### {escaped(_title(fact))}", "")
+        yield from _lines(told, fact)
+        yield f"- fact `{_code(fact['id'])}`, recorded {fact['recorded']}"
+        yield f"- ledger: position {_position(fact)}, row {fact['seq']}, hash `{fact['hash']}`"
+    yield from _replies(told)
+    yield from _alerts(conn, told, found)
+    yield from _how_to_verify()
+
+
+def escaped(text: object) -> str:
+    """Return *text* so that Markdown shows it as it is, whatever stands in it."""
+    return _MARKED.sub(_escape, safe(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    # A number that would begin a list is kept from it at its point, since a digit cannot be escaped.
+    return f"{found[0]}\u2060" if found[0].isdigit() else f"\\{found[0]}"
+
+
+def _lines(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a fact says as a list, each address as a link to itself."""
+    for line in _body(told, fact):
+        yield f"- {_linked(line)}"
+
+
+def _linked(text: str) -> str:
+    shown, rest = [], 0
+    for found in _ADDRESS.finditer(text):
+        address = found[0].rstrip(",.;:!?)”")
+        shown += [escaped(text[rest : found.start()]), f"<{safe(address)}>"]
+        rest = found.start() + len(address)
+    return "".join([*shown, escaped(text[rest:])])
+
+
+def _code(text: str) -> str:
+    # Within backticks nothing can be escaped, and a backtick would end them.
+    return safe(text).replace("`", "'")
+
+
+def _title(fact: Mapping[str, Any]) -> str:
+    data = fact["data_in_force"] or fact["data"]
+    state = {"in_force": "", "corrected": " [corrected]", "retracted": " [RETRACTED]", "no_effect": " [no effect]"}
+    return f"{when(data)}: {type_words(fact['type'])}{state[fact['state']]}"
+
+
+def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a fact says, what it rests on, and what became of it."""
+    data = fact["data_in_force"] or fact["data"]
+    yield f"published {safe(data['published'])}"
+    yield from field_lines(told, fact["type"], data)
+    for source in data["sources"]:
+        yield f"source: {source_words(source)}"
+        if "quote" in source:
+            yield f"quote: “{safe(source['quote'])}”"
+    if fact["report_of"]:
+        yield f"reports the same event as fact {safe(fact['report_of'])}"
+    yield from _fate(told, fact)
+    for code in fact["anomalies"]:
+        if code != fact["because"]:
+            yield f"to be noted: {ANOMALIES.get(code, words(code))}"
+
+
+def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    if fact["state"] == "corrected":
+        yield from _corrections(told, fact)
+    elif fact["state"] == "retracted":
+        by = fact["retracted_by"]
+        reason = (data_in_force(told, by) or {}).get("reason", "not stated")
+        yield f"retracted by fact {safe(by)}, reason: {safe(reason)}"
+    elif fact["state"] == "no_effect":
+        yield f"no effect: {REASONS.get(fact['because'], words(fact['because']))}"
+
+
+def _corrections(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each field that a correction changed, with its value before and after."""
+    before, after = fact["data"], fact["data_in_force"]
+    for field, old, new in differences(before, after):
+        said = f"{value_words(told, field, old, before)} -> {value_words(told, field, new, after)}"
+        yield f"corrected: {label(fact['type'], field)} {said}, by fact {safe(fact['corrected_by'])}"
+
+
+def _position(fact: Mapping[str, Any]) -> str:
+    return f"{fact['position']['partition']}:{fact['position']['offset']}"
+
+
+def _moment(found: Mapping[str, Any]) -> str:
+    return moment_words(found["as_of"], found["known_at"])
+
+
+def _status(told: Story, status: Mapping[str, Any]) -> Iterator[str]:
+    yield f"- headline: {escaped(words(status['headline']))}"
+    if waiting := unread_words(status):
+        yield f"- {escaped(waiting)}"
+    for track, parts in (("service", posts), ("custody", holds), ("wanted", searches)):
+        cell = status[track] if track != "custody" or was_held(status) else None
+        if cell:
+            facts = f" (fact `{_code(cell['fact_id'])}`)" if cell["fact_id"] else ""
+            yield f"- {escaped(track_words(track, cell, told))}{facts}"
+        yield from _items(parts(status, told), "    " if cell else "")
+    for measure in measures(status, told):
+        yield from _items([measure._replace(text=f"measure: {measure.text}")])
+    for case in status["cases"]:
+        yield f"- {escaped(case_title(case, status))}"
+        yield from _items([*counts(case, told), *sentence(case, told)], "    ")
+
+
+def _items(parts: Iterable[Statement], indent: str = "") -> Iterator[str]:
+    """Yield statements as items of a list, each with the facts on which it rests."""
+    for part in parts:
+        facts = f" (fact {_facts(part.fact_ids)})" if part.fact_ids else ""
+        yield f"{indent}- {escaped(part.text)}{facts}"
+
+
+def _replies(told: Story) -> Iterator[str]:
+    found = replies(told)
+    if found:
+        yield from ("", "## The person's own replies")
+    for fact_id, answers in found.items():
+        yield from ("", f"To {escaped(fact_words(told, fact_id))}:")
+        for answer in answers:
+            yield from ("", f"> {escaped(answer.data['text'])}", ">", f"> — {escaped(when(answer.data))}")
+            yield from (f"> source: {_linked(source_words(source))}" for source in answer.data["sources"])
+
+
+def _alerts(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+    known_at = parse_instant(found["known_at"]) if found["known_at"] else None
+    wanted = AlertFilter(subject_id=told.subject_id, known_at=known_at)
+    listed = list(alerts(conn, wanted))
+    if listed:
+        yield from ("", "## Alerts")
+    for alert in listed:
+        yield from ("", f"### {escaped(alert['rule'])}: {alert['state']}", "", escaped(alert["explanation"]), "")
+        yield f"- alert `{alert['alert_id']}`, rule version `{alert['rule_version']}`, {alert['severity']}"
+        yield f"- evidence: {_facts(alert['evidence'])}"
+        yield from (f"- {escaped(step_words(step))}" for step in alert["life"])
+
+
+def _facts(fact_ids: Iterable[str]) -> str:
+    return ", ".join(f"`{_code(fact_id)}`" for fact_id in fact_ids)
+
+
+def step_words(step: Mapping[str, Any]) -> str:
+    """Return one step in the life of an alert on one line."""
+    by = f" by {safe(step['by'])}" if "by" in step else ""
+    note = f": “{safe(step['note'])}”" if step.get("note") else ""
+    fact = f", fact {safe(step['fact_id'])}" if step["fact_id"] else ""
+    return f"{step['at']} {step['state']}{by}{note} ({words(step['cause'])}{fact})"
+
+
+def _how_to_verify() -> Iterator[str]:
+    yield from ("", "## How to verify", "")
+    yield "Each hash above chains a row of the ledger to the one before it. `casetrail audit verify` walks the chain"
+    yield "of the whole ledger and names the first row that was edited, swapped or left out; with"
+    yield "`--head HASH` it holds the chain against a hash that was kept elsewhere (`casetrail audit head` prints it)."
