@@ -1,1 +1,1 @@
-"""What the program promises, as sentences that can fail."""
+"""Tests: folders as in the source, with builders and servers in support/ and an independent oracle in oracle/."""

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 
 from projections.tables.database import open_database
 from services.database import migrate
-from tests.kafka import Broker, missing, private_broker, shared_broker, topics
-from tests.postgres import binaries, cluster, fresh_database
-from tests.untested import untested
+from tests.support.kafka import Broker, missing, private_broker, shared_broker, topics
+from tests.support.postgres import binaries, cluster, fresh_database
+from tests.support.skips import untested
 
 # On shared cores a slow example says nothing about the program, so neither profile has a deadline.
 settings.register_profile("dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

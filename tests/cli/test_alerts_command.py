@@ -1,0 +1,386 @@
+"""`casetrail alerts`: what stands, what became of it, and the notices of it as they come."""
+
+import json
+import re
+import signal
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, select
+
+from projections.projector.side_writer import Visitor
+from projections.rules.rulebook import pack
+from projections.tables.schema import LIVE, ledger, partitions
+from tests.support import builders
+from tests.support.builders import described, detained, dismissed, instant, investigated
+from tests.support.commands import SECONDS, ndjson, run, start
+from tests.support.reading import answer, ask, known
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+SILENT = dismissed("2022-03-27", subject="silent")
+LATE = investigated("2022-04-20", subject="late", recorded="2022-09-01T00:00:00Z")
+ARRESTED = (dismissed("2022-05-01", subject="arrested"), detained("2022-06-01", subject="arrested", case="c"))
+EVERYBODY = (
+    described("2022-01-01", subject="silent", name="Sam", agency="Полиция"),
+    SILENT,
+    dismissed("2022-03-27", subject="late"),
+    *ARRESTED,
+    LATE,
+)
+
+
+def found(folder: Path, options: str = "") -> list[tuple[str, str]]:
+    """Whom the listed alerts are about, and their states."""
+    return sorted((alert["subject_id"], alert["state"]) for alert in answer(f"alerts {options}", folder))
+
+
+def alert_of(folder: Path, subject: str) -> dict[str, Any]:
+    """The one alert about *subject*."""
+    (alert,) = answer(f"alerts --all --subject {subject}", folder)
+    assert isinstance(alert, dict)
+    return alert
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", {"silent": "open", "arrested": "open"}),
+        ("--all", {"silent": "open", "arrested": "open", "late": "retracted"}),
+        ("--rule dismissal-before-arrest", {"arrested": "open"}),
+        ("--subject silent", {"silent": "open"}),
+        ("--severity warning", {"silent": "open"}),
+        ("--agency полиц", {"silent": "open"}),
+        ("--all --since 2022-07-04", {"late": "retracted"}),
+        ("--since 2022-07-03T00:00:00Z", {"silent": "open"}),
+        ("--known-at 2022-05-31", {}),
+        ("--known-at 2022-06-30", {"arrested": "open"}),
+        ("--known-at 2022-08-30", {"arrested": "open", "late": "open", "silent": "open"}),
+        ("--known-at 2022-08-30 --since 2022-07-03T00:00:00Z", {"late": "open", "silent": "open"}),
+        ("--known-at 2022-09-01", {"arrested": "open", "silent": "open"}),
+        ("--known-at 2022-09-01 --all", {"arrested": "open", "late": "retracted", "silent": "open"}),
+    ],
+)
+def test_filters_and_moments(tmp_path: Path, options: str, expected: dict[str, str]) -> None:
+    """Those that stand by default; each filter narrows, and a moment knows only what was known."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+
+    assert sorted(expected.items()) == found(tmp_path, options)
+
+
+def test_limit_gives_the_latest(tmp_path: Path) -> None:
+    """Alerts are listed latest opened first."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+
+    assert ["silent", "arrested"] == [alert["subject_id"] for alert in answer("alerts", tmp_path)]
+    assert ["silent"] == [alert["subject_id"] for alert in answer("alerts --limit 1", tmp_path)]
+
+
+def test_an_alert_has_its_whole_life(tmp_path: Path) -> None:
+    """Shape and life as the design has them."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    alert = alert_of(tmp_path, "late")
+
+    assert [
+        *("alert_id", "rule", "rule_version", "severity", "subject_id"),
+        *("state", "anchor", "evidence", "unread", "explanation", "life"),
+    ] == list(alert)
+    assert [
+        {"state": "open", "at": "2022-07-03T00:00:00Z", "cause": "deadline", "fact_id": None},
+        {"state": "retracted", "at": "2022-09-01T00:00:00Z", "cause": "late_knowledge", "fact_id": LATE["id"]},
+    ] == alert["life"]
+
+
+def test_at_a_moment_an_alert_says_what_it_said_then(tmp_path: Path) -> None:
+    """A name learnt in August stands in no sentence of July."""
+    known(tmp_path, SILENT, described("2022-08-01", subject="silent", name="Sam"), passed="2022-10-01")
+
+    assert alert_of(tmp_path, "silent")["explanation"].startswith("Sam was dismissed")
+    (then,) = answer("alerts --known-at 2022-07-31", tmp_path)
+    assert then["explanation"].startswith("silent was dismissed")
+    assert 1 == len(then["life"])
+
+
+def test_what_completed_an_alert_by_then_is_evidence_then(tmp_path: Path) -> None:
+    """A second arrest known by the moment belongs to it, though it changed no state; one known later does not."""
+    second = detained("2022-06-20", subject="arrested", case="c")
+    known(tmp_path, *ARRESTED, second, passed="2022-10-01")
+    ids = [fact["id"] for fact in (*ARRESTED, second)]
+
+    assert [ids] == [alert["evidence"] for alert in answer("alerts --known-at 2022-06-21", tmp_path)]
+    assert [ids[:2]] == [alert["evidence"] for alert in answer("alerts --known-at 2022-06-15", tmp_path)]
+    assert answer("alerts", tmp_path) == answer("alerts --known-at 2030", tmp_path)
+
+
+def test_the_table_says_what_was_found(tmp_path: Path) -> None:
+    """Whom, which rule, since when, and a sentence that a person can check."""
+    known(tmp_path, SILENT, passed="2022-10-01")
+    shown = ask("alerts", tmp_path).stdout
+
+    for part in ("warning", "open", "2022-07-03", "dismissed-without-follow-up", "silent was dismissed (2022-03-27)"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--severity loud", "--since 2022-13", "--cursor 0:1", "--follow --limit 1", "--follow --cursor x", "show 87dd"],
+)
+def test_what_cannot_be_meant_is_a_mistake_of_usage(tmp_path: Path, options: str) -> None:
+    """Exit 2 and nothing on stdout."""
+    known(tmp_path)
+    done = ask(f"alerts {options}", tmp_path)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr
+
+
+@pytest.mark.parametrize("options", ["", " --json", " --all", " --follow --cursor 0"])
+def test_a_rule_that_is_not_known_is_a_slip(tmp_path: Path, options: str) -> None:
+    """An empty answer would be taken for good news."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    done = ask(f"alerts --rule dismissd{options}", tmp_path)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert '--rule: "dismissd" is not known (want one of dismissal-before-arrest, dismissed-without-follow-up)' in (
+        done.stderr
+    )
+
+
+def test_a_rule_that_was_given_up_has_its_alerts(tmp_path: Path) -> None:
+    """They are shown to whoever asks by its id, though no rule bears it any more."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    rules = tmp_path / "rules.yaml"
+    shipped = files("projections.rules").joinpath("pack", "dismissals.yaml").read_text("utf-8")
+    rules.write_text(shipped.replace("dismissal-before-arrest", "another"), "utf-8")
+    done = ask("alerts --rule dismissal-before-arrest --json", tmp_path, CASETRAIL_RULES=str(rules))
+
+    assert ["arrested"] == [alert["subject_id"] for alert in json.loads(done.stdout)]
+
+
+def test_show_gives_evidence_with_sources_and_the_life(tmp_path: Path) -> None:
+    """What somebody needs who is to check the alert, from the first eight characters of its id."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    alert = alert_of(tmp_path, "arrested")
+    shown = ask(f"alerts show {alert['alert_id'][:8].upper()}", tmp_path).stdout
+
+    assert "Evidence:\n  Dismissed, 2022-05-01 (fact Dismissed arrested 2022-05-01)\n    source: “Decree”\n" in shown
+    assert "  Detained, 2022-06-01 (fact Detained arrested 2022-06-01)\n" in shown
+    assert "Life:\n  2022-06-02T00:00:00Z open (followed, fact Detained arrested 2022-06-01)\n" in shown
+    assert alert == answer(f"alerts show {alert['alert_id']}", tmp_path)
+
+
+@pytest.mark.parametrize("command", ["show", "ack --by ann"])
+def test_an_unknown_alert_is_said_to_be_so(tmp_path: Path, command: str) -> None:
+    """Exit 1, on stderr."""
+    known(tmp_path)
+    done = ask(f"alerts {command} 87ddf79b", tmp_path)
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "no alert 87ddf79b is known" in done.stderr
+
+
+def acknowledge(folder: Path, subject: str = "silent") -> "CompletedProcess[str]":
+    """Acknowledge the alert about *subject*."""
+    words = ["alerts", "ack", alert_of(folder, subject)["alert_id"], "--by", "ann", "--note", "asked the ministry"]
+    return ask(words, folder)
+
+
+def test_an_acknowledged_alert_stands_and_says_by_whom(tmp_path: Path) -> None:
+    """It was seen, not settled."""
+    known(tmp_path, SILENT, passed="2022-10-01")
+
+    assert 0 == acknowledge(tmp_path).returncode
+    (alert,) = answer("alerts", tmp_path)
+    assert "acknowledged" == alert["state"]
+    assert ("person", "ann", "asked the ministry") == tuple(alert["life"][-1][key] for key in ("cause", "by", "note"))
+
+
+def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
+    """Exit 1 with the state that it is in, and nothing is written."""
+    engine = known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    acknowledge(tmp_path)
+    before = chain(engine)
+    again, late = acknowledge(tmp_path), acknowledge(tmp_path, "late")
+
+    assert (1, 1) == (again.returncode, late.returncode)
+    assert "is acknowledged, not open" in again.stderr
+    assert "is retracted, not open" in late.stderr
+    assert before == chain(engine)
+
+
+def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
+    """The other is told that the alert is not open any more, though it was when the command looked."""
+    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+
+    ann = iter([Visitor(engine, 0)])
+
+    def first(conn: Connection) -> None:
+        if conn.get_execution_options().get("casetrail_writes"):
+            for visitor in ann:
+                visitor.acknowledge(alert, "silent", "ann", None, instant("2022-10-02"))
+
+    event.listen(Engine, "begin", first)
+    try:
+        bob = ask(f"alerts ack {alert} --by bob", tmp_path)
+    finally:
+        event.remove(Engine, "begin", first)
+
+    assert (1, f"casetrail: alert {alert} is acknowledged, not open\n") == (bob.returncode, bob.stderr)
+    assert [None, "ann"] == [step.get("by") for step in alert_of(tmp_path, "silent")["life"]]
+
+
+def chain(engine: Engine) -> list[str]:
+    """The hashes of the ledger."""
+    with engine.connect() as conn:
+        return list(conn.scalars(select(ledger.c.hash).order_by(ledger.c.seq)))
+
+
+def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: Path) -> None:
+    """It goes on with its epoch, and knows the alert as acknowledged: what ends it is noticed."""
+    engine = known(tmp_path)
+    projector = builders.projector(engine)
+    builders.project(projector, [SILENT])
+    projector.pass_time(instant("2022-10-01"), instant("2022-10-01"))
+    acknowledge(tmp_path)
+    builders.project(projector, [investigated("2022-04-20", subject="silent", recorded="2022-11-01T00:00:00Z")])
+
+    assert ["open", "acknowledged", "retracted"] == [step["state"] for step in alert_of(tmp_path, "silent")["life"]]
+
+
+def test_a_visitor_concludes_by_the_rules_in_force_and_not_by_its_own(tmp_path: Path) -> None:
+    """Whoever acknowledges with another release, or other settings, changes no rule."""
+    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    with engine.connect() as conn:
+        before = conn.execute(select(partitions.c.rules_version, partitions.c.epoch)).one()
+    (tmp_path / "rules.yaml").write_text(OTHER_RULES, "utf-8")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+    done = ask(f"alerts ack {alert} --by ann", tmp_path, CASETRAIL_RULES="rules.yaml")
+    with engine.connect() as conn:
+        after = conn.execute(select(partitions.c.rules_version, partitions.c.epoch)).one()
+
+    assert (0, before) == (done.returncode, after)
+    assert (pack().version,) == (before.rules_version,)
+
+
+def test_a_visit_leaves_alone_who_is_not_asked_about(tmp_path: Path) -> None:
+    """An acknowledgement writes one row of the ledger, one change, and nobody else's alert."""
+    engine = known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    before = {row["alert_id"]: row for row in builders.rows(engine, LIVE.alerts)}
+    mine = alert_of(tmp_path, "silent")["alert_id"]
+    Visitor(engine, 0).acknowledge(mine, "silent", "ann", None, instant("2022-10-02"))
+    after = {row["alert_id"]: row for row in builders.rows(engine, LIVE.alerts)}
+
+    assert [mine] == [alert_id for alert_id, row in after.items() if row != before[alert_id]]
+
+
+OTHER_RULES = """\
+rules:
+  - id: other
+    title: Another rule
+    on: Dismissed
+    then: Died
+    within: P1D
+    explain: "{name}"
+"""
+
+
+def follow(folder: Path, cursor: str, notices: int) -> list[Any]:
+    """Follow from *cursor* until *notices* have come, then ask it to end."""
+    with start(f"alerts --follow {cursor}", folder) as followed:
+        read = [json.loads(followed.stdout.readline()) for _ in range(notices)]
+        followed.process.send_signal(signal.SIGTERM)
+        code, rest, errors = followed.end()
+    assert (0, "") == (code, errors)
+    return [*read, *ndjson(rest)]
+
+
+def test_followed_notices_go_on_from_a_cursor(tmp_path: Path) -> None:
+    """Nothing is told twice and nothing left out, wherever the reader stopped."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    every = follow(tmp_path, "--cursor 0", 4)
+
+    assert ["0:1", "0:2", "0:3", "0:4"] == [notice["cursor"] for notice in every]
+    assert {"cursor", "notice_id", "alert_id", "state", "life"} <= every[0].keys()
+    assert every[2:] == follow(tmp_path, "--cursor 0:2", 2)
+    late = [notice["state"] for notice in every if notice["subject_id"] == "late"]
+    assert ["open", "retracted"] == late
+
+
+def test_followed_notices_pass_the_filters(tmp_path: Path) -> None:
+    """The cursor counts what was passed over too."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+
+    assert ["silent"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --agency ПОЛИЦИЯ", 1)]
+    assert ["arrested"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --severity notice", 1)]
+
+
+def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
+    """What was there before is in the list of alerts; it says from where on it follows, and Ctrl-C ends it cleanly."""
+    known(tmp_path, SILENT, passed="2022-10-01")
+    with start("alerts --follow", tmp_path) as followed:
+        began = followed.stderr.readline().decode()
+        assert 0 == acknowledge(tmp_path).returncode
+        first = json.loads(followed.stdout.readline())
+        followed.process.send_signal(signal.SIGINT)
+        code, _, errors = followed.end()
+
+    assert "following from cursor 0:1\n" == began
+    assert ("0:2", "acknowledged", 0, "") == (first["cursor"], first["state"], code, errors)
+
+
+def test_before_the_first_record_the_cursor_is_the_beginning(tmp_path: Path) -> None:
+    """It says so in the word that --cursor takes."""
+    known(tmp_path)
+    with start("alerts --follow", tmp_path) as followed:
+        began = followed.stderr.readline()
+
+    assert b"following from cursor 0:0\n" == began
+
+
+def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
+    """As with `| head -1`: no traceback, and exit 0."""
+    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    with start("alerts --follow --cursor 0", tmp_path) as followed:
+        followed.stdout.close()
+        errors = followed.stderr.read()
+        code = followed.process.wait(SECONDS)
+
+    assert (0, b"") == (code, errors)
+
+
+def test_an_ambiguous_beginning_names_no_alert(tmp_path: Path) -> None:
+    """Nobody acknowledges one of two by chance."""
+    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    (row,) = builders.rows(engine, LIVE.alerts)
+    with engine.begin() as conn:
+        conn.execute(LIVE.alerts.insert().values(row | {"alert_id": f"{row['alert_id'][:-1]}x"}))
+    done = ask(f"alerts show {row['alert_id'][:8]}", tmp_path)
+
+    assert 1 == done.returncode
+    assert re.search("more than one alert begins with", done.stderr)
+
+
+def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
+    """An empty array, and exit 0: nothing found is an answer."""
+    known(tmp_path)
+
+    assert [] == answer("alerts", tmp_path)
+    assert ("", "there are no alerts to show\n") == (
+        ask("alerts --all", tmp_path).stdout,
+        ask("alerts --all", tmp_path).stderr,
+    )
+    assert "--all shows those that are over too" in ask("alerts", tmp_path).stderr
+
+
+def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    """Nothing would ever come of it, and whoever follows would wait without a word."""
+    known(tmp_path, dismissed("2022-03-27"))
+    elsewhere, ahead = (run(f"alerts --follow --cursor {cursor}", tmp_path) for cursor in ("5:5", "0:9"))
+
+    assert (2, 2) == (elsewhere.returncode, ahead.returncode)
+    assert "--cursor: there is no partition 5 (want one of 0)" in elsewhere.stderr
+    assert "--cursor: the last notice of partition 0 is 0, and not 9" in ahead.stderr

@@ -1,0 +1,136 @@
+"""`casetrail rules`: what is looked for, and whether a file of rules can be used."""
+
+from pathlib import Path
+
+import pytest
+
+from projections.rules.rulebook import pack
+from tests.support.commands import run
+from tests.support.places import ROOT
+from tests.support.reading import answer, ask, known
+from tests.support.rules import SEQUENCE, SILENCE
+
+PACK = ["dismissal-before-arrest", "dismissed-without-follow-up"]
+
+
+def rules_file(folder: Path, text: str = SILENCE, name: str = "mine.yaml") -> str:
+    """Write *text* as a rule file, and return its name."""
+    (folder / name).write_text(text, "utf-8")
+    return name
+
+
+def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
+    """Whoever looks around before the first fact sees what would be looked for."""
+    found = answer("rules list", tmp_path)
+
+    assert PACK == [rule["rule"] for rule in found]
+    assert {None} == {rule["in_force"] for rule in found}
+    assert {rule.id: rule.version for rule in pack().rules} == {rule["rule"]: rule["version"] for rule in found}
+    assert ["rule", "title", "severity", "pattern", "version", "in_force"] == list(found[0])
+
+
+def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
+    """A file that was edited since the projector started is not in force yet."""
+    known(tmp_path)
+    name = rules_file(tmp_path)
+
+    assert [True, True] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
+    assert [False] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
+
+
+def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
+    """The same id with another time to wait is another rule."""
+    known(tmp_path)
+    (own,) = (ROOT / "projections" / "rules" / "pack").glob("*.yaml")
+    name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
+
+    assert [False, True] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
+
+
+def test_a_database_that_was_never_projected_has_no_rules_in_force(tmp_path: Path) -> None:
+    """Not null: there is a database, and it follows no rule yet."""
+    assert 0 == run("init", tmp_path).returncode
+    assert [False, False] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
+
+
+def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
+    """What a rule starts from, what it waits for, and how long."""
+    shown = ask("rules list", tmp_path).stdout
+
+    leaving = "Dismissed or LeftOffice or Removed or Resigned or Retired or TermEnded"
+    assert f"{leaving}, then Arrested or Detained or HouseArrested within 180 days (certain)" in shown
+    assert "for 90 days, settled 7 days" in shown
+    assert "no database" in shown
+
+
+def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:
+    """Tracks as the types in them, times in days."""
+    shown = ask("rules show dismissed-without-follow-up", tmp_path).stdout
+    found = answer("rules show dismissed-without-follow-up", tmp_path)
+
+    assert "rule: dismissed-without-follow-up\ntitle: Dismissed, and nothing followed\nseverity: warning\n" in shown
+    assert "for: 90 days\n" in shown
+    assert "on: Dismissed, Removed\n" in shown
+    assert (
+        "unless: service deceased; custody bailed, detained, extradited, house_arrest, imprisoned, paroled, remanded; "
+        "stage appeal, charged, convicted, indicted, investigation, materials_referred, overturned, suspect, trial\n"
+    ) in shown
+    assert "Detained" in found["definition"]["absent"]
+
+
+def test_an_unknown_rule_is_said_to_be_so(tmp_path: Path) -> None:
+    """Exit 1, with the one that was meant."""
+    done = ask("rules show dismissal-before-arest", tmp_path)
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "dismissal-before-arrest" in done.stderr
+
+
+def test_a_file_that_can_be_used_passes(tmp_path: Path) -> None:
+    """Exit 0; a folder of files is taken too."""
+    (tmp_path / "rules").mkdir()
+    rules_file(tmp_path / "rules", SILENCE, "one.yaml")
+    rules_file(tmp_path / "rules", SEQUENCE, "two.yaml")
+
+    assert (0, []) == (ask("rules check rules", tmp_path).returncode, answer("rules check rules", tmp_path))
+    assert "nothing is wrong\n" == ask("rules check rules/one.yaml rules/two.yaml", tmp_path).stderr
+
+
+def test_every_mistake_is_told_with_its_line_and_column(tmp_path: Path) -> None:
+    """Of all files at once, on stdout, as editors read them; exit 1."""
+    first = rules_file(tmp_path, SILENCE.replace("P90D", "90 days").replace("warning", "loud"))
+    second = rules_file(tmp_path, SEQUENCE.replace("Detained", "Detaned"), "second.yaml")
+    done = ask(f"rules check {first} {second} missing.yaml", tmp_path)
+    printed = done.stdout.splitlines()
+
+    assert (1, "") == (done.returncode, done.stderr)
+    assert ["mine.yaml:4:15", "mine.yaml:7:10", "second.yaml:5:11", "missing.yaml:1:1"] == [
+        line.split(": ")[0] for line in printed
+    ]
+    assert "(want " in printed[0]
+
+
+def test_mistakes_as_json_have_their_place_in_fields(tmp_path: Path) -> None:
+    """For an editor's plugin."""
+    name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
+    (problem,) = answer(f"rules check {name}", tmp_path)
+
+    assert ["file", "line", "column", "what", "wanted"] == list(problem)
+    assert ("mine.yaml", 7, 10) == (problem["file"], problem["line"], problem["column"])
+
+
+def test_a_mistake_is_quoted_safely(tmp_path: Path) -> None:
+    """A rule file from elsewhere does not speak to the terminal."""
+    name = rules_file(tmp_path, SILENCE.replace("P90D", '"\\e[31m\\u202e"'))
+
+    assert not {"\x1b", "\u202e"} & set(ask(f"rules check {name}", tmp_path).stdout)
+
+
+@pytest.mark.parametrize("command", ["list", "show silence"])
+def test_rules_in_the_settings_that_cannot_be_used_are_a_mistake_of_usage(tmp_path: Path, command: str) -> None:
+    """With the place of the mistake, as check would give it."""
+    name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
+    done = ask(f"rules {command}", tmp_path, CASETRAIL_RULES=name)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "mine.yaml:7:10" in done.stderr

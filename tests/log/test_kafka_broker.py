@@ -1,0 +1,165 @@
+"""The brokers that the tests run on are what they claim to be, and are not left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from tests.support.kafka import Broker, make_topic, shared_broker
+from tests.support.places import ROOT
+
+LOG_APPEND_TIME = 1
+SECONDS = 60
+# Two processes of one folder: whoever comes first starts the broker, both print its address and wait to be ended.
+USE = """
+import sys
+from pathlib import Path
+from tests.kafka import shared_broker
+with shared_broker(Path(sys.argv[1])) as address:
+    print(address, flush=True)
+    sys.stdin.read()
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def produce(address: str, topic: str, keys: list[str], timestamp_ms: int | None = None) -> list[tuple[int, int]]:
+    """Produce a record for each of *keys*; return the partition and offset that each was given."""
+    with closing(KafkaProducer(bootstrap_servers=address, enable_idempotence=True, acks="all")) as producer:
+        futures = [
+            producer.send(topic, key.encode(), key.encode(), [("n", str(n).encode())], timestamp_ms=timestamp_ms)
+            for n, key in enumerate(keys)
+        ]
+        producer.flush(SECONDS)
+        acknowledged = [future.get(SECONDS) for future in futures]
+    return [(metadata.partition, metadata.offset) for metadata in acknowledged]
+
+
+def consume(address: str, topic: str, wanted: int) -> list[ConsumerRecord]:
+    """Read *wanted* records of *topic* from the beginning, in the order of partitions and offsets."""
+    consumer = KafkaConsumer(bootstrap_servers=address, isolation_level="read_committed", auto_offset_reset="none")
+    with closing(consumer):
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        records: list[ConsumerRecord] = []
+        deadline = time.monotonic() + SECONDS
+        while len(records) < wanted and time.monotonic() < deadline:
+            records += [record for some in consumer.poll(timeout_ms=200).values() for record in some]
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def brokers(folder: Path) -> list[int]:
+    """The ids of the processes that are brokers on data in *folder*."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"kafka.Kafka" in words and str(folder).encode() in words:
+            found.append(int(process.name))
+    return found
+
+
+def gone(folder: Path) -> bool:
+    """Wait for the end of the brokers on data in *folder*; whether it came."""
+    deadline = time.monotonic() + SECONDS
+    while brokers(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not brokers(folder)
+
+
+@pytest.fixture
+def users(tmp_path: Path, kafka_programs: None) -> Iterator[Callable[[], tuple["subprocess.Popen[str]", str]]]:  # noqa: ARG001 - it may skip
+    """Start processes that share the broker of one folder; each is given with the address that it was told."""
+    processes = []
+
+    def use() -> tuple["subprocess.Popen[str]", str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", USE, str(tmp_path)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout
+        return process, process.stdout.readline().strip()
+
+    yield use
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_what_is_produced_is_read_back_at_the_brokers_time(kafka_server: str, kafka_topic: str) -> None:
+    """Keys, values and headers as they were, and the time is the broker's whatever the producer says."""
+    keys = [f"kz-{n}" for n in range(20)]
+    before = time.time() * 1000
+
+    given = produce(kafka_server, kafka_topic, keys, timestamp_ms=0)
+    records = consume(kafka_server, kafka_topic, 20)
+
+    assert sorted(given) == [(record.partition, record.offset) for record in records]
+    assert {record.timestamp_type for record in records} == {LOG_APPEND_TIME}
+    assert all(before - 1000 <= record.timestamp <= time.time() * 1000 + 1000 for record in records)
+    by_place = {(record.partition, record.offset): record for record in records}
+    assert [(by_place[place].key, by_place[place].value, by_place[place].headers) for place in given] == [
+        (key.encode(), key.encode(), [("n", str(n).encode())]) for n, key in enumerate(keys)
+    ]
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_topic_for_a_test_is_empty_and_its_own(kafka_server: str, kafka_topic: str, again: int) -> None:
+    """No test meets the records of another."""
+    produce(kafka_server, kafka_topic, ["kz-a"] * again)
+
+    assert len(consume(kafka_server, kafka_topic, again)) == again
+
+
+def test_a_broker_that_was_killed_has_kept_what_it_acknowledged(kafka_broker: Broker) -> None:
+    """It comes back on the same port with the same data, after a kill and after a shutdown in good order."""
+    topic = make_topic(kafka_broker.address, partitions=1)
+    produce(kafka_broker.address, topic, ["kz-a"])
+
+    kafka_broker.restart()
+    produce(kafka_broker.address, topic, ["kz-b"])
+    kafka_broker.stop()
+    kafka_broker.start()
+
+    assert [record.key for record in consume(kafka_broker.address, topic, 2)] == [b"kz-a", b"kz-b"]
+
+
+def test_one_broker_serves_all_and_ends_with_the_last(
+    users: Callable[[], tuple["subprocess.Popen[str]", str]], tmp_path: Path
+) -> None:
+    """Two workers meet on one broker; the first may go, and when the other is killed the broker goes too."""
+    first, told_first = users()
+    second, told_second = users()
+
+    assert told_first == told_second
+    first.communicate()
+    produce(told_second, make_topic(told_second, partitions=1), ["kz-a"])
+    assert len(brokers(tmp_path)) == 1
+    second.send_signal(signal.SIGKILL)
+    assert gone(tmp_path)
+
+
+def test_a_broker_does_not_outlive_who_started_it(tmp_path: Path) -> None:
+    """Even its keeper's violent end takes the broker along."""
+    with shared_broker(tmp_path):
+        (broker,) = brokers(tmp_path)
+        keeper = int(Path(f"/proc/{broker}/stat").read_text().rpartition(")")[2].split()[1])
+
+        os.kill(keeper, signal.SIGKILL)
+
+        assert gone(tmp_path)

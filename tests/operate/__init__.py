@@ -1,0 +1,1 @@
+"""Tests of lag, metrics, backup and doctor."""

@@ -1,0 +1,1 @@
+"""Tests of the projector, the rebuild and the backtest."""

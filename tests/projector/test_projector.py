@@ -1,0 +1,335 @@
+"""The projector: one transaction a batch, one writer a partition, an append-only chain, on both databases."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from projections.projector.projector import Projector
+from projections.projector.side_writer import Visitor
+from projections.rules.rulebook import pack
+from projections.tables.checkpoint import Lost
+from projections.tables.database import writing
+from projections.tables.ledger_rows import still_parked
+from projections.tables.schema import LIVE, ledger, log, outbox
+from services.log.local import LocalLog
+from tests.support.builders import (
+    Line,
+    Row,
+    accused,
+    charged,
+    conclusions,
+    corrected,
+    database,
+    described,
+    detained,
+    dismissed,
+    instant,
+    project,
+    projector,
+    records,
+    retracted,
+    rows,
+    statuses,
+    suspended,
+    told,
+    wanted,
+)
+from tests.support.ledgers import recomputed, refusing
+
+NOW = instant("2022-12-31T00:00:00Z")
+DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
+FOLLOW = wanted("2022-08-20", recorded="2022-08-21T12:00:00Z")
+STORY: list[Line | bytes] = [
+    described("2022-01-01", name="Серик", aliases=["Serik"], recorded="2022-01-02T00:00:00Z"),
+    DISMISSED,
+    b"\xff",
+    DISMISSED,
+    DISMISSED | {"data": DISMISSED["data"] | {"note": "another"}},
+    suspended("2022-03-01", recorded="2022-03-01T00:00:00Z", subject="b", id="late stamp"),
+    FOLLOW,
+    told("Charged", "2022-09-01", case="c", subject="b", charges=[{"title": "взятка", "amount": 0.1}]),
+    corrected(FOLLOW, "2022-09-10", occurred="2022-05-01"),
+    retracted(FOLLOW, "2022-09-20"),
+]
+
+
+def told_in_one_way(engine: Engine) -> dict[str, Any]:
+    """A story with something of everything, projected in two batches with a pause, and an acknowledgement."""
+    held = projector(engine)
+    held.project(records(STORY[:6]), NOW)
+    held.pass_time(instant("2022-07-04T00:00:00Z"), NOW)
+    (alert,) = rows(engine, LIVE.alerts)
+    held.acknowledge(alert["alert_id"], "a", "kim", "gesehen", instant("2022-07-05T08:00:00Z"))
+    held.project(records(STORY)[6:], NOW)
+    held.pass_time(instant("2022-12-01T00:00:00Z"), NOW)
+    return {
+        **conclusions(engine),
+        "statuses": statuses(engine),
+        "ledger": rows(engine, ledger),
+        "outbox": rows(engine, outbox),
+        "held": held.held,
+    }
+
+
+def test_both_databases_come_to_the_same(engine: Engine) -> None:
+    """Every row, down to the hashes and the notices, is that of the embedded mode in memory."""
+    expected = told_in_one_way(database())
+    found = told_in_one_way(engine)
+
+    assert {name: None for name in expected if expected[name] != found[name]} == {}
+    assert ["open", "acknowledged", "resolved", "retracted", "open"] == [r["state"] for r in expected["alert_changes"]]
+
+
+def test_the_chain_can_be_checked_by_what_its_description_says(engine: Engine) -> None:
+    """The hash before, a line feed, the fields as JSON, a line feed, the value."""
+    told_in_one_way(engine)
+    hashes = [row["hash"] for row in rows(engine, ledger)]
+
+    assert [*range(1, len(hashes) + 1)] == [row["seq"] for row in rows(engine, ledger)]
+    assert hashes == recomputed(engine)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET reason = 'changed' WHERE seq = 2",
+        "UPDATE ledger SET hash = hash",
+        "DELETE FROM ledger WHERE seq = 2",
+        "DELETE FROM ledger",
+        "TRUNCATE ledger",
+        "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE seq = 2",
+        "REPLACE INTO ledger SELECT * FROM ledger",
+    ],
+)
+def test_the_database_refuses_to_rewrite_history(engine: Engine, statement: str) -> None:
+    """Whatever the statement: not even its owner does it by accident."""
+    project(projector(engine), [DISMISSED])
+    before = rows(engine, ledger)
+
+    with pytest.raises(DatabaseError), writing(engine) as conn:
+        conn.execute(text(statement))
+    assert before == rows(engine, ledger)
+
+
+def test_an_older_assignment_cannot_write(engine: Engine) -> None:
+    """Whoever lost the partition, paused or cut off, writes nothing, timers included."""
+    old = projector(engine)
+    project(old, [DISMISSED])
+    new = projector(engine)
+    before = rows(engine, ledger)
+    ways = (
+        lambda: project(old, [FOLLOW]),
+        lambda: old.pass_time(NOW, NOW),
+        lambda: old.acknowledge("any", "a", "kim", None, NOW),
+        lambda: old.replay([1], NOW),
+    )
+    for way in ways:
+        with pytest.raises(Lost):
+            way()
+
+    assert before == rows(engine, ledger)
+    assert [] == rows(engine, LIVE.alerts)
+    assert new.pass_time(NOW, NOW).notices == 1
+
+
+def test_whoever_holds_the_partition_is_the_one_assigned_last(engine: Engine) -> None:
+    """Taken back and forth, each goes on from where the other stopped."""
+    first, second = projector(engine), projector(engine)
+    project(second, [DISMISSED])
+    with pytest.raises(Lost):
+        project(first, [FOLLOW])
+    first.assign(NOW)
+    project(first, [FOLLOW])
+
+    assert 2 == first.held.position == first.held.applied
+    assert 3 == first.held.epoch
+    assert [*range(1, 4)] == [row["seq"] for row in rows(engine, ledger)]
+
+
+def test_a_write_from_beside_is_noticed(engine: Engine) -> None:
+    """An acknowledgement in another process does not end an assignment, and is not undone by what is kept."""
+    held = projector(engine)
+    project(held, [DISMISSED])
+    held.pass_time(NOW, NOW)
+    (alert,) = rows(engine, LIVE.alerts)
+    Visitor(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
+    project(held, [described("2022-01-01", name="Serik")], "2023-01-01T00:00:00Z")
+
+    assert ["acknowledged"] == [row["state"] for row in rows(engine, LIVE.alerts)]
+    assert "Serik" in rows(engine, LIVE.alerts)[0]["explanation"]
+    assert [row["hash"] for row in rows(engine, ledger)] == recomputed(engine)
+
+
+def test_what_has_come_in_stays_in_when_the_casefile_is_read_again() -> None:
+    """A decree that a record of its very instant let in is not taken out by an acknowledgement from beside."""
+    held = projector(engine := database())
+    project(held, [DISMISSED, suspended("2022-08-10", published="2022-08-01", recorded="2022-08-02T00:00:00Z")])
+    project(held, [described("2022-01-01", name="Serik", recorded="2022-08-11T00:00:00Z")])
+    (alert,) = rows(engine, LIVE.alerts)
+    before = rows(engine, LIVE.subjects)
+    Visitor(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
+
+    assert "suspended" == before[0]["service_status"]
+    assert before == rows(engine, LIVE.subjects)
+
+
+def test_the_rows_of_cases_are_those_that_there_are(engine: Engine) -> None:
+    """One that moves is written again, one that is said to be another goes, and nobody else's does."""
+    held = projector(engine)
+    first, other = accused("2022-03-01", case="one"), accused("2022-03-02", case="two", id="other")
+    project(held, [first, other, accused("2022-03-01", subject="b", case="one", id="b")])
+    project(held, [charged("2022-04-01", case="two"), corrected(first, case_id="three", recorded="2022-06-01")])
+    found = {(row["subject_id"], row["case_id"], row["stage_status"]) for row in rows(engine, LIVE.cases)}
+
+    assert {("a", "two", "charged"), ("a", "three", "accused"), ("b", "one", "accused")} == found
+
+
+def test_a_commit_that_fails_can_be_made_again(engine: Engine) -> None:
+    """Nothing was written, and the projector knows."""
+    held = projector(engine)
+    with (
+        refusing(engine, "commit", OperationalError("commit", {}, Exception("gone"))),
+        pytest.raises(OperationalError),
+    ):
+        project(held, [DISMISSED])
+
+    assert (0, 1) == (held.held.position, len(rows(engine, ledger)))
+    assert 1 == project(held, [DISMISSED]).applied
+
+
+def test_a_record_on_which_the_program_fails_is_parked_alone() -> None:
+    """It holds nobody up, says what failed, and is applied when it is replayed and all is well."""
+    held = projector(engine := database())
+    batch: list[Line | bytes] = [DISMISSED, suspended("2022-03-01", subject="poison"), FOLLOW]
+    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
+        project(held, batch)
+    (bad,) = [row for row in rows(engine, ledger) if row["outcome"] == "parked"]
+
+    assert ("failed: ValueError", 1) == (bad["reason"][:18], bad["log_offset"])
+    assert (3, 2, 1) == (held.held.read, held.held.applied, held.held.parked)
+    held.replay([bad["seq"]], NOW)
+    assert (3, 3, 0) == (held.held.read, held.held.applied, held.held.parked)
+    assert ["a", "poison"] == [row["subject_id"] for row in rows(engine, LIVE.subjects)]
+
+
+def parked(engine: Engine, **options: bool) -> list[int]:
+    """The offsets of what is parked still."""
+    with engine.connect() as conn:
+        return [row["log_offset"] for row in conn.execute(still_parked(**options)).mappings()]  # type: ignore[arg-type]
+
+
+def test_a_dismissed_record_is_kept_and_no_longer_listed() -> None:
+    """It stays parked in the counts, with its bytes, and can be replayed yet."""
+    held = projector(engine := database())
+    project(held, [b"{", b"\xff"])
+    held.dismiss(2, "known rubbish\x00", NOW)
+
+    assert ([1], [0, 1]) == (parked(engine), parked(engine, dismissed=True))
+    assert (2, 2) == (held.held.read, held.held.parked)
+    held.replay([2], NOW)
+    assert [1, 0] == sorted(parked(engine), reverse=True)
+    assert 2 == held.held.parked
+
+
+def test_what_is_replayed_twice_is_counted_once() -> None:
+    """The second replay finds nothing parked there, and the counts still add up."""
+    held = projector(engine := database())
+    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
+        project(held, [suspended("2022-03-01", subject="poison")])
+    first, second = held.replay([2], NOW), held.replay([2], NOW)
+
+    assert (["applied"], []) == ([entry.outcome for entry in first], second)
+    assert (1, 1, 0, 0) == (held.held.read, held.held.applied, held.held.duplicate, held.held.parked)
+    assert not held.dismiss(2, "too late", NOW)
+
+
+def test_recorded_never_runs_backwards() -> None:
+    """It is the later of the log's stamp, kept beside it, and the watermark already declared."""
+    held = projector(engine := database())
+    project(held, [detained("2022-01-01", subject="b", recorded="2022-05-01T00:00:00Z"), DISMISSED])
+    held.pass_time(instant("2022-05-02T00:00:00Z"), NOW)
+    project(held, [suspended("2022-01-01", recorded="2022-05-01T12:00:00Z")])
+    times = [(row["stamped"], row["recorded"]) for row in rows(engine, ledger) if row["entry"] == "record"]
+
+    assert [instant(f"2022-05-0{day}T00:00:00Z") for day in (1, 1, 2)] == [recorded for _, recorded in times]
+    assert instant(str(DISMISSED["recorded"])) == times[1][0]
+
+
+def test_offsets_of_the_log_may_jump() -> None:
+    """Kafka's do; the chain's numbers do not."""
+    held = projector(engine := database())
+    (first,), (second,) = records([DISMISSED], 7), records([FOLLOW], 100)
+    held.project([first, second], NOW)
+
+    assert (101, 2) == (held.held.position, held.held.read)
+    assert [1, 2, 3] == [row["seq"] for row in rows(engine, ledger)]
+
+
+def test_a_record_that_is_delivered_again_is_read_once() -> None:
+    """Its position has its outcome: it is neither a duplicate nor parked twice, and the position does not run back."""
+    held = projector(engine := database())
+    log_of_three = records([DISMISSED, b"{", FOLLOW])
+    for redelivered in (log_of_three[:2], log_of_three[:2], log_of_three, log_of_three[:1]):
+        held.project(redelivered, NOW)
+
+    assert (3, 3, 2, 0, 1) == tuple(
+        getattr(held.held, name) for name in ("position", "read", "applied", "duplicate", "parked")
+    )
+    assert [0, 1, 2] == [row["log_offset"] for row in rows(engine, ledger)[1:]]
+
+
+def test_the_first_content_of_an_id_stays() -> None:
+    """The other is a conflict: kept with its bytes, shown, and without effect."""
+    held = projector(engine := database())
+    other = DISMISSED | {"data": DISMISSED["data"] | {"ground": "another"}}
+    project(held, [DISMISSED, other])
+    project(held, [other, DISMISSED | {"subject": "b"}])
+    outcomes = [row["outcome"] for row in rows(engine, ledger)[1:]]
+
+    assert ["applied", "conflict", "conflict", "conflict"] == outcomes
+    assert ["a"] == [row["subject_id"] for row in rows(engine, LIVE.subjects)]
+    assert {"other_content"} == {row["reason"].partition(":")[0] for row in rows(engine, ledger)[2:]}
+
+
+def test_a_record_under_another_key_is_parked() -> None:
+    """A key that is not the subject would put the record in a wrong partition."""
+    held = projector(engine := database())
+    (record,) = records([DISMISSED])
+    held.project([record._replace(key=b"b"), record._replace(offset=1, value=None)], NOW)
+
+    assert ["wrong_key", "empty"] == [row["reason"].partition(":")[0] for row in rows(engine, ledger)[1:]]
+
+
+def test_the_local_log_is_projected_as_it_was_appended(engine: Engine) -> None:
+    """Offsets are dense, whoever published, and what stands in the table is what the ledger keeps."""
+    source = LocalLog(engine)
+    for batch in (STORY[:4], STORY[4:]):
+        source.append([("a", record.value or b"") for record in records(batch)])
+    held = projector(engine, clock="2030")
+    held.project(source.read(0, 0, 100), NOW)
+    values = [row["value"] for row in rows(engine, log)]
+
+    assert [*range(len(STORY))] == [row["log_offset"] for row in rows(engine, log)]
+    assert values == [row["value"] for row in rows(engine, ledger) if row["entry"] == "record"]
+
+
+def test_the_position_of_a_status_is_its_last_fact() -> None:
+    """(partition, offset) of the last fact folded in."""
+    held = projector(engine := database())
+    project(held, [DISMISSED, described("2022-01-01", subject="b", name="B"), FOLLOW])
+
+    assert [("a", 2), ("b", 1)] == [(row["subject_id"], row["position_offset"]) for row in rows(engine, LIVE.subjects)]
+
+
+def test_the_rules_in_force_are_an_entry_of_the_ledger() -> None:
+    """Once, until they change."""
+    held = projector(engine := database())
+    again = Projector(engine, pack())
+    again.assign(NOW)
+    found: list[Row] = rows(engine, ledger)
+
+    assert ["rules"] == [row["entry"] for row in found]
+    assert pack().version == json.loads(found[0]["value"])["version"] == held.held.rules_version

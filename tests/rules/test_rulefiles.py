@@ -1,0 +1,330 @@
+"""Rule files: what is read from them, what is refused, and where it stands."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.errors import BadInput
+from events.vocabulary import TRACKS
+from projections.rules.rulebook import Absence, Rulebook, RulesError, Sequence, load, pack
+from projections.rules.values import STATUSES
+from tests.support.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the working one, so that messages name files as a person would type them."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestReading:
+    """What a rule file says."""
+
+    def test_the_shipped_rules_are_the_two_of_the_contract(self) -> None:
+        """The pack holds both patterns, with the figures that people were told."""
+        arrest, quiet = pack().rules
+
+        assert isinstance(quiet, Absence)
+        assert isinstance(arrest, Sequence)
+        assert (quiet.id, quiet.severity) == ("dismissed-without-follow-up", "warning")
+        assert (timedelta(days=90), timedelta(days=7)) == (quiet.wait, quiet.settle)
+        assert {"Dismissed", "Removed"} == quiet.on
+        assert {"Accused", "CaseClosed", "ChargesDropped", "Released", "Suspended"}.isdisjoint(quiet.absent)
+        assert {"MaterialsReferred", "Charged", "Convicted", "Wanted", "Detained", "Reinstated", "Appointed"} < (
+            quiet.absent
+        )
+        assert {*TRACKS["service"]} - {"Elected", "Appointed", "Transferred", "Reinstated", "DismissalAnnulled"} == (
+            {*TRACKS["service"]} - quiet.absent
+        )
+        assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == arrest.on
+        assert (arrest.id, arrest.severity, arrest.certainty) == ("dismissal-before-arrest", "notice", "certain")
+        assert timedelta(days=180) == arrest.within
+
+    def test_on_and_no_are_words(self) -> None:
+        """YAML 1.1 reads `on` as true and NO as false; a rule file means what is written."""
+        assert {"Dismissed"} == silence().on
+        assert (
+            'rules.yaml:5:9: "NO" is not a fact type' in problems(SILENCE.replace("Dismissed\n    a", "NO\n    a"))[0]
+        )
+
+    def test_a_word_does_for_a_list(self) -> None:
+        """A single word and a list of it are the same rule."""
+        assert sequence(SEQUENCE.replace("[Dismissed]", "Dismissed")).version == sequence().version
+
+    def test_a_track_stands_for_its_types(self) -> None:
+        """The lower-case name of a track is every type of it."""
+        assert {*TRACKS["case"], "Died"} == silence().absent
+
+    def test_defaults(self) -> None:
+        """What is not said is: notice, certain, no settling, no exception."""
+        rule = sequence()
+
+        assert (rule.severity, rule.certainty, rule.unless) == ("notice", "certain", None)
+        assert timedelta(0) == silence(SILENCE.replace("    settle: P7D\n", "")).settle
+
+    def test_a_text_may_be_folded_over_lines(self) -> None:
+        """A sentence stays on one line however the file is laid out."""
+        folded = SEQUENCE.replace(
+            '"{name} was dismissed and {then.type}."', ">\n      {name} was dismissed\n      and {then.type}.\n"
+        )
+
+        assert sequence(folded) == sequence()
+
+    @pytest.mark.parametrize(
+        ("text", "length"),
+        [
+            ("P90D", timedelta(days=90)),
+            ("P2W", timedelta(weeks=2)),
+            ("PT12H", timedelta(hours=12)),
+            ("P1DT6H", timedelta(days=1, hours=6)),
+            ("P1W2DT3H4M5S", timedelta(weeks=1, days=2, hours=3, minutes=4, seconds=5)),
+            ("PT5M", timedelta(minutes=5)),
+            ("P36525D", timedelta(days=36525)),
+        ],
+    )
+    def test_durations(self, text: str, length: timedelta) -> None:
+        """Weeks, days, hours, minutes and seconds, alone or together."""
+        assert length == silence(SILENCE.replace("P90D", text)).wait
+
+    def test_a_folder_is_all_its_files(self, folder: Path) -> None:
+        """Every .yaml and .yml counts, hidden files and others do not, and the rules come by id."""
+        (folder / "b.yml").write_text(SILENCE)
+        (folder / "a.yaml").write_text(SEQUENCE)
+        (folder / ".a.yaml").write_text("not: rules")
+        (folder / "notes.txt").write_text("not rules")
+
+        assert [rule.id for rule in load(folder).rules] == ["sequence", "silence"]
+
+    def test_a_byte_order_mark_is_no_part_of_the_text(self) -> None:
+        """Editors on Windows put one there."""
+        assert book(SILENCE) == book(b"\xef\xbb\xbf" + SILENCE.encode())
+
+
+class TestRefusing:
+    """What is wrong with a file, and where."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("id: silence", "id: Silence", '2:9: "Silence" is not an id'),
+            ("id: silence", "id: -x", '2:9: "-x" is not an id'),
+            ("    title: Dismissed, and nothing followed\n", "", "2:5: title is missing"),
+            ("Dismissed, and nothing followed", "", "3:11: nothing is no text for this"),
+            ("title:", "titel:", '3:5: unknown key "titel" (want title)'),
+            ("warning", "warnin", '4:15: "warnin" is not a severity (want warning)'),
+            ("warning", "[warning]", "4:15: a list is not a severity"),
+            (
+                "on: Dismissed",
+                "on: Dismised",
+                '5:9: "Dismised" is not a fact type that a rule can name (want Dismissed)',
+            ),
+            (
+                "on: Dismissed",
+                "on: dismissed",
+                '5:9: "dismissed" is not a fact type that a rule can name (want Dismissed)',
+            ),
+            ("on: Dismissed", "on:", "5:8: nothing stands here"),
+            ("on: Dismissed", "on: []", "5:9: nothing stands here"),
+            ("on: Dismissed", "on: {a: b}", "5:9: a mapping stands here"),
+            ("on: Dismissed", "on: Corrected", '5:9: "Corrected" is not a fact type that a rule can name'),
+            ("[case, Died]", "[case, Deid]", '6:20: "Deid" is not a fact type that a rule can name (want Died)'),
+            ("[case, Died]", "[case, [Died]]", "6:20: a list is not a fact type"),
+            ("P90D", "P3M", '7:10: "P3M" has months or years, which have no fixed length (want days, such as P90D)'),
+            ("P90D", "P1Y", '7:10: "P1Y" has months or years'),
+            ("P90D", "P1Y2M3DT4H", '7:10: "P1Y2M3DT4H" has months or years'),
+            ("P90D", "P0D", "7:10: the time is zero or less"),
+            ("P90D", "-P9D", '7:10: "-P9D" is not a duration'),
+            ("P90D", "P", '7:10: "P" is not a duration'),
+            ("P90D", "P9DT", '7:10: "P9DT" is not a duration'),
+            ("P90D", "PT", '7:10: "PT" is not a duration'),
+            ("P90D", "P1.5D", '7:10: "P1.5D" is not a duration'),
+            ("P90D", "90", '7:10: "90" is not a duration'),
+            ("P90D", "P٣D", '7:10: "P٣D" is not a duration'),
+            ("P90D", "P36526D", "7:10: the time is negative or too long"),
+            ("P90D", f"P{'9' * 5000}D", "7:10: the time is negative or too long"),
+            ("    for: P90D\n", "", "2:5: for is missing"),
+            ("for: P90D", "wait: P90D", '7:5: unknown key "wait"'),
+            ("settle: P7D", "certainty: certain", "8:5: certainty belongs to the other pattern (want absent"),
+            ("[detained, remanded]", "[detained, remandd]", '10:27: "remandd" is not a custody status (want remanded)'),
+            ("custody: [detained, remanded]", "custdy: detained", '10:7: unknown key "custdy" (want custody)'),
+            ("{at_least: 1}", "{at_lest: 1}", '11:20: unknown key "at_lest" (want at_least)'),
+            ("{at_least: 1}", "{}", "11:19: open_cases has no figure"),
+            ("{at_least: 1}", "{at_least: 2, at_most: 1}", "11:19: at_least is more than at_most"),
+            ("{at_least: 1}", "{at_least: -1}", '11:30: "-1" is not a number of cases'),
+            ("{at_least: 1}", "{at_least: true}", '11:30: "true" is not a number of cases'),
+            ("{at_least: 1}", "1", '11:19: "1" is not what open_cases takes'),
+            (
+                "anchor.occurred",
+                "anchor.ocurred",
+                "12:37: {anchor.ocurred} is not a placeholder here (want {anchor.occurred})",
+            ),
+            ("anchor.occurred", "then.occurred", "12:37: {then.occurred} is not a placeholder here"),
+            ("{name}", "{name.__class__}", "12:15: {name.__class__} is not a placeholder here"),
+            ("{name}", "{name!r}", "12:15: {name!r} is not a placeholder here"),
+            ("{name}", "{0}", "12:15: {0} is not a placeholder here"),
+            ("{name}", "{name", "12:15: { is not a placeholder here"),
+            ("{name}", "name}", "12:19: } is not a placeholder here"),
+        ],
+    )
+    def test_the_place_of_a_mistake(self, old: str, new: str, message: str) -> None:
+        """Each mistake is named with its line and column, and with what was wanted."""
+        found = problems(SILENCE.replace(old, new, 1))
+
+        assert any(problem.startswith(f"rules.yaml:{message}") for problem in found), found
+        assert all("(want " in problem and "(want )" not in problem for problem in found)
+
+    def test_unless_needs_a_condition(self) -> None:
+        """An exception that excepts nothing is a slip."""
+        text = SEQUENCE.replace("    within", "    unless: {}\n    within")
+
+        assert [problem.partition(" (")[0] for problem in problems(text)] == [
+            "rules.yaml:6:13: unless has no condition"
+        ]
+
+    @pytest.mark.parametrize(("field", "word"), [(field, word) for field, words in STATUSES.items() for word in words])
+    def test_every_status_word_is_taken_by_its_field_alone(self, field: str, word: str) -> None:
+        """The sets are closed: a word is taken where it belongs and refused elsewhere."""
+        text = SEQUENCE.replace("    within", f"    unless: {{{field}: {word}}}\n    within")
+        other = next(name for name, words in STATUSES.items() if word not in words)
+        unless = sequence(text).unless
+
+        assert unless is not None
+        assert {word} == getattr(unless, field)
+        assert f'"{word}" is not' in problems(text.replace(f"{field}:", f"{other}:"))[0]
+
+    def test_a_rule_has_one_pattern(self) -> None:
+        """Silence or sequence: both at once mean nothing, nor does neither."""
+        both = SILENCE + "    then: Detained\n    within: P9D\n"
+        neither = SEQUENCE.replace("    then: Detained\n    within: P180D\n", "")
+
+        assert "rules.yaml:2:5: both absent and then are in this rule" in problems(both)[0]
+        assert "rules.yaml:2:5: neither absent nor then is in this rule" in problems(neither)[0]
+
+    def test_all_problems_of_all_files_are_said_at_once(self, folder: Path) -> None:
+        """Nobody should have to run the check ten times."""
+        (folder / "a.yaml").write_text(
+            SILENCE.replace("warning", "loud").replace("P90D", "P3M").replace("{name}", "{x}")
+        )
+        (folder / "b.yaml").write_text("rules: [a\n")
+        (folder / "c.yaml").write_text(SEQUENCE.replace("Detained", "Detaind"))
+
+        with pytest.raises(RulesError) as refused:
+            load(Path())
+
+        assert [(problem.file, problem.line) for problem in refused.value.problems] == [
+            ("a.yaml", 4),
+            ("a.yaml", 7),
+            ("a.yaml", 12),
+            ("b.yaml", 1),
+            ("c.yaml", 5),
+        ]
+        assert str(refused.value).count("\n") == 4
+        assert isinstance(refused.value, BadInput)
+
+    def test_two_rules_of_one_id(self, folder: Path) -> None:
+        """An id names one rule, across all files, even where another thing is wrong with it."""
+        (folder / "a.yaml").write_text(SEQUENCE)
+        (folder / "b.yaml").write_text(SEQUENCE.replace("P180D", "soon"))
+
+        with pytest.raises(RulesError, match=r'b\.yaml:2:9: "sequence" is the id of the rule at a\.yaml:2:9 too'):
+            load(Path())
+
+    def test_rules_without_an_id_do_not_share_it(self) -> None:
+        """What is missing twice is missing, not repeated."""
+        nameless = SEQUENCE.replace("id: sequence", "id:")
+
+        assert [problem.partition(" (")[0] for problem in problems(nameless + nameless.partition("\n")[2])] == [
+            "rules.yaml:2:8: nothing is not an id",
+            "rules.yaml:8:8: nothing is not an id",
+        ]
+
+    def test_a_key_given_twice(self) -> None:
+        """YAML libraries take the last in silence; an editor meant one of them."""
+        assert problems(SEQUENCE.replace("    title", "    id: sequence\n    title")) == [
+            'rules.yaml:3:5: the key "id" is here twice (want each key once)'
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "1:1: the file is empty"),
+            ("# nothing\n", "1:1: the file is empty"),
+            ("- id: x\n", "1:1: a list stands here"),
+            ("rules:\n", "1:7: no rules are here"),
+            ("rules: []\n", "1:8: no rules are here"),
+            ("rules: {a: b}\n", "1:8: no rules are here"),
+            ("rules:\n  - x\n", '2:5: "x" is not a rule'),
+            ("rule: []\n", '1:1: unknown key "rule" (want rules)'),
+            (SEQUENCE + "rule: []\n", '8:1: unknown key "rule" (want rules)'),
+            (SEQUENCE + "---\nrules: []\n", "8:1: not YAML: but found another document"),
+            ("rules:\n\t- id: x\n", "2:1: not YAML: found character '\\t'"),
+            (SEQUENCE.replace('"{name}', "{name}").replace('."', "."), "7:21: not YAML"),
+            (SEQUENCE.replace('type}."', "type}."), "7:14: not YAML: found unexpected end of stream"),
+            ("rules: [a\n", "1:8: not YAML"),
+            ("rules:\n  - ? [a]\n    : b\n", "2:7: a key is a list or a mapping"),
+            ("rules:\n  - {x: \x07}\n", "2:9: a character no text file has"),
+            (
+                SEQUENCE.replace("title: Dismissed, then detained", 'title: "\\ud800"'),
+                "3:12: a NUL or half a character",
+            ),
+            (SEQUENCE.replace("title: Dismissed, then detained", 'title: "\\0"'), "3:12: a NUL or half a character"),
+            (SEQUENCE.replace("title: Dismissed, then detained", 'title: "\\U00110000"'), "3:"),
+            (SEQUENCE.replace("[Dismissed]", "!!python/object:os.system x"), "4:9: tag:yaml.org,2002:python"),
+            (b"rules:\n  - id: caf\xe9\n", "2:12: the file is not UTF-8"),
+            (SEQUENCE.encode("utf-16"), "1:1: the file is not UTF-8"),
+            (SEQUENCE + "#" * 1_000_000, "1:1: the file is over 1 MB"),
+            ("rules: " + "[" * 100_000, "1:"),
+            ("rules: " + "- " * 100_000, "1:"),
+        ],
+    )
+    def test_files_that_are_no_rule_files(self, text: str | bytes, message: str) -> None:
+        """Whatever lies in the folder is refused with its place, never with a traceback."""
+        assert any(problem.startswith(f"rules.yaml:{message}") for problem in problems(text))
+
+    def test_aliases_are_refused_and_not_followed(self) -> None:
+        """A dozen lines of aliases can stand for a billion words; the rest of the file is checked all the same."""
+        bomb = "a: &a [x, x]\n" + "".join(
+            f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        )
+        found = problems(bomb + SEQUENCE.replace("[Dismissed]", "*a").replace("P180D", "soon"))
+
+        assert sum("is an alias" in problem for problem in found) == 8 * 2 + 1
+        assert sum("is an anchor" in problem for problem in found) == 9
+        assert sum('"soon" is not a duration' in problem for problem in found) == 1
+        assert not any(":13:9: nothing" in problem for problem in found)
+
+    def test_what_is_not_there(self, folder: Path) -> None:
+        """A missing file and an empty folder are said so."""
+        with pytest.raises(RulesError, match=r"^gone\.yaml:1:1: not readable: No such file"):
+            load(Path("gone.yaml"))
+        with pytest.raises(RulesError, match="no rule file is in this folder"):
+            load(folder)
+
+    @given(data=st.data())
+    def test_any_text_is_a_rulebook_or_a_list_of_problems(
+        self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """However a file is damaged, the answer is one of the two, and every problem lies inside the file."""
+        lines = SILENCE.splitlines() + SEQUENCE.splitlines()[1:]
+        for _ in range(data.draw(st.integers(1, 4))):
+            row = data.draw(st.integers(0, len(lines) - 1))
+            column = data.draw(st.integers(0, len(lines[row])))
+            cut = data.draw(st.integers(0, 5))
+            noise = data.draw(st.text(st.sampled_from("{}[]:,-\"'#&*!|>%@?\t \n\x00\x85é\ud7ffaP1"), max_size=4))
+            lines[row] = lines[row][:column] + noise + lines[row][column + cut :]
+        file = tmp_path_factory.getbasetemp() / "damaged.yaml"
+        file.write_text("\n".join(lines), encoding="utf-8", newline="")
+
+        read, found = Rulebook(()), []
+        try:
+            read = load(file)
+        except RulesError as error:
+            found = error.problems
+
+        assert bool(read.rules) != bool(found)
+        assert read == Rulebook.from_json(read.as_json())
+        assert all(problem.line >= 1 and problem.column >= 1 and problem.wanted for problem in found)

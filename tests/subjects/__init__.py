@@ -1,0 +1,1 @@
+"""Tests of the facts, tracks and status of one person."""

@@ -1,0 +1,1 @@
+"""Builders, servers and databases that the tests share."""

@@ -1,0 +1,97 @@
+"""People who are known already, and what the command says of them."""
+
+import contextlib
+import io
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from projections.tables.database import open_database
+from services.cli import main
+from services.database import migrate
+from tests.support import builders
+from tests.support.commands import environment
+
+Line = builders.Line
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engine:
+    """
+    Make the database in *folder*, project *lines* into it at their `recorded`, and let time pass.
+
+    Args:
+        folder: where ``casetrail.db`` will be.
+        lines: facts; bytes are what a client without checks sent.
+        passed: the instant up to which the log is known to have been read.
+    """
+    (folder / "casetrail.db").write_bytes(_empty())
+    engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
+    projector = builders.projector(engine)
+    if lines:
+        builders.project(projector, lines)
+    if passed:
+        projector.pass_time(builders.instant(passed), builders.instant(passed))
+    return engine
+
+
+class Terminal(io.StringIO):
+    """Stands for the terminal that a command prints to."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+def ask(args: str | list[str], folder: Path, **env: str) -> "CompletedProcess[str]":
+    """Run ``casetrail`` with *args* in this process, which is quicker, on the database in *folder*."""
+    return _asked(args, folder, env, io.StringIO())
+
+
+def on_terminal(args: str | list[str], folder: Path, columns: int, **env: str) -> "CompletedProcess[str]":
+    """Run ``casetrail`` with *args* likewise, on a terminal of so many *columns*; styles are left out."""
+    size = {"COLUMNS": str(columns), "LINES": "25", "TERM": "xterm", "NO_COLOR": "1"}
+    done = _asked(args, folder, size | env, Terminal())
+    return CompletedProcess(done.args, done.returncode, _STYLE.sub("", done.stdout), done.stderr)
+
+
+def answer(args: str | list[str], folder: Path, **env: str) -> Any:
+    """Run ``casetrail`` with *args* and ``--json``, and return the one value it prints."""
+    words = args.split() if isinstance(args, str) else args
+    return json.loads(ask([*words, "--json"], folder, **env).stdout)
+
+
+def _asked(args: str | list[str], folder: Path, env: Mapping[str, str], out: io.StringIO) -> "CompletedProcess[str]":
+    words = args.split() if isinstance(args, str) else args
+    err = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["casetrail", *words])
+        for name, value in environment(folder, env).items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+@cache
+def _empty() -> bytes:
+    """An empty database, migrated once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        engine = open_database(f"sqlite:///{file}")
+        migrate(engine)
+        engine.dispose()
+        return file.read_bytes()

@@ -1,0 +1,142 @@
+"""A topic of a test's own: what clients of any kind send to it, and the projectors' loop over it."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer
+from sqlalchemy import Engine
+
+from events.cloudevents import to_binary
+from projections.rules.rulebook import Rulebook, pack
+from projections.tables.checkpoint import Progress
+from projections.tables.database import open_database
+from projections.tables.origin import Origin, note_partitions
+from services.database import migrate
+from services.log.kafka.membership import Membership
+from services.log.kafka.partitioner import home_of
+from services.log.kafka.reader import KafkaSource
+from services.settings import Settings
+from services.workers.projector_loop import Loop
+from tests.support.builders import Line, records
+
+PARTITIONS = 3
+
+
+class Sent(NamedTuple):
+    """A record as a client sends it; *partition* None: to the home of its key."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int | None = None
+
+
+def chosen(address: str, topic: str, **more: Any) -> Settings:
+    """The settings of a projector of *topic*, in a group of its own."""
+    given: dict[str, Any] = {
+        "log": "kafka",
+        "kafka_bootstrap_servers": address,
+        "kafka_topic": topic,
+        "kafka_group": topic,
+        "clock_margin_seconds": 2,
+    }
+    return Settings(**given | more)
+
+
+def variables(address: str, topic: str, database_url: str, **more: Any) -> dict[str, str]:
+    """The same for a process, which projects into the database at *database_url*."""
+    given = chosen(address, topic, database_url=database_url, **more)
+    return {f"CASETRAIL_{name.upper()}": str(getattr(given, name)) for name in given.model_fields_set}
+
+
+def migrated(url: str) -> Engine:
+    """Open the database at *url*, with this release's schema."""
+    engine = open_database(url)
+    migrate(engine)
+    return engine
+
+
+def binary(line: Line, partition: int | None = None) -> Sent:
+    """A fact in binary mode."""
+    (record,) = records([line])
+    assert record.value
+    headers, value = to_binary(record.value)
+    return Sent(record.key, value, headers, partition)
+
+
+def structured(line: Line) -> Sent:
+    """A fact in structured mode."""
+    (record,) = records([line])
+    return Sent(record.key, record.value, [("content-type", b"application/cloudevents+json; charset=UTF-8")])
+
+
+def send(address: str, topic: str, sent: Iterable[Line | Sent], **options: Any) -> None:
+    """Send facts, in binary mode where nothing else is said, and wait until all are acknowledged."""
+    with closing(KafkaProducer(bootstrap_servers=address, **options)) as producer:
+        futures = []
+        for each in sent:
+            record = each if isinstance(each, Sent) else binary(each)
+            futures.append(
+                producer.send(
+                    topic, record.value, key=record.key, headers=[*record.headers], partition=record.partition
+                )
+            )
+        producer.flush(60)
+        for future in futures:
+            future.get(60)
+
+
+def home(subject: str, partitions: int = PARTITIONS) -> int:
+    """Where the facts about *subject* belong."""
+    return home_of(partitions)(subject.encode())
+
+
+def subject_at(partition: int, partitions: int = PARTITIONS) -> str:
+    """A person whose home is *partition*."""
+    return next(f"p{n}" for n in range(1000) if home(f"p{n}", partitions) == partition)
+
+
+@contextmanager
+def source_of(settings: Settings, partitions: int = PARTITIONS) -> Iterator[KafkaSource]:
+    """A member of the group of projectors while the block runs."""
+    source = KafkaSource(settings, partitions, Membership(settings, Origin(settings.kafka_topic, None, "test")))
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def loop_of(engine: Engine, source: KafkaSource, rules: Rulebook | None = None, **options: Any) -> Loop:
+    """The projectors' loop over *source*."""
+    given: dict[str, Any] = {"batch_records": 100, "clock_margin_seconds": 60}
+    note_partitions(engine, source.topic, source.partitions)
+    return Loop(engine, rules or pack(), source, **given | options)
+
+
+def drained(engine: Engine, settings: Settings, rules: Rulebook | None = None) -> list[Progress]:
+    """Project all that is in the topic, and say how far each partition is."""
+    with source_of(settings) as source:
+        return loop_of(engine, source, rules).drain(source.ends(range(source.partitions)))
+
+
+@contextmanager
+def running(loop: Loop) -> Iterator[threading.Thread]:
+    """Run *loop* in a thread of its own while the block runs."""
+    stop = threading.Event()
+    thread = threading.Thread(target=loop.run, args=(stop, 0.1))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+def total(done: Iterable[Progress]) -> Mapping[str, int]:
+    """What the records of all partitions became, without what none did."""
+    names = ("read", "applied", "duplicate", "conflict", "parked", "forwarded")
+    rows = [*done]
+    counts = {name: sum(getattr(each, name) for each in rows) for name in names}
+    return {name: count for name, count in counts.items() if count}

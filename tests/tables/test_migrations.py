@@ -1,0 +1,94 @@
+"""The migrations build the schema that the code means, on both databases, whoever runs them."""
+
+import os
+import subprocess
+import sys
+from subprocess import PIPE, Popen
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from projections.tables.columns import METADATA
+from projections.tables.database import open_database
+from services.database import migrate, revisions
+from tests.support.places import ROOT
+
+STARTER = """
+import sys
+from projections.tables.database import open_database
+from services.database import migrate
+engine = open_database(sys.argv[1])
+print("ready", flush=True)
+input()
+migrate(engine)
+"""
+
+
+def tables(url: str) -> set[str]:
+    """The names of the tables at *url*, without Alembic's own."""
+    engine = open_database(url)
+    names = set(inspect(engine).get_table_names()) - {"alembic_version"}
+    engine.dispose()
+    return names
+
+
+def alembic(url: str, *words: str) -> str:
+    """What the command of that name says, run in a checkout on *url*."""
+    command = [sys.executable, "-m", "alembic", *words]
+    environment = {**os.environ, "CASETRAIL_DATABASE_URL": url}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_the_migrations_build_what_the_code_means(database_url: str) -> None:
+    """From nothing to the newest revision, and the comparison with the tables in the code finds no difference."""
+    engine = open_database(database_url)
+    migrate(engine)
+
+    current, newest = revisions(engine)
+    engine.dispose()
+    assert [current] == [newest] == list(ScriptDirectory(str(ROOT / "alembic")).get_heads())
+    assert tables(database_url) == set(METADATA.tables)
+    assert "No new upgrade operations detected." in alembic(database_url, "check")
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    """`casetrail init` is safe to repeat."""
+    engine = open_database(database_url)
+    migrate(engine)
+    before = inspect(engine).get_table_names()
+
+    migrate(engine)
+
+    assert inspect(engine).get_table_names() == before
+    engine.dispose()
+
+
+def test_those_who_migrate_at_the_same_time_wait_for_each_other(postgres_url: str) -> None:
+    """Several containers start at once, each with its init: one does the work, none fails."""
+    command = [sys.executable, "-c", STARTER, postgres_url]
+    starters = [Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE) for _ in range(4)]
+    ready = [starter.stdout.readline() for starter in starters if starter.stdout]
+
+    # All of them before any: communicate would wait for the first.
+    for starter in starters:
+        if starter.stdin:
+            starter.stdin.write(b"go\n")
+            starter.stdin.flush()
+    errors = [starter.communicate()[1] for starter in starters]
+
+    assert ready == [b"ready\n"] * 4
+    assert errors == [b""] * 4
+    assert tables(postgres_url) == set(METADATA.tables)
+
+
+def test_alembic_itself_migrates(database_url: str) -> None:
+    """Whoever writes a migration uses alembic's own command, which takes the address from the same variable."""
+    alembic(database_url, "upgrade", "head")
+
+    assert tables(database_url) == set(METADATA.tables)
+
+
+def test_scripts_of_sql_are_refused(sqlite_url: str) -> None:
+    """A migration looks at the database it changes, so there is none to write down beforehand."""
+    assert "migrations run online only" in alembic(sqlite_url, "upgrade", "head", "--sql")
