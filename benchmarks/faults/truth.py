@@ -15,7 +15,7 @@ Place = tuple[int, int]
 """Partition and offset."""
 
 
-class Came(NamedTuple):
+class ReadRecord(NamedTuple):
     """A record as it lies in a topic."""
 
     partition: int
@@ -34,9 +34,9 @@ class Came(NamedTuple):
         return {**attributes, "data": json.loads(self.value or b"")}
 
 
-def read(address: str, topic: str) -> list[Came]:
+def read(address: str, topic: str) -> list[ReadRecord]:
     """Return all that is in *topic*, in the order of each partition."""
-    found: list[Came] = []
+    found: list[ReadRecord] = []
     with closing(KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)) as consumer:
         places = _places(consumer, topic)
         consumer.assign(places)
@@ -44,7 +44,7 @@ def read(address: str, topic: str) -> list[Came]:
         consumer.seek_to_beginning(*places)
         while any(consumer.position(place) < ends[place] for place in places):
             for place, records in consumer.poll(timeout_ms=200).items():
-                found += [Came(place.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]
+                found += [ReadRecord(place.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]
     return sorted(found, key=lambda came: (came.partition, came.offset))
 
 
@@ -54,7 +54,7 @@ def ends(address: str, topic: str) -> dict[int, int]:
         return {place.partition: end for place, end in consumer.end_offsets(_places(consumer, topic)).items()}
 
 
-def outcomes(came: list[Came], partitions: int) -> dict[Place, str]:
+def outcomes(came: list[ReadRecord], partitions: int) -> dict[Place, str]:
     """
     Return what each record is to become.
 
@@ -63,7 +63,7 @@ def outcomes(came: list[Came], partitions: int) -> dict[Place, str]:
     return {(record.partition, record.offset): outcome for record, outcome in _judged(came, partitions)}
 
 
-def unread(came: list[Came], partitions: int) -> Counter[str]:
+def unread(came: list[ReadRecord], partitions: int) -> Counter[str]:
     """Return how many records about each person are to wait: conflicts, and what is parked under the person's key."""
     found: Counter[str] = Counter()
     for record, outcome in _judged(came, partitions):
@@ -74,7 +74,7 @@ def unread(came: list[Came], partitions: int) -> Counter[str]:
     return found
 
 
-def _judged(came: list[Came], partitions: int) -> Iterator[tuple[Came, str]]:
+def _judged(came: list[ReadRecord], partitions: int) -> Iterator[tuple[ReadRecord, str]]:
     first: dict[str, Any] = {}
     for record in came:
         if BAD in record.headers:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from .fleet import casetrail
-from .truth import Came, outcomes
+from .truth import ReadRecord, outcomes
 
 SHOWN = 5
 
@@ -47,7 +47,7 @@ class Write(NamedTuple):
     seq: int
 
 
-def records(conn: psycopg.Connection[Any], came: list[Came], topic: str, partitions: int) -> Iterator[str]:
+def records(conn: psycopg.Connection[Any], came: list[ReadRecord], topic: str, partitions: int) -> Iterator[str]:
     """Yield where the ledger is otherwise than the log: each record once, as it came, with the right outcome."""
     rows = conn.execute(LEDGER).fetchall()
     expected = outcomes(came, partitions)
@@ -70,7 +70,7 @@ def records(conn: psycopg.Connection[Any], came: list[Came], topic: str, partiti
 
 
 def facts(
-    conn: psycopg.Connection[Any], came: list[Came], ids: set[str], acknowledged: Mapping[tuple[int, int], bytes]
+    conn: psycopg.Connection[Any], came: list[ReadRecord], ids: set[str], acknowledged: Mapping[tuple[int, int], bytes]
 ) -> Iterator[str]:
     """Yield what was published and is lost, or was applied and never published, or more than once."""
     applied = Counter(row[4] for row in conn.execute(LEDGER).fetchall() if row[3] == "applied")
@@ -84,7 +84,7 @@ def facts(
     )
 
 
-def notices(conn: psycopg.Connection[Any], told: list[Came]) -> Iterator[str]:
+def notices(conn: psycopg.Connection[Any], told: list[ReadRecord]) -> Iterator[str]:
     """Yield what is wrong with the *told*: each notice of the outbox at least once, an alert's in their order."""
     rows = [row for row in conn.execute(OUTBOX).fetchall() if row[2] == "notice"]
     due = {notice_id: (subject, alert) for _, _, _, notice_id, subject, alert, _ in rows}

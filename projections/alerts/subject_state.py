@@ -15,9 +15,9 @@ from events.edtf import LOCAL_DAY_SLACK
 from events.facts import Fact, Order
 from events.vocabulary import TRACK_OF
 from projections.history.history import ABOUT_FACTS, BEGINNING, History
-from projections.rules.evaluate import Finding, find, go_on, heard
+from projections.rules.evaluate import Finding, extend, find, visible_at
 from projections.rules.explain import explain_text
-from projections.rules.rulebook import Absence, Rule, Rulebook
+from projections.rules.rulebook import AbsenceRule, Rule, Rulebook
 from projections.subjects.status import Status
 
 from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, said_until
@@ -139,7 +139,7 @@ class Casefile:
         rules = self.rulebook.rules if come or moves else self._rules_touched(fact, at_end=at_end)
         self._look(rules, Trigger("fact", clock, fact), fact if at_end else None)
 
-    def pass_time(self, until: datetime) -> bool:
+    def advance_watermark(self, until: datetime) -> bool:
         """Fire the timers due strictly before *until*, each at its own instant; return whether there was one."""
         fired = False
         while self.due is not None and self.due < until:
@@ -235,7 +235,7 @@ class Casefile:
         """Return what *rule* finds once *fact* has come at the end, and which of that is otherwise than *before*."""
         findings, changed = [*before], []
         if fact.type in rule.follow:
-            findings = [go_on(rule, finding, fact) for finding in before]
+            findings = [extend(rule, finding, fact) for finding in before]
             changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
         if fact.type in rule.on:
             found = find(rule, fact, self.history, self.status)
@@ -246,14 +246,14 @@ class Casefile:
     def _compare(self, rule: Rule, finding: Finding, trigger: Trigger) -> None:
         alert = self._alert_of(rule, finding)
         state = alert.state if alert else None
-        value, due = heard(rule, finding, self.history, trigger.at)
+        value, due = visible_at(rule, finding, self.history, trigger.at)
         if value == "standing" and finding.opens is None and self.status.is_cleared():
             value = "ended"
         self._due_by(due)
         match value:
             case "standing" if alert and state in STANDING:
                 self._refresh(alert, rule, finding)
-            case "standing" if isinstance(rule, Absence) and trigger.kind != "time":
+            case "standing" if isinstance(rule, AbsenceRule) and trigger.kind != "time":
                 # Silence is said only once every record of this very instant is in.
                 self._due_by(max(finding.opens or trigger.at, trigger.at))
             case "standing":

@@ -15,7 +15,7 @@ from .chain import Chain, Entry, LogRecord, read
 Content = tuple[list[list[str]] | None, bytes]
 
 
-class Came(NamedTuple):
+class ReadRecord(NamedTuple):
     """A record that was read, when it becomes known, and the fact in it; a text: why there is none."""
 
     record: LogRecord
@@ -25,7 +25,7 @@ class Came(NamedTuple):
 
 def read_all(
     records: Sequence[LogRecord], watermark: datetime | None, *, entry: str = "record", failed: Exception | None = None
-) -> list[Came]:
+) -> list[ReadRecord]:
     """
     Read *records* of one partition, in the order of the log.
 
@@ -36,11 +36,15 @@ def read_all(
         failed: what the program itself failed with on the one record there is; it is going to be parked.
     """
     read_at = _recorded(records, watermark, entry)
-    return [Came(record, at, _try_read(record, at, failed)) for record, at in zip(records, read_at, strict=True)]
+    return [ReadRecord(record, at, _try_read(record, at, failed)) for record, at in zip(records, read_at, strict=True)]
 
 
 def judge(
-    came: Iterable[Came], first: dict[str, Content], chain: Chain, home: Callable[[bytes], int], entry: str = "record"
+    came: Iterable[ReadRecord],
+    first: dict[str, Content],
+    chain: Chain,
+    home: Callable[[bytes], int],
+    entry: str = "record",
 ) -> Iterator[Entry]:
     """
     Decide what each record becomes, and link the entries that say so to *chain*.

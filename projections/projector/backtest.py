@@ -98,7 +98,7 @@ def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callab
             ]
             projector.project(records, until)
             tell(len(batch))
-        projector.pass_time(until, until)
+        projector.advance_watermark(until, until)
         with engine.connect() as conn:
             return _report(conn, projector, until)
     finally:

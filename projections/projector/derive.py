@@ -135,12 +135,12 @@ class Concluder:
             watermark = max(watermark or entry.recorded, entry.recorded)
             if fact:
                 casefile = casefiles[fact.subject]
-                casefile.pass_time(fact.recorded)
+                casefile.advance_watermark(fact.recorded)
                 casefile.apply(fact)
                 assert entry.log_offset is not None, "a record has an offset"
                 casefile.position = (entry.partition, entry.log_offset)
         for casefile in casefiles.values():
-            casefile.pass_time(watermark or BEGINNING)
+            casefile.advance_watermark(watermark or BEGINNING)
         self._put(conn, casefiles.values(), writes)
         if watermark is not None:
             self._fire(conn, before, watermark, entries[-1].seq + 1, writes)
@@ -158,7 +158,7 @@ class Concluder:
             subject_ids = self.timers.overdue(conn, watermark)
             casefiles = self._open(conn, dict.fromkeys(subject_ids, TIME), before, end)
             for casefile in casefiles.values():
-                casefile.pass_time(watermark)
+                casefile.advance_watermark(watermark)
             self._put(conn, casefiles.values(), writes)
 
     def _change_rules(
@@ -367,5 +367,5 @@ def _acknowledge(casefiles: Mapping[str, Casefile], entry: Entry, watermark: dat
     assert entry.subject_id is not None, "and about whom"
     seen = json.loads(entry.value)
     casefile = casefiles[entry.subject_id]
-    casefile.pass_time(watermark)
+    casefile.advance_watermark(watermark)
     casefile.acknowledge(seen["alert_id"], seen["by"], seen["note"], entry.recorded)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 
-from projections.tables.checkpoint import Lost
+from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import AWAY
 
 RACES = 5
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def sparing(
+def isolate_failures(
     work: Callable[[Sequence[Item], Exception | None], list[Result]], items: Sequence[Item], races: int = RACES
 ) -> list[Result]:
     """
@@ -37,19 +37,19 @@ def sparing(
     except Exception as problem:
         if _is_race(problem) and races:
             # Another partition has applied a fact of the same id at this moment; looked up again, it is known.
-            return sparing(work, items, races - 1)
+            return isolate_failures(work, items, races - 1)
         not_theirs = isinstance(problem, SQLAlchemyError) and not isinstance(problem, (DataError, IntegrityError))
-        if not_theirs or isinstance(problem, Lost):
+        if not_theirs or isinstance(problem, PartitionLost):
             raise
         if len(items) == 1:
             return work(items, problem)
     middle = len(items) // 2
-    return [*sparing(work, items[:middle]), *sparing(work, items[middle:])]
+    return [*isolate_failures(work, items[:middle]), *isolate_failures(work, items[middle:])]
 
 
 def is_of_one(problem: Exception) -> bool:
     """Whether *problem* may be about one of several partitions, or who else was at it: by parts it may go well."""
-    return _is_race(problem) or not isinstance(problem, (Lost, *AWAY))
+    return _is_race(problem) or not isinstance(problem, (PartitionLost, *AWAY))
 
 
 def _is_race(problem: Exception) -> bool:

@@ -21,7 +21,15 @@ from events.text import printable
 from projections.ledger.chain import Chain, Entry, LogRecord
 from projections.ledger.classify import judge, read_all, readable
 from projections.rules.rulebook import Rulebook
-from projections.tables.checkpoint import OUTCOMES, Lost, Progress, begin, check_concluded, compare_and_set, lock
+from projections.tables.checkpoint import (
+    OUTCOMES,
+    Checkpoint,
+    PartitionLost,
+    begin,
+    check_concluded,
+    compare_and_set,
+    lock,
+)
 from projections.tables.database import plan_anew, writing
 from projections.tables.ledger_rows import Waiting, known_of, record_of, still_parked, unread_at
 from projections.tables.rows import forward_row, notice_row
@@ -29,7 +37,7 @@ from projections.tables.schema import TOPIC, ledger, outbox
 from projections.tables.write_batch import Writes
 
 from .derive import CACHE_FACTS, Concluder
-from .isolate import is_of_one, sparing
+from .isolate import is_of_one, isolate_failures
 
 CHUNK = 1000
 MANY = 100  # A batch of so many, and tables grow: a plan that was good for small ones walks the whole of an index.
@@ -66,11 +74,11 @@ class Projector:
     ) -> None:
         self.engine = engine
         self.rulebook = rulebook
-        self.held = Progress(topic, partition)
+        self.held = Checkpoint(topic, partition)
         self.home = home or (lambda _: partition)
         self.concluder = Concluder(partition, rulebook, cache_facts=cache_facts)
 
-    def assign(self, clock: datetime) -> Progress:
+    def assign(self, clock: datetime) -> Checkpoint:
         """
         Take the partition over: raise its epoch, put the rules in force, apply parked records now readable.
 
@@ -84,7 +92,7 @@ class Projector:
             check_concluded(conn, self.held.partition)
             (there,) = lock(conn, [self.held])
             if there is None:
-                there = Progress(self.held.topic, self.held.partition)
+                there = Checkpoint(self.held.topic, self.held.partition)
                 begin(conn, there)
             raised = replace(there, epoch=there.epoch + 1)
             compare_and_set(conn, [(there, raised)])
@@ -96,7 +104,7 @@ class Projector:
         self.replay_readable(clock)
         return self.held
 
-    def project(self, records: Sequence[LogRecord], clock: datetime) -> Progress:
+    def project(self, records: Sequence[LogRecord], clock: datetime) -> Checkpoint:
         """
         Read *records*, the next of the partition in the order of their offsets.
 
@@ -110,17 +118,17 @@ class Projector:
             Lost: if the partition was assigned to another projector.
             SQLAlchemyError: if the database failed; nothing was written and the same call may be made again.
         """
-        sparing(lambda some, failed: project_together([(self, some)], clock, failed), records)
+        isolate_failures(lambda some, failed: project_together([(self, some)], clock, failed), records)
         return self.held
 
-    def pass_time(
+    def advance_watermark(
         self,
         now: datetime,
         clock: datetime,
         reached: Callable[[Connection, int], bool] = lambda _, __: True,
         *,
         position: int = 0,
-    ) -> Progress:
+    ) -> Checkpoint:
         """
         Declare that the end of the partition was asked for at *now* (less any margin) and found reached.
 
@@ -147,7 +155,7 @@ class Projector:
             self._finish(conn, start, entries, clock, position=position, watermark=watermark)
         return self.held
 
-    def keep(self, facts: int) -> None:
+    def set_cache_limit(self, facts: int) -> None:
         """Keep at most so many *facts* in memory from the next write on."""
         self.concluder.cache_facts = facts
 
@@ -170,7 +178,7 @@ class Projector:
         Raises:
             Lost, SQLAlchemyError: as for `project`.
         """
-        return sparing(lambda some, failed: self._replay(some, clock, failed), seqs) if seqs else []
+        return isolate_failures(lambda some, failed: self._replay(some, clock, failed), seqs) if seqs else []
 
     def dismiss(self, seq: int, reason: str, clock: datetime) -> bool:
         """Note that a parked record, named by its place in the chain, is to stay so; return whether it was parked."""
@@ -218,12 +226,12 @@ class Projector:
             self._finish(conn, start, [entry], clock, rules=self.rulebook.version)
 
     @contextmanager
-    def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
+    def _transaction(self) -> Iterator[tuple[Connection, Checkpoint]]:
         """Begin a write of this partition alone."""
         with _fenced([self]) as (conn, (start,)):
             yield conn, start
 
-    def catch_up(self, conn: Connection) -> None:
+    def invalidate_changed(self, conn: Connection) -> None:
         """Forget whom an acknowledgement or a replay from elsewhere has touched."""
         since = select(ledger.c.subject_id).where(
             ledger.c.partition == self.held.partition, ledger.c.seq > self.held.seq, ledger.c.subject_id.is_not(None)
@@ -233,7 +241,7 @@ class Projector:
     def _finish(  # noqa: PLR0913 - all that one transaction changes
         self,
         conn: Connection,
-        start: Progress,
+        start: Checkpoint,
         entries: Sequence[Entry],
         clock: datetime,
         *,
@@ -244,23 +252,23 @@ class Projector:
     ) -> None:
         """Write ledger, conclusions, notices and position; the caller's transaction commits them."""
         writes = Writes()
-        end = self.come_to(conn, start, entries, writes, clock, position=position, replayed=replayed)
+        end = self.apply(conn, start, entries, writes, clock, position=position, replayed=replayed)
         end = replace(end, watermark=watermark or end.watermark, rules_version=rules or end.rules_version)
         writes.write(conn)
         compare_and_set(conn, [(start, end)])
         self.held = end
 
-    def come_to(  # noqa: PLR0913 - all that a batch changes
+    def apply(  # noqa: PLR0913 - all that a batch changes
         self,
         conn: Connection,
-        start: Progress,
+        start: Checkpoint,
         entries: Sequence[Entry],
         writes: Writes,
         clock: datetime,
         *,
         position: int | None = None,
         replayed: bool = False,
-    ) -> Progress:
+    ) -> Checkpoint:
         """Give *writes* ledger, conclusions and notices, and return what the partition's row is going to be."""
         writes.put(ledger, [entry.row() for entry in entries])
         watermark = self.concluder.conclude(conn, entries, start.watermark, writes)
@@ -285,7 +293,7 @@ class Projector:
             **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
         )
 
-    def _tell(self, start: Progress, entries: Sequence[Entry], writes: Writes, waiting: Waiting) -> int:
+    def _tell(self, start: Checkpoint, entries: Sequence[Entry], writes: Writes, waiting: Waiting) -> int:
         """Add the outgoing rows, forwarded records first, and return the number of the last."""
         number = count(start.notices + 1)
         rows = [
@@ -336,7 +344,7 @@ def project_several(batches: Sequence[Batch], clock: datetime) -> dict[int, Exce
     return failed
 
 
-def project_together(batches: Sequence[Batch], clock: datetime, failed: Exception | None = None) -> list[Progress]:
+def project_together(batches: Sequence[Batch], clock: datetime, failed: Exception | None = None) -> list[Checkpoint]:
     """
     Project records of several partitions in one transaction, all of them or none.
 
@@ -365,7 +373,7 @@ def project_together(batches: Sequence[Batch], clock: datetime, failed: Exceptio
             own = Writes()
             entries = list(judge(read, first, _chain(start), projector.home))
             position = max(start.position, records[-1].offset + 1)
-            steps.append((start, projector.come_to(conn, start, entries, own, clock, position=position)))
+            steps.append((start, projector.apply(conn, start, entries, own, clock, position=position)))
             writes.take(own)
         writes.write(conn)
         compare_and_set(conn, steps)
@@ -375,7 +383,7 @@ def project_together(batches: Sequence[Batch], clock: datetime, failed: Exceptio
 
 
 @contextmanager
-def _fenced(projectors: Sequence[Projector]) -> Iterator[tuple[Connection, list[Progress]]]:
+def _fenced(projectors: Sequence[Projector]) -> Iterator[tuple[Connection, list[Checkpoint]]]:
     """Begin a write: lock the rows of partitions and see that each is still ours."""
     helds = [projector.held for projector in projectors]
     try:
@@ -383,9 +391,9 @@ def _fenced(projectors: Sequence[Projector]) -> Iterator[tuple[Connection, list[
             starts = []
             for projector, start in zip(projectors, lock(conn, helds), strict=True):
                 if start is None or not start.is_that_of(projector.held):
-                    raise Lost(projector.held.partition)  # noqa: TRY301 - so that what was kept is forgotten
+                    raise PartitionLost(projector.held.partition)  # noqa: TRY301 - so that what was kept is forgotten
                 if start.seq != projector.held.seq:
-                    projector.catch_up(conn)
+                    projector.invalidate_changed(conn)
                 starts.append(start)
             yield conn, starts
     except BaseException:
@@ -396,5 +404,5 @@ def _fenced(projectors: Sequence[Projector]) -> Iterator[tuple[Connection, list[
         raise
 
 
-def _chain(start: Progress) -> Chain:
+def _chain(start: Checkpoint) -> Chain:
     return Chain(start.topic, start.partition, start.seq, start.hash)

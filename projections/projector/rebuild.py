@@ -35,7 +35,7 @@ from projections.alerts.shapes import notice_id
 from projections.ledger.chain import Entry
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
-from projections.tables.checkpoint import Progress, unconcluded
+from projections.tables.checkpoint import Checkpoint, unconcluded
 from projections.tables.database import plan_anew, unhurried, writing
 from projections.tables.ledger_rows import in_force, unread_at
 from projections.tables.rows import alert_from_row, notice_row
@@ -81,7 +81,7 @@ def rebuild(
     """
     twins = _Twins(engine, rulebook, cache_facts)
     twins.take_over()
-    while not twins.catch_up(tell):
+    while not twins.invalidate_changed(tell):
         pass
     with writing(engine) as conn:
         progress = _lock(conn)
@@ -131,14 +131,14 @@ class _Twins:
         self.rulebook = rulebook
         self.cache_facts = cache_facts
         self.epoch = 1
-        self._reached: dict[int, Progress] = {}
+        self._reached: dict[int, Checkpoint] = {}
         self._concluders: dict[int, Concluder] = {}
 
     def take_over(self) -> None:
         """Claim what an interrupted rebuild left; throw it away if other code concluded it."""
         twin = rebuild_partitions
         with writing(self.engine) as conn:
-            left = [Progress(**row._asdict()) for row in conn.execute(select(twin).with_for_update())]
+            left = [Checkpoint(**row._asdict()) for row in conn.execute(select(twin).with_for_update())]
             self.epoch += max((row.epoch for row in left), default=0)
             if any(row.rules_version != code_version() for row in left):
                 _clear(conn)
@@ -151,10 +151,10 @@ class _Twins:
                     self._reached[partition] = self._first(topic, partition)
                     store(conn, twin, [tuple(vars(self._reached[partition]).values())])
 
-    def catch_up(self, tell: Callable[[int], None]) -> bool:
+    def invalidate_changed(self, tell: Callable[[int], None]) -> bool:
         """Do one batch of each partition; return whether all have come to the end of the ledger."""
         with self.engine.connect() as conn:
-            lives = [Progress(**row._asdict()) for row in conn.execute(select(partitions))]
+            lives = [Checkpoint(**row._asdict()) for row in conn.execute(select(partitions))]
         done, caught_up = 0, True
         for live in lives:
             with writing(self.engine) as conn:
@@ -164,13 +164,13 @@ class _Twins:
         tell(done)
         return caught_up
 
-    def complete(self, conn: Connection, progress: dict[int, Progress]) -> None:
+    def complete(self, conn: Connection, progress: dict[int, Checkpoint]) -> None:
         """Conclude what has come since; no projector writes meanwhile."""
         for live in progress.values():
             while self._batch(conn, live) < live.seq:
                 pass
 
-    def _batch(self, conn: Connection, live: Progress) -> int:
+    def _batch(self, conn: Connection, live: Checkpoint) -> int:
         """Conclude the next batch of one partition; return how far its ledger has been walked."""
         reached = self._held(conn, live)
         concluder = self._concluders.get(live.partition)
@@ -193,19 +193,19 @@ class _Twins:
         self._reached[live.partition] = reached
         return reached.seq
 
-    def _held(self, conn: Connection, live: Progress) -> Progress:
+    def _held(self, conn: Connection, live: Checkpoint) -> Checkpoint:
         """Return how far a partition has come, and see that nobody else has taken it anywhere since."""
         row = conn.execute(select(rebuild_partitions).where(_of(live)).with_for_update()).one_or_none()
-        stored = Progress(**row._asdict()) if row else None
+        stored = Checkpoint(**row._asdict()) if row else None
         # Nothing on either side: the partition was born since the others were claimed.
         if stored != self._reached.get(live.partition):
             raise Infrastructure("another rebuild took over (let it end)")
         return stored or self._first(live.topic, live.partition)
 
-    def _first(self, topic: str, partition: int) -> Progress:
-        return Progress(topic, partition, epoch=self.epoch, rules_version=code_version())
+    def _first(self, topic: str, partition: int) -> Checkpoint:
+        return Checkpoint(topic, partition, epoch=self.epoch, rules_version=code_version())
 
-    def _concluder(self, conn: Connection, reached: Progress) -> Concluder:
+    def _concluder(self, conn: Connection, reached: Checkpoint) -> Concluder:
         """Return a concluder with the rules that were in force at the point reached."""
         query = select(ledger).where(
             ledger.c.partition == reached.partition, ledger.c.entry == "rules", ledger.c.seq <= reached.seq
@@ -217,13 +217,13 @@ class _Twins:
         return concluder
 
 
-def _of(live: Progress) -> ColumnElement[bool]:
+def _of(live: Checkpoint) -> ColumnElement[bool]:
     return and_(rebuild_partitions.c.topic == live.topic, rebuild_partitions.c.partition == live.partition)
 
 
-def _lock(conn: Connection) -> dict[int, Progress]:
+def _lock(conn: Connection) -> dict[int, Checkpoint]:
     rows = conn.execute(select(partitions).order_by(partitions.c.partition).with_for_update()).mappings()
-    return {row["partition"]: Progress(**row) for row in rows}
+    return {row["partition"]: Checkpoint(**row) for row in rows}
 
 
 def _differences(conn: Connection) -> Iterator[Difference]:
@@ -253,7 +253,7 @@ def _exchange(conn: Connection) -> None:
     conn.execute(update(partitions).values(epoch=partitions.c.epoch + 1))
 
 
-def _tell_of_new(conn: Connection, progress: dict[int, Progress]) -> None:
+def _tell_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
     """
     Write a notice of each change that is new; what was told once is not told again.
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from projections.rules.rulebook import Rulebook
-from projections.tables.checkpoint import Progress, lock
+from projections.tables.checkpoint import Checkpoint, lock
 from projections.tables.database import writing
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import TOPIC
@@ -14,7 +14,7 @@ from projections.tables.schema import TOPIC
 from .projector import Projector
 
 
-class Visitor(Projector):
+class SideWriter(Projector):
     """
     Writes on top of whatever stands in the partition, under the lock of its row, and does not raise its epoch.
 
@@ -34,7 +34,7 @@ class Visitor(Projector):
         super().__init__(engine, Rulebook(()), partition, topic=topic, home=home)
 
     @contextmanager
-    def _transaction(self) -> Iterator[tuple[Connection, Progress]]:
+    def _transaction(self) -> Iterator[tuple[Connection, Checkpoint]]:
         with writing(self.engine) as conn:
             (start,) = lock(conn, [self.held])
             assert start is not None, "what is visited has been projected"

@@ -13,7 +13,7 @@ from events.decode import restore
 from events.record import event_of
 from events.text import search_form
 from projections.subjects.shapes import status_json
-from projections.subjects.view import NOW, Line, Moment, Story, story
+from projections.subjects.view import NOW, AsOf, Line, SubjectView, story
 from projections.subjects.view import folded as status_folded
 from projections.tables.ledger_rows import unread
 from projections.tables.part_rows import part_rows
@@ -48,7 +48,7 @@ class Filter(NamedTuple):
 
 
 def statuses(
-    conn: Connection, wanted: Filter, moment: Moment = NOW, limit: int | None = None
+    conn: Connection, wanted: Filter, moment: AsOf = NOW, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """
     Yield the status of each person that *wanted* lets through, by subject_id, in bounded memory.
@@ -63,14 +63,14 @@ def statuses(
     return islice(found, limit)
 
 
-def status_of(conn: Connection, told: Story, moment: Moment = NOW) -> dict[str, Any]:
+def status_of(conn: Connection, told: SubjectView, moment: AsOf = NOW) -> dict[str, Any]:
     """Return the status that follows from a person's facts at *moment*: the stored one, or the fold."""
     if moment == NOW:
         return next(_rows(conn, [told.subject_id], unread(conn, told.subject_id)))
     return _folded(told, unread(conn, told.subject_id))[0]
 
 
-def story_of(conn: Connection, subject_id: str, moment: Moment = NOW) -> Story | None:
+def story_of(conn: Connection, subject_id: str, moment: AsOf = NOW) -> SubjectView | None:
     """Return one person's facts as they stood at *moment*, or None if nothing was known of them."""
     rows = conn.execute(_facts().where(ledger.c.subject_id == subject_id).order_by(ledger.c.partition, ledger.c.seq))
     lines = [_line(row) for row in rows]
@@ -149,7 +149,7 @@ def _key(row: NamedRow) -> tuple[str, int]:
     return (row["case_id"] if "stage_status" in row or "charge_fact_id" in row else "", row.get("n", 0))
 
 
-def _at(conn: Connection, wanted: Filter, moment: Moment) -> Iterator[dict[str, Any]]:
+def _at(conn: Connection, wanted: Filter, moment: AsOf) -> Iterator[dict[str, Any]]:
     known = _facts().order_by(ledger.c.subject_id, ledger.c.partition, ledger.c.seq)
     if moment.known_at is not None:
         known = known.where(ledger.c.recorded <= moment.known_at)
@@ -164,7 +164,7 @@ def _at(conn: Connection, wanted: Filter, moment: Moment) -> Iterator[dict[str, 
                 yield found
 
 
-def _folded(told: Story, waiting: Counter[str]) -> tuple[dict[str, Any], Iterable[str]]:
+def _folded(told: SubjectView, waiting: Counter[str]) -> tuple[dict[str, Any], Iterable[str]]:
     """Return the status that follows from *told*, and every spelling of the name."""
     status = status_folded(told)
     last = list(told.lines.values())[-1]

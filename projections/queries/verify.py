@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from events.edtf import format_instant
 from projections.ledger.chain import GENESIS, chained
-from projections.tables.checkpoint import OUTCOMES, Progress
+from projections.tables.checkpoint import OUTCOMES, Checkpoint
 from projections.tables.schema import ledger, log, partitions
 
 CHUNK = 2000
@@ -127,7 +127,7 @@ class _Walk:
         """Hold the end of the walk against the partition's row."""
         query = select(partitions).where(partitions.c.partition == self.partition)
         try:
-            rows = [Progress(**row._asdict()) for row in conn.execute(query)]
+            rows = [Checkpoint(**row._asdict()) for row in conn.execute(query)]
             if len(rows) != 1:
                 return self._at_the_end(f"`partitions` has {len(rows) or 'no'} rows for it")
             return self._tail(rows[0]) or self._passed_over(conn, rows[0]) or self._miscounted(rows[0])
@@ -191,7 +191,7 @@ class _Walk:
             self.parked.add(row.log_offset)
         return None
 
-    def _tail(self, progress: Progress) -> Finding | None:
+    def _tail(self, progress: Checkpoint) -> Finding | None:
         if self.seq != progress.seq:
             return self._at_the_end(f"the chain ends here, but `partitions` says at row {progress.seq}")
         if self.hash != progress.hash:
@@ -202,14 +202,14 @@ class _Walk:
             return self._at_the_end("the watermark in `partitions` is before its `recorded`")
         return None
 
-    def _passed_over(self, conn: Connection, progress: Progress) -> Finding | None:
+    def _passed_over(self, conn: Connection, progress: Checkpoint) -> Finding | None:
         """Find the first record of the embedded log that the position has passed and no row tells of."""
         unread = log.c.log_offset.between(self.position, progress.position - 1)
         offset = conn.scalar(select(func.min(log.c.log_offset)).where(unread)) if self.partition == 0 else None
         what = f"`partitions` says that offset {offset} was read, but no row tells of it"
         return None if offset is None else Finding(self.partition, None, offset, what)
 
-    def _miscounted(self, progress: Progress) -> Finding | None:
+    def _miscounted(self, progress: Checkpoint) -> Finding | None:
         counted = {name: getattr(progress, name) for name in ("read", *OUTCOMES)}
         found = {"read": self.counts.total()} | {outcome: self.counts[outcome] for outcome in OUTCOMES}
         wrong = [f"{name} {counted[name]}, not {found[name]}" for name in found if counted[name] != found[name]]

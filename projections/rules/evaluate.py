@@ -14,8 +14,7 @@ from events.facts import Fact
 from projections.history.history import BEGINNING, History
 from projections.subjects.status import Point, Status
 
-from .rulebook import Absence, Rule, Unless
-from .rulebook import Sequence as Followed
+from .rulebook import AbsenceRule, Rule, SequenceRule, Unless
 
 Value = Literal["void", "ended", "standing"]
 
@@ -49,18 +48,18 @@ def find(rule: Rule, anchor: Fact, history: History, status: Status) -> Finding:
         history: the facts that count.
         status: the fold of that history, which kept the status before each anchor.
     """
-    if excepted(rule.unless, status.before[anchor.id]):
+    if is_exempt(rule.unless, status.before[anchor.id]):
         return Finding(anchor, "void", final=True)
     match rule:
-        case Absence():
+        case AbsenceRule():
             return _silence(rule, anchor, history.ending(_before(anchor), None, rule.follow))
-        case Followed():
+        case SequenceRule():
             return _sequence(rule, anchor, history)
         case _:
             assert_never(rule)
 
 
-def go_on(rule: Rule, finding: Finding, fact: Fact) -> Finding:
+def extend(rule: Rule, finding: Finding, fact: Fact) -> Finding:
     """
     Say what *rule* finds once *fact* has come at the end of the world order.
 
@@ -73,16 +72,16 @@ def go_on(rule: Rule, finding: Finding, fact: Fact) -> Finding:
         *finding* itself, if the fact changes nothing.
     """
     match rule:
-        case Absence():
+        case AbsenceRule():
             after = _silence(rule, finding.anchor, (fact,), ended=finding.value == "ended")
             return finding if after.value == finding.value else after
-        case Followed():
+        case SequenceRule():
             return _continued(rule, finding, fact)
         case _:
             assert_never(rule)
 
 
-def heard(rule: Rule, finding: Finding, history: History, clock: datetime) -> tuple[Value, datetime | None]:
+def visible_at(rule: Rule, finding: Finding, history: History, clock: datetime) -> tuple[Value, datetime | None]:
     """
     Return what may be said of *finding* at *clock*, and when that changes if nothing comes in between; None: never.
 
@@ -98,7 +97,7 @@ def heard(rule: Rule, finding: Finding, history: History, clock: datetime) -> tu
     return finding.value, None
 
 
-def excepted(unless: Unless | None, point: Point) -> bool:
+def is_exempt(unless: Unless | None, point: Point) -> bool:
     """Whether any condition of *unless* holds of the status *point*."""
     return unless is not None and any(_holds(unless, point))
 
@@ -118,7 +117,7 @@ def _holds(unless: Unless, point: Point) -> Iterator[bool]:
         yield (low is None or point.open_cases >= low) and (high is None or point.open_cases <= high)
 
 
-def _silence(rule: Absence, anchor: Fact, follows: Iterable[Fact], *, ended: bool = False) -> Finding:
+def _silence(rule: AbsenceRule, anchor: Fact, follows: Iterable[Fact], *, ended: bool = False) -> Finding:
     """Return what *follows* leave of the silence after *anchor*, which had *ended* before them or not."""
     deadline = _after(anchor.occurred.latest, rule.wait)
     opens = _after(deadline, rule.settle)
@@ -133,7 +132,7 @@ def _silence(rule: Absence, anchor: Fact, follows: Iterable[Fact], *, ended: boo
     return Finding(anchor, "ended" if ended else "standing", opens)
 
 
-def _sequence(rule: Followed, anchor: Fact, history: History) -> Finding:
+def _sequence(rule: SequenceRule, anchor: Fact, history: History) -> Finding:
     follows = history.ending(_before(anchor), _until(rule, anchor), rule.then)
     completing = [fact for fact in follows if fact is not anchor and _completes(rule, anchor, fact)]
     completing.sort(key=history.placing.place)
@@ -141,25 +140,25 @@ def _sequence(rule: Followed, anchor: Fact, history: History) -> Finding:
     return Finding(anchor, value, None, tuple(completing), _over(rule, anchor, history.events[-1]))
 
 
-def _continued(rule: Followed, finding: Finding, fact: Fact) -> Finding:
+def _continued(rule: SequenceRule, finding: Finding, fact: Fact) -> Finding:
     if _completes(rule, finding.anchor, fact):
         return finding._replace(value="standing", completing=(*finding.completing, fact))
     return finding._replace(final=True) if _over(rule, finding.anchor, fact) else finding
 
 
-def _until(rule: Followed, anchor: Fact) -> datetime | None:
+def _until(rule: SequenceRule, anchor: Fact) -> datetime | None:
     """Return the instant by which all that completes the pattern has ended; None where it may end however late."""
     return _after(anchor.occurred.earliest, rule.within) if rule.certainty == "certain" else None
 
 
-def _over(rule: Followed, anchor: Fact, last: Fact) -> bool:
+def _over(rule: SequenceRule, anchor: Fact, last: Fact) -> bool:
     """Whether what comes after *last* in world order, and so ends no earlier, cannot complete the pattern."""
     if rule.certainty != "certain":
         return False
     return anchor.occurred.earliest is None or last.order[0] > _after(anchor.occurred.earliest, rule.within)
 
 
-def _completes(rule: Followed, anchor: Fact, follow: Fact) -> bool:
+def _completes(rule: SequenceRule, anchor: Fact, follow: Fact) -> bool:
     completes = _certain if rule.certainty == "certain" else _possible
     return completes(anchor, follow, rule.within)
 

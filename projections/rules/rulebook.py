@@ -43,7 +43,7 @@ from .values import (
     WantedWords,
     wrong,
 )
-from .yaml_source import LARGEST_BYTES, Loc, Page, Problem, nearest, read, shown
+from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read, shown
 
 _PATTERN_KEYS: Final = "absent, for and settle, or then, within and certainty"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
@@ -95,7 +95,7 @@ class Unless(BaseModel):
 
 class _Pattern(BaseModel):
     """
-    What both patterns share. A rule is an `Absence` or a `Sequence`.
+    What both patterns share. A rule is an `AbsenceRule` or a `SequenceRule`.
 
     A default, once released, stays: the normal form leaves defaults out, so that a field added later
     changes neither the version of a rule that does not use it nor the meaning of a stored one.
@@ -144,7 +144,7 @@ class _Pattern(BaseModel):
         return self.on | self.follow | {"Died"} | {kind for track in tracks for kind in TRACKS[track]}
 
 
-class Absence(_Pattern):
+class AbsenceRule(_Pattern):
     """A fact with none of `absent` after it for the time `wait` (`for` in the file), judged `settle` later."""
 
     facts: ClassVar[tuple[str, ...]] = ("anchor",)
@@ -158,7 +158,7 @@ class Absence(_Pattern):
         return self.absent if "Died" in self.on else self.absent | {"Died"}
 
 
-class Sequence(_Pattern):
+class SequenceRule(_Pattern):
     """A fact followed by one of `then` within a time."""
 
     then: FactTypes
@@ -171,7 +171,7 @@ class Sequence(_Pattern):
         return self.then
 
 
-Rule: TypeAlias = Absence | Sequence
+Rule: TypeAlias = AbsenceRule | SequenceRule
 
 
 @dataclass(frozen=True)
@@ -194,14 +194,14 @@ class Rulebook:
         return frozenset().union(*(rule.on for rule in self.rules))
 
     @cached_property
-    def silences(self) -> tuple[Absence, ...]:
+    def silences(self) -> tuple[AbsenceRule, ...]:
         """The rules whose answer time alone can change, by id."""
-        return tuple(rule for rule in self.rules if isinstance(rule, Absence))
+        return tuple(rule for rule in self.rules if isinstance(rule, AbsenceRule))
 
     @cached_property
-    def sequences(self) -> tuple[Sequence, ...]:
+    def sequences(self) -> tuple[SequenceRule, ...]:
         """The rules about what follows, by id."""
-        return tuple(rule for rule in self.rules if isinstance(rule, Sequence))
+        return tuple(rule for rule in self.rules if isinstance(rule, SequenceRule))
 
     @cached_property
     def _by_type(self) -> dict[str, tuple[Rule, ...]]:
@@ -233,7 +233,9 @@ class Rulebook:
         """
         try:
             rules = json.loads(text)["rules"]
-            return cls(tuple((Absence if "absent" in rule else Sequence).model_validate(rule) for rule in rules))
+            return cls(
+                tuple((AbsenceRule if "absent" in rule else SequenceRule).model_validate(rule) for rule in rules)
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"the stored rulebook is not readable: {error}", "what casetrail wrote") from error
 
@@ -279,7 +281,7 @@ def _start_of(file: Path) -> bytes:
         return opened.read(LARGEST_BYTES + 1)
 
 
-def _bound(pages: Iterable[Page]) -> Rulebook:
+def _bound(pages: Iterable[YamlSource]) -> Rulebook:
     """Return the rules of all *pages* as one book, or raise every problem of all of them."""
     rules: list[Rule] = []
     places: dict[str, str] = {}
@@ -297,7 +299,7 @@ def _bound(pages: Iterable[Page]) -> Rulebook:
     return Rulebook(tuple(rules))
 
 
-def _given(page: Page) -> Iterator[tuple[Loc, dict[str, Any]]]:
+def _given(page: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
     """Yield each rule of *page* as it is written, with its place, noting what is wrong around them."""
     if page.data is None and page.problems:
         return
@@ -316,7 +318,7 @@ def _given(page: Page) -> Iterator[tuple[Loc, dict[str, Any]]]:
             page.problem(("rules", index), f"{shown(given)} is not a rule", "keys such as id, title and on")
 
 
-def _rule(page: Page, loc: Loc, given: dict[str, Any]) -> list[Rule]:
+def _rule(page: YamlSource, loc: Loc, given: dict[str, Any]) -> list[Rule]:
     """Return the one rule that *given* is, or none, having noted all that is wrong with it."""
     models = [model for key, model in _PATTERNS.items() if key in given]
     model: type[_Pattern] = models[0] if len(models) == 1 else _Pattern
@@ -330,10 +332,10 @@ def _rule(page: Page, loc: Loc, given: dict[str, Any]) -> list[Rule]:
         for found in error.errors(include_url=False):
             _note(page, model, loc, found)
         return []
-    return [rule] if isinstance(rule, Absence | Sequence) else []
+    return [rule] if isinstance(rule, AbsenceRule | SequenceRule) else []
 
 
-def _note(page: Page, model: type[_Pattern], rule: Loc, found: ErrorDetails) -> None:
+def _note(page: YamlSource, model: type[_Pattern], rule: Loc, found: ErrorDetails) -> None:
     """Note one error of pydantic's about the rule at *rule*, under its place in the file."""
     loc, key = (*rule, *found["loc"]), str(found["loc"][-1])
     match found["type"]:
@@ -359,8 +361,8 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount}
-_PATTERNS: Final[Mapping[str, type[_Pattern]]] = {"absent": Absence, "then": Sequence}
-_EVERY_KEY: Final = tuple(dict.fromkeys((*_keys(Absence), *_keys(Sequence))))
+_PATTERNS: Final[Mapping[str, type[_Pattern]]] = {"absent": AbsenceRule, "then": SequenceRule}
+_EVERY_KEY: Final = tuple(dict.fromkeys((*_keys(AbsenceRule), *_keys(SequenceRule))))
 
 
 def _plain(value: object) -> object:

@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 @dataclass
-class Page:
+class YamlSource:
     """
     One file: its document as `data` (dicts, lists and texts; None when there is none), and what is wrong with it.
 
@@ -106,13 +106,13 @@ class Page:
         return key, value
 
 
-def read(file: str, content: bytes) -> Page:
+def read(file: str, content: bytes) -> YamlSource:
     """
     Read the YAML *content* of *file* (a name, for messages). What is wrong is in the page's `problems`.
 
     An empty document has no `data` and no problem; one that cannot be read has no `data` and at least one.
     """
-    page = Page(file)
+    page = YamlSource(file)
     if len(content) > LARGEST_BYTES:
         page.refuse((1, 1), "the file is over 1 MB", "several smaller files")
         return page
@@ -147,7 +147,7 @@ def shown(value: object) -> str:
 class _Loader(yaml.SafeLoader):
     """PyYAML's loader of nodes, which notes anchors, aliases and tags instead of following them."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: YamlSource) -> None:
         super().__init__(page.text)
         self.page = page
         self.depth = 0
@@ -172,7 +172,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _compose(page: Page) -> None:
+def _compose(page: YamlSource) -> None:
     """Give *page* its root node, or the problem why there is none."""
     loader = None
     try:
@@ -190,7 +190,7 @@ def _compose(page: Page) -> None:
         page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), "not a character of Unicode", _YAML_WANTED)
 
 
-def _value(page: Page, node: yaml.Node) -> Any:  # noqa: ANN401 - whatever a YAML file holds
+def _value(page: YamlSource, node: yaml.Node) -> Any:  # noqa: ANN401 - whatever a YAML file holds
     """Return *node* as dicts, lists and texts, noting what cannot be one; of a repeated key the first holds."""
     if isinstance(node, yaml.SequenceNode):
         return [_value(page, item) for item in node.value]

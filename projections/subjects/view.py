@@ -18,7 +18,7 @@ from projections.history.history import ABOUT_FACTS, CORRECTED, RETRACTED, Histo
 from .status import Status
 
 
-class Moment(NamedTuple):
+class AsOf(NamedTuple):
     """
     What is asked for.
 
@@ -31,7 +31,7 @@ class Moment(NamedTuple):
     known_at: datetime | None = None
 
 
-NOW = Moment()
+NOW = AsOf()
 
 
 class Line(NamedTuple):
@@ -45,7 +45,7 @@ class Line(NamedTuple):
     value: bytes
 
 
-class Story(NamedTuple):
+class SubjectView(NamedTuple):
     """
     One person at a moment.
 
@@ -62,7 +62,7 @@ class Story(NamedTuple):
     world: tuple[Fact, ...]
 
 
-def story(subject_id: str, lines: Iterable[Line], moment: Moment, clock: datetime) -> Story | None:
+def story(subject_id: str, lines: Iterable[Line], moment: AsOf, clock: datetime) -> SubjectView | None:
     """
     Return one person's facts as they stood at *moment*; None if nothing was known of them.
 
@@ -77,16 +77,16 @@ def story(subject_id: str, lines: Iterable[Line], moment: Moment, clock: datetim
     if not known:
         return None
     history = History((line.fact for line in known.values()), moment.as_of or by or clock, moment.as_of)
-    return Story(subject_id, known, history, tuple(history.world))
+    return SubjectView(subject_id, known, history, tuple(history.world))
 
 
-def folded(told: Story) -> Status:
+def folded(told: SubjectView) -> Status:
     """Return the status that follows from *told*."""
     history = told.history
     return Status(frozenset(), history.events, history.placing, history.stands_for)
 
 
-def relations(told: Story) -> dict[tuple[str, str], Fact]:
+def relations(told: SubjectView) -> dict[tuple[str, str], Fact]:
     """Return who else stands to the person how, by (subject_id, relation), with the fact that says so."""
     undated = [fact for fact in told.history.undated if fact.type == "RelationAsserted"]
     standing = {(fact.data["other"], fact.data["relation"]): fact for fact in undated}
@@ -98,7 +98,7 @@ def relations(told: Story) -> dict[tuple[str, str], Fact]:
     return standing
 
 
-def replies(told: Story) -> dict[str, list[Fact]]:
+def replies(told: SubjectView) -> dict[str, list[Fact]]:
     """Return the person's own answers by the fact they answer, in world order, undated ones last."""
     answers: dict[str, list[Fact]] = {}
     for fact in (*told.world, *told.history.undated):
@@ -107,7 +107,7 @@ def replies(told: Story) -> dict[str, list[Fact]]:
     return answers
 
 
-def history_json(told: Story, moment: Moment, status: Mapping[str, Any]) -> dict[str, Any]:
+def history_json(told: SubjectView, moment: AsOf, status: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the history of one person: ``status`` and ``facts``, each fact a CloudEvent with its place and its state.
 
@@ -135,7 +135,7 @@ def history_json(told: Story, moment: Moment, status: Mapping[str, Any]) -> dict
     }
 
 
-def data_in_force(told: Story, fact_id: str) -> Mapping[str, Any] | None:
+def data_in_force(told: SubjectView, fact_id: str) -> Mapping[str, Any] | None:
     """Return the data of a known fact as corrections leave it; None where it was retracted."""
     settled = told.history.settled
     if fact_id in settled.retracted_by:
@@ -148,7 +148,7 @@ def data_in_force(told: Story, fact_id: str) -> Mapping[str, Any] | None:
     return told.lines[fact_id].fact.data
 
 
-def _sections(told: Story, moment: Moment) -> Iterator[tuple[str, Fact]]:
+def _sections(told: SubjectView, moment: AsOf) -> Iterator[tuple[str, Fact]]:
     in_force = {fact.id: fact for fact in told.history.settled.facts}
     pending = {fact.id for fact in told.history.announced}
     facts = [line.fact for line in told.lines.values() if line.fact.type not in ABOUT_FACTS]
@@ -163,7 +163,7 @@ def _sections(told: Story, moment: Moment) -> Iterator[tuple[str, Fact]]:
     yield from (("about_facts", fact) for fact in sorted(about, key=world_order))
 
 
-def _fact_json(told: Story, fact: Fact) -> dict[str, Any]:
+def _fact_json(told: SubjectView, fact: Fact) -> dict[str, Any]:
     line, settled = told.lines[fact.id], told.history.settled
     state, because = _state(told, line.fact)
     return {
@@ -181,7 +181,7 @@ def _fact_json(told: Story, fact: Fact) -> dict[str, Any]:
     }
 
 
-def _state(told: Story, fact: Fact) -> tuple[str, str | None]:
+def _state(told: SubjectView, fact: Fact) -> tuple[str, str | None]:
     """Return in_force, corrected, retracted or no_effect, and for the last the reason in one word."""
     settled = told.history.settled
     if fact.id in settled.retracted_by:

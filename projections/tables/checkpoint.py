@@ -19,7 +19,7 @@ OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
 
 
 @dataclass(frozen=True)
-class Progress:
+class Checkpoint:
     """
     A partition's row: how far it has been read, and what its records became.
 
@@ -44,7 +44,7 @@ class Progress:
     forwarded: int = 0
     progressed: datetime | None = None
 
-    def is_that_of(self, held: "Progress") -> bool:
+    def is_that_of(self, held: "Checkpoint") -> bool:
         """Whether nobody but visitors has written since *held* was read."""
         return (self.position, self.watermark, self.epoch) == (held.position, held.watermark, held.epoch)
 
@@ -81,7 +81,7 @@ _SET_SEVERAL = " ".join(
 """PostgreSQL is asked once for all of them."""
 
 
-def lock(conn: Connection, held: Sequence[Progress]) -> list[Progress | None]:
+def lock(conn: Connection, held: Sequence[Checkpoint]) -> list[Checkpoint | None]:
     """
     Lock the rows of the partitions *held* and return them as they stand; None where there is none yet.
 
@@ -89,11 +89,11 @@ def lock(conn: Connection, held: Sequence[Progress]) -> list[Progress | None]:
     """
     numbers = [each.partition for each in held]
     found = conn.execute(_LOCK, {"topic": held[0].topic, "numbers": numbers}).mappings()
-    rows = {row["partition"]: Progress(**row) for row in found}
+    rows = {row["partition"]: Checkpoint(**row) for row in found}
     return [rows.get(number) for number in numbers]
 
 
-def compare_and_set(conn: Connection, steps: Sequence[tuple[Progress, Progress]]) -> None:
+def compare_and_set(conn: Connection, steps: Sequence[tuple[Checkpoint, Checkpoint]]) -> None:
     """
     Set the rows of partitions, each from how it was to how it is to be.
 
@@ -106,7 +106,7 @@ def compare_and_set(conn: Connection, steps: Sequence[tuple[Progress, Progress]]
     else:
         done = sum(conn.execute(_SET, _was(start) | _becomes(end)).rowcount for start, end in steps)
     if done != len(steps):
-        raise Lost(steps[0][0].partition)
+        raise PartitionLost(steps[0][0].partition)
 
 
 def unconcluded() -> Select[tuple[int]]:
@@ -127,7 +127,7 @@ def check_concluded(conn: Connection, partition: int) -> None:
         raise Infrastructure(msg)
 
 
-def begin(conn: Connection, first: Progress) -> None:
+def begin(conn: Connection, first: Checkpoint) -> None:
     """
     Make the row of a partition that has none.
 
@@ -137,18 +137,18 @@ def begin(conn: Connection, first: Progress) -> None:
     try:
         conn.execute(insert(partitions).values(**vars(first)))
     except IntegrityError:
-        raise Lost(first.partition) from None
+        raise PartitionLost(first.partition) from None
 
 
-def _was(start: Progress) -> dict[str, Any]:
+def _was(start: Checkpoint) -> dict[str, Any]:
     return {f"was_{name}": getattr(start, name) for name in COMPARED}
 
 
-def _becomes(end: Progress) -> dict[str, Any]:
+def _becomes(end: Checkpoint) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in vars(end).items()}
 
 
-class Lost(CasetrailError):
+class PartitionLost(CasetrailError):
     """The partition was assigned to another projector; nothing of this batch was written."""
 
     def __init__(self, partition: int) -> None:

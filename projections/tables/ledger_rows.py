@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, not_, select, text
 
 from events.facts import Fact
 from projections.ledger.chain import Entry, LogRecord
-from projections.ledger.classify import Came, Content
+from projections.ledger.classify import Content, ReadRecord
 from projections.rules.rulebook import Rulebook
 
 from .database import among, given
@@ -104,7 +104,7 @@ def record_of(row: NamedRow) -> LogRecord:
     return LogRecord(*position, row["stamped"], row["key"], row["headers"], row["value"])
 
 
-def known_of(conn: Connection, came: Iterable[Came]) -> dict[str, Content]:
+def known_of(conn: Connection, came: Iterable[ReadRecord]) -> dict[str, Content]:
     """Return what the ledger holds under the ids of the facts that *came*."""
     fact_ids = [each.fact.id for each in came if isinstance(each.fact, Fact)]
     if not fact_ids:

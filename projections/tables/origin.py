@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from events.errors import Infrastructure
 
 from .bulk import store
-from .checkpoint import Progress
+from .checkpoint import Checkpoint
 from .database import writing
 from .schema import TOPIC, log, origin, partitions
 
@@ -123,17 +123,17 @@ def origin_of(conn: Connection, topic: str) -> Origin | None:
     return None if row is None else Origin(*row)
 
 
-def progress_of(engine: Engine, topic: str) -> list[Progress]:
+def progress_of(engine: Engine, topic: str) -> list[Checkpoint]:
     """Return how far each partition of *topic* has been read, in their order."""
     query = select(partitions).where(partitions.c.topic == topic).order_by(partitions.c.partition)
     with engine.connect() as conn:
-        return [Progress(**row) for row in conn.execute(query).mappings()]
+        return [Checkpoint(**row) for row in conn.execute(query).mappings()]
 
 
 def _note(conn: Connection, new: Origin, known: Origin | None, count: int) -> None:
     """Write the rows of so many partitions, and that of the origin or what was not known of it."""
     if count:
-        store(conn, partitions, [tuple(vars(Progress(new.topic, number)).values()) for number in range(count)])
+        store(conn, partitions, [tuple(vars(Checkpoint(new.topic, number)).values()) for number in range(count)])
     if known is None:
         conn.execute(insert(origin).values(new._asdict()))
     else:

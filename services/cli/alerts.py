@@ -24,9 +24,9 @@ from projections.queries.alerts import (
 )
 from projections.queries.subjects import Filter, employed, story_of
 from projections.rules.values import SEVERITIES
-from projections.subjects.view import Moment, Story
+from projections.subjects.view import AsOf, SubjectView
 from projections.tables.database import snapshot
-from services.log.open import visitor
+from services.log.open import side_writer
 from services.runtime.shutdown import stopping
 from services.settings import load_rules, load_settings
 from services.words.careers import unread_words, waiting_words
@@ -169,14 +169,14 @@ def acknowledge(
 def _acknowledge(engine: Engine, alert: dict[str, Any], by: str, note: str | None, at: datetime) -> None:
     with engine.connect() as conn:
         partition = partition_of(conn, alert["subject_id"])
-    visitor(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
+    side_writer(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
 
 
 def _check_filter(engine: Engine, wanted: AlertFilter) -> None:
     """Check that there is such a rule, and say so if nobody has the id that is wanted."""
     with snapshot(engine) as conn:
         _check_rule(conn, wanted.rule)
-        moment = Moment(known_at=wanted.known_at)
+        moment = AsOf(known_at=wanted.known_at)
         # No alert is an answer about somebody who is known, and none about an id that was mistyped.
         if wanted.subject_id is not None and story_of(conn, wanted.subject_id, moment) is None:
             say_unknown(conn, wanted.subject_id, moment)
@@ -223,7 +223,7 @@ def _cells(alert: Mapping[str, Any]) -> Iterable[Any]:
     yield alert["alert_id"]
 
 
-def _alert_lines(alert: dict[str, Any], told: Story) -> Iterator[str]:
+def _alert_lines(alert: dict[str, Any], told: SubjectView) -> Iterator[str]:
     yield f"{alert['severity']}: {safe(alert['explanation'])}"
     yield f"  {alert['state']}, about {safe(alert['subject_id'])}"
     yield f"  rule {alert['rule']}, version {alert['rule_version']}"

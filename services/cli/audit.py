@@ -14,7 +14,7 @@ from projections.queries.export import export
 from projections.tables.database import snapshot
 from projections.tables.schema import ledger
 from services.database import migrated
-from services.log.local import LocalLog, LocalSource
+from services.log.local import LocalLog, LocalReader
 from services.publish.restore import restore
 from services.runtime.logging import configure
 from services.settings import load_settings
@@ -136,7 +136,7 @@ def import_facts(source: InFile, as_json: Json = False) -> None:
         except BadInput as problem:
             fail(str(problem), FINDINGS)
     with bar("Projecting", count) as advance:
-        (held,) = loop_over(settings, engine, LocalSource(engine)).drain(
+        (held,) = loop_over(settings, engine, LocalReader(engine)).drain(
             {0: count}, lambda reached: advance(reached, absolute=True)
         )
     if as_json:

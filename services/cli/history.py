@@ -11,7 +11,7 @@ from services.settings import load_settings
 from services.words.dossier import history_lines, markdown
 
 from .app import Json, app, database
-from .options import AsOf, KnownAt, moment_of
+from .options import AsOfOption, KnownAtOption, moment_of
 from .output import FINDINGS, emit, lines
 from .unknown import say_unknown
 
@@ -19,8 +19,8 @@ from .unknown import say_unknown
 @app.command(epilog="\b\nExamples:\n  casetrail history kz-kudebaev\n  casetrail history kz-kudebaev --format markdown")
 def history(
     subject_id: Annotated[str, typer.Argument(metavar="ID", help="The person.")],
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
     layout: Annotated[
         Literal["text", "markdown"], typer.Option("--format", help="markdown writes a dossier that can be handed on.")
     ] = "text",

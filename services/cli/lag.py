@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.log.open import gauge
+from services.log.open import log_offsets
 from services.operate.lag import Lag, beyond, lag_json, lags
 from services.settings import load_settings
 
@@ -43,7 +43,7 @@ def lag(
     """
     settings = load_settings()
     engine = database(settings)
-    with gauge(settings, engine) as asking:
+    with log_offsets(settings, engine) as asking:
         found = lags(engine, asking, datetime.now(UTC))
     if as_json:
         emit([lag_json(each) for each in found])

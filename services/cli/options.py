@@ -7,21 +7,21 @@ import typer
 
 from events.edtf import parse_instant
 from events.errors import BadInput
-from projections.subjects.view import Moment
+from projections.subjects.view import AsOf
 
-AsOf = Annotated[
+AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", metavar="INSTANT", help="The world at this instant; a day, month or year means its end."),
 ]
-KnownAt = Annotated[
+KnownAtOption = Annotated[
     str | None, typer.Option("--known-at", metavar="INSTANT", help="Only what had been recorded by this instant.")
 ]
 Limit = Annotated[int | None, typer.Option(min=0, help="The most to print.")]
 
 
-def moment_of(as_of: str | None, known_at: str | None) -> Moment:
+def moment_of(as_of: str | None, known_at: str | None) -> AsOf:
     """Return the moment that the two options name; without them, the present."""
-    return Moment(
+    return AsOf(
         instant("--as-of", as_of) if as_of is not None else None,
         instant("--known-at", known_at) if known_at is not None else None,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from events.errors import BadInput
 from projections.queries.rejected import Parked, Position, parked, parked_json, replayed_json, shown
 from projections.tables.database import snapshot
-from services.log.open import visitor
+from services.log.open import side_writer
 from services.settings import load_settings
 from services.words.terms import safe
 
@@ -126,7 +126,7 @@ def dismiss(position: At, reason: Annotated[str, typer.Option(help="Why nothing 
         raise BadInput("the reason is empty", "why nothing is to be done about it", "--reason")
     engine = database(load_settings())
     (record,) = _parked_at(engine, [_position(position)], dismissed=False)
-    visitor(engine, record.position.partition).dismiss(record.seq, reason, datetime.now(UTC))
+    side_writer(engine, record.position.partition).dismiss(record.seq, reason, datetime.now(UTC))
     say(f"{record.position} dismissed")
 
 
@@ -173,7 +173,7 @@ def _batches(records: Sequence[Parked]) -> Iterable[Sequence[Parked]]:
 def _replay(engine: Engine, records: Sequence[Parked]) -> list[dict[str, Any]]:
     """Replay *records*, all of one partition."""
     seqs = [record.seq for record in records]
-    entries = visitor(engine, records[0].position.partition).replay(seqs, datetime.now(UTC))
+    entries = side_writer(engine, records[0].position.partition).replay(seqs, datetime.now(UTC))
     return [replayed_json(entry) for entry in entries]
 
 

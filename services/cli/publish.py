@@ -11,7 +11,7 @@ import typer
 from services.log.open import appending
 from services.publish.lines import STDIN, Line, check_files, read_lines
 from services.publish.publish import NotAccepted, Result, publish
-from services.runtime.shutdown import Stop, stopping
+from services.runtime.shutdown import ShutdownSignal, stopping
 from services.settings import load_settings
 
 from .app import Json, app
@@ -82,7 +82,7 @@ def _unseen(steps: int, *, absolute: bool = False) -> None:
     """Tell nobody how far the work has come."""
 
 
-def _all_lines(files: Iterable[str], stop: Stop, advance: Advance) -> Iterator[Line | None]:
+def _all_lines(files: Iterable[str], stop: ShutdownSignal, advance: Advance) -> Iterator[Line | None]:
     for file in files:
         yield from read_lines(file, stop, advance)
 

@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import select
 
 from events.errors import Infrastructure
-from projections.rules.rulebook import Absence, Rule, RulesError, load
+from projections.rules.rulebook import AbsenceRule, Rule, RulesError, load
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import partitions
 from services.settings import load_rules, load_settings
@@ -128,7 +128,7 @@ def _cells(rule: Mapping[str, Any]) -> Iterable[object]:
 def _pattern(rule: Rule) -> str:
     """Return the pattern in short: what it starts from, what it waits for, and how long."""
     anchor = " or ".join(sorted(rule.on))
-    if isinstance(rule, Absence):
+    if isinstance(rule, AbsenceRule):
         settle = f", settled {rule.settle.days} days" if rule.settle else ""
         return f"{anchor}, and none of {len(rule.absent)} types for {_long(rule.wait)}{settle}"
     return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)} ({rule.certainty})"

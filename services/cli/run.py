@@ -8,8 +8,8 @@ import typer
 
 from events.edtf import format_instant
 from events.errors import BadInput
-from projections.tables.checkpoint import OUTCOMES, Progress
-from services.log.open import opened
+from projections.tables.checkpoint import OUTCOMES, Checkpoint
+from services.log.open import open_log
 from services.runtime.logging import configure, configure_service
 from services.runtime.shutdown import stopping
 from services.settings import load_rules, load_settings
@@ -33,7 +33,7 @@ def project(as_json: Json = False) -> None:
     settings = load_settings()
     configure(settings)
     engine = database(settings)
-    with opened(settings, engine, settings.kafka_publish_timeout_seconds) as source:
+    with open_log(settings, engine, settings.kafka_publish_timeout_seconds) as source:
         ends = source.ends(range(source.partitions))
         with bar("Projecting", sum(ends.values())) as advance:
             done = loop_over(settings, engine, source).drain(ends, lambda reached: advance(reached, absolute=True))
@@ -74,7 +74,7 @@ def run(
         log.info("stopped")
 
 
-def _totals(done: Sequence[Progress]) -> dict[str, Any]:
+def _totals(done: Sequence[Checkpoint]) -> dict[str, Any]:
     counts = {name: sum(getattr(each, name) for each in done) for name in ("read", *OUTCOMES, "position")}
     watermarks = [each.watermark for each in done if each.watermark]
     return {**counts, "watermark": format_instant(min(watermarks)) if len(watermarks) == len(done) else None}

@@ -11,7 +11,7 @@ from events.errors import BadInput
 from projections.queries.subjects import Filter, status_of, statuses, story_of
 from projections.rules.values import STATUSES
 from projections.subjects.status import NOT_HEADLINES
-from projections.subjects.view import Moment
+from projections.subjects.view import AsOf
 from projections.tables.database import snapshot
 from services.settings import load_settings
 from services.words.listing import list_words
@@ -20,7 +20,7 @@ from services.words.terms import service_words, words
 
 from .app import Json, app, database
 from .layout import Column, cell, show
-from .options import AsOf, KnownAt, Limit, moment_of
+from .options import AsOfOption, KnownAtOption, Limit, moment_of
 from .output import FINDINGS, emit, emit_array, lines, say
 from .unknown import say_unknown
 
@@ -74,8 +74,8 @@ def status(
     headline: Annotated[Words, typer.Option(help="The one word for lists; may be repeated.")] = None,
     agency: Annotated[str | None, typer.Option(help="Part of the agency's name.")] = None,
     jurisdiction: Annotated[str | None, typer.Option(help="Country or region, such as KZ.")] = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +107,7 @@ def status(
             _show_table(statuses(conn, wanted, moment, limit), limit)
 
 
-def _show_people(engine: Engine, ids: list[str], moment: Moment, *, as_json: bool) -> None:
+def _show_people(engine: Engine, ids: list[str], moment: AsOf, *, as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     with snapshot(engine) as conn:
         for subject_id in ids:

@@ -3,13 +3,13 @@
 from sqlalchemy import Connection
 
 from projections.queries.subjects import near
-from projections.subjects.view import Moment
+from projections.subjects.view import AsOf
 from services.words.terms import safe
 
 from .output import say
 
 
-def say_unknown(conn: Connection, subject_id: str, moment: Moment) -> None:
+def say_unknown(conn: Connection, subject_id: str, moment: AsOf) -> None:
     """Say on stderr that nobody is known as *subject_id* at *moment*, and which ids are near."""
     when = " at that instant" if moment.known_at else ""
     others = near(conn, subject_id)

@@ -42,7 +42,7 @@ Record = dict[str, Any]
 log = structlog.get_logger()
 
 
-def sender(settings: Settings, engine: Engine) -> "KafkaSender":
+def sender(settings: Settings, engine: Engine) -> "KafkaReceiver":
     """
     Return a sender to the topics that the settings name.
 
@@ -53,10 +53,10 @@ def sender(settings: Settings, engine: Engine) -> "KafkaSender":
     # A producer would wait for a missing topic for ever, and complain ten times a second.
     alerts, facts = seen_alerts(settings, ANSWER_SECONDS), seen(settings, ANSWER_SECONDS)
     note_partitions(engine, facts.name, facts.partitions, facts.topic_id)
-    return KafkaSender(settings, min(BATCH_BYTES, largest_batch(alerts), largest_batch(facts)))
+    return KafkaReceiver(settings, min(BATCH_BYTES, largest_batch(alerts), largest_batch(facts)))
 
 
-class KafkaSender:
+class KafkaReceiver:
     """
     Sends rows of the outbox: notices to the topic of alerts, forwarded records to that of facts.
 

@@ -15,7 +15,7 @@ from projections.tables.database import AWAY
 from projections.tables.outbox import Outgoing, alone, note_sent, outgoing, unsent
 from services.database import failed_with
 
-from .receiver import Sender
+from .receiver import Receiver
 
 RELAY = "kafka"
 PAGE_ROWS = 500
@@ -32,7 +32,7 @@ class Refused(NamedTuple):
     until: float
 
 
-class Relay:
+class Notifier:
     """
     Sends what is in the outbox.
 
@@ -46,10 +46,10 @@ class Relay:
         connect: makes a sender, again after one was refused something.
     """
 
-    def __init__(self, engine: Engine, connect: Callable[[], Sender]) -> None:
+    def __init__(self, engine: Engine, connect: Callable[[], Receiver]) -> None:
         self.engine = engine
         self._connect = connect
-        self._sender: Sender | None = None
+        self._sender: Receiver | None = None
         self._failures = 0
         self._refused: dict[int, Refused] = {}
 

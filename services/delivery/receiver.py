@@ -15,7 +15,7 @@ class Sent(NamedTuple):
     problem: Unreachable | None = None
 
 
-class Sender(Protocol):
+class Receiver(Protocol):
     """Where the rows go."""
 
     def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:

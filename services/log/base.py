@@ -13,7 +13,7 @@ Append = Callable[[Sequence[tuple[str, bytes]]], object]
 """Appends facts to the log, each as (subject, bytes); all of them are in the log when it returns."""
 
 
-class Source(Protocol):
+class LogReader(Protocol):
     """
     A log as a service reads it: some partitions of it are ours, for a time, and records of them come.
 
@@ -121,7 +121,7 @@ class Extent(NamedTuple):
     stamped_by_log: bool = True
 
 
-class Gauge(Protocol):
+class LogOffsets(Protocol):
     """
     Asks a log how far it reaches.
 

@@ -115,8 +115,8 @@ def _end(conn: Connection) -> int:
     return 0 if last is None else last + 1
 
 
-class LocalGauge:
-    """Asks the log that is a table of the same database; the methods are those of `Gauge`."""
+class LocalOffsets:
+    """Asks the log that is a table of the same database; the methods are those of `LogOffsets`."""
 
     topic = TOPIC
 
@@ -163,9 +163,9 @@ class LocalTail:
         return self._log.end(0) - self._position
 
 
-class LocalSource:
+class LocalReader:
     """
-    Reads the log that is a table of the same database; the attributes are those of `Source`.
+    Reads the log that is a table of the same database; the attributes are those of `LogReader`.
 
     Args:
         engine: the database.

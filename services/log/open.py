@@ -9,15 +9,15 @@ import structlog
 from sqlalchemy import Engine
 
 from events.errors import Unreachable
-from projections.projector.side_writer import Visitor
+from projections.projector.side_writer import SideWriter
 from projections.tables.database import AWAY
 from projections.tables.origin import check_local, note_partitions, partitions_of, progress_of
 from projections.tables.schema import TOPIC
 from services.database import concluded, failed_with
 from services.settings import Settings
 
-from .base import Append, Gauge, Source, Tail
-from .local import LocalGauge, LocalLog, LocalSource, LocalTail
+from .base import Append, LogOffsets, LogReader, Tail
+from .local import LocalLog, LocalOffsets, LocalReader, LocalTail
 
 PAUSE_SECONDS = 1.0
 START_SECONDS = 2.0
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def opened(settings: Settings, engine: Engine, seconds: float) -> Iterator[Source]:
+def open_log(settings: Settings, engine: Engine, seconds: float) -> Iterator[LogReader]:
     """
     Give the log while the block runs.
 
@@ -47,16 +47,16 @@ def opened(settings: Settings, engine: Engine, seconds: float) -> Iterator[Sourc
 
 
 @contextmanager
-def awaited(
+def await_log(
     settings: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]
-) -> Iterator[Source | None]:
+) -> Iterator[LogReader | None]:
     """
     Give the log while the block runs, waiting for a broker or a database that is away; None if *stop* is set before.
 
     While it waits it calls *beat*, as a sign of life.
 
     Raises:
-        Infrastructure: as for `opened`, but for a broker that does not answer.
+        Infrastructure: as for `open_log`, but for a broker that does not answer.
     """
     source = _await(settings, engine, stop, beat)
     try:
@@ -66,7 +66,7 @@ def awaited(
             source.close()
 
 
-def _await(settings: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]) -> Source | None:
+def _await(settings: Settings, engine: Engine, stop: threading.Event, beat: Callable[[], None]) -> LogReader | None:
     while not stop.is_set():
         beat()
         try:
@@ -81,44 +81,44 @@ def _await(settings: Settings, engine: Engine, stop: threading.Event, beat: Call
     return None
 
 
-def _source(settings: Settings, engine: Engine, stop: threading.Event, seconds: float) -> Source:
+def _source(settings: Settings, engine: Engine, stop: threading.Event, seconds: float) -> LogReader:
     if settings.log == "local":
         check_local(engine)
-        return LocalSource(engine, stop)
+        return LocalReader(engine, stop)
     from .kafka.membership import Membership  # noqa: PLC0415 - the same
-    from .kafka.reader import KafkaSource  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+    from .kafka.reader import KafkaReader  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
     from .kafka.topics import seen  # noqa: PLC0415 - the same
 
     topic = seen(settings, seconds)
     membership = Membership(settings, note_partitions(engine, topic.name, topic.partitions, topic.topic_id))
     membership.claim({each.partition: each.position for each in progress_of(engine, topic.name)})
-    return KafkaSource(settings, topic.partitions, membership)
+    return KafkaReader(settings, topic.partitions, membership)
 
 
 @contextmanager
-def gauge(settings: Settings, engine: Engine) -> Iterator[Gauge]:
+def log_offsets(settings: Settings, engine: Engine) -> Iterator[LogOffsets]:
     """Give what asks the log that the settings name, while the block runs."""
     if settings.log == "local":
-        yield LocalGauge(engine)
+        yield LocalOffsets(engine)
         return
-    from .kafka.offsets import KafkaGauge  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
+    from .kafka.offsets import KafkaOffsets  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
 
-    asking = KafkaGauge(settings)
+    asking = KafkaOffsets(settings)
     try:
         yield asking
     finally:
         asking.close()
 
 
-def visitor(engine: Engine, partition: int) -> Visitor:
+def side_writer(engine: Engine, partition: int) -> SideWriter:
     """Return the one who writes beside the projector of *partition*, whatever log it was projected from."""
     with engine.connect() as conn:
         topic, count = next(iter(partitions_of(conn).items()), (TOPIC, 1))
     if count == 1:
-        return Visitor(engine, partition, topic=topic)
-    from .kafka.partitioner import home_of  # noqa: PLC0415 - Kafka's client takes long to load; one partition needs none
+        return SideWriter(engine, partition, topic=topic)
+    from .kafka.partitioner import partition_for  # noqa: PLC0415 - Kafka's client takes long to load; one partition needs none
 
-    return Visitor(engine, partition, topic=topic, home=home_of(count))
+    return SideWriter(engine, partition, topic=topic, home=partition_for(count))
 
 
 @contextmanager
@@ -128,10 +128,10 @@ def appending(settings: Settings) -> Iterator[Append]:
         from .kafka.writer import KafkaLog  # noqa: PLC0415 - Kafka's client takes long to load
 
         try:
-            opened = KafkaLog(settings)
+            open_log = KafkaLog(settings)
         except Unreachable as problem:
             raise Unreachable(f"nothing is accepted: {problem}") from problem
-        with closing(opened) as log:
+        with closing(open_log) as log:
             yield log.append
     else:
         engine = concluded(settings)

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from events.edtf import format_instant
 from projections.queries.rejected import parked_counts
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import check_partitions, progress_of
-from services.log.base import Extent, Gauge
+from services.log.base import Extent, LogOffsets
 
 
 class Lag(NamedTuple):
@@ -24,7 +24,7 @@ class Lag(NamedTuple):
         now: when this was found.
     """
 
-    progress: Progress
+    progress: Checkpoint
     extent: Extent
     parked: int
     now: datetime
@@ -59,7 +59,7 @@ class Lag(NamedTuple):
         return None
 
 
-def lags(engine: Engine, asking: Gauge, now: datetime) -> list[Lag]:
+def lags(engine: Engine, asking: LogOffsets, now: datetime) -> list[Lag]:
     """
     Return how far behind each partition is; one that was never projected counts from its beginning.
 
@@ -79,7 +79,9 @@ def lags(engine: Engine, asking: Gauge, now: datetime) -> list[Lag]:
     return lags_from(asking, progress, parked, now)
 
 
-def lags_from(asking: Gauge, progress: Iterable[Progress], parked: Mapping[int, int], now: datetime) -> list[Lag]:
+def lags_from(
+    asking: LogOffsets, progress: Iterable[Checkpoint], parked: Mapping[int, int], now: datetime
+) -> list[Lag]:
     """
     Return how far behind each partition is, by what the database has said.
 
@@ -94,7 +96,7 @@ def lags_from(asking: Gauge, progress: Iterable[Progress], parked: Mapping[int, 
         Unreachable: if the log does not answer.
     """
     known = {each.partition: each for each in progress}
-    every = [known.get(partition, Progress(asking.topic, partition)) for partition in range(asking.partitions())]
+    every = [known.get(partition, Checkpoint(asking.topic, partition)) for partition in range(asking.partitions())]
     extents = asking.extents({each.partition: each.position for each in every})
     return [Lag(each, extents[each.partition], parked.get(each.partition, 0), now) for each in every]
 

@@ -18,16 +18,16 @@ from sqlalchemy import Engine
 from events.errors import Infrastructure
 from projections.queries.alerts import standing_counts
 from projections.queries.rejected import parked_counts
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import progress_of
 from projections.tables.outbox import Unsent, unsent
 from projections.tables.schema import TOPIC
 from services.database import revisions
 from services.delivery.notifier import RELAY
-from services.log.base import Gauge
-from services.log.open import gauge
+from services.log.base import LogOffsets
+from services.log.open import log_offsets
 from services.runtime.heartbeat import Heartbeat
-from services.runtime.probe import Asked, Late
+from services.runtime.probe import Probe, ProbeTimeout
 from services.settings import Settings
 
 from .lag import Lag, lags_from
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 class Survey(NamedTuple):
     """What the database says."""
 
-    progress: list[Progress]
+    progress: list[Checkpoint]
     parked: Mapping[int, int]
     alerts: Mapping[tuple[str, str], int]
     unsent: list[Unsent]
@@ -75,7 +75,7 @@ class Watch:
         self,
         settings: Settings,
         engine: Engine,
-        asking: Gauge,
+        asking: LogOffsets,
         hearts: Mapping[str, Heartbeat],
         life_seconds: float = LIFE_SECONDS,
     ) -> None:
@@ -84,9 +84,9 @@ class Watch:
         self._engine = engine
         self._asking = asking
         self._life_seconds = life_seconds
-        self.survey = Asked(self._survey, DATABASE_SECONDS, KEEP_SECONDS)
-        self.lags = Asked(self._lags, LOG_SECONDS, KEEP_SECONDS)
-        self.schema = Asked(lambda: revisions(engine), DATABASE_SECONDS, KEEP_SECONDS)
+        self.survey = Probe(self._survey, DATABASE_SECONDS, KEEP_SECONDS)
+        self.lags = Probe(self._lags, LOG_SECONDS, KEEP_SECONDS)
+        self.schema = Probe(lambda: revisions(engine), DATABASE_SECONDS, KEEP_SECONDS)
 
     def lifeless(self) -> list[str]:
         """Return which parts have shown no life for long, and for how long; empty: all is well."""
@@ -134,7 +134,7 @@ def watched(settings: Settings, engine: Engine, hearts: Mapping[str, Heartbeat],
         OSError: if the address cannot be listened on.
     """
     with ExitStack() as stack:
-        watch = Watch(settings, engine, stack.enter_context(gauge(settings, engine)), hearts)
+        watch = Watch(settings, engine, stack.enter_context(log_offsets(settings, engine)), hearts)
         port = stack.enter_context(serving(watch, settings.metrics_address, port))
         log.info("metrics_served", address=settings.metrics_address, port=port)
         yield
@@ -260,7 +260,7 @@ def _gauge(name: str, what: str, label: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, what, labels=[label])
 
 
-def _known(asked: Asked[Any]) -> Any:  # noqa: ANN401 - the answer's own type, or None
+def _known(asked: Probe[Any]) -> Any:  # noqa: ANN401 - the answer's own type, or None
     try:
         return asked.answer()
     except Exception as problem:  # noqa: BLE001 - what is away now is told as away
@@ -270,7 +270,11 @@ def _known(asked: Asked[Any]) -> Any:  # noqa: ANN401 - the answer's own type, o
 
 def _said(problem: Exception) -> str:
     """Say what is wrong in one line that names no password: what a driver says may hold addresses, and no more."""
-    return str(problem) if isinstance(problem, Late) else f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+    return (
+        str(problem)
+        if isinstance(problem, ProbeTimeout)
+        else f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+    )
 
 
 def _plain(start: "StartResponse", status: HTTPStatus, lines: list[str]) -> list[bytes]:

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar, cast
 Answer = TypeVar("Answer")
 
 
-class Late(Exception):
+class ProbeTimeout(Exception):
     """No answer has come in time; whoever is asked goes on looking for it."""
 
 
-class Asked(Generic[Answer]):
+class Probe(Generic[Answer]):
     """
     Asks in a thread of its own, one question at a time, and keeps the answer for a moment.
 
@@ -66,7 +66,7 @@ class _Question(Generic[Answer]):
     def answer(self, seconds: float) -> Answer:
         """Return the answer, or raise why there is none."""
         if not self._done.wait(seconds):
-            raise Late(f"no answer within {seconds} s")
+            raise ProbeTimeout(f"no answer within {seconds} s")
         if self._problem is not None:
             raise self._problem
         return cast("Answer", self.found)

@@ -10,7 +10,7 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stop(threading.Event):
+class ShutdownSignal(threading.Event):
     """
     Set by the first SIGINT or SIGTERM.
 
@@ -27,9 +27,9 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
-    """Turn the first SIGINT or SIGTERM while the block runs into a set `Stop`; leave the second to the system."""
-    stop = Stop()
+def stopping() -> Iterator[ShutdownSignal]:
+    """Set the `ShutdownSignal` at the first SIGINT or SIGTERM; leave the second to the system."""
+    stop = ShutdownSignal()
 
     def ask(number: int, _: FrameType | None) -> None:
         for each in _SIGNALS:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from projections.subjects.view import Story
+from projections.subjects.view import SubjectView
 
 from .facts import data_of, since_words
 from .terms import charge_words, custody_words, safe, service_words, stage_words, sum_words, words
@@ -34,7 +34,7 @@ class Statement(NamedTuple):
     fact_ids: tuple[str, ...]
 
 
-def posts(status: Row, told: Story) -> Iterator[Statement]:
+def posts(status: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield each post held, and each former one, with how and since when."""
     for post in status["posts"]:
         began = post["began"]
@@ -64,7 +64,7 @@ def described(status: Row) -> str:
     return f"former {said}" if has_ended and any(status[name] for name in words_of) else said
 
 
-def holds(status: Row, told: Story) -> Iterator[Statement]:
+def holds(status: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield the custody in each case, with the end that was ordered, and with a release that nobody reported."""
     for hold in status["custody_cases"]:
         state = hold["status"]
@@ -78,7 +78,7 @@ def holds(status: Row, told: Story) -> Iterator[Statement]:
         yield Statement("; ".join(said), _ids(hold["fact_id"], hold["until_fact_id"]))
 
 
-def searches(status: Row, told: Story) -> Iterator[Statement]:
+def searches(status: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield each search that stands: its scope, the country, the case, the authority."""
     for search in status["searches"]:
         others = [
@@ -91,7 +91,7 @@ def searches(status: Row, told: Story) -> Iterator[Statement]:
         yield Statement("; ".join(said), _ids(search["fact_id"]))
 
 
-def measures(status: Row, told: Story) -> Iterator[Statement]:
+def measures(status: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield each measure that stands."""
     for measure in status["measures"]:
         kind = "measure" if measure["kind"] in {None, "other"} else words(measure["kind"])
@@ -123,7 +123,7 @@ def case_stage(case: Row, status: Row) -> str:
     return f"{text}; ended by the death" if is_dead(status) else text
 
 
-def counts(case: Row, told: Story) -> Iterator[Statement]:
+def counts(case: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield each count of a case, with where it stands; a charge that was replaced says so."""
     for count in case["counts"]:
         head, tail = disposition(count, case, told)
@@ -132,7 +132,7 @@ def counts(case: Row, told: Story) -> Iterator[Statement]:
         yield Statement(f"{name}: {head}{tail}", facts)
 
 
-def sentence(case: Row, told: Story) -> Iterator[Statement]:
+def sentence(case: Row, told: SubjectView) -> Iterator[Statement]:
     """Yield the sentence of a case, if there is one."""
     if said := sentence_words(case, told):
         yield Statement(said, _ids(case["sentence_fact_id"]))
@@ -164,7 +164,7 @@ def was_held(status: Row) -> bool:
     return not is_over or any(hold["status"] == "deceased" for hold in status["custody_cases"])
 
 
-def track_words(track: str, cell: Row, told: Story) -> str:
+def track_words(track: str, cell: Row, told: SubjectView) -> str:
     """Return one cell of the row: ``Service: dismissed, since 2022-03-27``."""
     say = {"service": service_words, "custody": custody_words}.get(track, words)
     # The row speaks of the person, its posts say of which of them.
@@ -195,7 +195,7 @@ def _post_status(post: Row) -> str:
     return f"{status} from {unnamed}" if post["status"] in _LEFT else f"{unnamed}: {status}"
 
 
-def _count_words(count: Row, case: Row, told: Story) -> str:
+def _count_words(count: Row, case: Row, told: SubjectView) -> str:
     """Return the words of a count; a sum that was stated for several counts together says so."""
     charges = data_of(told, count["charge_fact_id"]).get("charges", ())
     stated_so = [charge for charge in charges if all(charge.get(name) == count[name] for name in _CHARGE)]
@@ -207,13 +207,13 @@ def _count_words(count: Row, case: Row, told: Story) -> str:
     return charge_words(count, f"{sum_words(count)} in all")
 
 
-def _since(told: Story, cell: Row) -> str:
+def _since(told: SubjectView, cell: Row) -> str:
     since = since_words(told, cell)
     agreeing = f"; {cell['facts']} facts say so" if cell.get("facts", 1) > 1 else ""
     return f", since {since}{agreeing}" if since else agreeing
 
 
-def _held_since(told: Story, began: Row) -> str:
+def _held_since(told: SubjectView, began: Row) -> str:
     since = since_words(told, began)
     return f"held since {since}" if since else ""
 

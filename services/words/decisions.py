@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 from projections.history.reports import grouped
-from projections.subjects.view import Story
+from projections.subjects.view import SubjectView
 from projections.tracks.cases import Case
 
 from .facts import data_of
@@ -46,7 +46,7 @@ def terms(case: Mapping[str, Any]) -> Terms:
     return CRIMINAL if case["kind"] == "criminal" else OTHER
 
 
-def ruling(told: Story, fact_id: str | None, *, court: bool = False) -> str:
+def ruling(told: SubjectView, fact_id: str | None, *, court: bool = False) -> str:
     """
     Return by whom and when a fact was decided, such as `` by High Court on 2020-07-28``.
 
@@ -63,7 +63,7 @@ def ruling(told: Story, fact_id: str | None, *, court: bool = False) -> str:
     return f" {on_words(data['occurred'])}{' by a court not named' if court else ''}"
 
 
-def case_facts(told: Story, case_id: str) -> list[Fact]:
+def case_facts(told: SubjectView, case_id: str) -> list[Fact]:
     """Return the facts of one case in world order, the reports of one event once."""
     facts = [fact for fact in told.world if TRACK_OF[fact.type] == "case" and fact.data["case_id"] == case_id]
     alike: dict[tuple[str, Any], list[Fact]] = {}
@@ -73,7 +73,7 @@ def case_facts(told: Story, case_id: str) -> list[Fact]:
     return [fact for fact in facts if fact.id not in reports]
 
 
-def decision_lines(case: Mapping[str, Any], told: Story, reviews: frozenset[str]) -> Iterator[str]:
+def decision_lines(case: Mapping[str, Any], told: SubjectView, reviews: frozenset[str]) -> Iterator[str]:
     """
     Yield a sentence for each plea, appeal, ruling on a verdict, pardon and review of a case, in world order.
 
@@ -99,13 +99,13 @@ def decision_lines(case: Mapping[str, Any], told: Story, reviews: frozenset[str]
                 yield _set_aside(case, fact, undone.get(fact.id, ()), told)
 
 
-def _request(fact: Fact, told: Story, *, is_review: bool) -> str:
+def _request(fact: Fact, told: SubjectView, *, is_review: bool) -> str:
     side = _SIDES.get(str(fact.data.get("by", "")))
     by = f"{side} {on_words(fact.data['occurred'])}" if side else ruling(told, fact.id)
     return f"{'Review requested' if is_review else 'Appeal filed'}{by}."
 
 
-def _pardon(case: Mapping[str, Any], fact: Fact, told: Story, *, is_annulled: bool) -> Iterator[str]:
+def _pardon(case: Mapping[str, Any], fact: Fact, told: SubjectView, *, is_annulled: bool) -> Iterator[str]:
     """Yield a pardon that the counts do not show: one in part, and one that may have been annulled."""
     by = ruling(told, fact.id)
     if fact.data.get("scope") == "partial":
@@ -120,7 +120,7 @@ def _plea(fact: Fact) -> str:
     return f"{said} {on_words(fact.data['occurred'])}{agreed}."
 
 
-def _set_aside(case: Mapping[str, Any], fact: Fact, undone: Sequence[Fact], told: Story) -> str:
+def _set_aside(case: Mapping[str, Any], fact: Fact, undone: Sequence[Fact], told: SubjectView) -> str:
     known = terms(case)
     heads = {"Convicted": known.guilty, "Acquitted": known.acquitted}
     of = [f"{heads.get(each.type, 'sentenced')}{ruling(told, each.id, court=True)}" for each in undone]
@@ -129,7 +129,7 @@ def _set_aside(case: Mapping[str, Any], fact: Fact, undone: Sequence[Fact], told
     return f"{known.verdict.capitalize()} set aside{ruling(told, fact.id)}{outcome}{which}."
 
 
-def _undone(facts: Sequence[Fact], told: Story) -> dict[str, list[Fact]]:
+def _undone(facts: Sequence[Fact], told: SubjectView) -> dict[str, list[Fact]]:
     """
     Return the verdicts that later decisions of one case set aside, by the id of the decision that did.
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from events.edtf import parse_instant
 from projections.queries.alerts import AlertFilter, alerts
-from projections.subjects.view import Story, data_in_force, replies
+from projections.subjects.view import SubjectView, data_in_force, replies
 
 from .careers import (
     Statement,
@@ -38,7 +38,7 @@ _MARKED = re.compile(r"[\\`*_\[\]<>#!|~&$]|^(?:[-+=]|\d+(?=[.)]))")
 _ADDRESS = re.compile(r"https?://[^\s<>\\`]+")
 
 
-def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+def history_lines(told: SubjectView, found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a history as ``history_json`` gives it; every text from outside is safe to print."""
     status = found["status"]
     yield f"{safe(found['name'] or found['subject_id'])}  [{safe(found['subject_id'])}]"
@@ -57,7 +57,7 @@ def history_lines(told: Story, found: Mapping[str, Any]) -> Iterator[str]:
         yield f"    fact {safe(fact['id'])}, recorded {fact['recorded']}, position {_position(fact)}"
 
 
-def markdown(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+def markdown(conn: Connection, told: SubjectView, found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the dossier: status, facts with their places in the ledger, replies, alerts, how to verify."""
     status = found["status"]
     yield f"# {escaped(found['name'] or found['subject_id'])}"
@@ -93,7 +93,7 @@ def _escape(found: re.Match[str]) -> str:
     return f"{found[0]}\u2060" if found[0].isdigit() else f"\\{found[0]}"
 
 
-def _lines(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+def _lines(told: SubjectView, fact: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a fact says as a list, each address as a link to itself."""
     for line in _body(told, fact):
         yield f"- {_linked(line)}"
@@ -119,7 +119,7 @@ def _title(fact: Mapping[str, Any]) -> str:
     return f"{when(data)}: {type_words(fact['type'])}{state[fact['state']]}"
 
 
-def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+def _body(told: SubjectView, fact: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a fact says, what it rests on, and what became of it."""
     data = fact["data_in_force"] or fact["data"]
     yield f"published {safe(data['published'])}"
@@ -136,7 +136,7 @@ def _body(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
             yield f"to be noted: {ANOMALIES.get(code, words(code))}"
 
 
-def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+def _fate(told: SubjectView, fact: Mapping[str, Any]) -> Iterator[str]:
     if fact["state"] == "corrected":
         yield from _corrections(told, fact)
     elif fact["state"] == "retracted":
@@ -147,7 +147,7 @@ def _fate(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
         yield f"no effect: {REASONS.get(fact['because'], words(fact['because']))}"
 
 
-def _corrections(told: Story, fact: Mapping[str, Any]) -> Iterator[str]:
+def _corrections(told: SubjectView, fact: Mapping[str, Any]) -> Iterator[str]:
     """Yield each field that a correction changed, with its value before and after."""
     before, after = fact["data"], fact["data_in_force"]
     for field, old, new in differences(before, after):
@@ -163,7 +163,7 @@ def _moment(found: Mapping[str, Any]) -> str:
     return moment_words(found["as_of"], found["known_at"])
 
 
-def _status(told: Story, status: Mapping[str, Any]) -> Iterator[str]:
+def _status(told: SubjectView, status: Mapping[str, Any]) -> Iterator[str]:
     yield f"- headline: {escaped(words(status['headline']))}"
     if waiting := unread_words(status):
         yield f"- {escaped(waiting)}"
@@ -187,7 +187,7 @@ def _items(parts: Iterable[Statement], indent: str = "") -> Iterator[str]:
         yield f"{indent}- {escaped(part.text)}{facts}"
 
 
-def _replies(told: Story) -> Iterator[str]:
+def _replies(told: SubjectView) -> Iterator[str]:
     found = replies(told)
     if found:
         yield from ("", "## The person's own replies")
@@ -198,7 +198,7 @@ def _replies(told: Story) -> Iterator[str]:
             yield from (f"> source: {_linked(source_words(source))}" for source in answer.data["sources"])
 
 
-def _alerts(conn: Connection, told: Story, found: Mapping[str, Any]) -> Iterator[str]:
+def _alerts(conn: Connection, told: SubjectView, found: Mapping[str, Any]) -> Iterator[str]:
     known_at = parse_instant(found["known_at"]) if found["known_at"] else None
     wanted = AlertFilter(subject_id=told.subject_id, known_at=known_at)
     listed = list(alerts(conn, wanted))

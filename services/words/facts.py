@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from projections.subjects.view import Story, data_in_force
+from projections.subjects.view import SubjectView, data_in_force
 
 from .terms import charges_words, parts_words, safe, source_words, sum_words, type_words, when, words
 
@@ -35,14 +35,14 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def data_of(told: Story, fact_id: str | None) -> Mapping[str, Any]:
+def data_of(told: SubjectView, fact_id: str | None) -> Mapping[str, Any]:
     """Return the data in force of a fact; empty where there is no such fact, or it was retracted."""
     if fact_id is None or fact_id not in told.lines:
         return {}
     return data_in_force(told, fact_id) or {}
 
 
-def fact_words(told: Story, fact_id: str) -> str:
+def fact_words(told: SubjectView, fact_id: str) -> str:
     """Return a fact in a few words, for where another speaks of it."""
     line = told.lines.get(fact_id)
     if line is None:
@@ -51,7 +51,7 @@ def fact_words(told: Story, fact_id: str) -> str:
     return f"{type_words(line.fact.type)}, {when(data)} (fact {safe(fact_id)})"
 
 
-def since_words(told: Story, cell: Mapping[str, Any]) -> str:
+def since_words(told: SubjectView, cell: Mapping[str, Any]) -> str:
     """Return since when a cell holds, as the source wrote it; nothing where that is not known."""
     if cell.get("since") is None:
         return ""
@@ -59,7 +59,7 @@ def since_words(told: Story, cell: Mapping[str, Any]) -> str:
     return safe(f"{cell['since']} (“{said}”)" if said else cell["since"])
 
 
-def field_lines(told: Story, type_: str, data: Mapping[str, Any]) -> Iterator[str]:
+def field_lines(told: SubjectView, type_: str, data: Mapping[str, Any]) -> Iterator[str]:
     """Yield each field that a fact of *type_* has beyond its date and sources, as ``label: value``."""
     for field, value in data.items():
         if field not in SHOWN_ELSEWHERE and not (field == "currency" and "amount" in data):
@@ -73,7 +73,7 @@ def label(type_: str, field: str) -> str:
     return _LABELS.get(field) or words(field)
 
 
-def value_words(told: Story, field: str, value: Any, data: Mapping[str, Any]) -> str:  # noqa: ANN401, PLR0911 - JSON
+def value_words(told: SubjectView, field: str, value: Any, data: Mapping[str, Any]) -> str:  # noqa: ANN401, PLR0911 - JSON
     """
     Return the value of a field for people.
 
@@ -111,7 +111,7 @@ def accuser_words(by: Mapping[str, Any]) -> str:
     return safe(f"{by.get('name', '')} {person}".strip())
 
 
-def detail_words(told: Story, type_: str, data: Mapping[str, Any]) -> str:
+def detail_words(told: SubjectView, type_: str, data: Mapping[str, Any]) -> str:
     """Return what a step of a case says beyond its type, on one line."""
     left_out = {"case_id", "note", "ref", "jurisdiction"}
     said = {field: value for field, value in data.items() if field not in left_out}
@@ -121,7 +121,7 @@ def detail_words(told: Story, type_: str, data: Mapping[str, Any]) -> str:
     return "; ".join(f"{name}: {value}" if name in unclear else _shorter(name, value) for name, _, value in lines)
 
 
-def ground_lines(told: Story, fact_id: str, name: str = "") -> Iterator[str]:
+def ground_lines(told: SubjectView, fact_id: str, name: str = "") -> Iterator[str]:
     """
     Yield what a statement rests on: when it was published, its sources, its corrections and its note.
 
@@ -139,7 +139,7 @@ def ground_lines(told: Story, fact_id: str, name: str = "") -> Iterator[str]:
         yield f"    note: {safe(data['note'])}"
 
 
-def correction_lines(told: Story, fact_id: str) -> Iterator[str]:
+def correction_lines(told: SubjectView, fact_id: str) -> Iterator[str]:
     """Yield what a statement rests on besides, if it is not as first published: each correction and its source."""
     replaced_by = told.history.settled.replaced_by
     by = replaced_by.get(fact_id)

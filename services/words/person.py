@@ -6,7 +6,7 @@ from typing import Any
 from events.edtf import format_instant
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
-from projections.subjects.view import Moment, Story, relations, replies
+from projections.subjects.view import AsOf, SubjectView, relations, replies
 
 from .careers import (
     Statement,
@@ -29,7 +29,7 @@ from .verdicts import law_lines
 TRACKS = {"service": posts, "custody": holds, "wanted": searches}
 
 
-def person_lines(status: Mapping[str, Any], told: Story, moment: Moment) -> Iterator[str]:
+def person_lines(status: Mapping[str, Any], told: SubjectView, moment: AsOf) -> Iterator[str]:
     """Yield the lines that say all of one person at *moment*; every text from outside is safe to print."""
     yield f"{safe(status['name'] or status['subject_id'])}  [{safe(status['subject_id'])}]"
     if said := described(status):
@@ -52,7 +52,7 @@ def person_lines(status: Mapping[str, Any], told: Story, moment: Moment) -> Iter
     yield from _anomalies(status, told)
 
 
-def _track(track: str, status: Mapping[str, Any], told: Story, answered: set[str]) -> Iterator[str]:
+def _track(track: str, status: Mapping[str, Any], told: SubjectView, answered: set[str]) -> Iterator[str]:
     """Yield the cell of a track, then each of its parts; the cell names its own fact where no part rests on it."""
     cell = status[track] if track != "custody" or was_held(status) else None
     parts = list(TRACKS[track](status, told))
@@ -65,19 +65,19 @@ def _track(track: str, status: Mapping[str, Any], told: Story, answered: set[str
     yield from _statements(parts, told, answered)
 
 
-def _section(title: str, parts: Iterable[Statement], told: Story, answered: set[str]) -> Iterator[str]:
+def _section(title: str, parts: Iterable[Statement], told: SubjectView, answered: set[str]) -> Iterator[str]:
     lines = list(_statements(parts, told, answered))
     if lines:
         yield from ("", title, *lines)
 
 
-def _statements(parts: Iterable[Statement], told: Story, answered: set[str]) -> Iterator[str]:
+def _statements(parts: Iterable[Statement], told: SubjectView, answered: set[str]) -> Iterator[str]:
     for part in parts:
         yield f"  {part.text}"
         yield from _grounds(told, part.fact_ids, answered)
 
 
-def _case(case: Mapping[str, Any], status: Mapping[str, Any], told: Story, answered: set[str]) -> Iterator[str]:
+def _case(case: Mapping[str, Any], status: Mapping[str, Any], told: SubjectView, answered: set[str]) -> Iterator[str]:
     yield ""
     yield case_title(case, status)
     for said in (*counts(case, told), *sentence(case, told)):
@@ -95,7 +95,7 @@ def _facts(fact_ids: Iterable[str]) -> str:
     return ", ".join(f"fact {safe(fact_id)}" for fact_id in fact_ids)
 
 
-def _grounds(told: Story, fact_ids: Iterable[str], answered: set[str]) -> Iterator[str]:
+def _grounds(told: SubjectView, fact_ids: Iterable[str], answered: set[str]) -> Iterator[str]:
     """Yield what a statement rests on, and right under it what the person answers."""
     for at, fact_id in enumerate(fact_ids):
         line = told.lines.get(fact_id)
@@ -106,14 +106,14 @@ def _grounds(told: Story, fact_ids: Iterable[str], answered: set[str]) -> Iterat
             answered.add(fact_id)
 
 
-def _reply(told: Story, reply: Fact) -> Iterator[str]:
+def _reply(told: SubjectView, reply: Fact) -> Iterator[str]:
     yield f"    THEIR REPLY, {when(reply.data)}: “{safe(reply.data['text'])}” (fact {safe(reply.id)})"
     for source in reply.data["sources"]:
         yield f"      source: {source_words(source)}"
     yield from (f"  {line}" for line in correction_lines(told, reply.id))
 
 
-def _noted(told: Story, answered: set[str]) -> Iterator[str]:
+def _noted(told: SubjectView, answered: set[str]) -> Iterator[str]:
     """Yield what else happened, in the words of the sources: it changes no status."""
     parts = []
     for fact in told.world:
@@ -125,7 +125,7 @@ def _noted(told: Story, answered: set[str]) -> Iterator[str]:
     yield from _section("Noted:", parts, told, answered)
 
 
-def _other_replies(told: Story, answered: set[str]) -> Iterator[str]:
+def _other_replies(told: SubjectView, answered: set[str]) -> Iterator[str]:
     left = {fact_id: found for fact_id, found in replies(told).items() if fact_id not in answered}
     if left:
         yield ""
@@ -136,7 +136,7 @@ def _other_replies(told: Story, answered: set[str]) -> Iterator[str]:
             yield from _reply(told, reply)
 
 
-def _relations(told: Story) -> Iterator[str]:
+def _relations(told: SubjectView) -> Iterator[str]:
     found = relations(told)
     if found:
         yield ""
@@ -149,7 +149,7 @@ def _relations(told: Story) -> Iterator[str]:
         yield from correction_lines(told, fact.id)
 
 
-def _anomalies(status: Mapping[str, Any], told: Story) -> Iterator[str]:
+def _anomalies(status: Mapping[str, Any], told: SubjectView) -> Iterator[str]:
     if status["anomalies"]:
         yield ""
         yield "To be noted:"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from events.facts import Fact
-from projections.subjects.view import Story
+from projections.subjects.view import SubjectView
 
 from .decisions import OTHER, case_facts, decision_lines, ruling, terms
 from .facts import data_of, fact_words
@@ -53,14 +53,14 @@ class Disposition(NamedTuple):
     tail: str
 
 
-def law_lines(status: Row, told: Story) -> Iterator[str]:
+def law_lines(status: Row, told: SubjectView) -> Iterator[str]:
     """Yield where a person stands before the law: a line for all criminal cases, then one for each case of any kind."""
     yield standing(status, told)
     for case in status["cases"]:
         yield f"{_name(case)}: {case_sentence(case, status, told)}"
 
 
-def standing(status: Row, told: Story) -> str:
+def standing(status: Row, told: SubjectView) -> str:
     """Return where a person stands before the law, over all criminal cases, in one line that names the cases."""
     criminal = [case for case in status["cases"] if case["kind"] == "criminal"]
     is_open = [case for case in criminal if case["open"]]
@@ -81,7 +81,7 @@ def standing(status: Row, told: Story) -> str:
             return _presumed(status, criminal, told)
 
 
-def case_sentence(case: Row, status: Row, told: Story) -> str:
+def case_sentence(case: Row, status: Row, told: SubjectView) -> str:
     """
     Return the sentences on one case: each verdict with its court, day and counts, the sentence, what was set aside.
 
@@ -103,7 +103,7 @@ def case_sentence(case: Row, status: Row, told: Story) -> str:
     return " ".join(said) or "Only custody or a search is known in it."
 
 
-def disposition(count: Row, case: Row, told: Story) -> Disposition:
+def disposition(count: Row, case: Row, told: SubjectView) -> Disposition:
     """Return where one count of *case* stands, with the court and the day of each decision."""
     status, known = count["status"], terms(case)
     verdict = _verdict(count, case, told)
@@ -151,7 +151,7 @@ def on_counts(settings: Sequence[Row], case: Row, noun: str = "charge") -> str:
     return f" on {'all' if part == total else f'{part} of'} {total} {unit}s{named}"
 
 
-def sentence_words(case: Row, told: Story) -> str:
+def sentence_words(case: Row, told: SubjectView) -> str:
     """Return the sentence of a case in words and in parts, and whether a verdict stands behind it; or nothing."""
     parts = parts_words(case["parts"] or ())
     said = "; ".join(filter(None, (f"“{safe(case['sentence'])}”" if case["sentence"] else "", parts)))
@@ -224,7 +224,7 @@ def _is_acquittal_on_appeal(case: Row) -> bool:
     return bool(pending) and all(count["verdict"] == "acquitted" and count["on_appeal"] for count in pending)
 
 
-def _verdict(count: Row, case: Row, told: Story) -> Disposition:
+def _verdict(count: Row, case: Row, told: SubjectView) -> Disposition:
     """Return the verdict on a count as it was, whatever ended the count later."""
     known = terms(case)
     by = ruling(told, count["verdict_fact_id"], court=True)
@@ -245,7 +245,7 @@ def _verdict(count: Row, case: Row, told: Story) -> Disposition:
     return Disposition(word, f"{by}{later}")
 
 
-def _verdicts(case: Row, told: Story) -> Iterator[str]:
+def _verdicts(case: Row, told: SubjectView) -> Iterator[str]:
     """Yield the stage while no count is decided, then a clause for each group of counts that stand alike."""
     groups: dict[Disposition, list[Row]] = {}
     counts = stated(case)
@@ -265,7 +265,7 @@ def _verdicts(case: Row, told: Story) -> Iterator[str]:
             yield f"{head}{on}{tail}"
 
 
-def _noun(case: Row, told: Story) -> str:
+def _noun(case: Row, told: SubjectView) -> str:
     """Return the word for what somebody is blamed for: an accusation that nobody charged is no charge."""
     types = {fact.type for fact in case_facts(told, case["case_id"])}
     is_alleged = types <= _ALLEGING if types else case["stage"] and case["stage"]["status"] in _ALLEGED_STAGES
@@ -276,7 +276,7 @@ def _ground(count: Row) -> str:
     return " on a ground that rehabilitates" if count["rehabilitated"] else ""
 
 
-def _presumed(status: Row, criminal: Sequence[Row], told: Story) -> str:
+def _presumed(status: Row, criminal: Sequence[Row], told: SubjectView) -> str:
     if not criminal:
         return "Presumed innocent."
     known = [case for case in criminal if case["stage"] or case["counts"]]
@@ -295,7 +295,7 @@ def _presumed(status: Row, criminal: Sequence[Row], told: Story) -> str:
     return f"Presumed innocent: {reasons}." if reasons else "Presumed innocent."
 
 
-def _may_have_been_proven(status: Row, told: Story) -> bool:
+def _may_have_been_proven(status: Row, told: SubjectView) -> bool:
     """Return whether any fact speaks of a verdict of guilty, also one that sets no status; other kinds left out."""
     others = {case["case_id"] for case in status["cases"] if case["kind"] != "criminal"}
     facts = [*told.world, *told.history.undated, *told.history.announced]
@@ -314,14 +314,14 @@ def _unreleased(case: Row, status: Row) -> Iterator[str]:
         yield "No end of the search was reported."
 
 
-def _behind(case: Row, told: Story) -> Iterable[Fact]:
+def _behind(case: Row, told: SubjectView) -> Iterable[Fact]:
     """Return the facts of a case behind its sentence."""
     facts = case_facts(told, case["case_id"])
     at = next((at for at, fact in enumerate(facts) if fact.id == case["sentence_fact_id"]), -1)
     return facts[at + 1 :]
 
 
-def _since(told: Story, fact_id: str | None) -> str:
+def _since(told: SubjectView, fact_id: str | None) -> str:
     return f" ({fact_words(told, fact_id)})" if fact_id else ""
 
 
@@ -351,7 +351,7 @@ def _undecided(count: Row) -> bool:
     )
 
 
-def _type(told: Story, fact_id: str | None) -> str | None:
+def _type(told: SubjectView, fact_id: str | None) -> str | None:
     line = told.lines.get(fact_id) if fact_id else None
     return line.fact.type if line else None
 

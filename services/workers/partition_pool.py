@@ -16,7 +16,7 @@ Work = Callable[[], Mapping[int, Exception]]
 """Works on some partitions, and returns what failed over one of them, by its number; if it raises, all have failed."""
 
 
-class Hands:
+class PartitionPool:
     """
     Does the work within a ``with`` block, and is done with all of it at its end.
 

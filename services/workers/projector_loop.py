@@ -19,14 +19,14 @@ from projections.ledger.chain import LogRecord
 from projections.projector.derive import CACHE_FACTS
 from projections.projector.projector import Batch, Projector, project_several
 from projections.rules.rulebook import Rulebook
-from projections.tables.checkpoint import Lost, Progress
+from projections.tables.checkpoint import Checkpoint, PartitionLost
 from projections.tables.database import AWAY, database_clock
 from projections.tables.origin import progress_of
 from projections.tables.outbox import forwards_wait
 from services.database import failed_with
-from services.log.base import Source
+from services.log.base import LogReader
 
-from .partition_pool import THREADS, Hands, Work
+from .partition_pool import THREADS, PartitionPool, Work
 
 DECLARE_SECONDS = 5.0
 DRAIN_SECONDS = 0.05
@@ -85,7 +85,7 @@ class Loop:
         self,
         engine: Engine,
         rulebook: Rulebook,
-        source: Source,
+        source: LogReader,
         *,
         batch_records: int,
         clock_margin_seconds: float,
@@ -97,7 +97,7 @@ class Loop:
         self.batch_records = batch_records
         self.margin = timedelta(seconds=clock_margin_seconds)
         self.cache_facts = cache_facts
-        self._hands = Hands(0 if engine.dialect.name == "sqlite" else THREADS)
+        self._hands = PartitionPool(0 if engine.dialect.name == "sqlite" else THREADS)
         self._held: dict[int, Held] = {}
         # Read and not begun: by partition, whose have waited longest first.
         self._waiting = dict[int, list[LogRecord]]()
@@ -107,7 +107,7 @@ class Loop:
         self._ask_at = 0.0
         self._unreachable: Unreachable | None = None
 
-    def drain(self, ends: Mapping[int, int], tell: Callable[[int], None] = lambda _: None) -> list[Progress]:
+    def drain(self, ends: Mapping[int, int], tell: Callable[[int], None] = lambda _: None) -> list[Checkpoint]:
         """
         Project until every partition has been read up to its end, whoever does it, let time pass, and return.
 
@@ -130,7 +130,7 @@ class Loop:
             while True:
                 try:
                     self._step(DRAIN_SECONDS)
-                except Lost:
+                except PartitionLost:
                     self._lose(never)
                 self._give_up()
                 done = progress_of(self.engine, self.source.topic)
@@ -160,7 +160,7 @@ class Loop:
                 try:
                     self._step(poll_seconds)
                     self._failures = 0
-                except Lost:
+                except PartitionLost:
                     self._lose(stop)
                 except AWAY as problem:
                     self._drop(self._held)
@@ -232,7 +232,7 @@ class Loop:
                     self._assign(partition)
         if gone or come:
             for held in self._held.values():
-                held.projector.keep(self.cache_facts // len(self._held))
+                held.projector.set_cache_limit(self.cache_facts // len(self._held))
 
     def _assign(self, partition: int) -> None:
         projector = Projector(
@@ -300,7 +300,7 @@ class Loop:
             return
         until = now - self.source.slack
         # A publisher may have been stamped before *now* and have committed since: then the end has moved.
-        watermark = held.projector.pass_time(
+        watermark = held.projector.advance_watermark(
             until,
             datetime.now(UTC),
             lambda conn, position: self.source.still_ends_at(conn, partition, position),
@@ -310,7 +310,7 @@ class Loop:
             held.declared = now
             self._failed.pop(partition, None)
 
-    def _knows(self, progress: Progress, instant: datetime) -> bool:
+    def _knows(self, progress: Checkpoint, instant: datetime) -> bool:
         """Whether a partition knows the log up to *instant*, or waits for what a notifier has to send it."""
         if progress.watermark and progress.watermark >= instant:
             return True
@@ -340,7 +340,7 @@ class Loop:
         """Let what fails over the data of *partition* hold up nothing but that partition."""
         try:
             yield
-        except (Lost, Infrastructure, Unreachable, *AWAY):
+        except (PartitionLost, Infrastructure, Unreachable, *AWAY):
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it must not hold the others up
             before = self._failed.get(partition)

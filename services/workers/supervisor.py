@@ -11,11 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 from events.errors import BadInput
 from services.database import concluded
-from services.delivery.notifier import Relay
-from services.log.base import Source
-from services.log.open import awaited
+from services.delivery.notifier import Notifier
+from services.log.base import LogReader
+from services.log.open import await_log
 from services.runtime.heartbeat import Heartbeat
-from services.runtime.shutdown import Stop
+from services.runtime.shutdown import ShutdownSignal
 from services.settings import Settings, load_rules
 
 from .projector_loop import Loop
@@ -23,7 +23,7 @@ from .projector_loop import Loop
 log = structlog.get_logger()
 
 Beat = Callable[[], None]
-Part = Callable[[Settings, Engine, Stop, Beat], None]
+Part = Callable[[Settings, Engine, ShutdownSignal, Beat], None]
 """Works on the database, as the settings have it, until it is asked to stop, and shows life each turn."""
 
 
@@ -42,7 +42,7 @@ def chosen_parts(settings: Settings, named: Sequence[str]) -> Sequence[str]:
     return named or [*PARTS]
 
 
-def loop_over(settings: Settings, engine: Engine, source: Source) -> Loop:
+def loop_over(settings: Settings, engine: Engine, source: LogReader) -> Loop:
     """Return the projectors' loop over *source*, as the settings have it."""
     return Loop(
         engine,
@@ -54,16 +54,16 @@ def loop_over(settings: Settings, engine: Engine, source: Source) -> Loop:
     )
 
 
-def _project(settings: Settings, engine: Engine, stop: Stop, beat: Beat) -> None:
-    with awaited(settings, engine, stop, beat) as source:
+def _project(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:
+    with await_log(settings, engine, stop, beat) as source:
         if source is not None:
             loop_over(settings, engine, source).run(stop, settings.poll_seconds, beat)
 
 
-def _notify(settings: Settings, engine: Engine, stop: Stop, beat: Beat) -> None:
+def _notify(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:
     from services.delivery.kafka import sender  # noqa: PLC0415 - Kafka's client takes long to load
 
-    Relay(engine, lambda: sender(settings, engine)).run(stop, settings.poll_seconds, beat)
+    Notifier(engine, lambda: sender(settings, engine)).run(stop, settings.poll_seconds, beat)
 
 
 PARTS: Mapping[str, Part] = {"projector": _project, "notifier": _notify}
@@ -76,7 +76,7 @@ LOOK_UP_SECONDS = 0.5
 """Python acts on a signal in the main thread, and the system may give it to another, which does not wake this one."""
 
 
-def await_database(settings: Settings, stop: Stop) -> Engine | None:
+def await_database(settings: Settings, stop: ShutdownSignal) -> Engine | None:
     """Open the database, waiting for a server that is away; None if *stop* is set before it comes."""
     while not stop.is_set():
         try:
@@ -90,7 +90,7 @@ def await_database(settings: Settings, stop: Stop) -> Engine | None:
     return None
 
 
-def serve(parts: Sequence[str], settings: Settings, engine: Engine, stop: Stop) -> None:
+def serve(parts: Sequence[str], settings: Settings, engine: Engine, stop: ShutdownSignal) -> None:
     """Work beside the main thread, which has to be free for signals while a database keeps the others waiting."""
     if settings.log == "kafka":
         import_module("kafka")  # its modules name each other in a circle, and fail where two threads load them at once

@@ -58,7 +58,7 @@ def test_other_rules_supersede_the_alerts_of_the_old_ones() -> None:
     """What the new version finds too opens again under it; what it does not find ends there."""
     held = projector(engine := database())
     project(held, [DISMISSED, detained("2022-04-20", subject="b"), dismissed("2022-03-27", subject="b")])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     projector(engine, rulebook(**{"for": 30 * 86400, "then": ["Wanted"]}), clock="2022-09-01")
     changes = rows(engine, LIVE.alert_changes)
 
@@ -73,9 +73,9 @@ def test_the_same_silence_stands_again_under_the_new_rule() -> None:
     """Once the watermark is past the instant of the change."""
     held = projector(engine := database())
     project(held, [DISMISSED])
-    held.pass_time(instant("2022-08-01T00:00:00Z"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01T00:00:00Z"), instant("2022-08-01"))
     new = projector(engine, rulebook(**{"for": 30 * 86400}), clock="2022-09-01")
-    new.pass_time(instant("2022-08-02T00:00:00Z"), instant("2022-08-02"))
+    new.advance_watermark(instant("2022-08-02T00:00:00Z"), instant("2022-08-02"))
 
     assert [("open", OPENS), ("superseded", "2022-08-01"), ("open", "2022-08-01")] == [
         (row["state"], str(row["at"])[:10] if row["n"] > 1 else OPENS) for row in rows(engine, LIVE.alert_changes)
@@ -101,7 +101,7 @@ def test_an_acknowledged_alert_is_still_there_and_ends_like_an_open_one() -> Non
     """Who, when and what they noted is a row of its life."""
     held = projector(engine := database())
     project(held, [DISMISSED])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     (alert,) = rows(engine, LIVE.alerts)
     for _ in "twice":
         held.acknowledge(alert["alert_id"], "a", "kim", "seen", instant("2022-08-02T10:00:00Z"))
@@ -121,7 +121,7 @@ def test_the_clock_of_a_person_is_not_that_of_the_log() -> None:
     """An acknowledgement dated 2099 lets no time pass for anybody."""
     held = projector(engine := database())
     project(held, [DISMISSED, dismissed("2022-05-01", subject="b")])
-    held.pass_time(instant("2022-07-04"), instant("2022-07-04"))
+    held.advance_watermark(instant("2022-07-04"), instant("2022-07-04"))
     (alert,) = rows(engine, LIVE.alerts)
     held.acknowledge(alert["alert_id"], "a", "kim", None, instant("2099"))
 
@@ -134,9 +134,9 @@ def test_silence_is_reported_on_an_idle_log() -> None:
     held = projector(engine := database())
     project(held, [DISMISSED])
 
-    held.pass_time(instant(OPENS), instant("2022-12-31"))
+    held.advance_watermark(instant(OPENS), instant("2022-12-31"))
     assert [] == rows(engine, LIVE.alerts)
-    held.pass_time(instant("2022-07-03T00:00:00.000001Z"), instant("2022-12-31"))
+    held.advance_watermark(instant("2022-07-03T00:00:00.000001Z"), instant("2022-12-31"))
     assert [instant(OPENS)] == [row["at"] for row in rows(engine, LIVE.alert_changes)]
 
 
@@ -144,8 +144,8 @@ def test_an_empty_partition_says_nothing_and_holds_nothing_back() -> None:
     """Time passes there too, and does not run back."""
     held = projector(engine := database())
 
-    held.pass_time(instant("2022-12-31"), instant("2022-12-31"))
-    held.pass_time(instant("2022-11-30"), instant("2022-12-31"))
+    held.advance_watermark(instant("2022-12-31"), instant("2022-12-31"))
+    held.advance_watermark(instant("2022-11-30"), instant("2022-12-31"))
     assert instant("2022-12-31") == held.held.watermark
     assert 1 == len(rows(engine, LIVE.subjects)) + held.held.seq
 
@@ -155,7 +155,7 @@ def test_a_projector_that_lags_reports_nothing_that_is_in_the_log() -> None:
     held = projector(engine := database())
     project(held, [DISMISSED])
     project(held, [detained("2022-04-20", recorded="2022-04-21T00:00:00Z")])
-    held.pass_time(instant("2025"), instant("2025"))
+    held.advance_watermark(instant("2025"), instant("2025"))
 
     assert ["dismissal-before-arrest"] == [row["rule"] for row in rows(engine, LIVE.alerts)]
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_read_and_what_does_not_matter_ends_no_alert() -> None:
     """Missing data never resolves an alert."""
     held = projector(engine := database())
     project(held, [DISMISSED])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     project(held, [b'{"type": "Detained"', suspended("2022-05-01"), detained("2022-05-01", subject="b")], "2022-08-02")
 
     assert ["open"] == [row["state"] for row in rows(engine, LIVE.alert_changes)]

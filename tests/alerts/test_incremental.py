@@ -15,8 +15,7 @@ from events.facts import Fact
 from projections.alerts.alert import Alert, Change, Trigger
 from projections.alerts.subject_state import Casefile
 from projections.history.history import BEGINNING, History
-from projections.rules.rulebook import Absence, Rule, Rulebook
-from projections.rules.rulebook import Sequence as Followed
+from projections.rules.rulebook import AbsenceRule, Rule, Rulebook, SequenceRule
 from projections.tables.part_rows import part_rows
 from projections.tables.rows import subject_row
 from tests.oracle.histories import DAY, SHORT, stories
@@ -37,16 +36,16 @@ from tests.support.builders import (
 TEXTS = {"title": "A rule", "severity": "notice", "explain": "{name}: {anchor.id}, {anchor.occurred}"}
 
 
-def absence(name: str, on: Sequence[str], absent: Sequence[str], **more: Any) -> Absence:
+def absence(name: str, on: Sequence[str], absent: Sequence[str], **more: Any) -> AbsenceRule:
     """A rule about silence, with a deadline that these dates meet."""
-    return Absence.model_validate(
+    return AbsenceRule.model_validate(
         TEXTS | {"id": name, "on": on, "absent": absent, "for": 10 * DAY, "settle": 2 * DAY, **more}
     )
 
 
-def following(name: str, on: Sequence[str], then: Sequence[str], **more: Any) -> Followed:
+def following(name: str, on: Sequence[str], then: Sequence[str], **more: Any) -> SequenceRule:
     """A rule about what follows, within a time that these dates meet."""
-    return Followed.model_validate(TEXTS | {"id": name, "on": on, "then": then, "within": 15 * DAY, **more})
+    return SequenceRule.model_validate(TEXTS | {"id": name, "on": on, "then": then, "within": 15 * DAY, **more})
 
 
 UNNAMED = Rulebook((absence("unnamed", ["Dismissed"], ["SubjectDescribed"]),))
@@ -103,7 +102,7 @@ class Life:
 
     def time(self, until: datetime) -> None:
         """Let time pass."""
-        self.casefile.pass_time(until)
+        self.casefile.advance_watermark(until)
         self.reached = max(self.reached, until - timedelta(microseconds=1))
 
     def rules(self, book: Rulebook, at: datetime) -> None:

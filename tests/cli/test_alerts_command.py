@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Connection, Engine, event, select
 
-from projections.projector.side_writer import Visitor
+from projections.projector.side_writer import SideWriter
 from projections.rules.rulebook import pack
 from projections.tables.schema import LIVE, ledger, partitions
 from tests.support import builders
@@ -216,12 +216,12 @@ def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
     engine = known(tmp_path, SILENT, passed="2022-10-01")
     alert = alert_of(tmp_path, "silent")["alert_id"]
 
-    ann = iter([Visitor(engine, 0)])
+    ann = iter([SideWriter(engine, 0)])
 
     def first(conn: Connection) -> None:
         if conn.get_execution_options().get("casetrail_writes"):
-            for visitor in ann:
-                visitor.acknowledge(alert, "silent", "ann", None, instant("2022-10-02"))
+            for side_writer in ann:
+                side_writer.acknowledge(alert, "silent", "ann", None, instant("2022-10-02"))
 
     event.listen(Engine, "begin", first)
     try:
@@ -244,7 +244,7 @@ def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: P
     engine = known(tmp_path)
     projector = builders.projector(engine)
     builders.project(projector, [SILENT])
-    projector.pass_time(instant("2022-10-01"), instant("2022-10-01"))
+    projector.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
     acknowledge(tmp_path)
     builders.project(projector, [investigated("2022-04-20", subject="silent", recorded="2022-11-01T00:00:00Z")])
 
@@ -271,7 +271,7 @@ def test_a_visit_leaves_alone_who_is_not_asked_about(tmp_path: Path) -> None:
     engine = known(tmp_path, *EVERYBODY, passed="2022-10-01")
     before = {row["alert_id"]: row for row in builders.rows(engine, LIVE.alerts)}
     mine = alert_of(tmp_path, "silent")["alert_id"]
-    Visitor(engine, 0).acknowledge(mine, "silent", "ann", None, instant("2022-10-02"))
+    SideWriter(engine, 0).acknowledge(mine, "silent", "ann", None, instant("2022-10-02"))
     after = {row["alert_id"]: row for row in builders.rows(engine, LIVE.alerts)}
 
     assert [mine] == [alert_id for alert_id, row in after.items() if row != before[alert_id]]

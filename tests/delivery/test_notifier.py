@@ -14,14 +14,14 @@ from kafka.consumer.fetcher import ConsumerRecord
 from sqlalchemy import Engine, select, text, update
 
 from projections.projector.rebuild import rebuild
-from projections.projector.side_writer import Visitor
+from projections.projector.side_writer import SideWriter
 from projections.rules.rulebook import pack
 from projections.tables.bulk import store
 from projections.tables.database import writing
 from projections.tables.outbox import Outgoing
 from projections.tables.schema import LIVE, outbox, partitions
-from services.delivery.kafka import KafkaSender
-from services.log.kafka.partitioner import home_of
+from services.delivery.kafka import KafkaReceiver
+from services.log.kafka.partitioner import partition_for
 from tests.support import builders
 from tests.support.builders import detained, dismissed, instant, investigated, retracted, rows
 from tests.support.commands import ndjson, ready, run, start
@@ -93,7 +93,7 @@ def test_a_notice_is_a_cloud_event_about_its_person(place: Place) -> None:
         "ce_subject": b"a",
         "ce_time": row["notice"]["life"][-1]["at"].encode(),
     } == dict(record.headers)
-    assert home_of(2)(b"a") == record.partition
+    assert partition_for(2)(b"a") == record.partition
 
 
 def test_every_change_of_every_alert_is_told_in_order(place: Place) -> None:
@@ -183,8 +183,8 @@ def test_an_acknowledgement_is_told_too(place: Place) -> None:
     """Whoever was told of the alert is told that somebody looks at it."""
     place.project(*ARRESTED)
     (alert,) = rows(place.engine, LIVE.alerts)
-    visitor = Visitor(place.engine, home("a"), topic=place.settings.kafka_topic, home=home_of(PARTITIONS))
-    visitor.acknowledge(alert["alert_id"], "a", "ann", None, instant("2022-11-01"))
+    side_writer = SideWriter(place.engine, home("a"), topic=place.settings.kafka_topic, home=partition_for(PARTITIONS))
+    side_writer.acknowledge(alert["alert_id"], "a", "ann", None, instant("2022-11-01"))
     with at_work(place.relay()):
         records = place.told(2)
 
@@ -198,7 +198,7 @@ def test_a_record_away_from_home_gets_there_byte_for_byte(place: Place) -> None:
     astray = fact._replace(headers=[*fact.headers, *odd])
     send(place.settings.kafka_bootstrap_servers, place.settings.kafka_topic, [astray])
     drained(place.engine, place.settings)
-    first = KafkaSender(place.settings)
+    first = KafkaReceiver(place.settings)
     (row,) = rows(place.engine, outbox)
     with place.engine.connect() as conn:
         outgoing = Outgoing(*conn.execute(select(outbox)).one())
@@ -219,7 +219,7 @@ def test_a_record_away_from_home_gets_there_byte_for_byte(place: Place) -> None:
 def test_a_header_without_a_value_goes_on_as_an_empty_one(place: Place) -> None:
     """The client refuses to write none; that must not end the notifier."""
     row = Outgoing(0, 1, "forward", "t/0/0", "a", None, None, 2, b"a", [["none", None]], b"v")
-    sending = KafkaSender(place.settings)
+    sending = KafkaReceiver(place.settings)
     sent = sending.send([row], threading.Event(), lambda: None)
     sending.close()
     (record,) = held(place.settings, place.settings.kafka_topic, 1)

@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 from projections.projector.rebuild import rebuild
 from projections.queries.verify import verify
 from projections.rules.rulebook import pack
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.schema import LIVE, ledger
-from services.log.local import LocalLog, LocalSource
-from services.log.open import visitor
+from services.log.local import LocalLog, LocalReader
+from services.log.open import side_writer
 from services.workers.projector_loop import Loop
 from tests.support.builders import (
     Line,
@@ -64,7 +64,7 @@ class World(Protocol):
         """Send facts, and bytes that are none."""
         ...
 
-    def project(self) -> Sequence[Progress]:
+    def project(self) -> Sequence[Checkpoint]:
         """Read all that was sent, and let time pass."""
         ...
 
@@ -79,9 +79,9 @@ class Embedded:
         """Append them to the log."""
         LocalLog(self.engine).append_records([(record.key, record.value) for record in records(lines)])
 
-    def project(self) -> Sequence[Progress]:
+    def project(self) -> Sequence[Checkpoint]:
         """Read the log to its end."""
-        source = LocalSource(self.engine)
+        source = LocalReader(self.engine)
         loop = Loop(self.engine, RULES, source, batch_records=4, clock_margin_seconds=60)
         return loop.drain(source.ends([0]))
 
@@ -98,7 +98,7 @@ class Production:
         """Send them to the topic: facts in both modes by turns."""
         send(self.address, self.settings.kafka_topic, [self._sent(n, line) for n, line in enumerate(lines)])
 
-    def project(self) -> Sequence[Progress]:
+    def project(self) -> Sequence[Checkpoint]:
         """Join the group, and read every partition to its end."""
         return drained(self.engine, self.settings, RULES)
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_parked_and_kept(world: World) -> None:
     done = world.project()
     found = parked(world.engine)
     for row in found:
-        visitor(world.engine, row["partition"]).replay([row["seq"]], instant("2030"))
+        side_writer(world.engine, row["partition"]).replay([row["seq"]], instant("2030"))
 
     assert {"read": 4, "applied": 1, "parked": 3} == total(done) == total(world.project())
     assert sorted(RUBBISH) == [row["value"] for row in found]
@@ -196,7 +196,7 @@ def test_a_person_may_acknowledge_beside_the_projectors(world: World) -> None:
     world.project()
     (alert,) = rows(world.engine, LIVE.alerts)
     (person,) = rows(world.engine, LIVE.subjects)
-    seen = visitor(world.engine, person["position_partition"])
+    seen = side_writer(world.engine, person["position_partition"])
     seen.acknowledge(alert["alert_id"], "a", "ann", None, instant("2022-10-01"))
     world.publish([detained("2022-12-01")])
     world.project()

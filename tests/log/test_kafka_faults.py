@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from projections.queries.verify import verify
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import progress_of
 from tests.support.builders import Line, dismissed, suspended, told
 from tests.support.commands import Running, start
@@ -71,7 +71,7 @@ class Cluster:
         send(self.broker.address, self.topic, lines)
         wait_until(lambda: total(self.progress()).get("read", 0) >= before + len(lines))
 
-    def progress(self) -> list[Progress]:
+    def progress(self) -> list[Checkpoint]:
         """How far each partition is."""
         return progress_of(self.engine, self.topic)
 

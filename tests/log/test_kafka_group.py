@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
 from events.errors import Infrastructure
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import open_database
 from projections.tables.origin import Origin, progress_of
 from services.log.kafka.membership import Membership
@@ -37,7 +37,7 @@ def lite(sqlite_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-def sparing() -> type[CooperativeStickyAssignor]:
+def isolate_failures() -> type[CooperativeStickyAssignor]:
     """An assignor that gives nobody anything until another than itself has joined a second time."""
     seen: set[str] = set()
     itself_and_another_twice = 3
@@ -87,7 +87,7 @@ def said(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
     return [each["event"] for each in logs]
 
 
-def progress(env: Mapping[str, str]) -> list[Progress]:
+def progress(env: Mapping[str, str]) -> list[Checkpoint]:
     """How far the database of these variables is."""
     engine = open_database(env["CASETRAIL_DATABASE_URL"])
     found = progress_of(engine, env["CASETRAIL_KAFKA_TOPIC"])
@@ -102,7 +102,7 @@ class TestGivenNothing:
         """Whoever shared the partitions out gave none to anybody, and would leave it at that."""
         settings = chosen(kafka_server, kafka_topic, stall_seconds=1)
         with (
-            leader(settings, sparing()),
+            leader(settings, isolate_failures()),
             capture_logs() as logs,
             source_of(settings) as source,
             running(loop_of(lite, source)),

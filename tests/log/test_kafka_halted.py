@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import writing
 from projections.tables.origin import note_partitions, progress_of
 from projections.tables.schema import partitions
-from services.log.kafka.reader import KafkaSource
+from services.log.kafka.reader import KafkaReader
 from tests.support.builders import dismissed
 from tests.support.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, subject_at
 from tests.support.waiting import wait_until
@@ -30,13 +30,13 @@ def lite(sqlite_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def source(kafka_server: str, kafka_topic: str) -> Iterator[KafkaSource]:
+def source(kafka_server: str, kafka_topic: str) -> Iterator[KafkaReader]:
     """A member of the group that looks again soon at what was stopped."""
     with source_of(chosen(kafka_server, kafka_topic, stall_seconds=0.3, clock_margin_seconds=0)) as made:
         yield made
 
 
-def first(engine: Engine, source: KafkaSource) -> Progress:
+def first(engine: Engine, source: KafkaReader) -> Checkpoint:
     """How far partition 0 is."""
     return progress_of(engine, source.topic)[0]
 
@@ -48,7 +48,7 @@ def looks(logs: list[Any], partition: int) -> int:
 
 @pytest.mark.parametrize("why", ["out_of_range", "at_producers_time"])
 def test_a_partition_that_can_be_read_after_all_goes_on(
-    kafka_server: str, source: KafkaSource, lite: Engine, why: str
+    kafka_server: str, source: KafkaReader, lite: Engine, why: str
 ) -> None:
     """Whoever has mended the log need not restart anything; nothing is read twice, and nothing is left out."""
     with capture_logs() as logs, running(loop_of(lite, source)):
@@ -66,7 +66,7 @@ def test_a_partition_that_can_be_read_after_all_goes_on(
 
 
 def test_a_log_that_has_only_grown_past_the_position_is_not_read(
-    kafka_server: str, source: KafkaSource, lite: Engine
+    kafka_server: str, source: KafkaReader, lite: Engine
 ) -> None:
     """Its end was lost and written anew since: what is new before the position would be passed over."""
     note_partitions(lite, source.topic, PARTITIONS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from services.log.base import Extent
 from services.operate.lag import Lag, beyond
 from tests.support.builders import dismissed, instant
@@ -21,7 +21,7 @@ NOW = instant("2022-05-01T00:00:00Z")
 
 def lag_of(position: int, extent: Extent) -> Lag:
     """The lag of a partition that has been read up to *position*."""
-    return Lag(Progress("t", 0, position), extent, 0, NOW)
+    return Lag(Checkpoint("t", 0, position), extent, 0, NOW)
 
 
 def lags(folder: Path, options: str = "", env: dict[str, str] | None = None) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from projections.tables.database import open_database
-from services.log.local import LocalGauge
-from services.log.open import gauge
+from services.log.local import LocalOffsets
+from services.log.open import log_offsets
 from services.operate.metrics import KEEP_SECONDS, Watch, serving
 from services.runtime.heartbeat import Heartbeat
-from services.runtime.probe import Asked, Late
+from services.runtime.probe import Probe, ProbeTimeout
 from services.settings import Settings
 from tests.support.builders import dismissed
 from tests.support.commands import Running, fact_line, many, ready, run, start
@@ -67,7 +67,7 @@ def watch(folder: Path, life_seconds: float = 60) -> Iterator[tuple[str, Heartbe
     """The pages over the database in *folder*, and the heart that they watch."""
     settings, heart = Settings(), Heartbeat()
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
-    watched = Watch(settings, engine, LocalGauge(engine), {"projector": heart}, life_seconds)
+    watched = Watch(settings, engine, LocalOffsets(engine), {"projector": heart}, life_seconds)
     with serving(watched, "127.0.0.1", 0) as port:
         yield f"http://127.0.0.1:{port}", heart
     engine.dispose()
@@ -165,16 +165,16 @@ def test_who_asks_does_not_wait_for_an_answer_that_does_not_come() -> None:
         go.wait(60)
         return "found"
 
-    question = Asked(look, wait_seconds=0.05, keep_seconds=60)
+    question = Probe(look, wait_seconds=0.05, keep_seconds=60)
     for _ in range(2):
-        with pytest.raises(Late):
+        with pytest.raises(ProbeTimeout):
             question.answer()
     go.set()
 
     def found() -> bool:
         try:
             return question.answer() == "found"
-        except Late:
+        except ProbeTimeout:
             return False
 
     wait_until(found)
@@ -190,7 +190,7 @@ def test_a_failure_is_an_answer_for_a_moment_only() -> None:
             raise problems.pop()
         return "back"
 
-    question = Asked(look, wait_seconds=30, keep_seconds=0.2)
+    question = Probe(look, wait_seconds=30, keep_seconds=0.2)
     with pytest.raises(ConnectionError):
         question.answer()
     time.sleep(0.3)
@@ -234,7 +234,7 @@ def test_a_broker_that_is_away_is_told_and_not_waited_for(
 def watch_of(settings: Settings) -> Iterator[str]:
     """The address of the pages over the database and the log of *settings*."""
     engine = open_database(settings.database_url)
-    with gauge(settings, engine) as asking, serving(Watch(settings, engine, asking, {}), "127.0.0.1", 0) as port:
+    with log_offsets(settings, engine) as asking, serving(Watch(settings, engine, asking, {}), "127.0.0.1", 0) as port:
         yield f"http://127.0.0.1:{port}"
     engine.dispose()
 

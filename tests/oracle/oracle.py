@@ -101,7 +101,7 @@ def read(rule: Rule, events: Sequence[Event]) -> Watched:
     return person
 
 
-def excepted(rule: Rule, before: dict[str, Any]) -> bool:
+def is_exempt(rule: Rule, before: dict[str, Any]) -> bool:
     """Whether an `unless` of *rule* holds of the status *before* the anchor."""
     words = {name: (before[name] or {}).get("status") for name in ("service", "custody", "stage")}
     return words["service"] in rule.service or words["custody"] in rule.custody or words["stage"] in rule.stage
@@ -156,7 +156,7 @@ def values(rule: Rule, events: Sequence[Event], known: Sequence[Fact], at: datet
     for anchor in events:
         if anchor.type not in rule.on:
             continue
-        if excepted(rule, person.before[anchor.id]):
+        if is_exempt(rule, person.before[anchor.id]):
             found[anchor.id] = "void"
         elif isinstance(rule, Silence):
             found[anchor.id] = silence(rule, anchor, events, known, at)

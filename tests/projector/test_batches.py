@@ -79,7 +79,7 @@ class Reader:
         """One step that is not a record."""
         match kind:
             case "time":
-                self.again(lambda: self.held.pass_time(what, END))
+                self.again(lambda: self.held.advance_watermark(what, END))
             case "rules":
                 self.assign(what)
             case "seen":

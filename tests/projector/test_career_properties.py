@@ -21,7 +21,7 @@ def concluded(batches: Sequence[Sequence[Line]], cache_facts: int = 200_000) -> 
     for batch in batches:
         if batch:
             project(held, batch, STAMPED)
-    held.pass_time(END, END)
+    held.advance_watermark(END, END)
     found = statuses(engine), list[object](rebuild(engine, pack(), lambda _: None, exchange=False))
     engine.dispose()
     return found

@@ -16,7 +16,7 @@ from projections.projector.projector import Projector, project_several
 from projections.queries.verify import verify
 from projections.rules.rulebook import pack
 from projections.tables import timers
-from projections.tables.checkpoint import Lost, compare_and_set
+from projections.tables.checkpoint import PartitionLost, compare_and_set
 from projections.tables.database import writing
 from projections.tables.schema import LIVE, ledger, outbox, partitions
 from tests.oracle.histories import SHORT, stories
@@ -126,7 +126,7 @@ def test_of_one_that_is_lost_and_its_companions_nothing_is_written(engine: Engin
     held = projectors(engine)
     Projector(engine, pack(), lost, topic=TOPIC, home=home).assign(NOW)
     batches = [batch(each, [suspended("2022-03-01", subject=who)]) for each, who in zip(held, THERE, strict=True)]
-    with pytest.raises(Lost, match=f"partition {lost} "):
+    with pytest.raises(PartitionLost, match=f"partition {lost} "):
         project_several(batches, NOW)
 
     assert [] == outcomes(engine)
@@ -175,10 +175,10 @@ def test_together_is_as_each_by_itself(told: list[Line], sizes: list[int]) -> No
             with patch.multiple(timers, SOME=1, CHUNK=2):
                 project_several([batch(together[number], lines) for number, lines in drawn], NOW)
     for each in apart:
-        each.pass_time(NOW, NOW)
+        each.advance_watermark(NOW, NOW)
     with patch.multiple(timers, SOME=1, CHUNK=2):
         for each in together:
-            each.pass_time(NOW, NOW)
+            each.advance_watermark(NOW, NOW)
 
     assert not left
     assert conclusions(apart[0].engine) == conclusions(together[0].engine)
@@ -198,7 +198,7 @@ def test_a_row_that_is_otherwise_than_it_was_is_not_set(engine: Engine, several:
     held = [each.held for each in projectors(engine)]
     steps = [(held[number], replace(held[number], position=7)) for number in several]
     stale = [(replace(start, seq=start.seq + (end.partition == 1)), end) for start, end in steps]
-    with pytest.raises(Lost), writing(engine) as conn:
+    with pytest.raises(PartitionLost), writing(engine) as conn:
         compare_and_set(conn, stale)
 
     assert [0, 0, 0] == [row["position"] for row in rows(engine, partitions)]

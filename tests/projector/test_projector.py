@@ -8,9 +8,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from projections.projector.projector import Projector
-from projections.projector.side_writer import Visitor
+from projections.projector.side_writer import SideWriter
 from projections.rules.rulebook import pack
-from projections.tables.checkpoint import Lost
+from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import writing
 from projections.tables.ledger_rows import still_parked
 from projections.tables.schema import LIVE, ledger, log, outbox
@@ -60,11 +60,11 @@ def told_in_one_way(engine: Engine) -> dict[str, Any]:
     """A story with something of everything, projected in two batches with a pause, and an acknowledgement."""
     held = projector(engine)
     held.project(records(STORY[:6]), NOW)
-    held.pass_time(instant("2022-07-04T00:00:00Z"), NOW)
+    held.advance_watermark(instant("2022-07-04T00:00:00Z"), NOW)
     (alert,) = rows(engine, LIVE.alerts)
     held.acknowledge(alert["alert_id"], "a", "kim", "gesehen", instant("2022-07-05T08:00:00Z"))
     held.project(records(STORY)[6:], NOW)
-    held.pass_time(instant("2022-12-01T00:00:00Z"), NOW)
+    held.advance_watermark(instant("2022-12-01T00:00:00Z"), NOW)
     return {
         **conclusions(engine),
         "statuses": statuses(engine),
@@ -122,24 +122,24 @@ def test_an_older_assignment_cannot_write(engine: Engine) -> None:
     before = rows(engine, ledger)
     ways = (
         lambda: project(old, [FOLLOW]),
-        lambda: old.pass_time(NOW, NOW),
+        lambda: old.advance_watermark(NOW, NOW),
         lambda: old.acknowledge("any", "a", "kim", None, NOW),
         lambda: old.replay([1], NOW),
     )
     for way in ways:
-        with pytest.raises(Lost):
+        with pytest.raises(PartitionLost):
             way()
 
     assert before == rows(engine, ledger)
     assert [] == rows(engine, LIVE.alerts)
-    assert new.pass_time(NOW, NOW).notices == 1
+    assert new.advance_watermark(NOW, NOW).notices == 1
 
 
 def test_whoever_holds_the_partition_is_the_one_assigned_last(engine: Engine) -> None:
     """Taken back and forth, each goes on from where the other stopped."""
     first, second = projector(engine), projector(engine)
     project(second, [DISMISSED])
-    with pytest.raises(Lost):
+    with pytest.raises(PartitionLost):
         project(first, [FOLLOW])
     first.assign(NOW)
     project(first, [FOLLOW])
@@ -153,9 +153,9 @@ def test_a_write_from_beside_is_noticed(engine: Engine) -> None:
     """An acknowledgement in another process does not end an assignment, and is not undone by what is kept."""
     held = projector(engine)
     project(held, [DISMISSED])
-    held.pass_time(NOW, NOW)
+    held.advance_watermark(NOW, NOW)
     (alert,) = rows(engine, LIVE.alerts)
-    Visitor(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
+    SideWriter(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
     project(held, [described("2022-01-01", name="Serik")], "2023-01-01T00:00:00Z")
 
     assert ["acknowledged"] == [row["state"] for row in rows(engine, LIVE.alerts)]
@@ -170,7 +170,7 @@ def test_what_has_come_in_stays_in_when_the_casefile_is_read_again() -> None:
     project(held, [described("2022-01-01", name="Serik", recorded="2022-08-11T00:00:00Z")])
     (alert,) = rows(engine, LIVE.alerts)
     before = rows(engine, LIVE.subjects)
-    Visitor(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
+    SideWriter(engine, 0).acknowledge(alert["alert_id"], "a", "kim", None, NOW)
 
     assert "suspended" == before[0]["service_status"]
     assert before == rows(engine, LIVE.subjects)
@@ -250,7 +250,7 @@ def test_recorded_never_runs_backwards() -> None:
     """It is the later of the log's stamp, kept beside it, and the watermark already declared."""
     held = projector(engine := database())
     project(held, [detained("2022-01-01", subject="b", recorded="2022-05-01T00:00:00Z"), DISMISSED])
-    held.pass_time(instant("2022-05-02T00:00:00Z"), NOW)
+    held.advance_watermark(instant("2022-05-02T00:00:00Z"), NOW)
     project(held, [suspended("2022-01-01", recorded="2022-05-01T12:00:00Z")])
     times = [(row["stamped"], row["recorded"]) for row in rows(engine, ledger) if row["entry"] == "record"]
 

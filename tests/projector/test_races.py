@@ -9,7 +9,7 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from projections.projector.isolate import sparing
+from projections.projector.isolate import isolate_failures
 from projections.projector.projector import Projector
 from projections.rules.rulebook import pack
 from projections.tables.database import open_database
@@ -25,17 +25,17 @@ FACT = dismissed("2022-03-27", id="one")
 @contextmanager
 def held_back(engine: Engine) -> Iterator[tuple[threading.Event, threading.Event]]:
     """Keep the next commit waiting: the first event says that it is about to be, the second lets it go on."""
-    about, go_on = threading.Event(), threading.Event()
+    about, extend = threading.Event(), threading.Event()
 
     def wait(_: object) -> None:
         about.set()
-        go_on.wait(60)
+        extend.wait(60)
 
     event.listen(engine, "commit", wait)
     try:
-        yield about, go_on
+        yield about, extend
     finally:
-        go_on.set()
+        extend.set()
         event.remove(engine, "commit", wait)
 
 
@@ -61,14 +61,14 @@ def test_the_second_of_two_at_once_is_known(postgres_url: str, other: Line, outc
     migrate(one)
     first, second = projecting(one, 0), projecting(two, 1)
     theirs = [record._replace(topic="two", partition=1) for record in records([suspended("2022-03-01"), other])]
-    with held_back(one) as (about, go_on):
+    with held_back(one) as (about, extend):
         threads = [threading.Thread(target=first.project, args=(records([FACT]), NOW))]
         threads[0].start()
         assert about.wait(60)
         threads.append(threading.Thread(target=second.project, args=(theirs, NOW)))
         threads[1].start()
         wait_until(lambda: waiting(two))
-        go_on.set()
+        extend.set()
         for thread in threads:
             thread.join(60)
     found = [(row["partition"], row["outcome"]) for row in rows(one, ledger) if row["entry"] == "record"]
@@ -98,13 +98,13 @@ def test_a_race_that_never_ends_is_no_race() -> None:
     """What the database refuses again and again is the record's fault, which is parked alone."""
     refused = IntegrityError("insert", {}, Exception("unique"))
 
-    assert ["[1] NoneType"] == sparing(failing(*[refused] * 5), [1])
-    assert ["[1] IntegrityError"] == sparing(failing(*[refused] * 6), [1])
-    assert ["[1] NoneType", "[2] NoneType"] == sparing(failing(*[refused] * 6), [1, 2])
+    assert ["[1] NoneType"] == isolate_failures(failing(*[refused] * 5), [1])
+    assert ["[1] IntegrityError"] == isolate_failures(failing(*[refused] * 6), [1])
+    assert ["[1] NoneType", "[2] NoneType"] == isolate_failures(failing(*[refused] * 6), [1, 2])
 
 
 def test_two_that_wait_for_each_other_are_no_failure_of_the_records() -> None:
     """PostgreSQL ends one of them, which does its batch again."""
     deadlocked = OperationalError("insert", {}, DeadlockDetected())
 
-    assert ["[1] NoneType"] == sparing(failing(deadlocked), [1])
+    assert ["[1] NoneType"] == isolate_failures(failing(deadlocked), [1])

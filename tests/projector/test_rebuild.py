@@ -13,7 +13,7 @@ from projections.projector import rebuild as rebuilding
 from projections.projector.projector import Projector
 from projections.projector.rebuild import Difference, code_files, rebuild
 from projections.rules.rulebook import pack
-from projections.tables.checkpoint import Lost
+from projections.tables.checkpoint import PartitionLost
 from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.support.builders import (
     conclusions,
@@ -210,7 +210,7 @@ def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Eng
     second.take_over()
 
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.catch_up(lambda _: None)
+        first.invalidate_changed(lambda _: None)
     assert [] == again(engine)
 
 
@@ -222,11 +222,11 @@ def test_a_rebuild_that_others_have_ended_since_does_not_go_on(engine: Engine) -
     assert [] == again(engine)
 
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.catch_up(lambda _: None)
+        first.invalidate_changed(lambda _: None)
     third.take_over()
-    third.catch_up(lambda _: None)
+    third.invalidate_changed(lambda _: None)
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.catch_up(lambda _: None)
+        first.invalidate_changed(lambda _: None)
 
 
 def test_a_partition_that_is_born_meanwhile_is_taken_in(engine: Engine) -> None:
@@ -289,7 +289,7 @@ def test_a_projector_rejoins_after_rows_were_exchanged(engine: Engine) -> None:
     again(engine)
     news = [described("2023-04-01", name="Dana", recorded="2023-05-02T00:00:00Z")]
 
-    with pytest.raises(Lost):
+    with pytest.raises(PartitionLost):
         project(held, news)
     held.assign(instant("2023-05-02"))
     project(held, news)
@@ -332,7 +332,7 @@ def test_an_acknowledgement_follows_what_was_seen_whatever_the_persons_clock(eng
     """Notices of one alert come in its order, even where somebody's clock was years behind."""
     held = projector(engine)
     project(held, [A_DISMISSED])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     acknowledge(held, "a", "2019-01-01")
     change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts), delete(outbox))
     again(engine)

@@ -41,7 +41,7 @@ def troubled(engine: Engine) -> Projector:
     """Two people nothing followed about; of one, a conflict and two unreadable records wait."""
     held = projector(engine)
     project(held, [SILENT, OTHER])
-    held.pass_time(instant("2022-10-01"), instant("2022-10-01"))
+    held.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
     project(held, [CONFLICT])
     project_broken(held, [b"silent", b"silent", b"nobody", None, b"\xff"])
     return held
@@ -69,7 +69,7 @@ def test_a_notice_says_how_many_waited_when_it_was_written(engine: Engine) -> No
     """A notice of a silence says how many records wait."""
     held = projector(engine)
     project(held, [SILENT, CONFLICT | {"recorded": "2022-04-01T00:00:00Z"}])
-    held.pass_time(instant("2022-10-01"), instant("2022-10-01"))
+    held.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
     project_broken(held, [b"silent"])
 
     assert [1] == [row["notice"]["unread"] for row in rows(engine, outbox)]

@@ -104,7 +104,7 @@ def repeated(work: Callable[[int], None], pause_seconds: float) -> Iterator[None
     """Do *work* again and again, numbered from 0, while the block runs; raise what it fails with."""
     stop, failed = threading.Event(), list[Exception]()
 
-    def go_on() -> None:
+    def extend() -> None:
         n = 0
         while not stop.is_set() and not failed:
             try:
@@ -114,7 +114,7 @@ def repeated(work: Callable[[int], None], pause_seconds: float) -> Iterator[None
             n += 1
             stop.wait(pause_seconds)
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=extend)
     thread.start()
     try:
         yield

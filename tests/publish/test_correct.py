@@ -17,7 +17,7 @@ from events.facts import Fact
 from events.vocabulary import data_problem
 from projections.history.history import Settled, settle
 from projections.ledger.chain import read
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import open_database
 from services.cli.editor import edit
 from services.log.local import LocalLog, LocalTail
@@ -44,7 +44,7 @@ class Desk:
         """Publish a fact and return its id."""
         return self._append(complete(line.encode(), NOW))
 
-    def project(self) -> Progress:
+    def project(self) -> Checkpoint:
         """Project all that is in the log."""
         return drain(self.engine)
 

@@ -17,7 +17,7 @@ from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
 from projections.queries.export import export
 from projections.queries.verify import verify
-from projections.tables.checkpoint import Lost
+from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import open_database, snapshot
 from projections.tables.schema import LIVE, TOPIC, log, partitions
 from services.database import migrate
@@ -70,7 +70,7 @@ def append(held: Projector, *came: tuple[datetime, bytes | None, Any, bytes | No
     """Project records, and let time pass to the present."""
     start = held.held.position
     held.project([LogRecord(TOPIC, 0, start + n, *record) for n, record in enumerate(came)], NOW)
-    held.pass_time(datetime.now(UTC), NOW)
+    held.advance_watermark(datetime.now(UTC), NOW)
 
 
 def moved(lines: Sequence[bytes], engine: Engine) -> int:
@@ -213,8 +213,8 @@ def test_a_projector_that_found_the_log_empty_lets_no_time_pass_over_an_import(d
     held = projector(engine)
     restore(LocalLog(engine), [exported_line()], "facts.ndjson", datetime.now(UTC))
 
-    with pytest.raises(Lost):
-        held.pass_time(datetime.now(UTC), NOW)
+    with pytest.raises(PartitionLost):
+        held.advance_watermark(datetime.now(UTC), NOW)
 
 
 def test_an_import_that_was_cut_short_is_ended_by_project(sqlite_url: str) -> None:
@@ -336,7 +336,7 @@ def test_acknowledgements_do_not_travel(sqlite_url: str, tmp_path: Path) -> None
     left, taken = opened(sqlite_url), opened(f"sqlite:///{tmp_path / 'taken.db'}")
     held = projector(left)
     project(held, [DISMISSED])
-    held.pass_time(datetime.now(UTC), NOW)
+    held.advance_watermark(datetime.now(UTC), NOW)
     (alert,) = rows(left, LIVE.alerts)
     held.acknowledge(alert["alert_id"], "a", "Aigul", None, NOW)
     moved(exported(left, everything=True), taken)

@@ -12,13 +12,13 @@ from sqlalchemy import Engine
 from events.text import search_form
 from projections.queries.alerts import AlertFilter, alerts
 from projections.queries.subjects import Filter, statuses
-from projections.subjects.view import NOW, Moment
+from projections.subjects.view import NOW, AsOf
 from projections.tables.database import open_database, snapshot
 from services.database import migrate
 from tests.support import builders
 from tests.support.builders import described, dismissed, instant
 
-FAR = Moment(known_at=instant("2040"))
+FAR = AsOf(known_at=instant("2040"))
 ISHIQLI = "\u0130smay\u0131l I\u015f\u0131ql\u0131"
 YORDANOV = "Йорданов"
 PEOPLE = {
@@ -88,7 +88,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     for subject, name in PEOPLE.items():
         told = {"subject": subject, "agency": name, "jurisdiction": name}
         builders.project(projector, [described("2022-01-01", name=name, **told), dismissed("2022-01-02", **told)])
-    projector.pass_time(instant("2023-01-01"), instant("2023-01-01"))
+    projector.advance_watermark(instant("2023-01-01"), instant("2023-01-01"))
     yield engine
     engine.dispose()
 
@@ -111,7 +111,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     ],
 )
 def test_both_databases_find_a_name_as_it_is_typed(
-    engine: Engine, moment: Moment, typed: str, expected: list[str]
+    engine: Engine, moment: AsOf, typed: str, expected: list[str]
 ) -> None:
     """In the rows and in the fold for a moment."""
     with snapshot(engine) as conn:
@@ -119,7 +119,7 @@ def test_both_databases_find_a_name_as_it_is_typed(
 
 
 @pytest.mark.parametrize("moment", [NOW, FAR])
-def test_an_agency_and_a_jurisdiction_are_found_as_a_name_is(engine: Engine, moment: Moment) -> None:
+def test_an_agency_and_a_jurisdiction_are_found_as_a_name_is(engine: Engine, moment: AsOf) -> None:
     """For statuses and for alerts: the part of an agency's name, and the whole of a jurisdiction's."""
     with snapshot(engine) as conn:
         of = [found["subject_id"] for found in statuses(conn, Filter(agency="ИВАН ПЕТРОВ"), moment)]

@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from projections.projector.side_writer import Visitor
+from projections.projector.side_writer import SideWriter
 from projections.queries.alerts import AlertFilter, alerts, alerts_like, notices_after, notices_end
 from projections.queries.rejected import Position, conflicts, parked
 from projections.queries.subjects import Filter, near, status_of, statuses, story_of
-from projections.subjects.view import NOW, Moment, history_json
+from projections.subjects.view import NOW, AsOf, history_json
 from projections.tables.database import open_database, snapshot
 from services.database import migrate
 from tests.oracle.histories import RECORDED
@@ -21,7 +21,7 @@ from tests.oracle.histories import stories as any_story
 from tests.support import builders
 from tests.support.builders import Line, charged, corrected, described, detained, dismissed, instant, retracted, told
 
-FAR = Moment(known_at=instant("2040"))
+FAR = AsOf(known_at=instant("2040"))
 FIRST = dismissed("2022-03-27")
 FACTS = (
     described("2022-01-01", name="Ann 100%", agency="Police"),
@@ -43,7 +43,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     migrate(engine)
     projector = builders.projector(engine)
     builders.project(projector, [*FACTS, FIRST | {"source": "urn:other"}, b"{", b"\xff"])
-    projector.pass_time(instant("2023-01-01"), instant("2023-01-01"))
+    projector.advance_watermark(instant("2023-01-01"), instant("2023-01-01"))
     yield engine
     engine.dispose()
 
@@ -72,13 +72,13 @@ def test_both_databases_answer_the_same(engine: Engine) -> None:
 
 def test_both_databases_take_a_visit(engine: Engine) -> None:
     """An acknowledgement, a dismissal and a replay, beside whoever projects."""
-    visitor = Visitor(engine, 0)
+    side_writer = SideWriter(engine, 0)
     with snapshot(engine) as conn:
         alert = next(alerts(conn, AlertFilter()))
         first, second = parked(conn)
-    visitor.acknowledge(alert["alert_id"], alert["subject_id"], "ann", None, instant("2023-01-02"))
-    visitor.dismiss(first.seq, "a test", instant("2023-01-02"))
-    visitor.replay([second.seq], instant("2023-01-02"))
+    side_writer.acknowledge(alert["alert_id"], alert["subject_id"], "ann", None, instant("2023-01-02"))
+    side_writer.dismiss(first.seq, "a test", instant("2023-01-02"))
+    side_writer.replay([second.seq], instant("2023-01-02"))
 
     with snapshot(engine) as conn:
         assert ["acknowledged"] == [each["state"] for each in alerts_like(conn, alert["alert_id"])]
@@ -98,11 +98,11 @@ def projected(lines: list[Line], until: datetime | None = None) -> Engine:
     if until:
         # Timers fire strictly before the watermark.
         after = until + timedelta(microseconds=1)
-        projector.pass_time(after, after)
+        projector.advance_watermark(after, after)
     return projector.engine
 
 
-def answers(engine: Engine, moment: Moment = NOW) -> list[dict[str, Any]]:
+def answers(engine: Engine, moment: AsOf = NOW) -> list[dict[str, Any]]:
     """The status of everybody at *moment*."""
     with snapshot(engine) as conn:
         return list(statuses(conn, Filter(), moment))
@@ -115,7 +115,7 @@ def test_known_at_an_instant_is_what_was_said_then(lines: list[Line], then: date
     """Asked today about a day, we answer what we answered on that day: all of it, anomalies and positions too."""
     story = sorted(lines, key=lambda line: str(line["recorded"]))
 
-    assert answers(projected(story, then)) == answers(projected(story), Moment(known_at=then))
+    assert answers(projected(story, then)) == answers(projected(story), AsOf(known_at=then))
 
 
 @settings(max_examples=60)
@@ -128,14 +128,14 @@ def test_the_world_at_an_instant_hangs_on_no_order_of_arrival(
 
     def world(story: list[Line]) -> list[dict[str, Any]]:
         at_once = [line | {"recorded": "2022-06-01T00:00:00Z"} for line in story]
-        return [each | {"position": None} for each in answers(projected(at_once), Moment(as_of=then))]
+        return [each | {"position": None} for each in answers(projected(at_once), AsOf(as_of=then))]
 
     assert world(lines) == world(shuffled)
 
 
 @settings(max_examples=60)
-@given(any_story(), st.builds(Moment, st.none() | INSTANTS, st.none() | INSTANTS))
-def test_a_history_holds_every_known_fact_once_and_agrees_with_the_status(lines: list[Line], moment: Moment) -> None:
+@given(any_story(), st.builds(AsOf, st.none() | INSTANTS, st.none() | INSTANTS))
+def test_a_history_holds_every_known_fact_once_and_agrees_with_the_status(lines: list[Line], moment: AsOf) -> None:
     """Whatever corrections and retractions there are: nothing hidden but what had not happened, nothing twice."""
     engine = projected(sorted(lines, key=lambda line: str(line["recorded"])))
     with snapshot(engine) as conn:

@@ -9,7 +9,7 @@ import pytest
 from events.errors import BadInput
 from events.vocabulary import TRACKS
 from projections.rules.explain import explain_text
-from projections.rules.rulebook import Absence, Rulebook, Sequence, load, pack
+from projections.rules.rulebook import AbsenceRule, Rulebook, SequenceRule, load, pack
 from projections.rules.values import FIELDS, NOT_STATED, STATUSES
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
@@ -207,7 +207,9 @@ class TestDocs:
     def test_every_key_word_and_field_is_there(self) -> None:
         """Nothing that a rule can say is left for people to find out."""
         text = DOCS.read_text()
-        keys = {field.alias or name for model in (Absence, Sequence) for name, field in model.model_fields.items()}
+        keys = {
+            field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()
+        }
         words = {*keys, *STATUSES, *FIELDS, *(word for words in STATUSES.values() for word in words)}
         words |= {"open_cases", "at_least", "at_most", "info", "notice", "warning", "critical", "certain", "possible"}
         words |= {"{name}", "{subject}", "{anchor.FIELD}", "{then.FIELD}", "service", "case", "custody"}
@@ -218,6 +220,8 @@ class TestDocs:
     def test_the_keys_of_its_table_are_the_keys_of_a_rule(self) -> None:
         """And nothing is promised that no rule can say."""
         table = DOCS.read_text().partition("| key | needed |")[2].partition("\n\n")[0]
-        keys = {field.alias or name for model in (Absence, Sequence) for name, field in model.model_fields.items()}
+        keys = {
+            field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()
+        }
 
         assert keys == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

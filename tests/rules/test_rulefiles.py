@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rules.rulebook import Absence, Rulebook, RulesError, Sequence, load, pack
+from projections.rules.rulebook import AbsenceRule, Rulebook, RulesError, SequenceRule, load, pack
 from projections.rules.values import STATUSES
 from tests.support.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
 
@@ -28,8 +28,8 @@ class TestReading:
         """The pack holds both patterns, with the figures that people were told."""
         arrest, quiet = pack().rules
 
-        assert isinstance(quiet, Absence)
-        assert isinstance(arrest, Sequence)
+        assert isinstance(quiet, AbsenceRule)
+        assert isinstance(arrest, SequenceRule)
         assert (quiet.id, quiet.severity) == ("dismissed-without-follow-up", "warning")
         assert (timedelta(days=90), timedelta(days=7)) == (quiet.wait, quiet.settle)
         assert {"Dismissed", "Removed"} == quiet.on

@@ -136,7 +136,7 @@ def test_the_order_of_the_keys_of_a_charge_is_no_difference(engine: Engine) -> N
 
 def test_what_is_dated_in_the_far_future_is_flagged_and_does_not_count(engine: Engine) -> None:
     """A slip in the year: neither the detention nor the dismissal counts, and nobody is born ahead unflagged."""
-    stamped(engine, "future-published").pass_time(instant("2030"), instant("2030"))
+    stamped(engine, "future-published").advance_watermark(instant("2030"), instant("2030"))
     found = {row["subject_id"]: row for row in statuses(engine)}
 
     assert ("unknown", "unknown") == (found["fut-4"]["headline"], found["fut-3"]["headline"])
@@ -147,7 +147,7 @@ def test_what_is_dated_in_the_far_future_is_flagged_and_does_not_count(engine: E
 
 def test_a_dismissal_dated_ahead_counts_once_its_day_is_over(engine: Engine) -> None:
     """A case or custody fact never does."""
-    stamped(engine, "future-published").pass_time(instant("2210"), instant("2210"))
+    stamped(engine, "future-published").advance_watermark(instant("2210"), instant("2210"))
     found = {row["subject_id"]: row["headline"] for row in statuses(engine)}
 
     assert ("dismissed", "unknown") == (found["fut-3"], found["fut-4"])

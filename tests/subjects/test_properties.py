@@ -17,8 +17,7 @@ from events.vocabulary import TRACKS
 from projections.history.history import History
 from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
-from projections.rules.rulebook import Absence
-from projections.rules.rulebook import Sequence as Followed
+from projections.rules.rulebook import AbsenceRule, SequenceRule
 from projections.tables.schema import LIVE
 from projections.tables.schema import ledger as ledger_table
 from tests.oracle import oracle
@@ -124,8 +123,8 @@ def test_the_rules_of_the_oracle_are_those_of_the_pack() -> None:
     """Their types and exceptions, so that the oracle judges what ships."""
     arrest, quiet = CERTAIN.rules
 
-    assert isinstance(quiet, Absence)
-    assert isinstance(arrest, Followed)
+    assert isinstance(quiet, AbsenceRule)
+    assert isinstance(arrest, SequenceRule)
     assert (SILENCE.on, SILENCE.absent) == (quiet.on, quiet.absent)
     assert (FOLLOWING["certain"].on, FOLLOWING["certain"].then) == (arrest.on, arrest.then)
     for rule, ours in ((quiet, SILENCE), (arrest, FOLLOWING["certain"])):
@@ -205,7 +204,7 @@ def outcome_of(lines: Sequence[Line], stamps: Sequence[str]) -> tuple[list[Row],
     """The statuses and the open alerts at the end, of *lines* recorded in this order at *stamps*."""
     held = projector(engine := database(), CERTAIN)
     project(held, [line | {"recorded": stamp} for line, stamp in zip(lines, stamps, strict=True)])
-    held.pass_time(END, END)
+    held.advance_watermark(END, END)
     told = ("rule", "anchor", "evidence", "explanation", "severity", "rule_version")
     still = [row for row in rows(engine, LIVE.alerts) if row["state"] == "open"]
     return statuses(engine), [{name: row[name] for name in told} for row in still]
@@ -236,7 +235,7 @@ def test_silence_is_judged_by_the_logs_clock(data: st.DataObject, lines: list[Li
     pauses = {data.draw(st.integers(0, len(lines))): time for time in times}
     for n, line in enumerate([*ordered, None]):
         if n in pauses:
-            held.pass_time(pauses[n], END)
+            held.advance_watermark(pauses[n], END)
             _agree(engine, held)
         if line:
             project(held, [line])

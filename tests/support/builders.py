@@ -17,9 +17,9 @@ from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.queries.subjects import Filter
 from projections.queries.subjects import statuses as stored
-from projections.rules.rulebook import Absence, Rule, Rulebook, Sequence, pack
+from projections.rules.rulebook import AbsenceRule, Rule, Rulebook, SequenceRule, pack
 from projections.subjects.status import Status
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, TOPIC
@@ -182,7 +182,7 @@ def rulebook(**changes: Any) -> Rulebook:
 
 
 def _changed(rule: Rule, changes: dict[str, Any]) -> Rule:
-    model = Absence if isinstance(rule, Absence) else Sequence
+    model = AbsenceRule if isinstance(rule, AbsenceRule) else SequenceRule
     known = {field.alias or name for name, field in model.model_fields.items()}
     return model.model_validate(rule.normal() | {name: changes[name] for name in known & changes.keys()})
 
@@ -208,7 +208,7 @@ def projector(engine: Engine | None = None, rules: Rulebook | None = None, clock
     return made
 
 
-def project(held: Projector, lines: Iterable[Line | bytes], stamped: str | None = None) -> Progress:
+def project(held: Projector, lines: Iterable[Line | bytes], stamped: str | None = None) -> Checkpoint:
     """Project *lines* as the next records, in one batch."""
     return held.project(records(lines, held.held.position, stamped), instant("2030"))
 

@@ -13,7 +13,7 @@ from projections.rules.rulebook import pack
 from projections.tables.origin import note_partitions
 from projections.tables.schema import outbox, relays
 from services.delivery.kafka import sender
-from services.delivery.notifier import Relay
+from services.delivery.notifier import Notifier
 from services.log.kafka.topics import seen
 from services.settings import Settings
 from tests.support import builders
@@ -48,15 +48,15 @@ class Place:
             projector.assign(instant("2022-01-01"))
             came = builders.records(own, projector.held.position)
             projector.project([record._replace(partition=partition) for record in came], instant(until))
-            projector.pass_time(instant(until), instant(until))
+            projector.advance_watermark(instant(until), instant(until))
 
     def notices(self) -> list[str]:
         """The ids of the notices that were told, partition by partition."""
         return [row["notice_id"] for row in rows(self.engine, outbox) if row["kind"] == "notice"]
 
-    def relay(self) -> Relay:
+    def relay(self) -> Notifier:
         """A relay of our own."""
-        return Relay(self.engine, lambda: sender(self.settings, self.engine))
+        return Notifier(self.engine, lambda: sender(self.settings, self.engine))
 
     def sent(self) -> dict[int, int]:
         """How far each partition's outbox has been sent."""
@@ -68,7 +68,7 @@ class Place:
 
 
 @contextmanager
-def at_work(*relays_: Relay) -> Iterator[None]:
+def at_work(*relays_: Notifier) -> Iterator[None]:
     """Let relays work, each in a thread of its own, while the block runs."""
     stop = threading.Event()
     with ThreadPoolExecutor() as pool:

@@ -41,7 +41,7 @@ def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engi
     if lines:
         builders.project(projector, lines)
     if passed:
-        projector.pass_time(builders.instant(passed), builders.instant(passed))
+        projector.advance_watermark(builders.instant(passed), builders.instant(passed))
     return engine
 
 

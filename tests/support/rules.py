@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.facts import Fact, make_fact
-from projections.rules.rulebook import Absence, Rulebook, RulesError, Sequence, load
+from projections.rules.rulebook import AbsenceRule, Rulebook, RulesError, SequenceRule, load
 
 SILENCE = """\
 rules:
@@ -39,17 +39,17 @@ def book(text: str | bytes) -> Rulebook:
     return load(Path("rules.yaml"))
 
 
-def silence(text: str = SILENCE) -> Absence:
+def silence(text: str = SILENCE) -> AbsenceRule:
     """Read the one rule about silence of *text*."""
     (rule,) = book(text).rules
-    assert isinstance(rule, Absence)
+    assert isinstance(rule, AbsenceRule)
     return rule
 
 
-def sequence(text: str = SEQUENCE) -> Sequence:
+def sequence(text: str = SEQUENCE) -> SequenceRule:
     """Read the one sequence of *text*."""
     (rule,) = book(text).rules
-    assert isinstance(rule, Sequence)
+    assert isinstance(rule, SequenceRule)
     return rule
 
 

@@ -35,7 +35,7 @@ def rich(engine: Engine) -> Projector:
     held = projector(engine)
     project(held, [A_DISMISSED, B_DISMISSED, B_DETAINED, b"nonsense", A_DISMISSED])
     project(held, [described("2022-03-27", name="Serik", recorded="2022-05-01T00:00:00Z")])
-    held.pass_time(instant("2022-08-01"), instant("2022-08-01"))
+    held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     acknowledge(held, "a")
     held.replay([5], instant("2022-08-01"))
     late = corrected(B_DETAINED, "2022-09-01", occurred="2022-02-20")
@@ -43,7 +43,7 @@ def rich(engine: Engine) -> Projector:
     project(held, [late, charged("2022-08", subject="c"), *sought, retracted(late, "2022-10-01")])
     held = projector(engine, rulebook(**{"for": 30 * DAY}), "2022-10-02")
     project(held, [dismissed("2022-11-01", subject="d", recorded="2022-11-02T00:00:00Z")])
-    held.pass_time(instant("2023-02-01"), instant("2023-02-01"))
+    held.advance_watermark(instant("2023-02-01"), instant("2023-02-01"))
     acknowledge(held, "d")
     project(held, [detained("2022-11-20", subject="d", recorded="2023-03-01T00:00:00Z")])
     return held

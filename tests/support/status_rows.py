@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from projections.subjects.view import NOW, Story, story
+from projections.subjects.view import NOW, SubjectView, story
 from projections.subjects.view import Line as Recorded
 from tests.support.builders import Line, fact, instant
 
@@ -12,7 +12,7 @@ SINCE: Row = {"since": "2022-01-01", "since_earliest": None, "since_latest": Non
 NOTHING: Row = {"since": None, "since_earliest": None, "since_latest": None, "fact_id": None, "facts": 0}
 
 
-def told_of(*lines: Line, clock: str = "2030") -> Story:
+def told_of(*lines: Line, clock: str = "2030") -> SubjectView:
     """The story of `a` by *lines*, all of them recorded."""
     recorded = [Recorded(fact(line), 0, at, at, "", b"{}") for at, line in enumerate(lines)]
     found = story("a", recorded, NOW, instant(clock))

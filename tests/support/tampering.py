@@ -37,7 +37,7 @@ def told(url: str) -> Engine:
     migrate(engine)
     held = projector(engine)
     project(held, FIRST)
-    held.pass_time(SILENT, SILENT)
+    held.advance_watermark(SILENT, SILENT)
     with engine.connect() as conn:
         alert = conn.execute(select(LIVE.alerts)).one()
     held.acknowledge(alert.alert_id, "a", "Aigul", None, SILENT)

@@ -10,13 +10,13 @@ from sqlalchemy import Engine
 
 from events.cloudevents import to_binary
 from projections.rules.rulebook import Rulebook, pack
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import open_database
 from projections.tables.origin import Origin, note_partitions
 from services.database import migrate
 from services.log.kafka.membership import Membership
-from services.log.kafka.partitioner import home_of
-from services.log.kafka.reader import KafkaSource
+from services.log.kafka.partitioner import partition_for
+from services.log.kafka.reader import KafkaReader
 from services.settings import Settings
 from services.workers.projector_loop import Loop
 from tests.support.builders import Line, records
@@ -90,7 +90,7 @@ def send(address: str, topic: str, sent: Iterable[Line | Sent], **options: Any) 
 
 def home(subject: str, partitions: int = PARTITIONS) -> int:
     """Where the facts about *subject* belong."""
-    return home_of(partitions)(subject.encode())
+    return partition_for(partitions)(subject.encode())
 
 
 def subject_at(partition: int, partitions: int = PARTITIONS) -> str:
@@ -99,23 +99,23 @@ def subject_at(partition: int, partitions: int = PARTITIONS) -> str:
 
 
 @contextmanager
-def source_of(settings: Settings, partitions: int = PARTITIONS) -> Iterator[KafkaSource]:
+def source_of(settings: Settings, partitions: int = PARTITIONS) -> Iterator[KafkaReader]:
     """A member of the group of projectors while the block runs."""
-    source = KafkaSource(settings, partitions, Membership(settings, Origin(settings.kafka_topic, None, "test")))
+    source = KafkaReader(settings, partitions, Membership(settings, Origin(settings.kafka_topic, None, "test")))
     try:
         yield source
     finally:
         source.close()
 
 
-def loop_of(engine: Engine, source: KafkaSource, rules: Rulebook | None = None, **options: Any) -> Loop:
+def loop_of(engine: Engine, source: KafkaReader, rules: Rulebook | None = None, **options: Any) -> Loop:
     """The projectors' loop over *source*."""
     given: dict[str, Any] = {"batch_records": 100, "clock_margin_seconds": 60}
     note_partitions(engine, source.topic, source.partitions)
     return Loop(engine, rules or pack(), source, **given | options)
 
 
-def drained(engine: Engine, settings: Settings, rules: Rulebook | None = None) -> list[Progress]:
+def drained(engine: Engine, settings: Settings, rules: Rulebook | None = None) -> list[Checkpoint]:
     """Project all that is in the topic, and say how far each partition is."""
     with source_of(settings) as source:
         return loop_of(engine, source, rules).drain(source.ends(range(source.partitions)))
@@ -134,7 +134,7 @@ def running(loop: Loop) -> Iterator[threading.Thread]:
         thread.join(60)
 
 
-def total(done: Iterable[Progress]) -> Mapping[str, int]:
+def total(done: Iterable[Checkpoint]) -> Mapping[str, int]:
     """What the records of all partitions became, without what none did."""
     names = ("read", "applied", "duplicate", "conflict", "parked", "forwarded")
     rows = [*done]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.tables import database
 from projections.tables.bulk import FEW_ROWS, store
-from projections.tables.checkpoint import Progress
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import AWAY, open_database, writing
 from projections.tables.origin import note_partitions, progress_of
 from projections.tables.part_rows import part_rows
@@ -18,7 +18,7 @@ from projections.tables.schema import LIVE, outbox, partitions
 from services.database import migrate
 from tests.support.builders import charged, history, status, told
 
-ROWS = [tuple(vars(Progress("two", number)).values()) for number in range(FEW_ROWS + 1)]
+ROWS = [tuple(vars(Checkpoint("two", number)).values()) for number in range(FEW_ROWS + 1)]
 SIZES = pytest.mark.parametrize("rows", [ROWS[:1], ROWS], ids=["few", "many"])
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from services.workers.partition_pool import Hands
+from services.workers.partition_pool import PartitionPool
 
 SECONDS = 60
 
@@ -25,7 +25,7 @@ def wait_for(event: threading.Event | threading.Barrier) -> Mapping[int, Excepti
 def test_two_partitions_are_worked_on_at_once() -> None:
     """Each meets the other in the middle of its work."""
     both = threading.Barrier(2)
-    with Hands(2) as hands:
+    with PartitionPool(2) as hands:
         for partition in range(2):
             hands.give(partition, partial(wait_for, both))
         for partition in range(2):
@@ -37,7 +37,7 @@ def test_two_partitions_are_worked_on_at_once() -> None:
 def test_a_hand_is_free_once_its_work_is_done() -> None:
     """And whoever waits for one is woken by it, or goes on after a while."""
     ends = threading.Event()
-    with Hands(1) as hands:
+    with PartitionPool(1) as hands:
         before = hands.free
         hands.give(0, partial(wait_for, ends))
         hands.wait(0.01)
@@ -51,7 +51,7 @@ def test_a_hand_is_free_once_its_work_is_done() -> None:
 @pytest.mark.parametrize("threads", [0, 2])
 def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
     """And not before; nor at all where it is forgotten."""
-    with Hands(threads) as hands:
+    with PartitionPool(threads) as hands:
         hands.give(0, fail)
         hands.give(1, fail)
         with pytest.raises(LookupError):
@@ -63,7 +63,7 @@ def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
 
 def test_of_several_partitions_one_can_fail_alone() -> None:
     """What work returns is the failure of that one; what it raises is that of all."""
-    with Hands(1) as hands:
+    with PartitionPool(1) as hands:
         hands.do([0, 1], lambda: {1: LookupError()})
         hands.do([2, 3], fail)
         hands.settle(0)
@@ -75,7 +75,7 @@ def test_of_several_partitions_one_can_fail_alone() -> None:
 def test_work_can_be_done_here() -> None:
     """By whoever gives it, at once, though no hand is free."""
     ends = threading.Event()
-    with Hands(1) as hands:
+    with PartitionPool(1) as hands:
         hands.give(0, partial(wait_for, ends))
         hands.do([1], lambda: {1: LookupError(threading.current_thread().name)})
         with pytest.raises(LookupError, match=threading.current_thread().name):
@@ -92,7 +92,7 @@ def test_the_end_waits_for_what_is_under_way() -> None:
         ended.set()
         return {}
 
-    with Hands(1) as hands:
+    with PartitionPool(1) as hands:
         hands.give(0, work)
         begun.set()
 

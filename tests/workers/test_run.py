@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from projections.tables.database import open_database
 from projections.tables.schema import partitions
 from services.database import migrate
-from services.log.local import LocalSource
+from services.log.local import LocalReader
 from tests.support.commands import (
     SECONDS,
     Running,
@@ -160,7 +160,7 @@ class TestRun:
         stop = threading.Event()
         stop.set()
 
-        assert {} == LocalSource(open_database(url), stop).poll(3600, 1)
+        assert {} == LocalReader(open_database(url), stop).poll(3600, 1)
 
     def test_a_second_signal_ends_it_at_once(self, tmp_path: Path, postgres_url: str) -> None:
         """Where the database keeps the projector waiting, nobody has to wait with it."""
@@ -297,10 +297,10 @@ PARTS_THAT_LOOK = """
 import sys
 from services.workers import supervisor
 from services.settings import Settings
-from services.runtime.shutdown import Stop
+from services.runtime.shutdown import ShutdownSignal
 supervisor.PARTS = {"a": lambda *_: print("kafka" in sys.modules)}
 print("kafka" in sys.modules)
-supervisor.serve(["a"], Settings(log="kafka"), None, Stop())
+supervisor.serve(["a"], Settings(log="kafka"), None, ShutdownSignal())
 """
 
 

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 log = structlog.get_logger()
 
 
-class Ours(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carries no types
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carries no types
     """
     What the group has given us. The client's own thread tells of it, so that nothing here may wait.
 

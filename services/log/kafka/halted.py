@@ -27,7 +27,7 @@ NEVER = float("inf")
 log = structlog.get_logger()
 
 
-class Stop(NamedTuple):
+class HaltedPartition(NamedTuple):
     """
     Why a partition is not read.
 
@@ -44,7 +44,7 @@ class Stop(NamedTuple):
     again_at: float
 
 
-class Stops:
+class HaltedPartitions:
     """
     The partitions of one topic that are not read. What is looked at again in vain waits twice as long the next time.
 
@@ -56,7 +56,7 @@ class Stops:
     def __init__(self, settings: Settings, probe: KafkaConsumer) -> None:
         self._settings = settings
         self._probe = probe
-        self._stops: dict[int, Stop] = {}
+        self._stops: dict[int, HaltedPartition] = {}
         self._pauses: dict[int, float] = {}
 
     def reasons(self) -> Mapping[int, str]:
@@ -124,7 +124,7 @@ class Stops:
                 self._stops[partition] = stop._replace(reason=reason, again_at=self._later(partition))
 
     def _add(self, partition: int, reason: str, position: int, since: datetime | None = None) -> None:
-        self._stops[partition] = Stop(reason, position, since, self._later(partition))
+        self._stops[partition] = HaltedPartition(reason, position, since, self._later(partition))
         log.error("partition_stopped", partition=partition, reason=reason)
 
     def _later(self, partition: int) -> float:
@@ -132,7 +132,7 @@ class Stops:
         self._pauses[partition] = min(2 * pause, LONGEST_SECONDS)
         return time.monotonic() + pause
 
-    def _still(self, place: TopicPartition, stop: Stop) -> str | None:
+    def _still(self, place: TopicPartition, stop: HaltedPartition) -> str | None:
         """Return why the partition cannot be read now; None if it can."""
         first, end = self._extent(place)
         position = stop.position

@@ -11,7 +11,7 @@ from events.errors import Infrastructure
 from projections.tables.origin import Origin, compare_ids
 from services.settings import Settings
 
-from .topics import ANSWER_SECONDS, asking, id_of, patiently
+from .topics import ANSWER_SECONDS, asking, id_of, retrying
 
 LOOK_SECONDS = 2.0
 NAME = "casetrail database "
@@ -60,7 +60,7 @@ class Membership:
                 TopicPartition(self._origin.topic, partition): OffsetAndMetadata(position, self.name, -1)
                 for partition, position in positions.items()
             }
-            if patiently(lambda: _taken(client, self._settings.kafka_group, offsets)):
+            if retrying(lambda: _taken(client, self._settings.kafka_group, offsets)):
                 if others := self._others(before):
                     log.warning("group_taken_over", group=self._settings.kafka_group, by=self.name, of=others)
                 return
@@ -76,7 +76,7 @@ class Membership:
         """
         topic = self._origin.topic
         with asking(self._settings, LOOK_SECONDS) as client:
-            (found,) = patiently(lambda: client.describe_topics([topic]))
+            (found,) = retrying(lambda: client.describe_topics([topic]))
             compare_ids(topic, self._origin.topic_id, id_of(found))
             self._see_no_others(self._names(client, partitions))
 
@@ -84,7 +84,7 @@ class Membership:
         """Return the names that the group's committed offsets bear, an empty one where there is none."""
         places = [TopicPartition(self._origin.topic, partition) for partition in partitions]
         group = self._settings.kafka_group
-        found = patiently(lambda: client.list_group_offsets({group: places}))[group]
+        found = retrying(lambda: client.list_group_offsets({group: places}))[group]
         return {at.metadata or "" for at in found.values()}
 
     def _others(self, names: Iterable[str]) -> list[str]:

@@ -22,8 +22,8 @@ ANSWER_SECONDS = 2.0
 POLL_MS = 100
 
 
-class KafkaGauge:
-    """Asks Kafka; belongs to no group and commits nothing. The methods are those of `Gauge`."""
+class KafkaOffsets:
+    """Asks Kafka; belongs to no group and commits nothing. The methods are those of `LogOffsets`."""
 
     def __init__(self, settings: Settings) -> None:
         self.topic = settings.kafka_topic

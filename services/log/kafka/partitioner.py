@@ -8,7 +8,7 @@ from kafka.partitioner.default import murmur2
 KEYS = 1 << 16
 
 
-def home_of(partitions: int) -> Callable[[bytes], int]:
+def partition_for(partitions: int) -> Callable[[bytes], int]:
     """Return the function from a key to its home among so many *partitions*."""
 
     # People come again and again.

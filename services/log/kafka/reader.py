@@ -28,11 +28,11 @@ from projections.ledger.chain import LogRecord
 from projections.tables.outbox import forwards_wait
 from services.settings import Settings
 
-from .assignment import Ours, pause
+from .assignment import Assignment, pause
 from .clients import open_consumer
-from .halted import ANSWER_MS, FETCH_BYTES, Stops, timed_by_log
+from .halted import ANSWER_MS, FETCH_BYTES, HaltedPartitions, timed_by_log
 from .membership import Membership
-from .partitioner import home_of
+from .partitioner import partition_for
 from .records import check_stamps, log_record
 
 COMMIT_SECONDS = 5.0
@@ -52,9 +52,9 @@ CURABLE = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, 
 log = structlog.get_logger()
 
 
-class KafkaSource:
+class KafkaReader:
     """
-    Reads the partitions that the consumer group gives us; the attributes are those of `Source`.
+    Reads the partitions that the consumer group gives us; the attributes are those of `LogReader`.
 
     Args:
         settings: the settings.
@@ -65,7 +65,7 @@ class KafkaSource:
     def __init__(self, settings: Settings, partitions: int, membership: Membership) -> None:
         self.topic = settings.kafka_topic
         self.partitions = partitions
-        self.home = home_of(partitions)
+        self.home = partition_for(partitions)
         self.slack = timedelta(seconds=settings.clock_margin_seconds)
         self._settings = settings
         self._membership = membership
@@ -83,7 +83,7 @@ class KafkaSource:
         self._patience, self._settled = settings.stall_seconds, 0.0
         # Its ends are those of all records, also of transactions under way, whose stamps are past already.
         self._probe = open_consumer(settings)
-        self._stops = Stops(settings, self._probe)
+        self._stops = HaltedPartitions(settings, self._probe)
         self._join()
 
     @property
@@ -227,7 +227,7 @@ class KafkaSource:
             max_partition_fetch_bytes=FETCH_BYTES,
             partition_assignment_strategy=[CooperativeStickyAssignor],
         )
-        self._ours = Ours(self._consumer)
+        self._ours = Assignment(self._consumer)
         self._known, self._times = frozenset(), 0
         self._reading.clear()
         self._consumer.subscribe([self.topic], listener=self._ours)

@@ -16,7 +16,7 @@ from services.settings import Settings
 
 from .clients import open_consumer
 from .diagnosis import why
-from .partitioner import home_of
+from .partitioner import partition_for
 from .records import log_record
 from .topics import checked
 
@@ -43,7 +43,7 @@ class KafkaTail:
     def of(self, subject: str) -> Iterator[LogRecord]:
         """Yield the records with the key *subject* in its home partition."""
         key = subject.encode()
-        home = TopicPartition(self._settings.kafka_topic, home_of(len(self._numbers))(key))
+        home = TopicPartition(self._settings.kafka_topic, partition_for(len(self._numbers))(key))
         with closing(open_consumer(self._settings, isolation_level="read_committed")) as consumer:
             consumer.assign([home])
             consumer.seek(home, self._positions.get(home.partition, 0))

@@ -31,7 +31,7 @@ LARGEST_BYTES = 1_000_000
 Answer = TypeVar("Answer")
 
 
-class Wish(NamedTuple):
+class RequiredSetting(NamedTuple):
     """
     A setting that a topic has to have.
 
@@ -76,26 +76,32 @@ class Made(NamedTuple):
 
 
 _FACTS = (
-    Wish("cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last facts would be kept"),
-    Wish("retention.ms", "-1", "-1".__eq__, "older facts would be deleted"),
-    Wish("retention.bytes", "-1", "-1".__eq__, "facts beyond that size would be deleted"),
-    Wish(
+    RequiredSetting(
+        "cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last facts would be kept"
+    ),
+    RequiredSetting("retention.ms", "-1", "-1".__eq__, "older facts would be deleted"),
+    RequiredSetting("retention.bytes", "-1", "-1".__eq__, "facts beyond that size would be deleted"),
+    RequiredSetting(
         "message.timestamp.type",
         "LogAppendTime",
         "LogAppendTime".__eq__,
         "facts would be ordered by the clocks of those who publish them",
     ),
-    Wish(
+    RequiredSetting(
         "max.message.bytes",
         str(DEFAULT_BATCH_BYTES),
         lambda value: int(value) >= LARGEST_BYTES,
         f"the largest facts, of {LARGEST_BYTES} bytes, would be refused",
     ),
-    Wish("unclean.leader.election.enable", "false", "false".__eq__, "facts acknowledged already could be lost"),
+    RequiredSetting(
+        "unclean.leader.election.enable", "false", "false".__eq__, "facts acknowledged already could be lost"
+    ),
 )
 # Notices may be deleted after a time, which is for whoever reads them to say; but not some of one person's.
 _NOTICES = (
-    Wish("cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last notice would be kept"),
+    RequiredSetting(
+        "cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last notice would be kept"
+    ),
 )
 _NOTICES_KEPT = {"retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -155,12 +161,12 @@ def look(client: KafkaAdminClient, name: str) -> Topic | None:
     Raises:
         Infrastructure: if we may not see it.
     """
-    (found,) = patiently(lambda: client.describe_topics([name]))
+    (found,) = retrying(lambda: client.describe_topics([name]))
     if found["error_code"] == TopicAuthorizationFailedError.errno:
         raise Infrastructure(f"the topic {name} is not for us to see (want an ACL that lets us describe it)")
     if found["error_code"] or not found["partitions"]:
         return None
-    answer = patiently(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
+    answer = retrying(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
     settings = {setting: str(entry["value"]) for setting, entry in answer["topic"][name].items()}
     replicas = min(len(partition["replica_nodes"]) for partition in found["partitions"])
     return Topic(name, len(found["partitions"]), replicas, settings, id_of(found))
@@ -213,7 +219,7 @@ def asking(settings: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
             raise Unreachable(reason) from problem
 
 
-def patiently(ask: Callable[[], Answer]) -> Answer:
+def retrying(ask: Callable[[], Answer]) -> Answer:
     """Ask again while the answer is that of a broker that has only just started, or lost its place."""
     end = time.monotonic() + ANSWER_SECONDS
     while True:
@@ -225,7 +231,7 @@ def patiently(ask: Callable[[], Answer]) -> Answer:
             time.sleep(PAUSE_SECONDS)
 
 
-def _kept(wishes: tuple[Wish, ...]) -> dict[str, str]:
+def _kept(wishes: tuple[RequiredSetting, ...]) -> dict[str, str]:
     return {wish.setting: wish.value for wish in wishes} | {"compression.type": "producer"}
 
 
@@ -257,7 +263,7 @@ def _made(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapp
         "replication_factor": settings.kafka_replication or -1,
         "configs": dict(configs),
     }
-    answer = patiently(lambda: client.create_topics({name: shape}, raise_errors=False))
+    answer = retrying(lambda: client.create_topics({name: shape}, raise_errors=False))
     (told,) = answer["topics"]
     if told["error_code"] not in {0, TopicAlreadyExistsError.errno}:
         raise Infrastructure(f"Kafka does not make the topic {name}: {told['error_message']}")

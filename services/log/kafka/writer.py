@@ -12,7 +12,7 @@ from services.settings import Settings
 
 from .clients import open_producer
 from .diagnosis import why
-from .partitioner import home_of
+from .partitioner import partition_for
 from .topics import checked
 
 LINGER_MS = 20
@@ -38,7 +38,7 @@ class KafkaLog:
         self._settings = settings
         timeout_ms = max(int(settings.kafka_publish_timeout_seconds * 1000), 10 * LINGER_MS)
         # Of a topic that is missing a producer would complain for ever, ten times a second.
-        self._home = home_of(checked(settings, settings.kafka_publish_timeout_seconds))
+        self._home = partition_for(checked(settings, settings.kafka_publish_timeout_seconds))
         self._producer = open_producer(
             settings,
             linger_ms=LINGER_MS,
