@@ -17,7 +17,7 @@ END = instant("2040")
 def concluded(batches: Sequence[Sequence[Line]], cache_facts: int = 200_000) -> tuple[list[Row], list[object]]:
     """The statuses after *batches*, all recorded at one instant, and the rows that a rebuild would change."""
     held = projector(engine := database())
-    held.keep(cache_facts)
+    held.set_cache_limit(cache_facts)
     for batch in batches:
         if batch:
             project(held, batch, STAMPED)
