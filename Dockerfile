@@ -1,13 +1,13 @@
 # The image of casetrail. Build: docker build -t casetrail .   Run: docker run -v casetrail:/data casetrail --help
 #
-# The base is named by tag, what is installed by hash. To pin the base too, give its digest:
+# The base image is named by tag, and the packages are pinned by hash. To pin the base too, pass its digest:
 #     docker build --build-arg PYTHON=python:3.13-slim-trixie@sha256:... .
 ARG PYTHON=python:3.13-slim-trixie
 
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-# What it stands on first: these layers are made anew only when a lock changes.
+# Dependencies first: these layers are rebuilt only when a lock changes.
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv --without-pip /opt/casetrail \
     && pip install --require-hashes -r requirements/build.txt \
@@ -26,9 +26,9 @@ RUN groupadd --system --gid 10001 casetrail \
     && install --directory --owner casetrail --group casetrail /data
 COPY --from=build /opt/casetrail /opt/casetrail
 ENV PATH=/opt/casetrail/bin:$PATH PYTHONUNBUFFERED=1
-# By number, so that a cluster can see that it is not root.
+# A number, because a cluster cannot check that a name is not root.
 USER 10001:10001
-# Where casetrail.db is, if no other database is named.
+# The folder of casetrail.db, if no other database is named.
 WORKDIR /data
 VOLUME /data
 ENTRYPOINT ["casetrail"]

@@ -1,5 +1,5 @@
-# Needs python3 (3.11 or newer) and make. Everything else goes into .venv, from the locks in requirements/;
-# a broker and a database server for development run from .cache.
+# Needs python3 (3.11 or newer) and make. Everything else is installed into .venv, from the locks in requirements/.
+# A broker and a database server for development run from .cache.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -8,7 +8,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input --quiet
-# Of the tests, as many at once as there are cores on the machine that lands changes.
+# The number of test processes: the machine that merges changes has two cores.
 WORKERS ?= 2
 
 help: ## list the targets
@@ -17,7 +17,7 @@ help: ## list the targets
 install: $(VENV)/installed ## set up .venv, so that the command is .venv/bin/casetrail
 	@echo "Ready: $(VENV)/bin/casetrail --help"
 
-demo: $(VENV)/installed ## show what this is for, with a real example and a new database
+demo: $(VENV)/installed ## show the purpose of the program, with a real example and a new database
 	@scripts/demo $(VENV)/bin/casetrail
 
 kafka: ## run Apache Kafka on 127.0.0.1:9092 (or KAFKA_PORT) until Ctrl-C; needs Java and Maven
@@ -34,17 +34,17 @@ lint: $(VENV)/testing ## check style and types
 	@$(PYTHON) -m ruff format --check --quiet
 	@$(PYTHON) -m mypy --no-error-summary
 
-lock: $(VENV)/bin/uv ## remake the locks in requirements/ (the newest versions that pyproject.toml allows)
+lock: $(VENV)/bin/uv ## resolve the locks in requirements/ again (the newest versions that pyproject.toml allows)
 	@rm -f requirements/test.txt
 	@$(COMPILE) --group test --group build pyproject.toml -o requirements/test.txt
 	@$(COMPILE) --constraint requirements/test.txt pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) --constraint requirements/test.txt --group build -o requirements/build.txt
 
-clean: ## remove .venv, caches, what make kafka and make postgres kept, and the demo's database
+clean: ## remove .venv, caches, the data of make kafka and make postgres, and the demo's database
 	@rm -rf $(VENV) .cache build dist demo.db demo.db-wal demo.db-shm .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One lock for Python 3.11 and newer; no addresses in it, the registry is the business of the machine that installs.
+# One lock for Python 3.11 and newer. It has no addresses, because the machine that installs chooses the registry.
 COMPILE = $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
@@ -52,13 +52,13 @@ $(PYTHON):
 	@python=$$(scripts/python) && echo "Setting up $(VENV) with $$python (once)" && "$$python" -m venv $(VENV)
 
 $(VENV)/installed: requirements/runtime.txt requirements/build.txt pyproject.toml | $(PYTHON)
-	@echo "Installing casetrail and what it needs into $(VENV)"
+	@echo "Installing casetrail and its dependencies into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/testing: requirements/test.txt $(VENV)/installed
-	@echo "Installing what the tests need into $(VENV)"
+	@echo "Installing the dependencies of the tests into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 

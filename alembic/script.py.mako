@@ -9,10 +9,10 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Say what the schema gains."""
+    """Describe the change of the schema."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """Say what is taken back, and what of the data is lost."""
+    """Describe the reverse change, and the data that is lost."""
     ${downgrades if downgrades else "pass"}

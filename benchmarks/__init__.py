@@ -1,1 +1,1 @@
-"""How fast it is and what it needs. Each module prints what it measured, on what, and how to do it again."""
+"""Measurements of speed and needs; each module prints its figures, the machine, and the command that repeats them."""

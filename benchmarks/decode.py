@@ -1,4 +1,4 @@
-"""One fact's way between bytes and memory: how many a second, beside what pydantic alone makes of the same bytes."""
+"""The steps of a fact between bytes and memory: facts a second, beside pydantic's validation of the same bytes."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, rate, tell
+from benchmarks.figures import options, print_figures, rate
 from benchmarks.machine import machine
 from benchmarks.process import UNTIL
 from events.canonical import content
@@ -19,7 +19,7 @@ from services.publish.samples import generate
 
 
 def measure(subjects: int, seed: int) -> dict[str, Any]:
-    """Return the facts a second of each step, the best of a few rounds, and what they cost against validation alone."""
+    """Return the facts a second of each step, the best of a few rounds, and the cost relative to validation alone."""
     lines = list(generate(subjects, seed, until=UNTIL, tidy=True))
     values = [complete(line, UNTIL)[1] for line in lines]
     records = [(kept_headers(headers), data) for headers, data in map(to_binary, values)]
@@ -52,8 +52,8 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
-    chosen = options("decode", __doc__, subjects=2000).parse_args()
-    tell(measure(chosen.subjects, chosen.seed), _show, as_json=chosen.json)
+    arguments = options("decode", __doc__, subjects=2000).parse_args()
+    print_figures(measure(arguments.subjects, arguments.seed), _show, as_json=arguments.json)
 
 
 if __name__ == "__main__":

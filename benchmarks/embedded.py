@@ -1,10 +1,12 @@
 """
 The embedded mode under load: a million facts about 100,000 people through `publish` and `project`, on SQLite.
 
-The commands run as processes of their own, as users run them. Beside them the database is asked every quarter of a
-second how far they are, so that the cost per fact can be compared from the first tenth of the run to the last: in
-seconds on the wall, which are those of everything that runs on the machine, and in processor time, which is theirs.
-Before and after, plain rows go into a table by SQLAlchemy's executemany: a yardstick that is as fast as the day.
+The commands run as processes of their own, as users run them. A reader asks the database for their progress every
+quarter of a second. So the cost of a fact can be compared from the first tenth of the run to the last. It is measured
+in wall time, which includes everything that runs on the machine, and in the command's own processor time.
+
+Before and after, plain rows are written to a table by SQLAlchemy's executemany. They show the speed of the machine on
+that day.
 """
 
 import sqlite3
@@ -19,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, tell, with_cohorts
+from benchmarks.figures import options, print_figures, with_cohorts
 from benchmarks.machine import machine, rows_per_second
 from benchmarks.process import COMMAND, LABELS, TENTHS, figures, run, write_facts
 
@@ -29,7 +31,7 @@ PROJECTED = "SELECT coalesce(max(position), 0) FROM partitions"
 
 
 def measure(folder: Path, subjects: int, seed: int, cohorts: int) -> dict[str, Any]:
-    """Publish and project facts about so many *subjects* in *folder*, and return the figures by name."""
+    """Publish and project facts about *subjects* people in *folder*, and return the figures by name."""
     facts = folder / "facts.ndjson"
     lines = write_facts(facts, subjects, seed, cohorts)
     run([*COMMAND, "init"], folder, env=OURS)
@@ -41,9 +43,9 @@ def measure(folder: Path, subjects: int, seed: int, cohorts: int) -> dict[str, A
         counts = {name: _ask(database, f"SELECT {name} FROM partitions") for name in ("applied", "duplicate", "parked")}  # noqa: S608
         alerts = _ask(database, "SELECT count(*) FROM alerts")
     if done != lines:
-        sys.exit(f"projected {done} of {lines} lines: these figures mean nothing")
+        sys.exit(f"projected {done} of {lines} lines: the figures are not valid")
     plain.append(rows_per_second(folder))
-    told = figures(projected, lines)
+    projection = figures(projected, lines)
     return {
         "subjects": subjects,
         "seed": seed,
@@ -54,9 +56,9 @@ def measure(folder: Path, subjects: int, seed: int, cohorts: int) -> dict[str, A
         **counts,
         "alerts": alerts,
         "publish": figures(published, lines),
-        "project": told,
+        "project": projection,
         "plain_per_second": round(mean(plain)),
-        "project_to_plain": round(told["per_second"] / mean(plain), 3),
+        "project_to_plain": round(projection["per_second"] / mean(plain), 3),
         "machine": machine(folder),
         "command": f"python -m benchmarks.embedded --subjects {subjects} --seed {seed} --cohorts {cohorts}",
     }
@@ -74,14 +76,14 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table("", "publish", "project")
     both = (figures["publish"], figures["project"])
     for name, label in LABELS.items():
-        table.add_row(label, *(f"{each[name]:,}" for each in both))
+        table.add_row(label, *(f"{column[name]:,}" for column in both))
     for tenth in range(TENTHS):
-        costs = (f"{each['wall_us_by_tenth'][tenth]:.0f} / {each['cpu_us_by_tenth'][tenth]:.0f}" for each in both)
+        costs = (f"{column['wall_us_by_tenth'][tenth]:.0f} / {column['cpu_us_by_tenth'][tenth]:.0f}" for column in both)
         table.add_row(f"µs a record, wall / processor, tenth {tenth + 1}", *costs)
     console.print(figures["command"])
     console.print(table)
     console.print(f"plain rows a second, before and after: {figures['plain_per_second']:,}")
-    console.print(f"project to that: {figures['project_to_plain']}")
+    console.print(f"ratio of project to plain rows: {figures['project_to_plain']}")
     for name in ("lines", "applied", "duplicate", "parked", "alerts", "facts_mb", "database_mb"):
         console.print(f"{name}: {figures[name]:,}")
 
@@ -101,11 +103,11 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
     parser = with_cohorts(options("embedded", __doc__, subjects=100_000))
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave it")
-    chosen = parser.parse_args()
-    with _folder(chosen.keep) as folder:
-        figures = measure(folder, chosen.subjects, chosen.seed, chosen.cohorts)
-    tell(figures, _show, as_json=chosen.json)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and keep it")
+    arguments = parser.parse_args()
+    with _folder(arguments.keep) as folder:
+        figures = measure(folder, arguments.subjects, arguments.seed, arguments.cohorts)
+    print_figures(figures, _show, as_json=arguments.json)
 
 
 if __name__ == "__main__":

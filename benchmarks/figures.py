@@ -1,4 +1,4 @@
-"""How figures are told: as JSON for programs, or as a table with what they were measured on."""
+"""Output of figures: JSON for programs, or a table with the machine on which they were measured."""
 
 import json
 import sys
@@ -15,23 +15,23 @@ T = TypeVar("T")
 
 
 def options(name: str, says: str, subjects: int) -> ArgumentParser:
-    """Return the options of the benchmark *name*: those that all of them have, *subjects* being the default."""
+    """Return the options of the benchmark *name* that all benchmarks have; *subjects* is a default."""
     parser = ArgumentParser(prog=f"python -m benchmarks.{name}", description=says.strip().splitlines()[0])
-    parser.add_argument("--subjects", type=_count, default=subjects, help="how many people, with ten facts about each")
+    parser.add_argument("--subjects", type=_count, default=subjects, help="the number of people, with ten facts each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 
 def with_cohorts(parser: ArgumentParser) -> ArgumentParser:
-    """Add the option by which the mix of facts is the same all along, and only the database grows."""
-    says = "publish the people in so many archives, one after the other: each tenth of ten is then like the others"
-    parser.add_argument("--cohorts", type=_count, default=1, metavar="N", help=says)
+    """Add the option that repeats the same mix of facts, so that only the database grows."""
+    text = "publish the people in N archives, one after the other, so that each part has the same mix of facts"
+    parser.add_argument("--cohorts", type=_count, default=1, metavar="N", help=text)
     return parser
 
 
 def rate(step: Callable[[T], object], values: Sequence[T]) -> float:
-    """Return how many of *values* a second go through *step*, in the best of a few rounds."""
+    """Return the number of *values* a second that go through *step*, in the best of a few rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -41,8 +41,8 @@ def rate(step: Callable[[T], object], values: Sequence[T]) -> float:
     return len(values) / best
 
 
-def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None], *, as_json: bool) -> None:
-    """Print *figures* as JSON, or as *show* does, with their ``machine`` below."""
+def print_figures(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None], *, as_json: bool) -> None:
+    """Print *figures* as JSON, or by *show* with their ``machine`` below."""
     if as_json:
         sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
         return
@@ -53,8 +53,8 @@ def tell(figures: dict[str, Any], show: Callable[[Console, dict[str, Any]], None
 
 
 def _count(text: str) -> int:
-    """Return the number that an option was given."""
+    """Return the number in an option."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
-        msg = f'"{text}" is no number of people or archives (want 1 or more)'
+        msg = f'"{text}" is not a number of people or archives (want 1 or more)'
         raise ArgumentTypeError(msg)
     return int(text)

@@ -1,4 +1,4 @@
-"""What a figure was measured on, without which it says nothing."""
+"""The machine of a measurement, without which a figure has no meaning."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from benchmarks.figures import rate
 from benchmarks.process import UNTIL
 from events.decode import complete
 from events.vocabulary import EVENT
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from services.publish.samples import generate
 
 LIBRARIES = ("pydantic", "sqlalchemy")
@@ -25,7 +25,7 @@ ROWS, ROWS_A_TRANSACTION = 50_000, 1000
 
 
 def machine(folder: Path) -> dict[str, str]:
-    """Return the processor, the memory, the file system of *folder* and the versions, by what to call them."""
+    """Return the processor, the memory, the file system of *folder* and the versions, by a name for each."""
     return {
         "processor": f"{_line('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} cores",
         "core": f"validates {_validated():,.0f} facts a second with pydantic alone",
@@ -53,7 +53,7 @@ def rows_per_second(folder: Path) -> float:
         table.create(engine)
         started = time.perf_counter()
         for first in range(0, ROWS, ROWS_A_TRANSACTION):
-            with writing(engine) as conn:
+            with write_transaction(engine) as conn:
                 conn.execute(insert(table), rows[first : first + ROWS_A_TRANSACTION])
         took = time.perf_counter() - started
         engine.dispose()
@@ -61,7 +61,7 @@ def rows_per_second(folder: Path) -> float:
 
 
 def _validated() -> float:
-    """Return a yardstick for one core, now: a machine that others share is half as fast on one day as on another."""
+    """Return the facts a second that one core validates now; a shared machine can be half as fast on another day."""
     return rate(EVENT.validate_json, _facts())
 
 
@@ -72,7 +72,7 @@ def _facts() -> list[bytes]:
 
 
 def _line(path: str, label: str) -> str | None:
-    """Return what follows *label* and a colon in a file of the system."""
+    """Return the text after *label* and a colon in a file of the system."""
     if not Path(path).exists():
         return None
     lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -80,7 +80,7 @@ def _line(path: str, label: str) -> str | None:
 
 
 def _file_system(folder: Path) -> str:
-    """Return the type of the file system that holds *folder*: on one in memory nothing is ever flushed to a disk."""
+    """Return the type of the file system that holds *folder*; one in memory never flushes to a disk."""
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return "file system not known"

@@ -1,9 +1,9 @@
 """
 The yardstick of the projector: the same records consumed, validated and stored, with no conclusions drawn.
 
-One process reads every partition of a topic to its end with kafka-python's own poll, validates each record with the
-same pydantic types, and writes a batch in one transaction: COPY into a plain table, one upsert for each subject, the
-position of each partition. No audit chain, no statuses, no rules, no duplicates told from the rest.
+One process reads every partition of a topic to its end with kafka-python's own poll. It validates each record with the
+same pydantic types. It writes a batch in one transaction: COPY into a plain table, one upsert for each subject, and the
+position of each partition. It has no audit chain, no statuses, no rules, and no search for duplicates.
 """
 
 import argparse
@@ -39,7 +39,7 @@ Row = tuple[int, int, str, str, str, datetime, bytes]
 
 
 def consume(bootstrap: str, topic: str, database: str) -> None:
-    """Store every record that is in *topic* now."""
+    """Store every record that is in *topic* at the start."""
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -48,9 +48,9 @@ def consume(bootstrap: str, topic: str, database: str) -> None:
         max_poll_records=BATCH,
         max_partition_fetch_bytes=FETCH_BYTES,
     )
-    mine = [TopicPartition(topic, partition) for partition in sorted(consumer.partitions_for_topic(topic))]
-    consumer.assign(mine)
-    ends = {at: end for at, end in consumer.end_offsets(mine).items() if end}
+    partitions = [TopicPartition(topic, partition) for partition in sorted(consumer.partitions_for_topic(topic))]
+    consumer.assign(partitions)
+    ends = {at: end for at, end in consumer.end_offsets(partitions).items() if end}
     with psycopg.connect(database) as conn:
         conn.execute(TABLES)
         conn.commit()
@@ -98,13 +98,13 @@ def _store(conn: psycopg.Connection, rows: list[Row]) -> None:
 
 
 def main() -> None:
-    """Consume what is in a topic."""
+    """Read the options, and consume the topic."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.raw", description=__doc__.strip().splitlines()[0])
     parser.add_argument("bootstrap", help="HOST:PORT of the broker")
     parser.add_argument("topic")
     parser.add_argument("database", help="postgresql://... of an empty database")
-    chosen = parser.parse_args()
-    consume(chosen.bootstrap, chosen.topic, chosen.database)
+    arguments = parser.parse_args()
+    consume(arguments.bootstrap, arguments.topic, arguments.database)
 
 
 if __name__ == "__main__":

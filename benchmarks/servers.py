@@ -1,4 +1,4 @@
-"""A broker and a database server of the benchmark's own, as installed: by the scripts that developers use."""
+"""A broker and a database server for one benchmark, as installed, started by the scripts that developers use."""
 
 import os
 import secrets
@@ -26,12 +26,12 @@ PORTS = range(20_000, 32_000)
 
 class Servers(NamedTuple):
     """
-    Both, ready.
+    The two servers, ready.
 
     Attributes:
         bootstrap: HOST:PORT of the broker.
         database_url: SQLAlchemy's address of an empty database.
-        broker_pid, database_pid: their processes.
+        broker_pid, database_pid: their process ids.
     """
 
     bootstrap: str
@@ -40,7 +40,7 @@ class Servers(NamedTuple):
     database_pid: int
 
     def new_database(self, name: str) -> str:
-        """Make an empty database of that *name* on the server, in the place of one there is; return its address."""
+        """Create an empty database *name* on the server, in place of an existing one, and return its address."""
         url = make_url(self.database_url)
         with psycopg.connect(conninfo(self.database_url), autocommit=True) as conn:
             conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
@@ -51,40 +51,40 @@ class Servers(NamedTuple):
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """Run both on data in *folder* while the block runs."""
+    """Run both servers on data in *folder* during the block."""
     with ExitStack() as stack:
-        found, pids = {}, []
+        addresses, pids = {}, []
         for script, env in (
             ("kafka", {"KAFKA_DATA": str(folder / "kafka"), "KAFKA_PORT": str(free_port())}),
             ("postgres", {"PG_HOME": str(folder / "postgres"), "PG_PORT": str(free_port())}),
         ):
             pid, (name, address) = stack.enter_context(_running(script, env, folder))
-            found[name] = address
+            addresses[name] = address
             pids.append(pid)
-        yield Servers(found["CASETRAIL_KAFKA_BOOTSTRAP_SERVERS"], found["CASETRAIL_DATABASE_URL"], *pids)
+        yield Servers(addresses["CASETRAIL_KAFKA_BOOTSTRAP_SERVERS"], addresses["CASETRAIL_DATABASE_URL"], *pids)
 
 
 def conninfo(database_url: str) -> str:
-    """Return the address of a database as the driver itself takes it."""
+    """Return the address of a database in the driver's own form."""
     return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def ready(log: Path, process: "subprocess.Popen[bytes]") -> tuple[str, str]:
-    """Wait until a script says in *log* that what it runs is ready; return the name and the value of its setting."""
+    """Wait until a script reports in *log* that its server is ready, and return its setting as name and value."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         for line in log.read_text(errors="replace").splitlines():
-            _, said, setting = line.partition(" is ready: ")
-            if said:
+            _, separator, setting = line.partition(" is ready: ")
+            if separator:
                 name, _, value = setting.partition("=")
                 return name, value
         time.sleep(0.1)
     sys.exit(f"not started:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def end(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
-    """Send *process* a signal that ends it, and wait for that; kill it if it takes too long."""
-    process.send_signal(how)
+def end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Send *process* a signal that ends it, and wait for its end; kill it if it takes too long."""
+    process.send_signal(number)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -94,28 +94,28 @@ def end(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """Give a folder in which `servers` can run; it is removed after the block."""
+    """Yield a folder in which `servers` can run, and remove it after the block."""
     with tempfile.TemporaryDirectory(prefix="casetrail-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        # The user that PostgreSQL runs as has to get at it.
+        # PostgreSQL runs as another user, who needs access.
         folder.chmod(0o755)
         yield folder
 
 
 def free_port() -> int:
-    """Return a port where nobody listens, on it or on the next."""
+    """Return a port on which no process listens, and neither on the next one."""
     while True:
         port = secrets.choice(PORTS)
-        if all(_is_free(each) for each in (port, port + 1)):
+        if all(_is_free(candidate) for candidate in (port, port + 1)):
             return port
 
 
 @contextmanager
 def _running(script: str, env: Mapping[str, str], folder: Path) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Run scripts/*script*; give its process and the setting that it prints once it is ready."""
+    """Run scripts/*script* during the block, and yield its process id and the setting that it prints."""
     log = folder / f"{script}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own script
+        process = subprocess.Popen(  # noqa: S603 - a script of this project
             [ROOT / "scripts" / script], env=os.environ | env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:

@@ -1,9 +1,9 @@
 """
-One more fact about somebody of whom there are ten, and of whom there are ten thousand, once the history is in memory.
+One more fact about a person with ten facts, and about a person with ten thousand, with the history in memory.
 
-The facts are those of invented people, told of one person, a day apart. Each new one goes through the whole projector
-in a transaction of its own, over a SQLite database in memory: at the end of the history, and dated into its middle,
-where everything after it is folded again.
+The facts of many invented people are written as if they were about one person, a day apart. Each new fact goes through
+the whole projector in a transaction of its own, on a SQLite database in memory. One series comes at the end of the
+history. Another is dated into its middle, so that everything after it is folded again.
 """
 
 import time
@@ -17,13 +17,13 @@ from pydantic_core import from_json, to_json
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import options, tell
+from benchmarks.figures import options, print_figures
 from benchmarks.machine import machine
 from events.canonical import derive_id
 from events.decode import complete
 from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
-from projections.rules.rulebook import load
+from projections.rules.loading import load
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import TOPIC
@@ -35,16 +35,16 @@ MORE = 50
 BATCH = 1000
 FIRST_DAY = datetime(1990, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-# They name facts that are not there, change the name in every sentence, or end a life in which nothing counts after.
+# These types name facts that are missing here, change the name in every sentence, or end a life.
 LEFT_OUT = {"Corrected", "Retracted", "ReplyRecorded", "SubjectDescribed", "Died"}
 NAMES_OF_FACTS = {"after", "fact_id"}
 
 
 def measure(subjects: int, seed: int, most: int) -> dict[str, Any]:
-    """Return the milliseconds of processor time of one more fact, by how many there are, at the end and late."""
+    """Return the processor milliseconds of one more fact, by the number of facts, at the end and in the middle."""
     costs = {size: _costs(size, subjects, seed) for size in SIZES if size <= most}
     least, most = min(costs), max(costs)
-    at_end, late = ({size: each[which] for size, each in costs.items()} for which in range(2))
+    at_end, late = ({size: pair[place] for size, pair in costs.items()} for place in range(2))
     return {
         "at_the_end_ms": {size: round(cost * 1000, 2) for size, cost in at_end.items()},
         "late_ms": {size: round(cost * 1000, 2) for size, cost in late.items()},
@@ -65,8 +65,10 @@ def _costs(size: int, subjects: int, seed: int) -> tuple[float, float]:
         projector.project(records[start : min(start + BATCH, size)], NOW)
     at_end = _cost(projector, records[size:])
     middle = FIRST_DAY + timedelta(days=size // 2)
-    told = [_record(size + MORE + n, _fact("Accused", {"case_id": "late", "ref": str(n)}, middle)) for n in range(MORE)]
-    late = _cost(projector, told)
+    late_records = [
+        _record(size + MORE + n, _fact("Accused", {"case_id": "late", "ref": str(n)}, middle)) for n in range(MORE)
+    ]
+    late = _cost(projector, late_records)
     engine.dispose()
     return at_end, late
 
@@ -79,7 +81,7 @@ def _cost(projector: Projector, records: Sequence[LogRecord]) -> float:
 
 
 def _life(subjects: int, seed: int) -> Iterator[LogRecord]:
-    """Yield what is told of many people as if it were one, a day apart."""
+    """Yield the facts of many people as facts of one person, a day apart."""
     offset = 0
     for line in generate(subjects, seed, until=NOW, tidy=True):
         event = from_json(line)
@@ -91,8 +93,8 @@ def _life(subjects: int, seed: int) -> Iterator[LogRecord]:
 
 
 def _fact(type_: str, data: dict[str, Any], day: datetime) -> bytes:
-    told = {"occurred": day.date().isoformat(), "published": day.date().isoformat(), "sources": [{"title": "Gazette"}]}
-    event = {"type": type_, "source": "urn:example:gazette", "subject": "somebody", "data": data | told}
+    times = {"occurred": day.date().isoformat(), "published": day.date().isoformat(), "sources": [{"title": "Gazette"}]}
+    event = {"type": type_, "source": "urn:example:gazette", "subject": "somebody", "data": data | times}
     return complete(to_json(event | {"id": derive_id(event)}), NOW)[1]
 
 
@@ -101,22 +103,22 @@ def _record(offset: int, value: bytes) -> LogRecord:
     return LogRecord(TOPIC, 0, offset, stamped, b"somebody", None, value)
 
 
-def _show(console: Console, told: dict[str, Any]) -> None:
-    console.print(told["command"])
-    console.print(f"at the end, of whom there are most to least: {told['at_the_end_most_to_least']}")
-    console.print(f"late, likewise: {told['late_most_to_least']}")
-    table = Table("facts there are", "one more at the end, ms", "one more in the middle, ms")
-    for size, cost in told["at_the_end_ms"].items():
-        table.add_row(f"{size:,}", f"{cost:,}", f"{told['late_ms'][size]:,}")
+def _show(console: Console, figures: dict[str, Any]) -> None:
+    console.print(figures["command"])
+    console.print(f"at the end, most facts to fewest: {figures['at_the_end_most_to_least']}")
+    console.print(f"in the middle, most facts to fewest: {figures['late_most_to_least']}")
+    table = Table("facts in the history", "one more at the end, ms", "one more in the middle, ms")
+    for size, cost in figures["at_the_end_ms"].items():
+        table.add_row(f"{size:,}", f"{cost:,}", f"{figures['late_ms'][size]:,}")
     console.print(table)
 
 
 def main() -> None:
     """Measure, and print a table, or JSON with ``--json``."""
     parser = options("subject", __doc__, subjects=1500)
-    parser.add_argument("--most", type=int, default=SIZES[-1], help="up to how many facts")
-    chosen = parser.parse_args()
-    tell(measure(chosen.subjects, chosen.seed, chosen.most), _show, as_json=chosen.json)
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="the greatest number of facts")
+    arguments = parser.parse_args()
+    print_figures(measure(arguments.subjects, arguments.seed, arguments.most), _show, as_json=arguments.json)
 
 
 if __name__ == "__main__":

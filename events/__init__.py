@@ -1,1 +1,1 @@
-"""What happened: the vocabulary of facts, time, and the wire form. Pure functions of their arguments."""
+"""Facts: the vocabulary, time, and the wire form. Pure functions of their arguments."""

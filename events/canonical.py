@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785), for telling a duplicate from a conflict and for deriving ids."""
+"""Canonical JSON (RFC 8785), to distinguish a duplicate from a conflict and to derive ids."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,12 +10,12 @@ from pydantic_core import from_json, to_json
 from rfc8785 import CanonicalizationError
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "urn:casetrail:fact")
-"""The namespace of derived ids; another one would publish every fact again."""
+"""The namespace of derived ids. With another one, every ingestion tool would publish its facts again."""
 FIRST_VERSION: Final = "1"
-"""The dataversion of a fact that names none."""
+"""The dataversion of a fact without one."""
 
 _ENVELOPE_PARTS: Final = ("source", "subject", "type")
-# In the order of the alphabet, to which RFC 8785 sorts.
+# In alphabetical order, as RFC 8785 sorts them.
 _PARTS: Final = (
     *("agency", "by", "case_id", "charges", "cite", "fact_id", "kind", "occurred", "other", "post", "post_id", "ref"),
     *("relation", "scope", "source", "subject", "title", "type"),
@@ -34,7 +34,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 def content(line: bytes) -> bytes:
     """
-    Return what two facts of one id are compared by: source, type, subject, dataversion and data, canonical.
+    Return the content by which two facts of one id are compared: source, type, subject, dataversion and data.
 
     Args:
         line: the JSON form of a fact that decodes.
@@ -50,14 +50,14 @@ def content(line: bytes) -> bytes:
 
 def derive_id(event: Mapping[str, Any]) -> str:
     """
-    Return the id of a fact that was given none: the same statement of the same article always gets the same one.
+    Return the id of a fact without one. The same statement of the same article always gets the same id.
 
     It is the UUIDv5 over the canonical object of source, subject and type, of those of agency, by, case_id, charges,
     fact_id, kind, occurred, other, post, post_id, ref, relation, scope and title that the data has, and of `cite`: the
     url, else the title, of the first of its sources.
 
     Args:
-        event: the envelope as parsed JSON; what is missing or malformed in it is for `decode` to refuse.
+        event: the envelope as parsed JSON; `decode` refuses missing and malformed parts later.
     """
     data = event.get("data")
     known = dict(data) if isinstance(data, Mapping) else {}
@@ -69,17 +69,17 @@ def derive_id(event: Mapping[str, Any]) -> str:
 
 
 def _cite(sources: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return where the first of *sources* is found; None where that is for `decode` to refuse."""
+    """Return the url, else the title, of the first of *sources*; None if `decode` will refuse the sources."""
     first = sources[0] if isinstance(sources, list) and sources else None
     return first.get("url") or first.get("title") if isinstance(first, Mapping) else None
 
 
 def _text(parts: dict[str, Any]) -> bytes:
-    """Return *parts*, whose keys are sorted, as canonical JSON; as any JSON where a number in them is none."""
+    """Return *parts*, with keys in order, as canonical JSON; as other JSON if a number in them is not allowed."""
     if isinstance(by := parts.get("by"), Mapping):
         parts["by"] = {name: by[name] for name in sorted(by)}
     if "charges" in parts:
         with suppress(CanonicalizationError):
             return canonical(parts)
-    # Of strings under sorted keys this compact JSON is RFC 8785 already, and many times faster than `canonical`.
+    # For strings under sorted keys this compact JSON equals RFC 8785, and is many times faster than `canonical`.
     return to_json(parts, inf_nan_mode="constants")

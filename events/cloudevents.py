@@ -1,9 +1,9 @@
 """
 The CloudEvents Kafka protocol binding: a fact as record headers and value, and back to its JSON form.
 
-Binary mode keeps each attribute in a header ``ce_NAME`` and the data alone in the value; structured mode has the
-whole event in the value, in the JSON form. The content type says which it is. Source: CloudEvents Kafka Protocol
-Binding 1.0, section 3.
+Binary mode keeps each attribute in a header ``ce_NAME`` and only the data in the value. Structured mode has the whole
+event in the value, in the JSON form. The content type names the mode. Source: CloudEvents Kafka Protocol Binding 1.0,
+section 3.
 """
 
 import json
@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 from events.errors import Unreadable
 
 Headers = Sequence[Sequence[Any]]
-"""Pairs of a name and a text; what came as no text, and so says nothing of a fact, is anything but a text."""
+"""Pairs of a name and a text. A value that did not arrive as text, and so cannot be part of a fact, is not a str."""
 
 PREFIX: Final = "ce_"
 CONTENT_TYPE: Final = "content-type"
@@ -30,7 +30,7 @@ def to_binary(event: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
     Return the headers and the value of *event*, a fact in its JSON form, in binary mode.
 
     Args:
-        event: what `decode.complete` returned.
+        event: the bytes that `decode.complete` returned.
     """
     attributes: dict[str, Any] = from_json(event)
     data = attributes.pop("data")
@@ -41,16 +41,16 @@ def to_binary(event: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
 
 def to_json_form(headers: Headers, value: bytes) -> bytes:
     """
-    Return the JSON form of the fact in a record, whichever mode it came in.
+    Return the JSON form of the fact in a record of either mode.
 
     Args:
         headers: [name, value] pairs.
         value: the record's value.
 
     Raises:
-        Unreadable: ``no_headers`` where neither mode is named, ``not_json`` where the value of binary mode is no
-            single JSON value, ``not_utf8`` where an attribute or the content type is no text, ``invalid`` for another
-            content type or an attribute given twice.
+        Unreadable: ``no_headers`` if neither mode is named, ``not_json`` if the value of binary mode is not a
+            single JSON value, ``not_utf8`` if an attribute or the content type is not text, ``invalid`` for another
+            content type or a repeated attribute.
     """
     content_type = _content_type(headers)
     if content_type.startswith("application/cloudevents"):
@@ -64,7 +64,7 @@ def to_json_form(headers: Headers, value: bytes) -> bytes:
         wanted = "the headers of the CloudEvents Kafka binding, or the content type " + EVENT_TYPE
         raise Unreadable(what, wanted, "headers", code="no_headers")
     try:
-        # The value must be one JSON value by itself, or it could close the object it is put into.
+        # The value must be one JSON value by itself. Otherwise it could close the object in which it is put below.
         from_json(value)
     except ValueError as problem:
         what = f"broken JSON: {problem}"
@@ -99,5 +99,5 @@ def _refuse(name: str, value: object) -> Never:
 
 
 def _text(value: object) -> str:
-    """Return an attribute's value as the binding writes it: booleans and whole numbers as in JSON."""
+    """Return the value of an attribute as the binding writes it: booleans and whole numbers as in JSON."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,8 +1,8 @@
 """
 The currencies of ISO 4217, by code.
 
-Source of the active ones: list one of the standard as of January 2026, from pycountry 26.2.16, each of them also known
-to Unicode CLDR (Babel 2.19). The list changes about once a year, so that a dependency would cost more than it saves.
+Source of the active ones: list one of the standard as of January 2026, from pycountry 26.2.16. Each is also known to
+Unicode CLDR (Babel 2.19). The list changes about once a year, so that a dependency would cost more than it saves.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _ACTIVE: Final = """
     TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD
     XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG
 """
-# Of list three, those in use since about 1990: the cases of that time are still told, with the sums of that time.
+# Of list three, those in use since about 1990: cases of that time are still published, with sums of that time.
 _WITHDRAWN: Final = """
     ADP AFA ANG AOK AON AOR ARA ATS AZM BAD BEF BGL BGN BRC BRE BRN BRR BYB BYR CSD CSK CUC CYP DDM DEM ECS EEK ESP
     FIM FRF GEK GHC GRD GWP HRD HRK IEP ITL LTL LTT LUF LVL LVR MGF MRO MTL MXP MZM NIC NLG PEI PLZ PTE ROL RUR SDD
@@ -24,4 +24,4 @@ _WITHDRAWN: Final = """
 """
 
 CURRENCIES: Final = frozenset((_ACTIVE + _WITHDRAWN).split())
-"""The codes that are in use, and those withdrawn ones that old cases need."""
+"""The codes in use, and the withdrawn ones that old cases need."""

@@ -1,4 +1,4 @@
-"""From bytes to a fact and back: the one place where the wire form is read, checked and completed."""
+"""From bytes to a fact and back: the only module that reads, checks and completes the wire form."""
 
 import codecs
 import json
@@ -22,12 +22,12 @@ from .text import quote
 from .upcasts import lift
 
 MAX_BYTES: Final = 900_000
-"""The largest fact taken, in bytes of its JSON form: Kafka's own limit is 1 MB, headers included."""
+"""The largest accepted fact, in bytes of its JSON form: Kafka's own limit is 1 MB, headers included."""
 
-# The adapter's method of that name calls it with six arguments that are never given: a tenth of the time.
+# The adapter's method of that name passes six arguments that are not used here, which takes a tenth of the time.
 _validate: Final = EVENT.validator.validate_json
 _EXTENSION: Final = re.compile(r"[a-z0-9]+")
-# Both read escapes from left to right, so that a backslash which is itself escaped begins none.
+# Both read escapes from left to right, so that an escaped backslash does not begin one.
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 _HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE_SURROGATE: Final = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|({_HIGH}|{_LOW})|.)", re.DOTALL)
@@ -36,16 +36,16 @@ _PARSER_PLACE: Final = re.compile(r"(?P<what>.*) at line \d+ column (?P<column>\
 
 def decode(value: bytes, recorded: datetime = UNRECORDED) -> Fact:
     """
-    Return the fact in *value*, its CloudEvents JSON form, data lifted to the current version of its type.
+    Return the fact in *value*, its CloudEvents JSON form, with data lifted to the current version of its type.
 
-    Of a key that stands twice in one object the last counts, as in every common parser; `complete` refuses the line.
+    If a key stands twice in one object, the last one counts, as in every common parser. `complete` refuses such a line.
 
     Args:
-        value: what a record or a completed line holds.
-        recorded: when the ledger accepts it, aware UTC, where that is known.
+        value: the bytes of a record or of a completed line.
+        recorded: the instant at which the ledger accepts it, aware UTC, if that is known.
 
     Raises:
-        Unreadable: for anything else, with its `code` and what was wrong.
+        Unreadable: if *value* is not such a fact, with the `code` and the reason.
     """
     if len(value) > MAX_BYTES or b"\\u0000" in value:
         _refuse_bytes(value)
@@ -61,11 +61,11 @@ def decode(value: bytes, recorded: datetime = UNRECORDED) -> Fact:
 
 def restore(value: bytes, recorded: datetime) -> Fact:
     """
-    Return the fact in bytes that `decode` took before, without checking them again.
+    Return the fact in bytes that `decode` accepted before, without a second check.
 
     Args:
         value: the CloudEvents JSON form.
-        recorded: when the ledger accepted it, aware UTC.
+        recorded: the instant at which the ledger accepted it, aware UTC.
 
     Raises:
         ValueError: if *value* is not JSON; bytes that were decoded before do not raise.
@@ -77,11 +77,11 @@ def complete(line: bytes, time: datetime) -> tuple[Fact, bytes]:
     """
     Return the fact of a line as a person or tool writes it, and the compact bytes to publish.
 
-    Fills in what is missing of specversion, id (derived), time, datacontenttype and dataversion, and drops `recorded`,
-    which only a log gives. What it returns always decodes.
+    Fills in specversion, id (derived), time, datacontenttype and dataversion if they are missing. Drops `recorded`,
+    which only a log sets. The returned bytes always decode.
 
     Args:
-        line: one JSON object, without the line's end.
+        line: one JSON object, without the end of the line.
         time: the publisher's clock, aware.
 
     Raises:
@@ -105,7 +105,7 @@ def complete(line: bytes, time: datetime) -> tuple[Fact, bytes]:
 
 def recorded_of(line: bytes) -> datetime | None:
     """
-    Return the `recorded` of a line of an export, aware UTC; None where it has none.
+    Return the `recorded` of a line of an export, aware UTC; None if it has none.
 
     Raises:
         Unreadable: if the line is not a JSON object or its `recorded` is not an instant.
@@ -167,28 +167,28 @@ def _refuse_twins(line: bytes, event: Mapping[str, Any]) -> None:
     """
     Refuse a key that stands twice in one object.
 
-    Parsed and written again, a line keeps its quotation marks unless a twin was lost (an escaped one may gain a mark),
-    so that counting marks tells, and only a line that differs is parsed with an eye on its keys.
+    A line that is parsed and written again keeps its number of quotation marks, unless a twin was lost (an escaped twin
+    may gain a mark). So the marks are counted first, and only a line with another number is parsed again for its keys.
     """
     if b"\\u0022" in line or line.count(b'"') != to_json(event, inf_nan_mode="constants").count(b'"'):
         json.loads(line, object_pairs_hook=_without_twins)
 
 
 def _without_twins(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twin = next(name for name in names if names.count(name) > 1)
         raise Unreadable(f"the key {quote(twin)} stands twice in one object", "each key once")
-    return found
+    return members
 
 
 def _refuse_bytes(value: bytes) -> None:
-    """Raise the Unreadable that says why *value* is no JSON we take; return if it is, and something else is wrong."""
+    """Raise the reason why *value* is not accepted JSON; return if it is, so that something else is wrong."""
     if len(value) > MAX_BYTES:
         raise Unreadable(f"{len(value)} bytes", f"at most {MAX_BYTES}", code="too_large")
     text = _text(value)
-    if "\0" in text or any(found[1] == "0000" for found in _ESCAPE.finditer(text)):
+    if "\0" in text or any(match[1] == "0000" for match in _ESCAPE.finditer(text)):
         raise Unreadable("a NUL character", "text without NUL", code="nul")
     try:
         parsed = from_json(value)
@@ -210,20 +210,20 @@ def _text(value: bytes) -> str:
 
 
 def _json_problem(text: str, message: str) -> Unreadable:
-    """Return what is wrong with *text*, of which the parser said *message*."""
+    """Return the refusal of *text*, for which the parser reported *message*."""
     if message.startswith("recursion limit"):
         return Unreadable("nested too deep", f"at most {MAX_LEVELS} levels", code="too_deep")
-    if lone := next((found[1] for found in _LONE_SURROGATE.finditer(text) if found[1]), None):
+    if lone := next((match[1] for match in _LONE_SURROGATE.finditer(text) if match[1]), None):
         return Unreadable(f"a lone surrogate, {lone}", "both halves of a pair, or the character", code="surrogate")
     if not text.strip():
         return Unreadable("an empty line", "a fact as one JSON object", code="not_json")
-    said = _PARSER_PLACE.fullmatch(message)
-    what = f"broken JSON at place {said['column']}: {said['what']}" if said else f"broken JSON: {message}"
+    place = _PARSER_PLACE.fullmatch(message)
+    what = f"broken JSON at place {place['column']}: {place['what']}" if place else f"broken JSON: {message}"
     return Unreadable(what, "one JSON object", code="not_json")
 
 
 def _levels(value: JsonValue) -> int:
-    """Return how deep *value* nests; the parser took it, so Python's own limit is far."""
+    """Return the levels of nesting in *value*; the parser accepted it, so Python's own limit is far away."""
     if not isinstance(value, dict | list):
         return 0
     return 1 + max(map(_levels, value.values() if isinstance(value, dict) else value), default=0)

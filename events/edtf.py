@@ -1,9 +1,10 @@
 """
-When something happened, as precisely as the source says and no more: EDTF (ISO 8601-2), read as spans in UTC.
+Dates as precise as the source states them, and not more precise: EDTF (ISO 8601-2), read as spans in UTC.
 
-The `edtf` library decides where the marks ``~ ? %`` may stand; the spans are ours. Its 5.0.2 drops the time and
-the zone of a date-time, widens marked dates, gives days that do not exist (``202X-02-29``), crashes on ``2022-1X``
-and ``2022-03-2X``, and knows neither ``10:00Z``, nor fractions, nor ``+00:00``, nor date-times in intervals.
+The `edtf` library only checks the places of the marks ``~ ? %``; the spans are computed here. Its version 5.0.2 drops
+the time and the zone of a date-time, widens marked dates and returns days that do not exist (``202X-02-29``). It
+crashes on ``2022-1X`` and ``2022-03-2X``. It does not know ``10:00Z``, fractions, ``+00:00``, or date-times in
+intervals.
 """
 
 import json
@@ -16,8 +17,9 @@ from typing import Final, NamedTuple
 
 from events.errors import BadDate
 
-# A day is some place's local day: it begins and ends up to this long before or after the day in UTC.
+# A day is the local day of some place: it begins and ends up to this long before or after the day in UTC.
 LOCAL_DAY_SLACK: Final = timedelta(hours=14)
+BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 LONGEST: Final = 100
 NO_TIME: Final = timedelta(0)
@@ -25,15 +27,16 @@ NO_TIME: Final = timedelta(0)
 
 class Span(NamedTuple):
     """
-    A half-open span in UTC of when something can have happened.
+    A half-open span in UTC in which something can have happened.
 
     Attributes:
-        earliest: aware UTC; None for an open start, or where undated.
-        latest: aware UTC, the exclusive end; None for an open end, or where undated.
-        earliest_exact: that end comes from a date-time with zone, not from a calendar date (some place's local day).
-        latest_exact: likewise for the other end.
-        marked: carries ``~``, ``?`` or ``%`` anywhere.
-        dated: False when the year is wholly unspecified (``XXXX-12``): orders nothing, and both ends are None.
+        earliest: aware UTC; None for an open start and for an undated span.
+        latest: aware UTC, the exclusive end; None for an open end and for an undated span.
+        earliest_exact: whether the start comes from a date-time with zone, not from a calendar date (the local day of
+            some place).
+        latest_exact: likewise for the end.
+        marked: whether ``~``, ``?`` or ``%`` stands anywhere in the date.
+        dated: False if the whole year is unspecified (``XXXX-12``). Such a span orders nothing, and both ends are None.
     """
 
     earliest: datetime | None
@@ -47,12 +50,13 @@ class Span(NamedTuple):
 @lru_cache(maxsize=65536)
 def parse(text: str) -> Span:
     """
-    The span of *text*: a date, month, year, date-time with zone or interval, with marks and unspecified digits.
+    Return the span of *text*: a date, month, year, date-time with zone or interval.
 
-    Marks do not widen the span. Years run from 0001 to 9999, at whose end ``latest`` is the last microsecond.
+    Marks and unspecified digits are accepted. Marks do not widen the span. Years run from 0001 to 9999; at the end of
+    9999 ``latest`` is the last microsecond.
 
     Raises:
-        BadDate: if *text* is anything else, or names no day that exists; it says what was found and wanted.
+        BadDate: if *text* has another form, or fits no day that exists; with the finding and the wanted form.
     """
     if len(text) > LONGEST:
         raise BadDate(f"{json.dumps(text[:40])}... is {len(text)} characters long", f"at most {LONGEST}")
@@ -62,22 +66,22 @@ def parse(text: str) -> Span:
 
 def certainly_before(a: Span, b: Span) -> bool:
     """
-    Whether *a* ended before *b* began, whatever is still unknown. Never so for marked or undated spans.
+    Return whether *a* certainly ended before *b* began; never for marked or undated spans.
 
-    A day is some place's local day, so between a day and a date-time there must be `LOCAL_DAY_SLACK` to spare.
+    A day is the local day of some place, so between a day and a date-time there must be `LOCAL_DAY_SLACK` to spare.
     """
     return not a.marked and not b.marked and begins_after(b, a)
 
 
 def begins_after(a: Span, b: Span) -> bool:
-    """Whether *a* begins when *b* has ended, marks aside: certain enough for the order of two facts of one person."""
+    """Return whether *a* begins when *b* has ended, without regard to marks: the order of two facts of one person."""
     if a.earliest is None or b.latest is None:
         return False
     return a.earliest - b.latest >= slack(a.earliest_exact, b.latest_exact)
 
 
 def possibly_before(a: Span, b: Span) -> bool:
-    """Whether *a* can have happened before *b*. An open end is infinite; an undated span orders nothing."""
+    """Return whether *a* can have happened before *b*. An open end is infinite; an undated span orders nothing."""
     if not (a.dated and b.dated):
         return False
     if a.earliest is None or b.latest is None or a.earliest < b.latest:
@@ -86,8 +90,15 @@ def possibly_before(a: Span, b: Span) -> bool:
 
 
 def overlaps(a: Span, b: Span) -> bool:
-    """Whether *a* and *b* can have happened at one time."""
+    """Return whether *a* and *b* can have happened at the same time."""
     return possibly_before(a, b) and possibly_before(b, a)
+
+
+def later(instant: datetime | None, delay: timedelta) -> datetime:
+    """Return *instant* plus *delay*; the end of time where that is past the calendar's end, or *instant* is None."""
+    if instant is None or END_OF_TIME - instant < delay:
+        return END_OF_TIME
+    return instant + delay
 
 
 def slack(one_exact: bool, other_exact: bool) -> timedelta:  # noqa: FBT001 - two ends alike
@@ -97,12 +108,12 @@ def slack(one_exact: bool, other_exact: bool) -> timedelta:  # noqa: FBT001 - tw
 
 def bound(occurred: Span, published: Span) -> tuple[Span, bool]:
     """
-    *occurred*, ending no later than *published* does, and whether it is announced.
+    Return *occurred*, cut to end no later than *published* does, and whether it is announced.
 
-    What was published cannot have happened later; a fact of the 27th can be published early on the 27th somewhere
-    else, so that between a date and a date-time there are `LOCAL_DAY_SLACK` to spare. A span that begins at or after
-    the end of *published* is announced: it is ahead, and returned as it is, like one that is undated. A marked
-    *published* marks what it cuts.
+    A published fact cannot have happened later. A fact of the 27th can be published early on the 27th in another place,
+    so between a date and a date-time there are `LOCAL_DAY_SLACK` to spare. A span that begins at or after the end of
+    *published* is announced: it is ahead. It is returned unchanged, like an undated span. If a marked *published* cuts
+    a span, the result is marked.
     """
     end = published.latest
     if end is None or not occurred.dated:
@@ -121,10 +132,10 @@ def bound(occurred: Span, published: Span) -> tuple[Span, bool]:
 
 def parse_instant(text: str) -> datetime:
     """
-    The instant that *text* names, aware UTC: an RFC 3339 date-time itself, a date, month or year by its end.
+    Return the instant of *text*, aware UTC: that of an RFC 3339 date-time, or the end of a date, month or year.
 
     Raises:
-        BadDate: if *text* is none of these, or vague: marked, an interval, or with unspecified digits.
+        BadDate: if *text* has another form, or is vague: marked, an interval, or with unspecified digits.
     """
     span = parse(text)
     instant = span.earliest if span.earliest_exact else span.latest
@@ -135,10 +146,10 @@ def parse_instant(text: str) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """
-    The aware *instant* in UTC as ``YYYY-MM-DDTHH:MM:SSZ``, with six digits of a second only where they are not zero.
+    Return the aware *instant* in UTC as ``YYYY-MM-DDTHH:MM:SSZ``, with six digits of a second if they are not zero.
 
     Raises:
-        ValueError: if *instant* is naive, since only the machine's own zone could be read into it.
+        ValueError: if *instant* is naive. It could only be read in the zone of the machine.
     """
     if instant.tzinfo is None:
         message = f"{instant.isoformat()} has no time zone"
@@ -157,7 +168,7 @@ _MARKS = str.maketrans("", "", "?~%")
 _OPEN: Final = ("", "..")
 
 _OPEN_END: Final = "an open end as .., such as 2022-03/.. or ../2022-03"
-# An end that somebody left open in words or signs of their own, alone or behind a date and a stroke.
+# An end left open in other words or signs, alone or behind a date and a stroke.
 _NOW: Final = (
     r"(?i:present|now|today|current(ly)?|ongoing|open|unknown|none|null|tbd|n/a|-|\*|\u2026|\.{1,3}[?~%]*|[?~%]+)"
 )
@@ -166,7 +177,7 @@ _SINCE: Final = r"(?i:since|from|after|before|until|till|by|up to|as of)\b.*"
 _NO_DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}[?~%]?"
 _NO_MATCH: Final = r"(?=.*X)[0-9X]{4}(-[0-9X]{2}){1,2}"
 
-# What people and tools write that is not taken, most telling first, and what to write instead.
+# Forms that people and tools write and that are refused, the most specific first, each with the wanted form.
 _REFUSED: Final = tuple(
     (re.compile(pattern, re.DOTALL), what, wanted)
     for pattern, what, wanted in (
@@ -193,7 +204,7 @@ _REFUSED: Final = tuple(
 
 
 def _interval(text: str, start: str, end: str) -> Span:
-    """From the earliest start to the latest end; an end left out, or ``..``, is open."""
+    """Return the span from the earliest start to the latest end; an end that is missing, or ``..``, is open."""
     if start in _OPEN and end in _OPEN:
         raise BadDate(f"{json.dumps(text)} is open at both ends", "an interval with a start or an end")
     first = _OPEN_SPAN if start in _OPEN else _end(text, start)
@@ -207,7 +218,7 @@ def _interval(text: str, start: str, end: str) -> Span:
 
 
 def _end(text: str, end: str) -> Span:
-    """The span of one *end* of the interval *text*, which an error quotes whole."""
+    """Return the span of one *end* of the interval *text*; an error quotes the whole interval."""
     try:
         return _point(end)
     except BadDate as bad:
@@ -218,30 +229,30 @@ _OPEN_SPAN: Final = Span(None, None, earliest_exact=False, latest_exact=False, m
 
 
 def _point(text: str) -> Span:
-    """The span of a date or date-time: *text* holds no interval."""
-    if found := _DATE_TIME.fullmatch(text):
-        return _date_time(text, found)
+    """Return the span of *text*, a date or date-time and not an interval."""
+    if match := _DATE_TIME.fullmatch(text):
+        return _date_time(text, match)
     bare = text.translate(_MARKS)
-    found = _DATE.fullmatch(bare)
-    # One mark behind the whole date is right (level 1), and nearly all that are marked are so.
-    # Pairs of digits become 10, a real month and day, so that one slow look at the library serves all dates of a form.
-    if not found or (bare not in (text, text[:-1]) and not _marks_stand_right(re.sub(r"[0-9X]{2}", "10", text))):
+    match = _DATE.fullmatch(bare)
+    # One mark behind the whole date is correct (level 1), and nearly all marked dates have that form.
+    # Pairs of digits become 10, a real month and day, so that one slow call of the library serves all dates of a form.
+    if not match or (bare not in (text, text[:-1]) and not _marks_stand_right(re.sub(r"[0-9X]{2}", "10", text))):
         raise _reason(text)
-    return _date(text, found, marked=bare != text)
+    return _date(text, match, marked=bare != text)
 
 
 @lru_cache(maxsize=1024)
 def _marks_stand_right(form: str) -> bool:
-    """Whether *form*, such as ``1010-10~-10``, is EDTF: a mark at the end, or on parts of the date (level 2)."""
-    # Imported where it is used: it takes a tenth of a second, and most runs meet no marked date.
+    """Return whether *form*, such as ``1010-10~-10``, is EDTF: a mark at the end, or on parts of the date (level 2)."""
+    # Imported here, since the import takes a tenth of a second and most runs meet no marked date.
     from edtf import is_valid_edtf  # noqa: PLC0415
 
     return is_valid_edtf(form)
 
 
-def _date(text: str, found: re.Match[str], *, marked: bool) -> Span:
-    """From the first real day that fits to the end of the last one."""
-    year, month, day = found.groups(default="XX")
+def _date(text: str, match: re.Match[str], *, marked: bool) -> Span:
+    """Return the span from the first real day that fits to the end of the last one."""
+    year, month, day = match.groups(default="XX")
     undated = year == "XXXX"
     # Every month and day that exists at all exists in 2000.
     parts = [_numbers("2000" if undated else year, MAXYEAR), _numbers(month, 12), _numbers(day, 31)]
@@ -256,14 +267,14 @@ def _date(text: str, found: re.Match[str], *, marked: bool) -> Span:
 
 
 def _numbers(digits: str, most: int) -> list[int]:
-    """The numbers from 1 to *most* that *digits*, with X for any digit, can stand for, rising."""
+    """Return the numbers from 1 to *most* for which *digits* can stand, ascending; X stands for any digit."""
     choices = ("0123456789" if digit == "X" else digit for digit in digits)
-    numbers = (int("".join(each)) for each in product(*choices))
+    numbers = (int("".join(combination)) for combination in product(*choices))
     return [number for number in numbers if 1 <= number <= most]
 
 
 def _days(years: list[int], months: list[int], days: list[int]) -> Iterator[date]:
-    """The days that exist among these, in the order given."""
+    """Yield the days that exist among these, in their order."""
     for year, month, day in product(years, months, days):
         try:
             yield date(year, month, day)
@@ -271,9 +282,9 @@ def _days(years: list[int], months: list[int], days: list[int]) -> Iterator[date
             continue
 
 
-def _date_time(text: str, found: re.Match[str]) -> Span:
-    """The span of the last unit given: a minute, a second, or a fraction of one."""
-    second, fraction = found.groups()
+def _date_time(text: str, match: re.Match[str]) -> Span:
+    """Return the span of the last unit in the text: a minute, a second, or a fraction of a second."""
+    second, fraction = match.groups()
     try:
         earliest = datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
@@ -287,22 +298,22 @@ def _date_time(text: str, found: re.Match[str]) -> Span:
 
 
 def _outside(text: str) -> BadDate:
-    """What is wrong with a date-time that leaves the calendar of four digits once it is taken to UTC."""
+    """Return the refusal of a date-time that lies outside the years of four digits in UTC."""
     return BadDate(f"{json.dumps(text)} is outside the years 0001 to 9999 in UTC", "an instant within them")
 
 
 def _midnight(day: date) -> datetime:
-    """The start of *day*, counted in UTC."""
+    """Return the start of *day* in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:
-    """*instant* plus *by*, at most the end of time."""
+    """Return *instant* plus *by*, at most the end of time."""
     return instant + by if END_OF_TIME - instant > by else END_OF_TIME
 
 
 def _reason(text: str) -> BadDate:
-    """Why *text* is not taken, in words that quote it, so that whoever wrote it can put it right."""
+    """Return the refusal of *text*; it quotes *text* and shows the wanted form."""
     quoted = json.dumps(text)
     for pattern, what, wanted in _REFUSED:
         if pattern.fullmatch(text):

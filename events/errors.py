@@ -1,4 +1,4 @@
-"""The few kinds of error that casetrail raises, under one parent: where, what, and what was wanted."""
+"""The few kinds of error that casetrail raises, under one parent: the place, the finding and the wanted value."""
 
 from typing import Self
 
@@ -44,12 +44,12 @@ class BadInput(CasetrailError):
 
 
 class BadDate(BadInput):
-    """A date that is not EDTF, or not one of the forms that casetrail takes."""
+    """A date that is not EDTF, or not in one of the forms that casetrail accepts."""
 
 
 class Unreadable(BadInput):
     """
-    A record that is not a fact this release can read; the projector parks it.
+    A record that is not a fact, or not one that this release can read; the projector parks it.
 
     ``code`` is stable and gives the reason in one word: ``not_json``, ``not_utf8``, ``too_large``, ``too_deep``,
     ``nul``, ``surrogate``, ``unknown_type``, ``unknown_version``, ``invalid``.
@@ -74,4 +74,4 @@ class Infrastructure(CasetrailError):
 
 
 class Unreachable(CasetrailError):
-    """The log does not answer now; it may in a moment. ``wanted`` is the next step."""
+    """The log does not answer now; it may answer in a moment. ``wanted`` is the next step."""

@@ -1,4 +1,4 @@
-"""The kinds of value that the fields of a fact hold, and the words for what they refuse."""
+"""The kinds of value that the fields of a fact hold, and the words of their refusals."""
 
 import math
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from events.errors import BadDate
 from .text import quote
 
 MAX_LEVELS: Final = 64
-"""How deep a fact may nest, the envelope itself being the first level."""
+"""The most levels of nesting in a fact; the envelope is the first level."""
 MAX_COUNTS: Final = 100_000
-"""The most counts that one charge stands for: more is a slip of the finger, and sums of it would not fit a column."""
+"""The most counts that one charge stands for. A larger number is a typing error, and sums would not fit a column."""
 MAX_NUMBER: Final = 2**53 - 1
-"""The largest number that every JSON reader keeps exactly (RFC 8785 takes no greater whole number)."""
+"""The largest number that every JSON reader keeps exactly (RFC 8785 has no larger whole number)."""
 
 
-# Unicode's format and control characters, and its separators of lines and paragraphs: no reader sees them, so that two
-# texts which differ in them look the same. These patterns run in pydantic's own engine, which knows these classes.
+# Unicode's format and control characters, and its separators of lines and paragraphs. No reader sees them, so two texts
+# that differ only in them look the same. These patterns run in pydantic's own engine, which knows these classes.
 _INVISIBLE: Final = r"\p{Cf}\p{Cc}\p{Zl}\p{Zp}"
 VISIBLE: Final = rf"[^\s{_INVISIBLE}]"
 NAME: Final = rf"^{VISIBLE}([^{_INVISIBLE}]*{VISIBLE})?$"
@@ -34,13 +34,13 @@ _SCHEMA_INVISIBLE: Final = (
 )
 _SCHEMA_VISIBLE: Final = rf"[^\s{_SCHEMA_INVISIBLE}]"
 _SCHEMA_NAME: Final = rf"^{_SCHEMA_VISIBLE}([^{_SCHEMA_INVISIBLE}]*{_SCHEMA_VISIBLE})?$"
-# Years, months and days, then hours, minutes and seconds, each of them optional but one; or weeks.
+# Years, months and days, then hours, minutes and seconds, each optional but one; or weeks.
 TERM: Final = (
     r"^P([0-9]{1,5}W|T{time}|(?:[0-9]{1,5}Y([0-9]{1,5}M)?([0-9]{1,5}D)?|[0-9]{1,5}M([0-9]{1,5}D)?|[0-9]{1,5}D)(T{time})?)$"
 ).replace("{time}", r"([0-9]{1,5}H([0-9]{1,5}M)?([0-9]{1,5}S)?|[0-9]{1,5}M([0-9]{1,5}S)?|[0-9]{1,5}S)")
 CURRENCY: Final = rf"^({'|'.join(sorted(CURRENCIES))})$"
-# What a reader can look up. An address is shown as a link, and so must run nothing (`javascript:`), carry no content of
-# its own (`data:`) and name nothing on the reader's machine (`file:`): whatever is not named here is refused.
+# Addresses that a reader can look up. An address is shown as a link. So it must not run code (`javascript:`), carry
+# content (`data:`) or name a file on the reader's machine (`file:`). Every scheme that is not named here is refused.
 ADDRESS: Final = (
     r"^(([Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://[^/?#\s\x00-\x1f\x7f]|([Uu][Rr][Nn]|[Dd][Oo][Ii]):[^\s\x00-\x1f\x7f])"
     r"[^\s\x00-\x1f\x7f]*$"
@@ -62,7 +62,7 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
 
 
 def refused(what: str, wanted: str) -> PydanticCustomError:
-    """Return the error a validator raises: *what* was found and what was *wanted*, in plain words."""
+    """Return the error for a validator to raise, with the finding and the value *wanted* in plain words."""
     return PydanticCustomError("refused", "{what}", {"what": what, "wanted": wanted})
 
 
@@ -76,7 +76,7 @@ def _date(text: str) -> str:
 
 def _published(text: str) -> str:
     span = parse(_date(text))
-    # It bounds `occurred` and dates the fact where the log has no stamp: without an end it can do neither.
+    # It bounds `occurred`, and dates the fact if the log has no stamp. Without an end it can do neither.
     if not span.dated or span.latest is None:
         raise refused(f'"{text}": published has no end', "the latest day it can have appeared, such as 2022-04-27")
     return text
@@ -91,7 +91,7 @@ def _day_exists(text: str) -> str:
 
 
 def _amount(value: object) -> int | float:
-    # Not `float`: a whole amount stays whole. bool is an int to Python, but not to a bank.
+    # Not `float`: a whole amount stays whole. In Python a bool is an int, but it is not an amount.
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
         raise refused(f"{quote(value)} is not an amount", f"a number from 0 to {MAX_NUMBER}")
     return value
@@ -104,11 +104,11 @@ def _plain(data: dict[str, Any]) -> dict[str, Any]:
 
 def check_plain(value: JsonValue, level: int) -> None:
     """
-    Refuse what canonical JSON cannot hold or another reader would trip over.
+    Refuse values that canonical JSON cannot hold or that other JSON readers would misread.
 
     Args:
         value: parsed JSON.
-        level: how deep *value* itself lies, the envelope being 1.
+        level: the level of *value* itself; the envelope is 1.
 
     Raises:
         PydanticCustomError: nested deeper than `MAX_LEVELS`; or a number that is not finite, or whole and over
@@ -144,7 +144,7 @@ Term = Annotated[str, StringConstraints(pattern=TERM)]
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 Number = Annotated[int, Field(ge=1, le=MAX_COUNTS)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
-# Cut by length before anything parses it.
+# The length is checked before the text is parsed.
 Date = Annotated[str, StringConstraints(max_length=100), AfterValidator(_date)]
 Published = Annotated[str, StringConstraints(max_length=100), AfterValidator(_published)]
 Amount = Annotated[

@@ -1,4 +1,4 @@
-"""Validation errors in our words: where, what was found and what was wanted."""
+"""Validation errors in plain words: the place, the value and the wanted value."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -33,15 +33,15 @@ _WANTED: Final[Mapping[str, str]] = {
 
 def explain(error: ValidationError, fields: Fields) -> Unreadable:
     """
-    Return what is wrong with a fact: the first error, or that its version or type is not known.
+    Return the refusal of a fact: its first error, or that its version or type is not known.
 
     Args:
-        error: what validation of the tagged union raised.
-        fields: gives the fields of a shape, with their descriptions (`vocabulary.fields`).
+        error: the error of the validation of the tagged union.
+        fields: returns the fields of a shape with their descriptions (`vocabulary.fields`).
     """
     errors = error.errors(include_url=False)
-    # A later release may have changed any field, so its version is named before what does not fit ours.
-    first = next((each for each in errors if each["loc"][1:] == ("dataversion",)), errors[0])
+    # A later release may have changed any field, so an unknown version is reported before other errors.
+    first = next((item for item in errors if item["loc"][1:] == ("dataversion",)), errors[0])
     match first["type"]:
         case "union_tag_not_found" | "union_tag_invalid":
             return _type_problem(first)
@@ -54,17 +54,17 @@ def explain(error: ValidationError, fields: Fields) -> Unreadable:
 
 
 def bytes_problem() -> Unreadable:
-    """Return the refusal of `data_base64`, in which CloudEvents keeps data that is not JSON."""
+    """Return the refusal of `data_base64`, in which a CloudEvent carries data that is not JSON."""
     return Unreadable("data in bytes is not taken", "data as a JSON object", BYTES)
 
 
 def _type_problem(error: ErrorDetails) -> Unreadable:
-    found = error["input"].get("type")
-    if not isinstance(found, str):
-        what = "missing" if found is None else f"{quote(found)} does not fit"
+    type_ = error["input"].get("type")
+    if not isinstance(type_, str):
+        what = "missing" if type_ is None else f"{quote(type_)} does not fit"
         return Unreadable(what, "the type of the fact, a string", "type")
-    wanted = wanted_type(found, error["ctx"]["expected_tags"].replace("'", "").split(", "))
-    return Unreadable(f"{quote(found)} is not a type this release knows", wanted, "type", "unknown_type")
+    wanted = wanted_type(type_, error["ctx"]["expected_tags"].replace("'", "").split(", "))
+    return Unreadable(f"{quote(type_)} is not a type this release knows", wanted, "type", "unknown_type")
 
 
 def _field_problem(error: ErrorDetails, known: Mapping[str, str]) -> Unreadable:
@@ -91,13 +91,13 @@ def _value_problem(error: ErrorDetails) -> Unreadable:
 
 
 def _place(location: Place) -> str:
-    """Write a place, which starts with the type, as `data.sources[0].url`."""
+    """Return a place, which starts with the type, in the form `data.sources[0].url`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
     return "".join(parts).removeprefix(".")
 
 
 def _shape(location: Place) -> str:
-    """Return the name of the shape whose field *location* is, as `vocabulary.fields` knows it."""
+    """Return the name, for `vocabulary.fields`, of the shape with the field at *location*."""
     names = [part for part in location[:-1] if isinstance(part, str)]
     match names:
         case [_]:

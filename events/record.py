@@ -1,9 +1,9 @@
 """
 The fact in a record of the log.
 
-Records of one publisher and one type of fact differ in their id, their subject, their time and their data. What else
-their headers say is looked at once, and the data is validated where it stands: that takes half the time of making the
-JSON form and reading it as a whole. Whatever is not as it nearly always is goes that way, which says what is wrong.
+Records of one publisher and one type of fact differ in their id, their subject, their time and their data. Their other
+headers are read once and cached, and the data is validated without a copy. That takes half the time of making the JSON
+form and reading it as a whole. An unusual record takes the slow way, which also explains an error.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ from .cloudevents import CONTENT_TYPE, PREFIX, Headers, to_json_form
 from .decode import restore
 
 _ENVELOPE: Final = TypeAdapter(Envelope[str, Any])
-# Stand for what each record has of its own, while what it shares with others is looked at.
-_SOME: Final = (["ce_id", "-"], ["ce_subject", "-"])
-# So much of headers and value is no fact too large, whatever has to be escaped in the headers.
-_ENOUGH: Final = MAX_BYTES // 10
+# Placeholders for the record's own headers, used when the shared headers are read.
+_PLACEHOLDERS: Final = (["ce_id", "-"], ["ce_subject", "-"])
+# A record up to this size is never too large a fact, even if every character of the headers has to be escaped.
+_CERTAINLY_SMALL: Final = MAX_BYTES // 10
 
 
 @with_config(ConfigDict(strict=True))
@@ -43,7 +43,7 @@ _validate_own: Final = TypeAdapter(_Own).validator.validate_python
 
 
 class _Shared(NamedTuple):
-    """What the other headers say: the type of the fact, who states it, the version, and what validates its data."""
+    """The content of the shared headers: type, source and version of the fact, and the validator of its data."""
 
     type: str
     source: str
@@ -53,32 +53,32 @@ class _Shared(NamedTuple):
 
 def decode_record(headers: Headers | None, value: bytes, recorded: datetime) -> Fact:
     """
-    Return the fact in a record, in whichever mode it came: what `decode` makes of its JSON form.
+    Return the fact in a record of either mode, as `decode` returns it for the JSON form.
 
     Args:
         headers: [name, value] pairs; None: the value is the JSON form.
         value: the record's value.
-        recorded: when the ledger accepts it, aware UTC.
+        recorded: the instant at which the ledger accepts it, aware UTC.
 
     Raises:
         Unreadable: as `to_json_form` and `decode` do.
     """
     if headers is None:
         return decode(value, recorded)
-    return _as_usual(headers, value, recorded) or decode(to_json_form(headers, value), recorded)
+    return _decode_usual(headers, value, recorded) or decode(to_json_form(headers, value), recorded)
 
 
-def _as_usual(headers: Headers, value: bytes, recorded: datetime) -> Fact | None:
-    """Return the fact if nothing is unusual about it."""
+def _decode_usual(headers: Headers, value: bytes, recorded: datetime) -> Fact | None:
+    """Return the fact of a usual record; None if the slow way has to read it."""
     try:
         named: dict[str, Any] = {name: text for name, text in headers}  # noqa: C416 - pairs of any kind
         own = {"id": named.pop("ce_id"), "subject": named.pop("ce_subject"), "time": named.pop("ce_time", None)}
         twins = len(named) + len(own) - (own["time"] is None) < len(headers)
-        large = sum(map(len, named.values())) + len(value) > _ENOUGH
+        large = sum(map(len, named.values())) + len(value) > _CERTAINLY_SMALL
         if twins or large or b"\\u0000" in value:
             return None
-        # Others say nothing of a fact, and the number of a trace is another in each record.
-        shared = _shared(tuple([pair for pair in named.items() if _counts(pair[0])]))
+        # Other headers do not belong to the fact, and a trace id differs in each record.
+        shared = _shared(tuple([pair for pair in named.items() if _belongs_to_fact(pair[0])]))
         if shared is None:
             return None
         _validate_own(own)
@@ -97,15 +97,15 @@ def _as_usual(headers: Headers, value: bytes, recorded: datetime) -> Fact | None
 
 
 @lru_cache(maxsize=4096)
-def _counts(name: str) -> bool:
+def _belongs_to_fact(name: str) -> bool:
     return name.startswith(PREFIX) or name.lower() == CONTENT_TYPE
 
 
 @lru_cache(maxsize=4096)
 def _shared(headers: tuple[tuple[str, str], ...]) -> _Shared | None:
-    """Return what *headers* say, those of the record's own left out; None if that is for `decode` to look at."""
+    """Return the content of *headers*, which leave out the record's own; None if `decode` has to read them."""
     try:
-        form = to_json_form([*headers, *_SOME], b"{}")
+        form = to_json_form([*headers, *_PLACEHOLDERS], b"{}")
         event = _ENVELOPE.validate_python(from_json(form))
     except (Unreadable, ValidationError):
         return None
@@ -122,11 +122,11 @@ def _validator(shape: type) -> Callable[[bytes], dict[str, Any]]:
 
 
 def event_of(headers: Headers | None, value: bytes) -> bytes:
-    """Return the JSON form of what a record holds; *headers* None: that is what it holds."""
+    """Return the JSON form of the fact in a record; *headers* None: *value* is the JSON form."""
     return value if headers is None else to_json_form(headers, value)
 
 
 def again(headers: Headers | None, value: bytes | None, recorded: datetime) -> Fact:
-    """Return the fact of an applied record, its columns read back from the ledger."""
+    """Return the fact of an applied record, from its columns in the ledger."""
     assert value is not None, "an applied record has a value"
     return restore(event_of(headers, value), recorded)

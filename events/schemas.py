@@ -1,4 +1,4 @@
-"""JSON Schema of the facts, for tools and people that write them elsewhere."""
+"""JSON Schema of the facts, for tools and people that write facts outside of casetrail."""
 
 from typing import Any, Final, Literal
 
@@ -16,7 +16,7 @@ _DESCRIPTION: Final = (
 
 def schema(type_: str | None = None) -> dict[str, Any]:
     """
-    Return the JSON Schema (2020-12) of one type of fact, or of all of them where *type_* is None.
+    Return the JSON Schema (2020-12) of one type of fact, or of all types if *type_* is None.
 
     Raises:
         BadInput: if there is no such type.
@@ -44,16 +44,16 @@ def _all() -> dict[str, Any]:
 def _one(type_: str) -> dict[str, Any]:
     envelope: Any = Envelope
     literal: Any = Literal
-    made = TypeAdapter(envelope[literal[type_], DATA[type_]]).json_schema()
-    made.pop("description")
-    plain: dict[str, Any] = _untitled(made)
-    return plain
+    envelope_schema = TypeAdapter(envelope[literal[type_], DATA[type_]]).json_schema()
+    envelope_schema.pop("description")
+    untitled: dict[str, Any] = _untitled(envelope_schema)
+    return untitled
 
 
 def _untitled(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
-    """Leave out the titles that pydantic makes of field names; a field named ``title`` is an object, and stays."""
+    """Remove the titles that pydantic makes from field names; a field named ``title`` is an object, and stays."""
     if isinstance(node, list):
-        return [_untitled(each) for each in node]
+        return [_untitled(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {name: _untitled(each) for name, each in node.items() if name != "title" or not isinstance(each, str)}
+    return {name: _untitled(item) for name, item in node.items() if name != "title" or not isinstance(item, str)}

@@ -1,7 +1,7 @@
 """
-The shapes of a fact's data: a typed dictionary for each, since a validated fact stays the plain JSON values it came as.
+The shapes of a fact's data: a typed dictionary for each, since a validated fact keeps its plain JSON values.
 
-Descriptions are written so that they read well after "want": `data.published: missing (want the day ...)`.
+Descriptions are printed after "want": `data.published: missing (want the day ...)`.
 """
 
 from typing import Annotated, Final, Literal, Required
@@ -12,13 +12,13 @@ from typing_extensions import TypedDict
 from events.fields import Address, Amount, Currency, Date, Id, Number, Plain, Published, Term, Text, refused
 
 
-def _shown(source: "Source") -> "Source":
+def _identified(source: "Source") -> "Source":
     if not source.keys() & {"url", "title"}:
         raise refused("a source without url and without title", "at least one of them")
     return source
 
 
-def _somebody(by: "Accuser") -> "Accuser":
+def _named_accuser(by: "Accuser") -> "Accuser":
     if not by:
         raise refused("an accuser without subject_id and without name", "at least one of them")
     return by
@@ -31,7 +31,7 @@ def _stated(charge: "Charge") -> "Charge":
 
 
 def schema_rules(**rules: JsonValue) -> ConfigDict:
-    """JSON Schema for what a validator of ours holds, and pydantic cannot know."""
+    """Return the JSON Schema of a rule that a validator here checks and pydantic does not know."""
     return ConfigDict(json_schema_extra=rules)
 
 
@@ -49,7 +49,7 @@ Absence = Annotated[bool, Field(description="true where the person was not there
 
 @with_config(PLAIN | schema_rules(anyOf=[{"required": ["url"]}, {"required": ["title"]}]))
 class Source(TypedDict, total=False):
-    """Where a fact comes from, so that a reader can check it; `url` or `title` is needed."""
+    """The origin of a fact, so that a reader can check it; `url` or `title` is needed."""
 
     url: Annotated[Address, Field(description="the address of the source")]
     title: Annotated[Text, Field(description="the title of the article, decree or post")]
@@ -81,7 +81,7 @@ class Charge(TypedDict, total=False):
 
 @with_config(PLAIN | schema_rules(minProperties=1))
 class Accuser(TypedDict, total=False):
-    """Who accuses; `subject_id` or `name` is needed."""
+    """The person or body that accuses; `subject_id` or `name` is needed."""
 
     subject_id: Annotated[Id, Field(description="the subject_id of who accuses, where they have one")]
     name: Annotated[Text, Field(description="the name of who accuses")]
@@ -114,13 +114,13 @@ class SentencePart(TypedDict, total=False):
     until: Until
 
 
-Sources = Annotated[list[Annotated[Source, AfterValidator(_shown)]], Field(min_length=1)]
+Sources = Annotated[list[Annotated[Source, AfterValidator(_identified)]], Field(min_length=1)]
 Charges = Annotated[list[Annotated[Charge, AfterValidator(_stated)]], Field(min_length=1)]
 
 
 @with_config(PLAIN)
 class Core(TypedDict, total=False):
-    """What the data of every fact may hold."""
+    """The fields that the data of every fact may have."""
 
     occurred: Required[Annotated[Date, Field(description="the time it happened, as EDTF and as precisely as known")]]
     published: Required[
@@ -194,7 +194,7 @@ class CaseData(Core, total=False):
 class AccusationData(CaseData, total=False):
     """The data of `Accused`."""
 
-    by: Annotated[Accuser, AfterValidator(_somebody), Field(description="the one who accuses")]
+    by: Annotated[Accuser, AfterValidator(_named_accuser), Field(description="the one who accuses")]
 
 
 class ClosingData(CaseData, total=False):

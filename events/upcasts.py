@@ -2,7 +2,7 @@
 Lifting of data written in an older version of a type to the current one.
 
 A type gets a new version when its data changes in a way that old readers would misread. The step from the version
-before goes into `LIFTS` and stays there for ever, since the log keeps old facts for ever.
+before goes into `LIFTS`. It stays there permanently, since the log keeps old facts permanently.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ Data = Mapping[str, Any]
 Lift = Callable[[Data], Data]
 
 LIFTS: Final[Mapping[tuple[str, str], Lift]] = {}
-"""(type, version) -> what makes data of the next version of it. Every type is at its first version, so: none yet."""
+"""(type, version) -> function from data of that version to the next. Empty: every type is at its first version."""
 
 
 def lift(type: str, version: str, data: Data, lifts: Mapping[tuple[str, str], Lift] = LIFTS) -> Data:  # noqa: A002
@@ -22,7 +22,7 @@ def lift(type: str, version: str, data: Data, lifts: Mapping[tuple[str, str], Li
     Args:
         type: a type of the vocabulary.
         version: the dataversion that *data* was written in; versions count up from "1".
-        data: the data, which is not changed.
+        data: the data; it is not changed.
         lifts: the steps that are known.
     """
     while step := lifts.get((type, version)):

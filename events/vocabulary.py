@@ -1,7 +1,7 @@
 """
 The vocabulary: every type of fact, its track, its rank among same-day facts, and the shape of its data.
 
-One table of shapes (`DATA`) feeds everything else: validation, error messages, JSON Schema, and a test that reads
+One table of shapes (`DATA`) is the source of validation, error messages and JSON Schema, and of a test that reads
 docs/facts.md. The shapes themselves are in `events.shapes`.
 """
 
@@ -32,7 +32,7 @@ from events.shapes import schema_rules
 
 from .text import wanted_type
 
-# In the order of the design's table, which is the order in which same-day facts are read.
+# The order of the types is the order in which facts of one span are read.
 _SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
     "service": {
         "Suspended": shapes.SuspensionData,
@@ -119,9 +119,9 @@ TRACK_OF: Final[Mapping[str, str]] = {type_: track for track, types in TRACKS.it
 DATA: Final[Mapping[str, type]] = {type_: shape for shapes in _SHAPES.values() for type_, shape in shapes.items()}
 """The typed dictionary of each type's data."""
 RANK: Final[Mapping[str, int]] = {type_: rank for rank, type_ in enumerate(DATA)}
-"""Where each type stands among facts of the same time."""
+"""The place of each type among facts of the same time."""
 CURRENT_VERSION: Final[Mapping[str, str]] = dict.fromkeys(DATA, "1")
-"""The version each type is written in now; facts of older ones are lifted to it."""
+"""The version in which each type is written now; facts of older versions are lifted to it."""
 
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ D = TypeVar("D")
     )
 )
 class Envelope(TypedDict, Generic[T, D], total=False):
-    """A CloudEvent 1.0 in its JSON form. Extension attributes pass here; `decode` looks at their names and values."""
+    """A CloudEvent 1.0 in its JSON form. Extension attributes pass here; `decode` checks their names and values."""
 
     specversion: Required[Annotated[Literal["1.0"], Field(description="the version of CloudEvents, 1.0")]]
     id: Required[Annotated[Id, Field(description="the dedupe key, for ever and across all sources")]]
@@ -156,7 +156,7 @@ ATTRIBUTES: Final = frozenset(Envelope.__annotations__)
 
 
 def _envelopes() -> Iterator[Any]:
-    """One envelope for the types that share a shape, made from the table so that no list of types is written twice."""
+    """Yield one envelope for all types of each shape, from the table, so that no list of types is written twice."""
     envelope: Any = Envelope
     literal: Any = Literal
     for shape in dict.fromkeys(DATA.values()):
@@ -166,7 +166,7 @@ def _envelopes() -> Iterator[Any]:
 
 _ANY_ENVELOPE: Final[Any] = Annotated[Union[tuple(_envelopes())], Field(discriminator="type")]  # noqa: UP007 - dynamic
 EVENT: Final[TypeAdapter[Any]] = TypeAdapter(_ANY_ENVELOPE)
-"""Validates any fact in one pass; what comes out is the plain dictionary that went in."""
+"""Validates any fact in one pass; the result is a plain dictionary."""
 
 _NESTED: Final[Mapping[str, type]] = {
     "sources": shapes.Source,
@@ -183,7 +183,7 @@ def fields(shape: str) -> Mapping[str, str]:
     Return each field of *shape* with its description.
 
     Args:
-        shape: a type of fact, for its data; ``sources``, ``charges``, ``parts`` or ``by``, for one of them; or
+        shape: a type of fact, for its data; ``sources``, ``charges``, ``parts`` or ``by``, for one item; or
             ``envelope``.
 
     Raises:
@@ -195,7 +195,7 @@ def fields(shape: str) -> Mapping[str, str]:
 
 def data_problem(type_: str, data: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """
-    Say why *data* does not fit *type_*, in one line; None when it does.
+    Return the reason why *data* does not fit *type_*, in one line; None if it fits.
 
     Args:
         type_: the type, known or not.
@@ -209,17 +209,17 @@ def data_problem(type_: str, data: Any) -> str | None:  # noqa: ANN401 - any JSO
     return None
 
 
-def nearest_type(found: str) -> str:
+def nearest_type(word: str) -> str:
     """
-    Return what to write instead of *found*, which is not a type, in words that read well after "want".
+    Return the text to print after "want" for *word*, which is not a type.
 
-    It is the nearest spelling where *found* is plainly a typing error, else `Noted`, which takes any other action.
+    It is the nearest spelling if *word* is plainly a typing error, else `Noted`, which accepts any other action.
     """
-    return wanted_type(found, DATA)
+    return wanted_type(word, DATA)
 
 
 def _description(hint: Any) -> str:  # noqa: ANN401 - type hints have no common type
-    """Return the description in an annotation, under `Required` where there is one."""
+    """Return the description in an annotation, which may be wrapped in `Required`."""
     if get_origin(hint) is not Annotated:
         return _description(get_args(hint)[0])
-    return next(each.description for each in hint.__metadata__ if isinstance(each, FieldInfo) and each.description)
+    return next(item.description for item in hint.__metadata__ if isinstance(item, FieldInfo) and item.description)

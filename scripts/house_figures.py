@@ -52,7 +52,7 @@ class Passage(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One row of the table: its limit, the counts by name, and the places that a person could mend."""
+    """One row of the table: its limit, the counts by name, and the places that could be improved."""
 
     name: str
     limit: str
@@ -110,7 +110,7 @@ def outside_fences(text: str) -> list[Passage]:
 
 
 def paragraphs(text: str) -> list[Passage]:
-    """Return the runs of lines in a Markdown file that have no empty line and no fenced code among them."""
+    """Return the runs of lines in a Markdown file without an empty line or fenced code inside."""
     runs: list[Passage] = []
     following = 0
     for number, line in outside_fences(text):
@@ -161,12 +161,12 @@ def openings(text: str) -> list[Passage]:
 
 
 def long_lines(text: str) -> list[Passage]:
-    """Return the lines of a Markdown file that are too long; tables and fenced code may be."""
+    """Return the lines of a Markdown file that are too long, except tables and fenced code."""
     return [row for row in outside_fences(text) if len(row.text) > DOC_COLUMNS and not row.text.startswith("|")]
 
 
 def long_decisions(text: str) -> list[Passage]:
-    """Return the headings of decisions that take too many lines; empty lines and the heading are not counted."""
+    """Return the headings of decisions with too many lines; empty lines and the heading are not counted."""
     sizes: Counter[Passage] = Counter()
     heading = None
     for number, line in enumerate(text.splitlines(), 1):
@@ -216,7 +216,7 @@ def read(path: Path) -> str:
 
 
 def name(path: Path) -> str:
-    """Return the path as a person at the root of the project would type it."""
+    """Return the path relative to the root of the project."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -251,7 +251,7 @@ def word_figure(title: str, paths: Sequence[Path]) -> Figure:
 
 
 def place_figure(title: str, marked: Iterable[str], kind: str, total: int) -> Figure:
-    """Return the number of places at which a rule is broken, beside the *total* of things of that *kind*."""
+    """Return the number of places that break a rule, beside the *total* of the *kind*."""
     broken = list(marked)
     return Figure(title, "0", {"number": len(broken), kind: total}, broken)
 
@@ -381,7 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for folder, path in zip(options.folders, below, strict=False):
         if not (path.exists() and path.is_relative_to(ROOT)):
             parser.error(f"{folder} is not in the project (want a folder or file such as docs or services/cli)")
-    # A figure that counts nothing in the folders says nothing about them.
+    # A figure that is 0 for these folders is left out.
     rows = [row for row in figures(below) if any(count not in {0, "none"} for count in row.counts.values())]
     if options.json:
         shown = [row._asdict() if options.list else {**row._asdict(), "places": len(row.places)} for row in rows]

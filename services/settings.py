@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.projector.derive import CACHE_FACTS
-from projections.rules.rulebook import Rulebook, load, pack
+from projections.rules.loading import load, pack
+from projections.rules.rulebook import Rulebook
 from projections.tables.schema import TOPIC
 
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
@@ -24,15 +25,78 @@ _KINDS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _FILE = "sqlite:///FILE"
 _DATABASES = f"{_FILE} or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
 
-# What follows the user and the password of a URL, as SQLAlchemy takes it apart: a password ends at the first @.
+# The rest of a URL after the user and the password, as SQLAlchemy parses it: a password ends at the first @.
 _AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
 
-# What Kafka takes as the name of a topic; and not one of dots alone, as a folder of the broker's cannot be.
+# The names of topics that Kafka accepts. The broker makes a folder of the name, so "." and ".." are not among them.
 _TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
-class Settings(BaseSettings):
-    """What an installation chooses. Every field is a variable: its name in capitals after ``CASETRAIL_``."""
+class KafkaSettings(BaseSettings):
+    """The settings of the log in Kafka: connection, topics and projectors."""
+
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092", description="The first brokers to contact: HOST:PORT, with commas between several."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    kafka_ssl_ca_file: Path | None = Field(
+        None, description="With SSL: the certificates to trust, as PEM. The default is those of the system."
+    )
+    kafka_ssl_cert_file: Path | None = Field(
+        None, description="With SSL: our own certificate, as PEM, if the broker requires one."
+    )
+    kafka_ssl_key_file: Path | None = Field(None, description="With SSL: the key of our own certificate, as PEM.")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="With SSL: the password of that key.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="With SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    kafka_sasl_username: str | None = Field(None, description="With SASL: our login.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="With SASL: the password.")
+
+    kafka_topic: str = Field(TOPIC, description="The topic of facts.")
+    kafka_alerts_topic: str = Field("casetrail.alerts.v1", description="The topic to which notices of alerts go.")
+    kafka_partitions: int = Field(
+        6,
+        ge=1,
+        description="The number of partitions with which `topics create` makes a topic. It limits the number of "
+        "projectors.",
+    )
+    kafka_replication: int | None = Field(
+        None, ge=1, description="The number of replicas with which it makes a topic. The default is the broker's."
+    )
+    kafka_publish_timeout_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="How long `publish` waits for the broker to acknowledge lines before it names those that are not "
+        "accepted.",
+    )
+
+    kafka_group: str = Field(
+        "casetrail.projectors",
+        description="The consumer group of the projectors. Each database needs its own, and is refused in that of "
+        "another database.",
+    )
+    kafka_session_timeout_seconds: float = Field(
+        10.0,
+        ge=1,
+        description="Seconds without a heartbeat until a projector loses its partitions to the others.",
+    )
+    stall_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds without progress, while records or a partition wait, after which a projector makes a new "
+        "Kafka client.",
+    )
+
+
+class Settings(KafkaSettings):
+    """
+    All settings of an installation.
+
+    Each field is set by a variable: the field's name in capitals after ``CASETRAIL_``.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CASETRAIL_", env_file=".env", extra="ignore")
 
@@ -43,76 +107,42 @@ class Settings(BaseSettings):
     log: Literal["local", "kafka"] = Field(
         "local", description="The log of facts: `local`, a table of the same database, or `kafka`."
     )
-    kafka_bootstrap_servers: str = Field(
-        "127.0.0.1:9092", description="Where Kafka is reached first: HOST:PORT, with commas between several."
-    )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How it is reached: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
-    )
-    kafka_ssl_ca_file: Path | None = Field(
-        None, description="With SSL: the certificates to trust, as PEM; those of the system where it is not set."
-    )
-    kafka_ssl_cert_file: Path | None = Field(
-        None, description="With SSL: our own certificate, as PEM, where the broker wants one."
-    )
-    kafka_ssl_key_file: Path | None = Field(None, description="With SSL: the key of our own certificate, as PEM.")
-    kafka_ssl_key_password: SecretStr | None = Field(None, description="With SSL: the password of that key.")
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="With SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
-    )
-    kafka_sasl_username: str | None = Field(None, description="With SASL: who we are.")
-    kafka_sasl_password: SecretStr | None = Field(None, description="With SASL: the password.")
-    kafka_topic: str = Field(TOPIC, description="The topic of facts.")
-    kafka_alerts_topic: str = Field("casetrail.alerts.v1", description="The topic to which notices of alerts go.")
-    kafka_group: str = Field("casetrail.projectors", description="The consumer group of the projectors.")
-    kafka_partitions: int = Field(
-        6,
-        ge=1,
-        description="With how many partitions `topics create` makes the topic: the most projectors there are.",
-    )
-    kafka_replication: int | None = Field(
-        None, ge=1, description="With how many replicas it makes a topic; the broker's default where it is not set."
-    )
-    kafka_publish_timeout_seconds: float = Field(
-        30.0, gt=0, description="How long `publish` waits for the broker before it says which lines are not accepted."
-    )
-    kafka_session_timeout_seconds: float = Field(
-        10.0, ge=1, description="After how long a projector that is not heard of loses its partitions to the others."
-    )
-    stall_seconds: float = Field(
-        30.0, gt=0, description="After how long of asking in vain for records that wait a projector begins anew."
-    )
-    metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="The port of /metrics, /livez and /readyz of each process; none if not set."
-    )
-    metrics_address: str = Field("127.0.0.1", description="The address on which they are served.")
     rules: Path | None = Field(
-        None, description="A rule file, or a folder of them; the rules that ship with casetrail where it is not set."
+        None, description="A rule file, or a folder of them. The default is the rules that ship with casetrail."
     )
-    clock_margin_seconds: float = Field(
-        2.0, ge=0, description="How far the clocks of this machine and of the database may differ before work stops."
+    source: str = Field(
+        "urn:casetrail:cli",
+        description="The source of the facts that `casetrail correct` and `retract` publish, as a URI.",
     )
     batch_records: int = Field(
         8000,
         ge=1,
         le=10_000,
-        description="The most records projected in one transaction; batches grow with the backlog.",
+        description="The most records projected in one transaction. Batches grow with the backlog.",
     )
     cache_facts: int = Field(
         CACHE_FACTS,
         ge=0,
-        description="How many facts a projector keeps in memory, and of how many more people the status; 2 kB each.",
+        description="How many facts a projector keeps in memory, and for how many more people the fold; about 2 kB "
+        "each.",
     )
-    source: str = Field(
-        "urn:casetrail:cli", description="Who states what `casetrail correct` and `retract` publish, as a URI."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that the service logs: debug, info, warning or error."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="How it logs: `json`, `console` (for people), or `auto`: console on a terminal, else json."
+    clock_margin_seconds: float = Field(
+        2.0, ge=0, description="How far the clocks of this machine and of the database may differ before work stops."
     )
     poll_seconds: float = Field(0.1, gt=0, le=60, description="How long the service waits when there is nothing to do.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that the service logs: debug, info, warning or error."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`json`, `console` (for people), or `auto`: console on a terminal, else JSON."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="The port of /metrics, /livez and /readyz of each process. They are not served if it is not set.",
+    )
+    metrics_address: str = Field("127.0.0.1", description="The address on which they are served.")
 
 
 def load_settings() -> Settings:
@@ -120,7 +150,7 @@ def load_settings() -> Settings:
     Read the settings.
 
     Raises:
-        BadInput: naming each variable that does not fit, and what was wanted.
+        BadInput: if a value does not fit; it names the variable and the value that would fit.
     """
     try:
         settings = Settings()
@@ -137,10 +167,10 @@ def load_settings() -> Settings:
 
 def load_rules(settings: Settings) -> Rulebook:
     """
-    Return the rules to put in force: those of CASETRAIL_RULES, else the pack.
+    Return the rules to put in force: those of CASETRAIL_RULES, or the pack.
 
     Raises:
-        RulesError: naming all that is wrong in the files.
+        RulesError: with all problems of the files.
     """
     return load(settings.rules) if settings.rules else pack()
 
@@ -151,8 +181,8 @@ def variable(field: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return the database URL *url* as it may be shown: no password, no values of its options."""
-    if not _divides(url):
+    """Return the database URL *url* without its password and without the values of its options."""
+    if not _has_plain_parts(url):
         return "***"
     try:
         parsed = make_url(url)
@@ -162,12 +192,12 @@ def without_secrets(url: str) -> str:
 
 
 def _unfit(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield each field that does not fit, or not with the others, what is wrong with it, and what was wanted."""
+    """Yield each field that does not fit, alone or with the others: its name, the problem, and the wanted value."""
     for what, wanted in _unfit_database(settings.database_url):
         yield "database_url", what, wanted
     protocol = settings.kafka_security_protocol
     if protocol.startswith("SASL"):
-        for field, wanted in (("kafka_sasl_username", "who we are"), ("kafka_sasl_password", "the password")):
+        for field, wanted in (("kafka_sasl_username", "the login"), ("kafka_sasl_password", "the password")):
             if not getattr(settings, field):
                 yield field, f"not set, and {variable('kafka_security_protocol')} is {protocol}", wanted
     if settings.kafka_ssl_key_file and not settings.kafka_ssl_cert_file:
@@ -178,41 +208,41 @@ def _unfit(settings: Settings) -> Iterator[tuple[str, str, str]]:
         if fits is None or int(fits["port"] or 1) not in range(1, 65_536):
             yield (
                 "kafka_bootstrap_servers",
-                "an address with a password" if "@" in address else f'"{address.strip()}" is no address',
+                "an address with a password" if "@" in address else f'"{address.strip()}" is not an address',
                 "HOST:PORT, with commas between several",
             )
     yield from _unfit_names(settings)
 
 
 def _unfit_database(url: str) -> Iterator[tuple[str, str]]:
-    """Yield the same of the database's URL, and nothing of it that could be a password."""
+    """Yield the problem of the database's URL, without any part that could be a password, and the wanted value."""
     kind, divided, _ = url.partition("://")
     if not divided:
-        yield "no URL of a database", _DATABASES
+        yield "not the URL of a database", _DATABASES
     elif kind not in _KINDS:
-        yield f'"{kind}" is no kind of database that casetrail knows', _DATABASES
-    elif not _divides(url):
-        # Which part of it is the password cannot be told.
+        yield f'"{kind}" is not a kind of database that casetrail knows', _DATABASES
+    elif not _has_plain_parts(url):
+        # The end of the password is unknown, so no part of the URL may be shown.
         wanted = "USER:PASSWORD@HOST:PORT in it, with @ : / ? % in a password as %40 %3A %2F %3F %25"
-        yield "no URL of a database", wanted
+        yield "not the URL of a database", wanted
     elif kind.startswith("sqlite"):
         yield from _unfit_file(url)
 
 
 def _unfit_file(url: str) -> Iterator[tuple[str, str]]:
-    """Yield the same of the URL of a SQLite database, which has to be a file that several processes share."""
+    """Yield the same for the URL of a SQLite database, which has to be a file that several processes can share."""
     try:
         parsed = make_url(url)
     except ArgumentError:
-        return  # said by whoever opens it
+        return  # the opening of the database reports it
     file, options = parsed.database or "", url.partition("?")[2]
     if parsed.host or parsed.username:
         yield "a machine in the URL of a SQLite database", f"{_FILE}, with three slashes before the file"
     elif file.startswith("file:"):
-        yield "a URI of SQLite's own as the file", f"{_FILE} with the file's plain name"
+        yield "a URI in SQLite's own form as the file", f"{_FILE} with the file's plain name"
     elif options:
-        # With mode=ro nothing can be written; with mode=memory or immutable nothing is kept or seen.
-        yield f'"?{options}" behind the file', f"{_FILE} alone: casetrail chooses how it opens it"
+        # With mode=ro no row can be written. With mode=memory or immutable, rows are lost or not seen.
+        yield f'"?{options}" after the file', f"{_FILE} alone: casetrail chooses how it opens it"
     elif file in {"", ":memory:"}:
         yield f"{url} is a database in memory", f"{_FILE}: every command is a process of its own"
     elif file.endswith("/") or os.path.isdir(file):  # noqa: PTH112 - true or false, where pathlib can raise
@@ -221,12 +251,12 @@ def _unfit_file(url: str) -> Iterator[tuple[str, str]]:
         yield f"{file} is not a file", _FILE
 
 
-def _divides(url: str) -> bool:
-    """Whether the parts of a database's URL are what they seem: an @ in a password makes the rest of it others."""
+def _has_plain_parts(url: str) -> bool:
+    """Return whether a database's URL has the parts that it shows: an @ in a password would divide it elsewhere."""
     try:
         make_url(url)
     except ArgumentError:
-        return True  # said by whoever opens it
+        return True  # the opening of the database reports it
     except ValueError:
         return False
     rest = _AFTER_PASSWORD.fullmatch(url.partition("://")[2])
@@ -234,17 +264,17 @@ def _divides(url: str) -> bool:
 
 
 def _unfit_names(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield the same of the names that Kafka has to take."""
+    """Yield the same as `_unfit` for the names of topics and the group, by the rules of Kafka."""
     for field in ("kafka_topic", "kafka_alerts_topic"):
         name = getattr(settings, field)
         if not _TOPIC_NAME.fullmatch(name):
             wanted = "1 to 249 of A-Z, a-z, 0-9, dot, underscore and hyphen, and not . or .. alone"
-            yield field, f"{json.dumps(name, ensure_ascii=False)} is no name for a topic", wanted
+            yield field, f"{json.dumps(name, ensure_ascii=False)} is not a name for a topic", wanted
     if not settings.kafka_group.strip():
-        yield "kafka_group", f'"{settings.kafka_group}" is no name for a group', "one that is not empty"
+        yield "kafka_group", f'"{settings.kafka_group}" is not a name for a group', "a name that is not empty"
     facts, notices = settings.kafka_topic, settings.kafka_alerts_topic
     if facts == notices:
-        yield "kafka_alerts_topic", f"{facts} is the topic of facts too", "a topic for notices alone"
+        yield "kafka_alerts_topic", f"{facts} is the topic of facts too", "a topic for notices only"
     elif facts.replace(".", "_") == notices.replace(".", "_"):
-        what = f"{notices} and {facts} are one to Kafka, which does not tell a dot from an underscore"
+        what = f"{notices} and {facts} are the same to Kafka, for which a dot equals an underscore"
         yield "kafka_alerts_topic", what, "names that differ in more"

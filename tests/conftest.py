@@ -1,4 +1,4 @@
-"""Databases to test on, Hypothesis profiles, and a last word on what could not be tested."""
+"""Databases and brokers for the tests, Hypothesis profiles, and a closing report of the tests that could not run."""
 
 import os
 from collections import Counter
@@ -13,9 +13,9 @@ from projections.tables.database import open_database
 from services.database import migrate
 from tests.support.kafka import Broker, missing, private_broker, shared_broker, topics
 from tests.support.postgres import binaries, cluster, fresh_database
-from tests.support.skips import untested
+from tests.support.skips import skip_or_fail
 
-# On shared cores a slow example says nothing about the program, so neither profile has a deadline.
+# On shared cores a slow example is not evidence about the program, so neither profile has a deadline.
 settings.register_profile("dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
@@ -26,16 +26,16 @@ def postgres_server() -> Iterator[str]:
     """
     The address of a database on a PostgreSQL server where tests may create databases.
 
-    CASETRAIL_TEST_POSTGRES_URL where given, else a private cluster from the installed binaries (one for each
-    worker of pytest-xdist). Tests want `postgres_url`, a database of their own.
+    It is CASETRAIL_TEST_POSTGRES_URL if that is set. Otherwise it is a private cluster from the installed binaries, one
+    for each worker of pytest-xdist. Tests use `postgres_url`, a database of their own.
     """
-    given = os.environ.get("CASETRAIL_TEST_POSTGRES_URL")
-    if given:
-        yield given
+    address = os.environ.get("CASETRAIL_TEST_POSTGRES_URL")
+    if address:
+        yield address
         return
     programs = binaries()
     if programs is None:
-        untested("PostgreSQL (apt-get install postgresql, or set CASETRAIL_TEST_POSTGRES_URL)")
+        skip_or_fail("PostgreSQL (apt-get install postgresql, or set CASETRAIL_TEST_POSTGRES_URL)")
     with cluster(programs) as url:
         yield url
 
@@ -49,49 +49,49 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A fresh, empty SQLite database in a file, not made yet."""
+    """The address of a SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path / 'casetrail.db'}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, empty database, once of each kind: the same test holds on both."""
+    """The address of an empty database of each kind, so that a test holds on both."""
     url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
     return url
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """A migrated database, once of each kind."""
-    made = open_database(database_url)
-    migrate(made)
-    yield made
-    made.dispose()
+    """A migrated database of each kind."""
+    database = open_database(database_url)
+    migrate(database)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture(scope="session")
 def kafka_programs() -> None:
-    """What a broker needs is here: Java, and Kafka's jars, fetched through Maven where they are not here yet."""
-    lacking = missing()
-    if lacking:
-        untested(lacking)
+    """The programs of a broker: Java, and Kafka's jars, which are fetched through Maven if they are missing."""
+    requirement = missing()
+    if requirement:
+        skip_or_fail(requirement)
 
 
 @pytest.fixture(scope="session")
 def kafka_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
-    The bootstrap address of a broker where tests may make topics; it is never stopped (`kafka_broker` may be).
+    The bootstrap address of a broker where tests may create topics.
 
-    CASETRAIL_TEST_KAFKA where given, else one broker for all workers of pytest-xdist, started by the first test that
-    wants it.
+    It is CASETRAIL_TEST_KAFKA if that is set. Otherwise it is one broker for all workers of pytest-xdist, started by
+    the first test that needs it. This broker is never stopped by a test; `kafka_broker` may be.
     """
-    given = os.environ.get("CASETRAIL_TEST_KAFKA")
-    if given:
-        yield given
+    address = os.environ.get("CASETRAIL_TEST_KAFKA")
+    if address:
+        yield address
         return
     request.getfixturevalue("kafka_programs")
-    mine = tmp_path_factory.getbasetemp()
-    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "kafka"
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kafka"
     folder.mkdir(exist_ok=True)
     with shared_broker(folder) as address:
         yield address
@@ -99,7 +99,11 @@ def kafka_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def kafka_topics(kafka_server: str) -> Iterator[Callable[..., str]]:
-    """Make topics: ``kafka_topics(partitions=3, settings={"retention.ms": "1000"})`` gives the name of a new one."""
+    """
+    A function that creates topics.
+
+    ``kafka_topics(partitions=3, settings={"retention.ms": "1000"})`` returns the name of a new topic.
+    """
     with topics(kafka_server) as make:
         yield make
 
@@ -111,14 +115,14 @@ def kafka_topic(kafka_topics: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def kafka_broker(kafka_programs: None) -> Iterator[Broker]:  # noqa: ARG001 - asked for, that it may skip
-    """A broker of the test's own, which it may kill, restart and freeze."""
+def kafka_broker(kafka_programs: None) -> Iterator[Broker]:  # noqa: ARG001 - requested for its skip
+    """A private broker that the test may kill, restart and freeze."""
     with private_broker() as broker:
         yield broker
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end of the run what was not tested, and how many tests wanted it."""
+    """Print the requirements that were missing, each with the number of tests that were skipped for it."""
     skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
-    for what, tests in skipped.most_common():
-        terminalreporter.write_line(f"NOT TESTED, {tests} tests: {what}", yellow=True, bold=True)
+    for requirement, tests in skipped.most_common():
+        terminalreporter.write_line(f"NOT TESTED, {tests} tests: {requirement}", yellow=True, bold=True)

@@ -1,4 +1,4 @@
-"""Make the tables of the first release."""
+"""Create the tables of the first release."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table of the first release."""
+    """Create every table of the first release."""
     op.create_table(
         "alert_changes",
         sa.Column("alert_id", sa.Text(), nullable=False, comment="the alert"),
@@ -804,7 +804,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Say what is taken back, and what of the data is lost."""
+    """Drop every table, with all data."""
     with op.batch_alter_table("subjects", schema=None) as batch_op:
         batch_op.drop_index("ix_subjects_due")
 

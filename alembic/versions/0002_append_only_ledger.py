@@ -1,4 +1,4 @@
-"""Let the database itself refuse to change, remove or replace a row of the ledger."""
+"""Add triggers that refuse to change, remove or replace a row of the ledger."""
 
 from alembic import op
 

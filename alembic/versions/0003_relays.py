@@ -1,4 +1,4 @@
-"""Keep how far the outbox has been sent."""
+"""Add a table for the last row of the outbox that was sent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table of those who send, and find what is to be sent to a partition."""
+    """Create the table of receivers, and an index on the records to forward to a partition."""
     op.create_table(
         "relays",
         sa.Column("relay", sa.Text(), nullable=False, comment="who sends, such as kafka"),

@@ -1,4 +1,4 @@
-"""Keep which topic a database was projected from, by Kafka's own id of it, and an id of the database."""
+"""Add a table for the topic from which a database was built, with Kafka's id of the topic and an id of the database."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the table; its row is written at the next start of a projector."""
+    """Create the table. Its row is written at the next start of a projector."""
     op.create_table(
         "origin",
         sa.Column("topic", sa.Text(), nullable=False, comment="topic of the log"),

@@ -1,8 +1,8 @@
 """
-Keep posts, counts, custody, searches and measures in tables of their own.
+Add tables for posts, counts, custody, searches and measures.
 
-The tables of conclusions about people are made anew and are empty then: `casetrail init` concludes everything again
-from the ledger. Alerts stay, so that what was told once is not told again.
+The tables of conclusions about people are created again and are then empty: `casetrail init` computes their rows from
+the ledger. Alerts stay, so that no notice is sent twice.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables of people anew, and those of a rebuild beside them; keep the alerts."""
+    """Create the tables of people again, and their twins for a rebuild; keep the alerts."""
     for prefix in ("", "rebuild_"):
         op.drop_index(f"ix_{prefix}subjects_due", table_name=f"{prefix}subjects")
         op.drop_table(f"{prefix}subjects")
@@ -31,7 +31,7 @@ def upgrade() -> None:
         op.create_index(op.f(f"ix_{prefix}subjects_due"), f"{prefix}subjects", ["position_partition", "due"])
         _names(prefix)
         _alerts(prefix)
-    # A rebuild that was stopped has left rows there, which the next one would take for its own.
+    # A rebuild that was stopped has left rows there, and the next one would continue with them.
     for table in ("rebuild_alert_changes", "rebuild_alerts", "rebuild_partitions"):
         op.execute(sa.delete(sa.table(table)))
 
@@ -59,18 +59,18 @@ def _alerts(prefix: str) -> None:
 
 
 def _comment(table: str, column: str, comment: str, kind: TypeEngine[Any] | None = None) -> None:
-    """Change what a column is said to hold, where the database keeps that."""
+    """Change the comment of a column on PostgreSQL; SQLite keeps no comments."""
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column(table, column, existing_type=kind or sa.Text(), existing_nullable=False, comment=comment)
 
 
 def _cell(name: str, what: str) -> list[sa.Column[Any]]:
-    """Return the columns of one status and of the fact it rests on; *what* says which words it has."""
+    """Return the columns of one status and of the fact it rests on; *what* is the comment with its words."""
     return [sa.Column(f"{name}_status", sa.Text(), comment=what), *_since(f"{name}_", "it can have begun")]
 
 
 def _since(prefix: str, what: str) -> list[sa.Column[Any]]:
-    """Return the columns that say since when, as the source wrote it and as instants, and what it rests on."""
+    """Return the columns of a beginning: the source's text, the instants, the fact and the number of reports."""
     return [
         sa.Column(f"{prefix}since", sa.Text(), comment="the date as the source wrote it (EDTF)"),
         sa.Column(f"{prefix}since_earliest", INSTANT, comment=f"earliest instant {what}; null: not known"),
@@ -81,7 +81,7 @@ def _since(prefix: str, what: str) -> list[sa.Column[Any]]:
 
 
 def _numbered(what: str) -> list[sa.Column[Any]]:
-    """Return the key of a table with several rows a person."""
+    """Return the columns of the key of a table with several rows a person."""
     return [
         sa.Column("subject_id", sa.Text(), nullable=False, comment="the person"),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False, comment=f"number of the {what}, from 0"),

@@ -1,4 +1,4 @@
-"""The command: so many runs, each with a seed of its own; exit 1 if anything was not as it must be."""
+"""The command: some runs, each with a seed of its own; exit code 1 if a run has findings."""
 
 import argparse
 import json
@@ -8,49 +8,51 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .run import Done, run
+from .run import RunResult, run
 
 
 def main() -> None:
-    """Read the options, have the runs, and print what came of them."""
+    """Read the options, do the runs, and print their results."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.faults", description=sys.modules[__package__ or ""].__doc__
     )
-    parser.add_argument("--runs", type=int, default=1, help="how many runs (1)")
-    parser.add_argument("--seed", type=int, default=1, help="of the first run; each further has the next (1)")
-    parser.add_argument("--facts", type=int, default=20_000, help="about how many facts in a run (20,000)")
-    parser.add_argument("--seconds", type=float, default=60, help="for how long things go wrong (60)")
+    parser.add_argument("--runs", type=int, default=1, help="the number of runs (1)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the first run, then the next ones (1)")
+    parser.add_argument("--facts", type=int, default=20_000, help="the approximate number of facts in a run (20,000)")
+    parser.add_argument("--seconds", type=float, default=60, help="the duration of the faults (60)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args()
-    done = []
-    for number in range(asked.runs):
-        done.append(run(asked.seed + number, asked.facts, asked.seconds, _tell))
-        _tell_findings(done[-1], f"--seed {asked.seed + number} --facts {asked.facts} --seconds {asked.seconds:g}")
-    if asked.json:
-        sys.stdout.write(json.dumps([each._asdict() for each in done]) + "\n")
+    arguments = parser.parse_args()
+    results = []
+    for number in range(arguments.runs):
+        results.append(run(arguments.seed + number, arguments.facts, arguments.seconds, _print_line))
+        _print_findings(
+            results[-1], f"--seed {arguments.seed + number} --facts {arguments.facts} --seconds {arguments.seconds:g}"
+        )
+    if arguments.json:
+        sys.stdout.write(json.dumps([result._asdict() for result in results]) + "\n")
     else:
-        _print(done)
-    sys.exit(1 if any(each.findings for each in done) else 0)
+        _print(results)
+    sys.exit(1 if any(result.findings for result in results) else 0)
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _tell_findings(done: Done, options: str) -> None:
+def _print_findings(done: RunResult, options: str) -> None:
     if not done.findings:
         return
-    _tell(f"\nNOT AS IT MUST BE (python -m benchmarks.faults {options}):")
+    _print_line(f"\nFINDINGS (python -m benchmarks.faults {options}):")
     for line in [*done.schedule, "", *done.findings]:
-        _tell(f"  {line}")
+        _print_line(f"  {line}")
 
 
-def _print(done: list[Done]) -> None:
+def _print(done: list[RunResult]) -> None:
     table = Table()
     for title in ("seed", *_rows(done[0].figures)[0], "findings"):
         table.add_column(title, justify="right")
-    for each in done:
-        table.add_row(str(each.seed), *_rows(each.figures)[1], str(len(each.findings)))
+    for result in done:
+        table.add_row(str(result.seed), *_rows(result.figures)[1], str(len(result.findings)))
     Console(width=200).print(table)
 
 

@@ -1,4 +1,4 @@
-"""What is published while things go wrong: invented facts, by the command and by a client of another hand."""
+"""The records that are published during the faults: invented facts, from the command and from another client."""
 
 import json
 import re
@@ -22,13 +22,13 @@ FACTS_PER_SUBJECT: Final = 10
 UNTIL: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BY_COMMAND: Final = 0.4
 COMMAND_SECONDS: Final = 4.0
-"""How often the command is run at the most: each takes a while to start."""
+"""Seconds between two runs of the command at least, because each takes a while to start."""
 
 ASTRAY: Final = 0.03
 SPOILT: Final = 0.01
 LARGEST_CHUNK: Final = 250
 BAD: Final = "harness-bad"
-"""The header by which a record that nobody can read is known again."""
+"""The header that marks a record that cannot be read."""
 
 NEVER_MS: Final = 10 * 60 * 1000
 STRUCTURED: Final = ("content-type", b"application/cloudevents+json; charset=utf-8")
@@ -36,7 +36,7 @@ SUBJECT: Final = re.compile(rb'"subject":"([^"]+)"')
 
 
 class Record(NamedTuple):
-    """A record as a client sends it; *partition* None: to the home of its key."""
+    """A record in the form that a client sends; *partition* None stands for the partition of its key."""
 
     key: bytes
     value: bytes
@@ -46,13 +46,13 @@ class Record(NamedTuple):
 
 class Feed:
     """
-    Publishes a stream of facts for a while, in two threads: the command's, and that of a producer.
+    A stream of facts that is published in two threads: by the command and by a producer.
 
     Attributes:
-        ids: of the facts that anybody can read: each is to be applied, once.
+        ids: the ids of the readable facts; each must be applied once.
         acknowledged: the value of each record that the broker acknowledged to the producer, by (partition, offset).
-        findings: what the command said that it should not have.
-        published: how many lines went through the command, and how often it had to be run again.
+        findings: wrong outputs of the command.
+        published: the number of lines through the command, and of its repeated runs.
     """
 
     def __init__(self, seed: int, facts: int, partitions: int, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Feed:
         self.acknowledged: dict[tuple[int, int], bytes] = {}
         self.findings: list[str] = []
         self.published = {"lines": 0, "runs": 0, "runs_again": 0, "records": 0}
-        self._random = Random(seed)  # noqa: S311 - no secret
+        self._random = Random(seed)  # noqa: S311 - not a secret
         self._partitions = partitions
         self._seconds = seconds
         self._by_command = min(BY_COMMAND, seconds / COMMAND_SECONDS * (LARGEST_CHUNK / 2) / facts)
@@ -70,7 +70,7 @@ class Feed:
         self._divide([*generate(facts // FACTS_PER_SUBJECT, seed, facts_per_subject=FACTS_PER_SUBJECT, until=UNTIL)])
 
     def start(self, address: str, topic: str, folder: Path, env: Mapping[str, str]) -> None:
-        """Begin."""
+        """Start both threads."""
         works = [
             threading.Thread(target=self._command, args=(folder, env), daemon=True),
             threading.Thread(target=self._produce, args=(address, topic), daemon=True),
@@ -80,7 +80,7 @@ class Feed:
         self._threads = works
 
     def join(self, deadline_seconds: float) -> bool:
-        """Wait until all is published; return whether it is."""
+        """Wait for the end of publishing, and return whether it was reached."""
         end = time.monotonic() + deadline_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -101,10 +101,10 @@ class Feed:
             self._sent.append([record for line in chunk for record in self._records(line)])
 
     def _records(self, line: bytes) -> Iterator[Record]:
-        """Yield the record of *line*, now and then astray, and now and then another that nobody can read."""
-        found = SUBJECT.search(line)
-        assert found, "every line names its subject"
-        key = found[1]
+        """Yield the record of *line*, sometimes in a wrong partition, and sometimes after an unreadable record."""
+        match = SUBJECT.search(line)
+        assert match, "every line names its subject"
+        key = match[1]
         astray = self._random.random() < ASTRAY
         partition = self._random.randrange(self._partitions) if astray else None
         if _is_bad(line):
@@ -114,7 +114,7 @@ class Feed:
         event = _completed(json.loads(line))
         if self._random.random() < SPOILT:
             yield self._spoilt(key, event)
-        if self._random.random() < 0.5:  # noqa: PLR2004 - both forms alike
+        if self._random.random() < 0.5:  # noqa: PLR2004 - both forms equally often
             yield Record(key, json.dumps(event).encode(), [STRUCTURED], partition)
         else:
             yield Record(key, *_binary(event), partition)
@@ -154,7 +154,7 @@ class Feed:
                     left = self._send(producer, topic, left)
 
     def _send(self, producer: KafkaProducer, topic: str, records: Sequence[Record]) -> list[Record]:
-        """Send *records* and return those that are not acknowledged."""
+        """Send *records*, and return those that are not acknowledged."""
         futures = [producer.send(topic, value, key, headers, place) for key, value, headers, place in records]
         failed = []
         for record, future in zip(records, futures, strict=True):
@@ -169,7 +169,7 @@ class Feed:
 
 
 def _is_bad(line: bytes) -> bool:
-    """Whether `generate` has spoilt *line*: broken JSON, an unknown type, or an unknown field."""
+    """Return whether `generate` has spoilt *line*: broken JSON, an unknown type, or an unknown field."""
     try:
         event = json.loads(line)
     except ValueError:

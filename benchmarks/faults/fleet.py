@@ -1,4 +1,4 @@
-"""The program under test: projectors and notifiers as processes of their own, and what is done to them."""
+"""The program under test: projectors and notifiers as processes of their own, and the faults of processes."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ END_SECONDS = 60
 
 
 class Member(NamedTuple):
-    """A process of the program: its name, which its sessions in the database bear, and where its log is."""
+    """A process of the program: its name, which its database sessions carry, and its log."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -23,23 +23,23 @@ class Member(NamedTuple):
 
 class Fleet:
     """
-    So many processes of one kind.
+    The processes of one kind.
 
     Attributes:
-        running: those that run, in the order of their start.
-        frozen: those of them that are stopped by SIGSTOP.
-        failed: what ended by itself, which none may: its name and its exit code.
+        running: the running members, in the order of their start.
+        frozen: the members that SIGSTOP has stopped.
+        failed: the name and the exit code of each member that ended by itself, which must not happen.
     """
 
     def __init__(self, part: str, folder: Path, env: Mapping[str, str], database_url: str) -> None:
         """
-        Take the place of ``casetrail run *part*``.
+        Prepare processes of ``casetrail run *part*``.
 
         Args:
             part: projector or notifier.
-            folder: where their logs go.
+            folder: the folder of their logs.
             env: their settings.
-            database_url: where they find the database.
+            database_url: the address of their database.
         """
         self.running: list[Member] = []
         self.frozen: list[Member] = []
@@ -52,29 +52,29 @@ class Fleet:
 
     @property
     def awake(self) -> list[Member]:
-        """Those that run and are not frozen."""
+        """The members that run and are not frozen."""
         return [member for member in self.running if member not in self.frozen]
 
     def scale(self, count: int) -> None:
-        """Start or end, politely, as many as are too few or too many; those that are frozen are spared."""
+        """Start or terminate members until *count* are running; frozen ones are never terminated."""
         while len(self.running) < count:
             self.start()
         for member in self.awake[: len(self.running) - count]:
             self._end(member)
 
     def start(self) -> None:
-        """Start one more."""
+        """Start one more member."""
         self._started += 1
         name = f"{self._part}-{self._started}"
         env = environment(self._env | {"CASETRAIL_DATABASE_URL": f"{self._url}?application_name={name}"})
         log = self._folder / f"{name}.log"
         words = ["setpriv", "--pdeathsig", "KILL", *COMMAND, "run", self._part]
         with log.open("wb") as output:
-            process = subprocess.Popen(words, cwd=self._folder, env=env, stdout=output, stderr=output)  # noqa: S603 - our own
+            process = subprocess.Popen(words, cwd=self._folder, env=env, stdout=output, stderr=output)  # noqa: S603 - casetrail
         self.running.append(Member(name, process, log))
 
     def kill(self, pick: int) -> str | None:
-        """End one at once (SIGKILL) and start another; return its name, None if all are frozen."""
+        """Kill one member (SIGKILL) and start another; return its name, or None if all are frozen."""
         member = self._picked(pick)
         if member is None:
             return None
@@ -86,7 +86,7 @@ class Fleet:
         return member.name
 
     def freeze(self, pick: int, busy: Collection[str]) -> Member | None:
-        """Stop one (SIGSTOP), of the *busy* if there are any, and return it; None if all are."""
+        """Freeze one member (SIGSTOP), if possible one of the *busy*, and return it; None if all are frozen."""
         member = self._picked(pick, busy)
         if member is not None:
             member.process.send_signal(signal.SIGSTOP)
@@ -94,12 +94,12 @@ class Fleet:
         return member
 
     def resume(self, member: Member) -> None:
-        """Let one that was frozen go on."""
+        """Continue a frozen member."""
         member.process.send_signal(signal.SIGCONT)
         self.frozen.remove(member)
 
     def end(self) -> None:
-        """End all of them, politely."""
+        """Terminate all members."""
         for member in [*self.frozen]:
             self.resume(member)
         self.check()
@@ -109,14 +109,14 @@ class Fleet:
             self._wait(member)
 
     def abandon(self) -> None:
-        """Kill what runs still."""
+        """Kill all members that still run."""
         for member in self.running:
             member.process.kill()
             member.process.wait()
         self.running.clear()
 
     def check(self) -> None:
-        """Note which have ended by themselves; others take their place."""
+        """Note the members that ended by themselves, and start others."""
         for member in [*self.running]:
             self._check(member)
 
@@ -132,12 +132,12 @@ class Fleet:
             member.process.kill()
             code = member.process.wait()
         self.running.remove(member)
-        # One that has not begun yet knows no better than to be ended by the signal.
+        # A member that has not begun yet has no handler, so the signal itself ends it.
         if code and (code != -signal.SIGTERM or member.log.stat().st_size):
-            self.failed.append(f"{member.name} was asked to end and ended with {code}: {tail(member.log)}")
+            self.failed.append(f"{member.name} was terminated and ended with {code}: {tail(member.log)}")
 
     def _check(self, member: Member) -> bool:
-        """Return whether *member* runs still; if not, note it and start another."""
+        """Return whether *member* still runs; if not, note it and start another."""
         code = member.process.poll()
         if code is None:
             return True
@@ -151,21 +151,21 @@ class Fleet:
         return awake[pick % len(awake)] if awake else None
 
 
-def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a process: none of CASETRAIL_* but *ours*."""
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process: none of CASETRAIL_* except *own*."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
-    return inherited | {"PYTHONPATH": str(ROOT)} | dict(ours)
+    return inherited | {"PYTHONPATH": str(ROOT)} | dict(own)
 
 
 def casetrail(
     words: list[str], folder: Path, env: Mapping[str, str], stdin: bytes = b""
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run ``casetrail`` with *words* to its end."""
-    return subprocess.run(  # noqa: S603 - our own
+    return subprocess.run(  # noqa: S603 - casetrail
         [*COMMAND, *words], cwd=folder, env=environment(env), input=stdin, capture_output=True, check=False
     )
 
 
 def tail(log: Path) -> str:
-    """Return the last lines of *log*."""
+    """Return the end of *log*."""
     return log.read_text(encoding="utf-8", errors="replace")[-1500:]

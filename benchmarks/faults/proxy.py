@@ -1,4 +1,4 @@
-"""A relay between the program and PostgreSQL that cuts connections at the worst moment: around a COMMIT."""
+"""A proxy between the program and PostgreSQL that cuts connections at the worst moment: around a COMMIT."""
 
 import socket
 import threading
@@ -10,7 +10,11 @@ from typing import Literal
 from benchmarks.servers import free_port
 
 Moment = Literal["before", "during", "after"]
-"""Of the cut: the COMMIT never arrives; it arrives and nobody waits; it is done and its answer is lost."""
+"""
+The moment of a cut.
+
+Before: the COMMIT never arrives. During: it arrives, and the client is gone. After: it is done, and its answer is lost.
+"""
 
 COMMIT = b"COMMIT"
 CHUNK = 65_536
@@ -18,15 +22,15 @@ CHUNK = 65_536
 
 class Proxy:
     """
-    Listens on a port of its own and passes on what comes, both ways.
+    A proxy on a port of its own that forwards bytes both ways.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
-        cuts: how many connections were cut, by the moment.
+        port: its port on 127.0.0.1.
+        cuts: the number of connections that were cut, by the moment.
     """
 
     def __init__(self, target: int) -> None:
-        """Pass on to the port *target* of 127.0.0.1."""
+        """Forward to the port *target* of 127.0.0.1."""
         self.port = free_port()
         self.cuts: Counter[str] = Counter()
         self._target = target
@@ -36,12 +40,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, moments: Sequence[Moment]) -> None:
-        """Cut the next connections that commit, one at each of the *moments*, whoever has them."""
+        """Cut the next connections that commit, one at each of the *moments*."""
         with self._lock:
             self._armed += moments
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._server.close()
 
     def _accept(self) -> None:
@@ -58,7 +62,7 @@ class Proxy:
             _Pair(self, client, server).start()
 
     def moment(self) -> Moment | None:
-        """Return when to cut a connection that is about to commit; None: not at all."""
+        """Return the moment for a cut of a connection that is about to commit; None for no cut."""
         with self._lock:
             if not self._armed:
                 return None

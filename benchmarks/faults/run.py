@@ -1,4 +1,4 @@
-"""One run: a broker, a cluster, projectors and notifiers under load, and a schedule of what goes wrong."""
+"""One run: a broker, a cluster, projectors and notifiers under load, and a schedule of faults."""
 
 import json
 import signal
@@ -28,12 +28,12 @@ from .servers import Server, broker, postgres
 PARTITIONS = 8
 NOTIFIERS = 2
 FED = 0.95
-"""For which part of the time facts are published."""
+"""The part of the time in which facts are published."""
 
 TOPIC, ALERTS = "casetrail.events.v1", "casetrail.alerts.v1"
 DRAIN_SECONDS = 300
 PATIENCE_SECONDS = 60
-"""How long to wait for a projector that has partitions, to freeze it, and then for others to have taken them."""
+"""The longest wait for a projector with partitions to freeze, and then for others to take these partitions."""
 
 QUIET = """
     SELECT coalesce(bool_and(watermark > (SELECT max(recorded) FROM ledger)), false) FROM partitions
@@ -43,18 +43,18 @@ UNSENT = """
     LEFT JOIN relays ON relays.partition = partitions.partition
 """
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-class Done(NamedTuple):
+class RunResult(NamedTuple):
     """
-    How a run ended.
+    The result of a run.
 
     Attributes:
-        seed: of schedule and facts.
-        schedule: what went wrong, when, and whom it met.
-        findings: what is not as it must be; none if all held.
-        figures: by name.
+        seed: the seed of schedule and facts.
+        schedule: the faults that happened, with their time and the process.
+        findings: the differences from the expected result; empty if all is right.
+        figures: the figures by name.
     """
 
     seed: int
@@ -64,29 +64,29 @@ class Done(NamedTuple):
 
 
 class Frozen(NamedTuple):
-    """A process that was frozen, the epochs of its partitions then, and those that were another's before it went on."""
+    """A frozen process, the epochs of its partitions then, and the partitions that others took before it continued."""
 
     who: str
     held: dict[int, int]
     taken: set[int]
 
 
-def run(seed: int, facts: int, seconds: float, tell: Tell) -> Done:
-    """Have one run of about so many *seconds*, and what it takes to start, to drain and to compare."""
+def run(seed: int, facts: int, seconds: float, report: Report) -> RunResult:
+    """Do one run with about *seconds* of faults; starting, draining and comparing come on top."""
     with (
         tempfile.TemporaryDirectory(prefix="casetrail-faults-", ignore_cleanup_errors=True) as home,
         ExitStack() as stack,
     ):
         site = Site(Path(home), stack)
-        tell(f"seed {seed}: {facts} facts, {seconds:.0f} s")
-        return Storm(site, seed, facts, seconds, tell).rage()
+        report(f"seed {seed}: {facts} facts, {seconds:.0f} s")
+        return FaultRun(site, seed, facts, seconds, report).execute()
 
 
 class Site:
-    """Where the program runs: its settings, its database with notes of who wrote, and the processes."""
+    """The surroundings of the program: settings, processes, and a database with notes of every writer."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        """Start the servers in *folder*, and have *stack* end all that runs."""
+        """Start the servers in *folder*, and register the end of every process with *stack*."""
         self.folder = folder
         self.broker = _started(broker(folder), signal.SIGKILL, stack)
         self.postgres = _started(postgres(folder), signal.SIGINT, stack)
@@ -115,39 +115,40 @@ class Site:
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
-        """Open the database past the proxy."""
+        """Open the database without the proxy."""
         with psycopg.connect(conninfo(self.postgres.address), autocommit=True) as conn:
             yield conn
 
 
-class Storm:
-    """One schedule on its way."""
+class FaultRun:
+    """One schedule while it runs."""
 
-    def __init__(self, site: Site, seed: int, facts: int, seconds: float, tell: Tell) -> None:
+    def __init__(self, site: Site, seed: int, facts: int, seconds: float, report: Report) -> None:
         self.site = site
         self.seed = seed
         self.faults = draw(seed, seconds)
         self.feed = Feed(seed, facts, PARTITIONS, seconds * FED)
         self.frozen: list[Frozen] = []
         self.happened: list[str] = []
-        self._tell = tell
+        self._report = report
         self._due: list[tuple[float, int, Callable[[], str]]] = []
         self._number = count()
         self._started = time.monotonic()
-        # A server ends with the thread that started it, so one thread starts them all; the schedule goes on meanwhile.
+        # A server ends with the thread that started it. So one thread starts them all, and the schedule continues
+        # meanwhile.
         self._starter = ThreadPoolExecutor(1)
         self._starting: dict[str, Future[None]] = {}
 
-    def rage(self) -> Done:
-        """Let all happen that is to, wait until all is quiet, and compare."""
+    def execute(self) -> RunResult:
+        """Do the whole schedule, wait until all work is done, and compare."""
         site = self.site
         site.notifiers.scale(NOTIFIERS)
         site.projectors.scale(self.faults[0].times)
-        findings = [] if self._wait_for(self._taken_up) else ["not every partition was taken up"]
+        findings = [] if self._wait_for(self._assigned) else ["not every partition was assigned"]
         self._started = time.monotonic()
         self.feed.start(site.broker.address, TOPIC, site.folder, site.env)
         for fault in self.faults:
-            self._later(fault.at, partial(self._strike, fault))
+            self._later(fault.at, partial(self._apply, fault))
         while self._due:
             at, _, act = heappop(self._due)
             time.sleep(max(0.0, self._started + at - time.monotonic()))
@@ -155,18 +156,18 @@ class Storm:
                 self._note(done)
         for starting in self._starting.values():
             starting.result()
-        findings += [] if self.feed.join(DRAIN_SECONDS) else ["not everything could be published"]
+        findings += [] if self.feed.join(DRAIN_SECONDS) else ["not all facts could be published"]
         self._note("all is published")
         published = time.monotonic()
-        findings += [] if self._wait_for(self._drained) else ["not everything was projected and sent in time"]
+        findings += [] if self._wait_for(self._drained) else ["not all records were projected and sent in time"]
         drain_seconds = time.monotonic() - published
-        self._note("all is quiet")
+        self._note("all work is done")
         for fleet in (site.projectors, site.notifiers):
             fleet.end()
             findings += fleet.failed
         return self._compared([*findings, *self.feed.findings], drain_seconds)
 
-    def _strike(self, fault: Fault) -> str:  # noqa: PLR0911 - one way for each kind
+    def _apply(self, fault: Fault) -> str:  # noqa: PLR0911 - one return for each kind
         site = self.site
         match fault.kind:
             case "scale":
@@ -181,7 +182,7 @@ class Storm:
             case "restart_broker":
                 return self._restart(fault, "broker", site.broker, signal.SIGKILL)
             case "restart_postgres":
-                # As `pg_ctl stop -m immediate` does: everything is dropped, and the next start has to recover.
+                # As `pg_ctl stop -m immediate` does: all connections are dropped, and the next start has to recover.
                 return self._restart(fault, "postgres", site.postgres, signal.SIGQUIT)
             case "freeze_broker":
                 site.broker.send(signal.SIGSTOP)
@@ -200,22 +201,22 @@ class Storm:
     def _now(self) -> float:
         return time.monotonic() - self._started
 
-    def _note(self, what: str) -> None:
-        line = f"{self._now():6.1f} s  {what.strip()}"
+    def _note(self, text: str) -> None:
+        line = f"{self._now():6.1f} s  {text.strip()}"
         self.happened.append(line)
-        self._tell(line)
+        self._report(line)
 
     def _freeze(self, fault: Fault, fleet: Fleet) -> str:
         epochs = self._epochs()
-        busy = {who for who, _ in epochs.values()}
-        idle = fleet is self.site.projectors and busy.isdisjoint(each.name for each in fleet.awake)
+        busy = {writer for writer, _ in epochs.values()}
+        idle = fleet is self.site.projectors and busy.isdisjoint(member_.name for member_ in fleet.awake)
         if idle and self._now() < fault.at + PATIENCE_SECONDS:
             self._later(self._now() + 0.5, lambda: self._freeze(fault, fleet))
             return ""
         member = fleet.freeze(fault.pick, busy)
         if member is None:
-            return f"{fault}: nobody is awake"
-        held = {partition: epoch for partition, (who, epoch) in epochs.items() if who == member.name}
+            return f"{fault}: all members are frozen"
+        held = {partition: epoch for partition, (writer, epoch) in epochs.items() if writer == member.name}
         end = self._now() + fault.seconds
         self._later(end, lambda: self._resume(fleet, member, held, end + PATIENCE_SECONDS))
         return f"{fault}: {member.name}, which held {sorted(held)}"
@@ -230,10 +231,10 @@ class Storm:
         fleet.resume(member)
         return f"resumed: {member.name}; others had taken {sorted(taken)}"
 
-    def _restart(self, fault: Fault, name: str, server: Server, how: signal.Signals) -> str:
+    def _restart(self, fault: Fault, name: str, server: Server, number: signal.Signals) -> str:
         if name in self._starting and not self._starting[name].done():
             return f"{fault}: it is down already"
-        server.end(how)
+        server.end(number)
 
         def again() -> None:
             time.sleep(fault.seconds)
@@ -254,7 +255,7 @@ class Storm:
         return "thawed: broker"
 
     def _end_sessions(self, fault: Fault) -> str:
-        """End the projectors' connections again and again, at whatever they are; later, if the database is away."""
+        """End the projectors' connections repeatedly, during any work; later, if the database is away."""
         ended = 0
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'projector-%'"
         try:
@@ -268,14 +269,14 @@ class Storm:
         return f"{fault}: {ended} ended"
 
     def _epochs(self) -> dict[int, tuple[str, int]]:
-        """Return who wrote last in each partition, and in which epoch; nothing where the database is away."""
+        """Return the last writer of each partition and its epoch; empty if the database is away."""
         latest = "SELECT DISTINCT ON (partition) partition, who, epoch FROM faults.writes ORDER BY partition, n DESC"
         with suppress(psycopg.OperationalError), self.site.database() as conn:
-            return {partition: (who, epoch) for partition, who, epoch in conn.execute(latest).fetchall()}
+            return {partition: (writer, epoch) for partition, writer, epoch in conn.execute(latest).fetchall()}
         return {}
 
     def _wait_for(self, true: Callable[[psycopg.Connection[Any]], bool]) -> bool:
-        """Wait until it is *true* in the database; return whether it is in the end."""
+        """Wait until *true* returns True for the database, and return whether it did."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < deadline:
             self.site.projectors.check()
@@ -285,58 +286,58 @@ class Storm:
             time.sleep(0.5)
         return False
 
-    def _taken_up(self, conn: psycopg.Connection[Any]) -> bool:
+    def _assigned(self, conn: psycopg.Connection[Any]) -> bool:
         epochs = [epoch for (epoch,) in conn.execute("SELECT epoch FROM partitions").fetchall()]
         return len(epochs) == PARTITIONS and all(epochs)
 
     def _drained(self, conn: psycopg.Connection[Any]) -> bool:
-        """Whether all is projected and sent, and time has passed since."""
-        # The ends first: a record that is forwarded later moves them, and leaves something unsent before.
+        """Return whether all is projected and sent, and time has passed since."""
+        # The ends are read first. A record that is forwarded later moves them, and was unsent before.
         ends = truth.ends(self.site.broker.address, TOPIC)
         positions = dict(conn.execute("SELECT partition, position FROM partitions").fetchall())
         (unsent,), (quiet,) = (conn.execute(query).fetchall()[0] for query in (UNSENT, QUIET))
         return bool(positions == ends and unsent == 0 and quiet)
 
-    def _compared(self, findings: list[str], drain_seconds: float) -> Done:
+    def _compared(self, findings: list[str], drain_seconds: float) -> RunResult:
         site = self.site
-        came = truth.read(site.broker.address, TOPIC)
-        told = truth.read(site.broker.address, ALERTS)
+        log = truth.read(site.broker.address, TOPIC)
+        sent_notices = truth.read(site.broker.address, ALERTS)
         with site.database() as conn:
-            made = verify.writes(conn)
-            findings += verify.records(conn, came, TOPIC, PARTITIONS)
-            findings += verify.facts(conn, came, self.feed.ids, self.feed.acknowledged)
-            findings += verify.notices(conn, told)
-            findings += verify.fenced(made)
-            findings += verify.commands(conn, site.folder, site.env, truth.unread(came, PARTITIONS))
+            writes = verify.writes(conn)
+            findings += verify.records(conn, log, TOPIC, PARTITIONS)
+            findings += verify.facts(conn, log, self.feed.ids, self.feed.acknowledged)
+            findings += verify.notices(conn, sent_notices)
+            findings += verify.stale_writes(writes)
+            findings += verify.commands(conn, site.folder, site.env, truth.unread(log, PARTITIONS))
             outcomes = dict(conn.execute("SELECT outcome, count(*) FROM ledger GROUP BY 1").fetchall())
             (alerts,) = conn.execute("SELECT count(*) FROM alerts").fetchall()[0]
         figures = {
-            "records": len(came),
+            "records": len(log),
             **{name: outcomes.get(name, 0) for name in verify.OUTCOMES},
             "facts": len(self.feed.ids),
             "alerts": alerts,
-            "notices": len({record.event["id"] for record in told}),
-            "notices_sent_again": len(told) - len({record.event["id"] for record in told}),
+            "notices": len({record.event["id"] for record in sent_notices}),
+            "notices_sent_again": len(sent_notices) - len({record.event["id"] for record in sent_notices}),
             "published": self.feed.published,
-            "writes": len(made),
-            "epochs": sum({write.partition: write.epoch for write in made}.values()),
+            "writes": len(writes),
+            "epochs": sum({write.partition: write.epoch for write in writes}.values()),
             "cuts": dict(site.proxy.cuts),
-            "frozen_projectors": len([each for each in self.frozen if each.who.startswith("projector")]),
-            "partitions_taken_from_frozen": sum(len(each.taken) for each in self.frozen),
+            "frozen_projectors": len([frozen for frozen in self.frozen if frozen.who.startswith("projector")]),
+            "partitions_taken_from_frozen": sum(len(frozen.taken) for frozen in self.frozen),
             "logged": _logged(site.folder),
             "drain_seconds": round(drain_seconds, 1),
         }
-        return Done(self.seed, self.happened, findings, figures)
+        return RunResult(self.seed, self.happened, findings, figures)
 
 
-def _started(server: Server, how: signal.Signals, stack: ExitStack) -> Server:
-    stack.callback(server.end, how)
+def _started(server: Server, number: signal.Signals, stack: ExitStack) -> Server:
+    stack.callback(server.end, number)
     server.start()
     return server
 
 
 def _logged(folder: Path) -> dict[str, int]:
-    """Return how often the processes logged what, but for what is no trouble."""
+    """Return the number of each warning and error that the processes logged."""
     events: Counter[str] = Counter()
     for log in folder.glob("*.log"):
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines():

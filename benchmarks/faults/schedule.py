@@ -1,4 +1,4 @@
-"""What goes wrong, and when: drawn from a seed, so that the same seed gives the same schedule."""
+"""The faults and their times, drawn from a seed, so that a seed always draws the same schedule."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -17,26 +17,26 @@ KINDS: Final = (
     "freeze_notifier",
 )
 SESSION_SECONDS: Final = 2
-"""After how long a projector that is not heard of loses its partitions."""
+"""Seconds without a heartbeat after which a projector loses its partitions."""
 
 EVERY_SECONDS: Final = 2.4
 SCALES: Final = ((0.0, 2), (0.12, 4), (0.25, 8), (0.75, 3))
-"""How many projectors run from which part of the time on."""
+"""The number of projectors from each part of the time on."""
 
 MOMENTS: Final = ("before", "during", "after")
 
 
 class Fault(NamedTuple):
     """
-    One thing that goes wrong.
+    One fault.
 
     Attributes:
         at: seconds after the start.
         kind: one of `KINDS`, or ``scale``.
-        pick: which of those that run then, counted round and round.
-        seconds: how long, of what has an end.
-        times: of ``scale`` how many projectors, of others how often.
-        moments: of ``cut_commits`` where each connection is cut.
+        pick: the number of the running process, modulo their count.
+        seconds: the duration of a fault that ends.
+        times: the number of projectors for ``scale``, and of repetitions for others.
+        moments: the moment of each cut for ``cut_commits``.
     """
 
     at: float
@@ -47,22 +47,22 @@ class Fault(NamedTuple):
     moments: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        said = {
+        values = {
             "pick": self.pick,
             "seconds": self.seconds,
             "times": self.times if self.times > 1 else 0,
             "moments": ",".join(self.moments),
         }
-        fields = [f"{name}={value}" for name, value in said.items() if value]
+        fields = [f"{name}={value}" for name, value in values.items() if value]
         return " ".join([f"{self.at:6.1f} s", self.kind, *fields])
 
 
 def draw(seed: int, seconds: float) -> list[Fault]:
-    """Return the faults of a run of so many *seconds*, in their order; each kind comes at least once."""
-    random = Random(seed)  # noqa: S311 - no secret
+    """Return the faults of a run of *seconds*, in their order; each kind comes at least once."""
+    random = Random(seed)  # noqa: S311 - not a secret
     count = max(len(KINDS), int(seconds / EVERY_SECONDS))
     kinds = [*_shuffled(random, count)]
-    # The last fifth is for what is still under way.
+    # The last part of the time is left for work that is still under way.
     times = sorted(random.uniform(0.06, 0.85) * seconds for _ in kinds)
     faults = [_fault(random, round(at, 1), kind) for at, kind in zip(times, kinds, strict=True)]
     faults += [Fault(round(part * seconds, 1), "scale", times=count) for part, count in SCALES]
@@ -70,7 +70,7 @@ def draw(seed: int, seconds: float) -> list[Fault]:
 
 
 def _shuffled(random: Random, count: int) -> Iterator[str]:
-    """Yield so many kinds, all of them before any comes again."""
+    """Yield *count* kinds, with all of them before any is repeated."""
     left: list[str] = []
     for _ in range(count):
         if not left:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.servers import ROOT, end, free_port, ready
 
-# The rest lets a broker that was killed be back sooner: fewer files to look through, less waiting for its own ghost.
+# The other settings make a killed broker start sooner: fewer files to read, and less waiting for its old session.
 PROPERTIES = """
 group.min.session.timeout.ms=1000
 group.initial.rebalance.delay.ms=0
@@ -16,21 +16,21 @@ offsets.topic.num.partitions=1
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 """
-# Java's quick compiler and its smallest collector: this broker is used for minutes, not for days.
+# Java's quick compiler and its smallest collector: this broker runs for minutes, not for days.
 JAVA = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class Server:
     """
-    What one of our scripts runs, on data and a port of its own.
+    A server of one of the scripts, on data and a port of its own.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
+        port: its port on 127.0.0.1.
         address: the setting that the script printed when it was ready.
     """
 
     def __init__(self, script: str, port: int, env: Mapping[str, str], log: Path) -> None:
-        """Take the place of scripts/*script* with the variables *env*. Nothing runs before `start`."""
+        """Prepare scripts/*script* with the variables *env*; nothing runs before `start`."""
         self.port = port
         self.address = ""
         self._command = ["setpriv", "--pdeathsig", "KILL", str(ROOT / "scripts" / script)]
@@ -39,24 +39,24 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it on the data that it had and wait until it answers. A broker ends with the thread that did so."""
+        """Start the server on its data, and wait until it answers; it ends with the thread that started it."""
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own script
+            self._process = subprocess.Popen(  # noqa: S603 - a script of this project
                 self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         _, self.address = ready(self._log, self._process)
 
-    def end(self, how: signal.Signals) -> None:
-        """Send it a signal that ends it, and wait for that."""
+    def end(self, number: signal.Signals) -> None:
+        """Send it a signal that ends it, and wait for its end."""
         if self._process is None:
             return
-        end(self._process, how)
+        end(self._process, number)
         self._process = None
 
-    def send(self, what: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send it a signal that does not end it, if it runs."""
         if self._process is not None:
-            self._process.send_signal(what)
+            self._process.send_signal(number)
 
 
 def broker(folder: Path) -> Server:
@@ -70,7 +70,7 @@ def broker(folder: Path) -> Server:
 
 def postgres(folder: Path) -> Server:
     """Return a database server with its data in *folder*."""
-    # Its own user has to get there.
+    # PostgreSQL runs as another user, who needs access.
     folder.chmod(0o711)
     port = free_port()
     return Server(

@@ -1,4 +1,4 @@
-"""What ought to have come of the records in the log, worked out from the records alone."""
+"""The expected outcomes of the records in the log, computed from the records alone."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ Place = tuple[int, int]
 
 
 class ReadRecord(NamedTuple):
-    """A record as it lies in a topic."""
+    """A record as it stands in a topic."""
 
     partition: int
     offset: int
@@ -26,7 +26,7 @@ class ReadRecord(NamedTuple):
 
     @property
     def event(self) -> dict[str, Any]:
-        """The CloudEvent in it."""
+        """Return the CloudEvent in it."""
         if self.headers.get("content-type", b"").startswith(b"application/cloudevents+json"):
             whole: dict[str, Any] = json.loads(self.value or b"")
             return whole
@@ -35,8 +35,8 @@ class ReadRecord(NamedTuple):
 
 
 def read(address: str, topic: str) -> list[ReadRecord]:
-    """Return all that is in *topic*, in the order of each partition."""
-    found: list[ReadRecord] = []
+    """Return all records of *topic*, in the order of each partition."""
+    result: list[ReadRecord] = []
     with closing(KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)) as consumer:
         places = _places(consumer, topic)
         consumer.assign(places)
@@ -44,39 +44,43 @@ def read(address: str, topic: str) -> list[ReadRecord]:
         consumer.seek_to_beginning(*places)
         while any(consumer.position(place) < ends[place] for place in places):
             for place, records in consumer.poll(timeout_ms=200).items():
-                found += [ReadRecord(place.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]
-    return sorted(found, key=lambda came: (came.partition, came.offset))
+                result += [ReadRecord(place.partition, r.offset, r.key, r.value, dict(r.headers)) for r in records]
+    return sorted(result, key=lambda record: (record.partition, record.offset))
 
 
 def ends(address: str, topic: str) -> dict[int, int]:
-    """Return where each partition of *topic* ends."""
+    """Return the end offset of each partition of *topic*."""
     with closing(KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)) as consumer:
         return {place.partition: end for place, end in consumer.end_offsets(_places(consumer, topic)).items()}
 
 
-def outcomes(came: list[ReadRecord], partitions: int) -> dict[Place, str]:
+def outcomes(log: list[ReadRecord], partitions: int) -> dict[Place, str]:
     """
-    Return what each record is to become.
+    Return the expected outcome of each record.
 
-    Facts of one id are about one person, and so meet in one partition: the first there is applied.
+    Facts with one id are about one person, and so stand in one partition. The first of them is applied.
     """
-    return {(record.partition, record.offset): outcome for record, outcome in _judged(came, partitions)}
+    return {(record.partition, record.offset): outcome for record, outcome in _classified(log, partitions)}
 
 
-def unread(came: list[ReadRecord], partitions: int) -> Counter[str]:
-    """Return how many records about each person are to wait: conflicts, and what is parked under the person's key."""
-    found: Counter[str] = Counter()
-    for record, outcome in _judged(came, partitions):
+def unread(log: list[ReadRecord], partitions: int) -> Counter[str]:
+    """
+    Return the expected number of waiting records about each person.
+
+    These are conflicts, and parked records with the person's key.
+    """
+    result: Counter[str] = Counter()
+    for record, outcome in _classified(log, partitions):
         if outcome == "conflict":
-            found[record.event["subject"]] += 1
+            result[record.event["subject"]] += 1
         elif outcome == "parked" and record.key is not None:
-            found[record.key.decode()] += 1
-    return found
+            result[record.key.decode()] += 1
+    return result
 
 
-def _judged(came: list[ReadRecord], partitions: int) -> Iterator[tuple[ReadRecord, str]]:
+def _classified(log: list[ReadRecord], partitions: int) -> Iterator[tuple[ReadRecord, str]]:
     first: dict[str, Any] = {}
-    for record in came:
+    for record in log:
         if BAD in record.headers:
             yield record, "parked"
             continue
@@ -84,12 +88,12 @@ def _judged(came: list[ReadRecord], partitions: int) -> Iterator[tuple[ReadRecor
         if (murmur2(event["subject"].encode()) & 0x7FFFFFFF) % partitions != record.partition:
             yield record, "forwarded"
             continue
-        said = [event[name] for name in ("source", "type", "subject", "dataversion", "data")]
+        content = [event[name] for name in ("source", "type", "subject", "dataversion", "data")]
         if event["id"] not in first:
-            first[event["id"]] = said
+            first[event["id"]] = content
             yield record, "applied"
         else:
-            yield record, "duplicate" if first[event["id"]] == said else "conflict"
+            yield record, "duplicate" if first[event["id"]] == content else "conflict"
 
 
 def _places(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:

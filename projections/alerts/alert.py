@@ -1,7 +1,7 @@
-"""An alert, each step in its life, and the occasion of a step."""
+"""An alert, the changes in its life, and the occasion of a change."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from events.facts import Fact
@@ -14,6 +14,9 @@ STANDING = frozenset({"open", "acknowledged"})
 class Alert(NamedTuple):
     """
     An alert in its latest state.
+
+    The fields are the columns of ``alerts``, in their order. Rows are written by that order, so it is part of the
+    schema.
 
     Attributes:
         alert_id: UUIDv5 of the rule and the first anchor.
@@ -38,7 +41,7 @@ class Alert(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One step in an alert's life, and the alert after it. ``person`` and ``note`` belong to an acknowledgement."""
+    """A change in an alert's life, and the alert after it. ``person`` and ``note`` belong to an acknowledgement."""
 
     alert: Alert
     at: datetime
@@ -49,13 +52,22 @@ class Change(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """The occasion of a step: a fact that arrived, time that passed (with facts whose time came), or other rules."""
+    """
+    The occasion of a step.
 
-    kind: str
+    Attributes:
+        kind: *fact*: one arrived; *time*: time passed; *rules*: other rules came into force.
+        at: the instant of the log's clock.
+        fact: the fact that arrived, or the last whose time came; else None.
+        rules_since: the instant from which the rules are in force; None: from the first record on.
+    """
+
+    kind: Literal["fact", "time", "rules"]
     at: datetime
     fact: Fact | None = None
+    rules_since: datetime | None = None
 
 
 def said_until(alert: Alert, at: datetime) -> str:
-    """Return the sentence of *alert* once it is not said any more, from *at* on."""
+    """Return the sentence of *alert* from *at* on, when the alert does not stand any more."""
     return f"Was said until {at:%Y-%m-%d}: {alert.explanation}" if alert.state in STANDING else alert.explanation

@@ -1,8 +1,10 @@
 """The shape of an alert, of its changes and of its notices, as programs read them. Grown only by addition."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NotRequired
 from uuid import uuid5
+
+from typing_extensions import TypedDict
 
 from events.edtf import format_instant
 
@@ -12,26 +14,60 @@ Row = Mapping[Any, Any]
 """A row of a table by the names of its columns."""
 
 
-def change_json(row: Row) -> dict[str, Any]:
-    """Return one step in the life of an alert; ``by`` and ``note`` only where a person took it."""
-    by_person = {"by": row["person"], "note": row["note"]} if row["person"] else {}
-    return {
+class ChangeJson(TypedDict):
+    """A change in the life of an alert. ``by`` and ``note`` are there only if a person made it."""
+
+    state: str
+    at: str
+    cause: str
+    fact_id: str | None
+    by: NotRequired[str]
+    note: NotRequired[str | None]
+
+
+class AlertJson(TypedDict):
+    """An alert in its latest state, with its life."""
+
+    alert_id: str
+    rule: str
+    rule_version: str
+    severity: str
+    subject_id: str
+    state: str
+    anchor: str
+    evidence: list[str]
+    unread: int
+    explanation: str
+    life: list[ChangeJson]
+
+
+class NoticeJson(AlertJson):
+    """The notice of one change: the alert after it, with this change alone as its life."""
+
+    notice_id: str
+
+
+def change_json(row: Row) -> ChangeJson:
+    """Return a change in the life of an alert."""
+    change: ChangeJson = {
         "state": row["state"],
         "at": format_instant(row["at"]),
         "cause": row["cause"],
         "fact_id": row["fact_id"],
-        **by_person,
     }
+    if row["person"]:
+        change |= {"by": row["person"], "note": row["note"]}
+    return change
 
 
-def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0) -> dict[str, Any]:
+def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0) -> AlertJson:
     """
     Return an alert.
 
     Args:
         alert: its latest state.
         life: its rows of ``alert_changes``, in their order.
-        unread: the number of records about the person that wait: conflicts, and what could not be read.
+        unread: the number of waiting records about the person: conflicts and unreadable records.
     """
     return {
         "alert_id": alert.alert_id,
@@ -49,5 +85,5 @@ def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0) -> dict[str, 
 
 
 def notice_id(alert_id: str, number: int) -> str:
-    """Return the key by which a receiver knows a notice again: UUIDv5 of the alert and the number of its change."""
+    """Return the key by which a receiver recognises a notice: UUIDv5 of the alert and the number of its change."""
     return str(uuid5(NAMESPACE, f"{alert_id} {number}"))

@@ -1,1 +1,1 @@
-"""The facts of one person in the order of the world: reports of one event, places, corrections. Pure."""
+"""The facts of one person in world order: corrections, reports of one event, places. Pure."""

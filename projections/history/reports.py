@@ -1,44 +1,43 @@
 """
-Reports of one event (MODEL 2): facts that agree are one occurrence, and the best of them stands for it.
+Reports of one event (docs/design.md, 3.2): facts that agree are one event, and the best of them stands for it.
 
-Three papers that report one dismissal state one event. Only the fact that stands for it changes the status; every
+Three papers that report one dismissal state one event. Only the fact that stands for it changes the status. Every
 report stays in the history with its source.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from events.edtf import END_OF_TIME, LOCAL_DAY_SLACK, overlaps
+from events.edtf import BEGINNING, END_OF_TIME, LOCAL_DAY_SLACK, overlaps
 from events.facts import Fact
-from events.text import folded
+from events.text import comparison_form
 from events.vocabulary import TRACK_OF
 
 EVENT_TRACKS: Final = frozenset({"service", "case", "custody", "measure"})
 EVENT_TYPES: Final = frozenset(type_ for type_, track in TRACK_OF.items() if track in EVENT_TRACKS)
-"""The types whose facts are reports of an event."""
+"""The types of facts that are reports of an event."""
 
 _WORDED: Final = frozenset({"post", "agency", "region", "to_post", "to_agency"})
-# What can change a status, so that two reports of one event do not differ in it where both name it.
+# The fields that can change a status. Two reports of one event do not differ in a field that both name.
 _TELLING: Final = (
     *("case_id", "charges", "kind", "by", "outcome", "final", "rehabilitating", "scope", "in_absentia"),
     *("jurisdiction", "post", "agency", "region", "post_id", "to_post", "to_agency", "to_post_id"),
 )
-# Two countries can impose a sanction on one day.
+# Two countries can impose a sanction on one day, so measures are also compared by these.
 _TELLING_OF_MEASURES: Final = ("authority", "program", "title")
 _OPEN: Final = timedelta.max
-_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 Tied = Callable[[Fact, Fact], bool]
 
 
 def compatible(one: object, other: object) -> bool:
-    """Whether two values are equal as far as both are named; None: it is not."""
+    """Return whether two values are equal, or one of them is None, which means that it is not named."""
     return one is None or other is None or one == other
 
 
 def agree(one: Fact, other: Fact) -> bool:
-    """Whether two facts of one type can be reports of one event: they overlap, and differ in nothing that counts."""
+    """Return whether two facts of one type can be reports of one event: they overlap, and no named field differs."""
     if not overlaps(one.occurred, other.occurred):
         return False
     first, second = one.data, other.data
@@ -46,15 +45,30 @@ def agree(one: Fact, other: Fact) -> bool:
     return not any(name in first and name in second and _differ(name, first[name], second[name]) for name in telling)
 
 
+def reports_by_type(by_type: Mapping[str, Sequence[Fact]], tied: Tied | None = None) -> dict[str, str]:
+    """
+    Return the reports among the facts of each type, as `grouped` does; types without events are left out.
+
+    Args:
+        by_type: facts that count, by type.
+        tied: as for `grouped`.
+    """
+    stands_for: dict[str, str] = {}
+    for type_, facts in by_type.items():
+        if len(facts) > 1 and type_ in EVENT_TYPES:
+            stands_for |= grouped(facts, tied)
+    return stands_for
+
+
 def grouped(facts: Sequence[Fact], tied: Tied | None = None) -> dict[str, str]:
     """
-    Return the reports among *facts*, all of one type: for each, the fact that stands for its event.
+    Return the reports among *facts*: for each, the id of the fact that stands for its event.
 
-    Facts that stand for an event themselves are left out. The result does not depend on the order of *facts*.
+    The facts that stand for an event are left out. The result does not depend on the order of *facts*.
 
     Args:
         facts: facts of one type that count.
-        tied: whether a source says of two facts that one comes behind the other, so that they are two events.
+        tied: returns whether a source says of two facts that one came after the other: then they are two events.
     """
     stands_for: dict[str, str] = {}
     for cluster in _clusters(facts):
@@ -63,7 +77,7 @@ def grouped(facts: Sequence[Fact], tied: Tied | None = None) -> dict[str, str]:
 
 
 def _clusters(facts: Sequence[Fact]) -> Iterator[list[Fact]]:
-    """Yield *facts* in parts of which none overlaps another, so that not every pair has to be compared."""
+    """Yield *facts* in parts that do not overlap each other, so that not every pair has to be compared."""
     cluster: list[Fact] = []
     end: datetime | None = None
     for fact in sorted(facts, key=_start):
@@ -78,7 +92,7 @@ def _clusters(facts: Sequence[Fact]) -> Iterator[list[Fact]]:
 
 
 def _start(fact: Fact) -> datetime:
-    return fact.occurred.earliest or _BEGINNING
+    return fact.occurred.earliest or BEGINNING
 
 
 def _group(cluster: Sequence[Fact], tied: Tied | None, stands_for: dict[str, str]) -> None:
@@ -96,10 +110,10 @@ def _group(cluster: Sequence[Fact], tied: Tied | None, stands_for: dict[str, str
 
 def quality(fact: Fact) -> tuple[timedelta, bool, int, str]:
     """
-    Return the place of *fact* among reports of one event, best first.
+    Return the sort key of *fact* among reports of one event, best first.
 
-    Narrow comes before wide, sure before marked, and of equals the one that names more of the fields that can change
-    a status: a report that leaves out the charges would else hide one that states them.
+    Narrow spans come before wide ones, then unmarked before marked ones. Then the report comes first that names more of
+    the fields that can change a status. Without that, a report without charges would hide one that states them.
     """
     earliest, latest, marked = fact.occurred.earliest, fact.occurred.latest, fact.occurred.marked
     width = _OPEN if earliest is None or latest is None else latest - earliest
@@ -108,5 +122,5 @@ def quality(fact: Fact) -> tuple[timedelta, bool, int, str]:
 
 def _differ(name: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON value
     if name in _WORDED:
-        return folded(one) != folded(other)
+        return comparison_form(one) != comparison_form(other)
     return bool(one != other)

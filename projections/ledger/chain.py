@@ -2,9 +2,9 @@
 The ledger: every record read and everything else that shaped a conclusion, append only, chained by hash.
 
 The chain of a partition begins at ``GENESIS``. Each row's hash is the SHA-256 of: the hash before it, a line
-feed, the row's other fields as one JSON array (in the order of ``FIELDS``, instants as text, no spaces, not
-escaped to ASCII), a line feed, and the bytes of ``value``. docs/audit.md says the same for those who check it
-with tools of their own.
+feed, the row's other fields as one JSON array, a line feed, and the bytes of ``value``. The array has the order of
+``FIELDS``, instants as text, no spaces and no escapes to ASCII. docs/audit.md describes the same for a check with
+other tools.
 """
 
 import hashlib
@@ -45,12 +45,12 @@ _VALUE = len(FIELDS)
 
 class LogRecord(NamedTuple):
     """
-    One record as the log holds it.
+    A record as the log holds it.
 
     Attributes:
         topic, partition, offset: its position.
         stamped: the log's own time of acceptance, aware UTC.
-        key, value: as they came; None where the record has none.
+        key, value: the bytes in the log; None where the record has none.
         headers: [[name, value], ...] as text, or None for the JSON form.
     """
 
@@ -64,7 +64,12 @@ class LogRecord(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One row of the ledger, and the fact in it where it could be read."""
+    """
+    A row of the ledger, and the fact in it where it could be read.
+
+    The fields before ``fact`` are the columns of ``ledger``, in their order. The row is written and read by that order,
+    so it is part of the schema.
+    """
 
     partition: int
     seq: int
@@ -91,7 +96,7 @@ class Entry(NamedTuple):
 
 def read(record: LogRecord, recorded: datetime = UNRECORDED) -> Fact:
     """
-    Read the fact in *record*, which becomes known at *recorded* if it is going to be applied.
+    Read the fact in *record*, which becomes known at *recorded* if it is applied.
 
     Raises:
         Unreadable: with a stable code; besides those of `decode`: ``empty``, ``wrong_key``, ``no_headers``.
@@ -113,7 +118,7 @@ def chained(previous: str, row: Sequence[Any]) -> str:
 
     Args:
         previous: the hash of the row before, or ``GENESIS``.
-        row: the values of the columns in their order; what comes after ``value`` is not looked at.
+        row: the values of the columns in their order; those after ``value`` are not used.
     """
     *plain, recorded, stamped, key, headers, value = row[: _VALUE + 1]
     fields = [*plain, _instant(recorded), _instant(stamped), key.hex() if key is not None else None, headers]
@@ -126,7 +131,7 @@ def _instant(instant: datetime | None) -> str | None:
 
 
 class Chain:
-    """The growing end of one partition's chain: numbers the entries and links each to the one before."""
+    """The end of one partition's chain. Numbers new entries and links each to the one before."""
 
     def __init__(self, topic: str, partition: int, seq: int, head: str) -> None:
         self.topic = topic
@@ -144,16 +149,16 @@ class Chain:
         reason: str | None = None,
         fact: Fact | None = None,
     ) -> Entry:
-        """Return the entry that says what became of *record*."""
+        """Return the entry with the *outcome* of *record*."""
         about = (fact.id, fact.type, fact.subject) if fact else (None, None, None)
-        came = (record.stamped, record.key, record.headers, record.value)
-        fields = (entry, self.topic, record.offset, outcome, reason, *about, recorded, *came)
+        content = (record.stamped, record.key, record.headers, record.value)
+        fields = (entry, self.topic, record.offset, outcome, reason, *about, recorded, *content)
         return self._link(fields, fact)
 
     def note(self, entry: str, recorded: datetime, value: bytes, subject_id: str | None = None) -> Entry:
         """Return an entry that is not a record: a watermark, the rules, an acknowledgement."""
-        nothing = (None, None, None, None, None)
-        return self._link((entry, self.topic, *nothing, subject_id, recorded, None, None, None, value), None)
+        blank = (None, None, None, None, None)
+        return self._link((entry, self.topic, *blank, subject_id, recorded, None, None, None, value), None)
 
     def _link(self, fields: tuple[Any, ...], fact: Fact | None) -> Entry:
         self.seq += 1

@@ -1,4 +1,4 @@
-"""What each record becomes: applied, duplicate, conflict, parked or forwarded."""
+"""The outcome of each record: applied, duplicate, conflict, parked or forwarded."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -8,15 +8,23 @@ from events.canonical import content
 from events.errors import Unreadable
 from events.facts import Fact
 from events.record import event_of
-from events.text import printable
+from events.text import storable
 
 from .chain import Chain, Entry, LogRecord, read
 
-Content = tuple[list[list[str]] | None, bytes]
+Body = tuple[list[list[str]] | None, bytes]
+"""The headers and the value of a record."""
 
 
 class ReadRecord(NamedTuple):
-    """A record that was read, when it becomes known, and the fact in it; a text: why there is none."""
+    """
+    A record after reading.
+
+    Attributes:
+        record: the record.
+        recorded: the instant at which it becomes known.
+        fact: the fact in it; if it has none, the reason as text.
+    """
 
     record: LogRecord
     recorded: datetime
@@ -30,43 +38,43 @@ def read_all(
     Read *records* of one partition, in the order of the log.
 
     Args:
-        records: they.
+        records: the records.
         watermark: the partition's; `recorded` is never before it.
-        entry: record, or replay: what is replayed becomes known at the watermark.
-        failed: what the program itself failed with on the one record there is; it is going to be parked.
+        entry: record, or replay: a replayed record becomes known at the watermark.
+        failed: the program's own failure on a single record; the record will be parked.
     """
-    read_at = _recorded(records, watermark, entry)
-    return [ReadRecord(record, at, _try_read(record, at, failed)) for record, at in zip(records, read_at, strict=True)]
+    instants = _recorded(records, watermark, entry)
+    return [ReadRecord(record, at, _try_read(record, at, failed)) for record, at in zip(records, instants, strict=True)]
 
 
-def judge(
-    came: Iterable[ReadRecord],
-    first: dict[str, Content],
+def classify(
+    records: Iterable[ReadRecord],
+    bodies: dict[str, Body],
     chain: Chain,
     home: Callable[[bytes], int],
     entry: str = "record",
 ) -> Iterator[Entry]:
     """
-    Decide what each record becomes, and link the entries that say so to *chain*.
+    Decide the outcome of each record, and link the entries with the outcomes to *chain*.
 
     Args:
-        came: the records of one partition, in the order of the log.
-        first: what the ledger holds under their ids; those that are applied are added.
+        records: the records of one partition, in the order of the log.
+        bodies: the applied records in the ledger, by the id of the fact. Records applied here are added.
         chain: the end of the partition's chain.
-        home: the partition to which a key belongs.
+        home: returns the partition of a key.
         entry: record, or replay.
     """
-    for record, at, fact in came:
+    for record, at, fact in records:
         if not isinstance(fact, Fact):
             yield chain.record(record, at, "parked", entry=entry, reason=fact)
             continue
-        content_of_it: Content = (record.headers, record.value or b"")
+        body: Body = (record.headers, record.value or b"")
         if home(fact.subject.encode()) != record.partition:
             yield chain.record(record, at, "forwarded", entry=entry, fact=fact)
-        elif fact.id not in first:
-            first[fact.id] = content_of_it
+        elif fact.id not in bodies:
+            bodies[fact.id] = body
             yield chain.record(record, at, "applied", entry=entry, fact=fact)
-        elif _same_content(first[fact.id], content_of_it):
+        elif _same_content(bodies[fact.id], body):
             yield chain.record(record, at, "duplicate", entry=entry, fact=fact)
         else:
             reason = f"other_content: the fact {fact.id} was recorded before with other content"
@@ -74,12 +82,12 @@ def judge(
 
 
 def readable(record: LogRecord) -> bool:
-    """Whether this release can read the fact in *record*."""
+    """Return whether this release can read the fact in *record*."""
     return isinstance(_try_read(record, record.stamped, None), Fact)
 
 
 def _recorded(records: Sequence[LogRecord], watermark: datetime | None, entry: str) -> Iterator[datetime]:
-    """Yield the instant at which each of *records* becomes known: within a partition it never runs backwards."""
+    """Yield the instant at which each of *records* becomes known. It never runs backwards in a partition."""
     for record in records:
         if entry == "record":
             watermark = max(record.stamped, watermark or record.stamped)
@@ -94,9 +102,9 @@ def _try_read(record: LogRecord, recorded: datetime, failed: Exception | None) -
     try:
         return read(record, recorded)
     except Unreadable as problem:
-        return printable(f"{problem.code}: {problem}")
+        return storable(f"{problem.code}: {problem}")
 
 
-def _same_content(first: Content, other: Content) -> bool:
-    """Whether two records state the same; in canonical form only where their bytes differ."""
+def _same_content(first: Body, other: Body) -> bool:
+    """Return whether two records state the same. Different bytes are compared in canonical form."""
     return first == other or content(event_of(*first)) == content(event_of(*other))

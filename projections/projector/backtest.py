@@ -1,4 +1,4 @@
-"""What would have been known, and when, had casetrail been running: the same core over a file, in memory."""
+"""A replay of a file in memory: the statuses and alerts that it would have produced, and when."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -7,14 +7,16 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
+from typing_extensions import TypedDict
 
 from events.decode import complete, recorded_of
 from events.edtf import format_instant
 from events.errors import Unreadable
-from projections.alerts.shapes import alert_json
+from projections.alerts.shapes import AlertJson, alert_json
 from projections.ledger.chain import LogRecord
 from projections.queries.subjects import Filter, statuses
 from projections.rules.rulebook import Rulebook
+from projections.subjects.shapes import StatusJson
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.rows import alert_from_row
@@ -31,10 +33,10 @@ class Line(NamedTuple):
 
     Attributes:
         number: from 1.
-        recorded: the instant from which on it counts as known, aware UTC.
+        recorded: the instant from which it counts as known, aware UTC.
         key: the person's id as the key of a record; None for a bad line.
-        value: the fact's bytes; None for a bad line, which is parked whatever is in it.
-        problem: what is wrong with a bad line.
+        value: the fact's bytes; None for a bad line, which is parked.
+        problem: the error of a bad line.
     """
 
     number: int
@@ -44,18 +46,37 @@ class Line(NamedTuple):
     problem: Unreadable | None
 
 
+class CountsJson(TypedDict):
+    """The number of lines read, and the number with each outcome."""
+
+    read: int
+    applied: int
+    duplicate: int
+    conflict: int
+    parked: int
+
+
+class BacktestJson(TypedDict):
+    """The statuses and alerts at the instant ``until``, with the full life of each alert."""
+
+    until: str
+    counts: CountsJson
+    subjects: list[StatusJson]
+    alerts: list[AlertJson]
+
+
 class Backtest(NamedTuple):
     """
-    What came of it.
+    The result of a backtest.
 
     Attributes:
-        report: in the shape of the design's section 8.
+        report: in the shape of docs/design.md, 8.
         bad: the bad lines, in the order of the file.
-        later: how many lines were not read, being recorded later.
-        earliest_later: when the earliest of those was; None where there are none.
+        later: the number of lines that were not read, because they were recorded later.
+        earliest_later: the earliest instant of those; None if there are none.
     """
 
-    report: dict[str, Any]
+    report: BacktestJson
     bad: list[Line]
     later: int
     earliest_later: datetime | None
@@ -65,12 +86,12 @@ def backtest(
     lines: Iterable[bytes], rulebook: Rulebook, until: datetime, tell: Callable[[int], None] = lambda _: None
 ) -> Backtest:
     """
-    Replay *lines* of facts in the order in which they were recorded, and let the clock stop at *until*.
+    Replay *lines* of facts in the order in which they were recorded, with a clock that stops at *until*.
 
     Args:
-        lines: NDJSON. Where a line has no ``recorded``, the latest instant of ``published`` stands for it; an
-            unreadable line takes the one before it. Ties stay in file order; blank lines are passed over.
-        rulebook: the rules in force all the time.
+        lines: NDJSON. Where a line has no ``recorded``, the latest instant of ``published`` stands for it. An
+            unreadable line takes the instant of the line before it. Ties stay in file order; blank lines are skipped.
+        rulebook: the rules, in force all the time.
         until: lines recorded later are not read; the watermark at the end. Aware UTC.
         tell: called with the number of lines replayed since the last call.
     """
@@ -84,7 +105,7 @@ def backtest(
     return Backtest(report, [line for line in kept if line.problem], later, earliest_later)
 
 
-def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> dict[str, Any]:
+def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> BacktestJson:
     engine = open_database("sqlite://")
     try:
         METADATA.create_all(engine)
@@ -106,7 +127,7 @@ def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callab
 
 
 def _dated(lines: Iterable[bytes], until: datetime) -> Iterator[Line]:
-    """Yield the lines, each with its instant, in the order of the file but for bad ones at its beginning."""
+    """Yield the lines with their instants, in file order except for bad lines at the beginning."""
     before = None
     waiting: list[tuple[int, Unreadable]] = []
     for number, raw in enumerate(lines, 1):
@@ -121,7 +142,7 @@ def _dated(lines: Iterable[bytes], until: datetime) -> Iterator[Line]:
             else:
                 yield Line(number, before, None, None, problem)
             continue
-        # Bad lines before the first good one have none before them, and take its instant.
+        # Bad lines before the first good one take its instant.
         yield from (Line(bad, before, None, None, problem) for bad, problem in waiting)
         waiting = []
         yield Line(number, before, key, whole, None)
@@ -129,7 +150,7 @@ def _dated(lines: Iterable[bytes], until: datetime) -> Iterator[Line]:
 
 
 def _known(line: bytes, until: datetime) -> tuple[datetime, bytes, bytes]:
-    """Return when the fact of a *line* counts as known, and key and value of its record."""
+    """Return the instant from which the fact of a *line* counts as known, and the key and value of its record."""
     recorded = recorded_of(line) if b'"recorded"' in line else None
     fact, whole = complete(line, until)
     known = recorded or fact.published.latest
@@ -137,27 +158,27 @@ def _known(line: bytes, until: datetime) -> tuple[datetime, bytes, bytes]:
     return known, fact.subject.encode(), whole
 
 
-def _report(conn: Connection, projector: Projector, until: datetime) -> dict[str, Any]:
-    held = projector.held
+def _report(conn: Connection, projector: Projector, until: datetime) -> BacktestJson:
+    checkpoint = projector.checkpoint
     return {
         "until": format_instant(until),
         "counts": {
-            "read": held.read,
-            "applied": held.applied,
-            "duplicate": held.duplicate,
-            "conflict": held.conflict,
-            "parked": held.parked,
+            "read": checkpoint.read,
+            "applied": checkpoint.applied,
+            "duplicate": checkpoint.duplicate,
+            "conflict": checkpoint.conflict,
+            "parked": checkpoint.parked,
         },
         "subjects": _subjects(conn),
         "alerts": _alerts(conn),
     }
 
 
-def _subjects(conn: Connection) -> list[dict[str, Any]]:
+def _subjects(conn: Connection) -> list[StatusJson]:
     return list(statuses(conn, Filter()))
 
 
-def _alerts(conn: Connection) -> list[dict[str, Any]]:
+def _alerts(conn: Connection) -> list[AlertJson]:
     life = _by_owner(conn, select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n))
     alerts = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id))
     return [alert_json(alert_from_row(row._asdict()), life[row.alert_id]) for row in alerts]

@@ -1,9 +1,9 @@
 """
-Conclude everything again from the ledger, beside the live tables, and put the result in their place.
+Recompute all conclusions from the ledger, beside the live tables, and exchange the rows that differ.
 
-The twins are filled in transactions of their own, so a rebuild can be stopped and taken up again while
-projectors and readers go on. The last step locks the partitions, catches up, compares, and exchanges the rows
-that differ, in one transaction.
+The twins are filled in transactions of their own. So a rebuild can be stopped and resumed while projectors and readers
+work on. The last step is one transaction: it locks the partitions, applies the rest, compares, and exchanges the rows
+that differ.
 """
 
 import hashlib
@@ -32,23 +32,23 @@ from sqlalchemy import (
 from events.errors import Infrastructure
 from projections.alerts.alert import Change
 from projections.alerts.shapes import notice_id
-from projections.ledger.chain import Entry
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
 from projections.tables.checkpoint import Checkpoint, unconcluded
-from projections.tables.database import plan_anew, unhurried, writing
-from projections.tables.ledger_rows import in_force, unread_at
+from projections.tables.database import allow_full_scans, discard_plans, write_transaction
+from projections.tables.ledger_rows import entries_after, rules_at
+from projections.tables.parked_rows import unread_counts_at
 from projections.tables.rows import alert_from_row, notice_row
-from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
-from projections.tables.write_batch import Writes
+from projections.tables.schema import LIVE, REBUILD, outbox, partitions, rebuild_partitions
+from projections.tables.write_batch import WriteBatch
 
-from .derive import CACHE_FACTS, Concluder
+from .derive import CACHE_FACTS, Deriver
 
 BATCH = 4000
 
 
 class Difference(NamedTuple):
-    """A row that came out otherwise: its table and key, and the columns that differ, before and after; None: no row."""
+    """A row that differs: its table and key, and the columns that differ, before and after; None: no row."""
 
     table: str
     key: dict[str, Any]
@@ -65,45 +65,45 @@ def rebuild(
     cache_facts: int = CACHE_FACTS,
 ) -> list[Difference]:
     """
-    Make all conclusions again and return what differs from the live ones.
+    Recompute all conclusions and return the differences from the live ones.
 
-    Goes on where an interrupted rebuild stopped, if that concluded by the same code; else starts over.
+    Continues an interrupted rebuild of the same code; else starts from the first row.
 
     Args:
         engine: the database.
-        rulebook: any; the ledger says which rules were in force when.
-        tell: called after each batch with the number of ledger rows done.
-        exchange: put the new rows in the place of those that differ; else only compare.
-        cache_facts: how many facts to keep in memory at the most.
+        rulebook: any; the ledger states the rules in force at each row.
+        tell: called after each batch with the number of ledger rows applied.
+        exchange: replace the rows that differ; else only compare.
+        cache_facts: how many facts to keep in memory.
 
     Raises:
         Infrastructure: if another rebuild took over.
     """
     twins = _Twins(engine, rulebook, cache_facts)
     twins.take_over()
-    while not twins.invalidate_changed(tell):
+    while not twins.advance(tell):
         pass
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         progress = _lock(conn)
         twins.complete(conn, progress)
-        unhurried(conn)
+        allow_full_scans(conn)
         differences = list(_differences(conn))
         if exchange and differences:
-            _tell_of_new(conn, progress)
+            _notify_of_new(conn, progress)
             _exchange(conn)
         _clear(conn)
     return differences
 
 
 def is_due(engine: Engine) -> bool:
-    """Whether a migration emptied the tables of people, so that everything is to be concluded again."""
+    """Return whether a migration emptied the tables of people, so that all conclusions must be recomputed."""
     with engine.connect() as conn:
         return conn.scalar(unconcluded().limit(1)) is not None
 
 
 @cache
 def code_version() -> str:
-    """Return a digest of the code that concludes: two releases with the same one conclude the same."""
+    """Return a digest of the code that concludes: releases with the same digest conclude the same."""
     digest = hashlib.sha256()
     for file in code_files():
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -120,10 +120,10 @@ def code_files() -> list[Path]:
 
 class _Twins:
     """
-    The side-by-side tables on their way, as one process fills them.
+    The twin tables, as one process fills them.
 
-    How far they are stands in ``rebuild_partitions``, with the code's version as ``rules_version``. Each rebuild that
-    takes over raises the ``epoch`` there, and one that does not find its rows as it left them cannot go on.
+    ``rebuild_partitions`` holds their progress, with the version of the code as ``rules_version``. Each rebuild that
+    takes over raises the ``epoch`` there. A rebuild that does not find its rows as it left them cannot continue.
     """
 
     def __init__(self, engine: Engine, rulebook: Rulebook, cache_facts: int) -> None:
@@ -132,12 +132,12 @@ class _Twins:
         self.cache_facts = cache_facts
         self.epoch = 1
         self._reached: dict[int, Checkpoint] = {}
-        self._concluders: dict[int, Concluder] = {}
+        self._derivers: dict[int, Deriver] = {}
 
     def take_over(self) -> None:
-        """Claim what an interrupted rebuild left; throw it away if other code concluded it."""
+        """Claim the rows of an interrupted rebuild; delete them if other code concluded them."""
         twin = rebuild_partitions
-        with writing(self.engine) as conn:
+        with write_transaction(self.engine) as conn:
             left = [Checkpoint(**row._asdict()) for row in conn.execute(select(twin).with_for_update())]
             self.epoch += max((row.epoch for row in left), default=0)
             if any(row.rules_version != code_version() for row in left):
@@ -151,13 +151,13 @@ class _Twins:
                     self._reached[partition] = self._first(topic, partition)
                     store(conn, twin, [tuple(vars(self._reached[partition]).values())])
 
-    def invalidate_changed(self, tell: Callable[[int], None]) -> bool:
-        """Do one batch of each partition; return whether all have come to the end of the ledger."""
+    def advance(self, tell: Callable[[int], None]) -> bool:
+        """Apply one batch of each partition; return whether all are at the end of the ledger."""
         with self.engine.connect() as conn:
             lives = [Checkpoint(**row._asdict()) for row in conn.execute(select(partitions))]
         done, caught_up = 0, True
         for live in lives:
-            with writing(self.engine) as conn:
+            with write_transaction(self.engine) as conn:
                 reached = self._batch(conn, live)
             done += reached
             caught_up = caught_up and reached >= live.seq
@@ -165,56 +165,51 @@ class _Twins:
         return caught_up
 
     def complete(self, conn: Connection, progress: dict[int, Checkpoint]) -> None:
-        """Conclude what has come since; no projector writes meanwhile."""
+        """Apply the rows written since. The partitions are locked, so no projector writes."""
         for live in progress.values():
             while self._batch(conn, live) < live.seq:
                 pass
 
     def _batch(self, conn: Connection, live: Checkpoint) -> int:
-        """Conclude the next batch of one partition; return how far its ledger has been walked."""
-        reached = self._held(conn, live)
-        concluder = self._concluders.get(live.partition)
-        if concluder is None:
-            concluder = self._concluders[live.partition] = self._concluder(conn, reached)
-        query = select(ledger).where(ledger.c.partition == live.partition, ledger.c.seq > reached.seq)
-        entries = [Entry(*row) for row in conn.execute(query.order_by(ledger.c.seq).limit(BATCH))]
+        """Apply the next batch of one partition; return the last row that is applied."""
+        reached = self._progress(conn, live)
+        deriver = self._derivers.get(live.partition)
+        if deriver is None:
+            deriver = self._derivers[live.partition] = self._deriver(conn, reached)
+        entries = entries_after(conn, live.partition, reached.seq, BATCH)
         if not entries and reached.seq < live.seq:
-            msg = f"the ledger of partition {live.partition} ends at row {reached.seq}, but row {live.seq} was written"
-            raise Infrastructure(msg + " (see `casetrail audit verify`)")
+            what = f"the ledger ends at row {reached.seq}, but row {live.seq} was written"
+            raise Infrastructure(what, "run `casetrail audit verify`", f"partition {live.partition}")
         if not entries:
             return reached.seq
-        plan_anew(conn)
-        writes = Writes()
-        watermark = concluder.conclude(conn, entries, reached.watermark, writes)
+        discard_plans(conn)
+        writes = WriteBatch()
+        watermark = deriver.derive(conn, entries, reached.watermark, writes)
         writes.write(conn)
-        reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=concluder.rules_since)
+        reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=deriver.rules_since)
         conn.execute(delete(rebuild_partitions).where(_of(live)))
         store(conn, rebuild_partitions, [tuple(vars(reached).values())])
         self._reached[live.partition] = reached
         return reached.seq
 
-    def _held(self, conn: Connection, live: Checkpoint) -> Checkpoint:
-        """Return how far a partition has come, and see that nobody else has taken it anywhere since."""
+    def _progress(self, conn: Connection, live: Checkpoint) -> Checkpoint:
+        """Return the progress of a partition, and check that no other rebuild has changed it since."""
         row = conn.execute(select(rebuild_partitions).where(_of(live)).with_for_update()).one_or_none()
         stored = Checkpoint(**row._asdict()) if row else None
-        # Nothing on either side: the partition was born since the others were claimed.
+        # No row on either side: the partition is newer than the claim.
         if stored != self._reached.get(live.partition):
-            raise Infrastructure("another rebuild took over (let it end)")
+            raise Infrastructure("another rebuild took over", "wait until it ends")
         return stored or self._first(live.topic, live.partition)
 
     def _first(self, topic: str, partition: int) -> Checkpoint:
         return Checkpoint(topic, partition, epoch=self.epoch, rules_version=code_version())
 
-    def _concluder(self, conn: Connection, reached: Checkpoint) -> Concluder:
-        """Return a concluder with the rules that were in force at the point reached."""
-        query = select(ledger).where(
-            ledger.c.partition == reached.partition, ledger.c.entry == "rules", ledger.c.seq <= reached.seq
-        )
-        row = conn.execute(query.order_by(ledger.c.seq.desc()).limit(1)).one_or_none()
-        rules = in_force(Entry(*row)) if row else self.rulebook
-        concluder = Concluder(reached.partition, rules, REBUILD, cache_facts=self.cache_facts)
-        concluder.rules_since = reached.rules_since
-        return concluder
+    def _deriver(self, conn: Connection, reached: Checkpoint) -> Deriver:
+        """Return a deriver with the rules that were in force after the last row that is applied."""
+        rules = rules_at(conn, reached.partition, reached.seq) or self.rulebook
+        deriver = Deriver(reached.partition, rules, REBUILD, cache_facts=self.cache_facts)
+        deriver.rules_since = reached.rules_since
+        return deriver
 
 
 def _of(live: Checkpoint) -> ColumnElement[bool]:
@@ -243,7 +238,7 @@ def _differences(conn: Connection) -> Iterator[Difference]:
 
 
 def _exchange(conn: Connection) -> None:
-    """Put the rows that differ in the place of the live ones, and let no projector go on with what it kept."""
+    """Replace the live rows that differ, and raise the epochs, so that no projector continues with its memory."""
     for live, rebuilt in zip(LIVE.derived, REBUILD.derived, strict=True):
         keys = list(live.primary_key)
         gone = _only_in(live, rebuilt).subquery()
@@ -253,15 +248,15 @@ def _exchange(conn: Connection) -> None:
     conn.execute(update(partitions).values(epoch=partitions.c.epoch + 1))
 
 
-def _tell_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
+def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
     """
-    Write a notice of each change that is new; what was told once is not told again.
+    Write a notice of each new change; a change that has a notice gets no second one.
 
-    A change told under another conclusion is among the differences, for a person to judge whom to tell.
+    A change that had a notice and is gone is among the differences, for a person to decide about.
     """
-    notices = {partition: held.notices for partition, held in progress.items()}
+    notices = {partition: checkpoint.notices for partition, checkpoint in progress.items()}
     untold = [*_untold(conn)]
-    waiting = unread_at(conn, ((change.alert.subject_id, change.at) for _, change in untold))
+    waiting = unread_counts_at(conn, ((change.alert.subject_id, change.at) for _, change in untold))
     for partition, change in untold:
         key = notice_id(change.alert.alert_id, change.alert.changes)
         if not conn.scalar(select(func.count()).where(outbox.c.notice_id == key)):
@@ -273,10 +268,10 @@ def _tell_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
 
 
 def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
-    """Yield the changes that the live tables do not have, each with its partition, an alert's in their order."""
+    """Yield the changes that the live tables do not have, each with its partition, in the order of an alert's life."""
     live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
     known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
-    # An acknowledgement bears a person's time, which can be before that of the change it follows.
+    # An acknowledgement has a person's time, which can be before that of the change it follows.
     since = func.max(rebuilt.c.at).over(partition_by=rebuilt.c.alert_id, order_by=rebuilt.c.n)
     query = (
         select(rebuilt, subjects.c.position_partition)

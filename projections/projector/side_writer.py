@@ -1,4 +1,4 @@
-"""A write beside a partition's projector, which goes on undisturbed: an acknowledgement, a replay, a dismissal."""
+"""A write beside the projector of a partition: an acknowledgement, a replay or a dismissal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from sqlalchemy import Connection, Engine
 
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint, lock
-from projections.tables.database import writing
+from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import TOPIC
 
-from .projector import Projector
+from .partition_writer import PartitionWriter
 
 
-class SideWriter(Projector):
+class SideWriter(PartitionWriter):
     """
-    Writes on top of whatever stands in the partition, under the lock of its row, and does not raise its epoch.
+    Writes under the lock of the partition's row, and does not raise its epoch. The projector continues undisturbed.
 
-    Conclusions are drawn by the rules in force in the partition. Whoever holds the partition notices the new rows
-    of the ledger by its next batch, and forgets what it kept of the people they are about.
+    Conclusions follow the rules in force in the partition. The projector notices the new rows of the ledger with its
+    next batch, and drops the people concerned from memory.
 
     Args:
         engine: the database.
@@ -31,14 +31,15 @@ class SideWriter(Projector):
     def __init__(
         self, engine: Engine, partition: int, *, topic: str = TOPIC, home: Callable[[bytes], int] | None = None
     ) -> None:
-        super().__init__(engine, Rulebook(()), partition, topic=topic, home=home)
+        super().__init__(engine, Checkpoint(topic, partition), Rulebook(()), home)
 
     @contextmanager
-    def _transaction(self) -> Iterator[tuple[Connection, Checkpoint]]:
-        with writing(self.engine) as conn:
-            (start,) = lock(conn, [self.held])
-            assert start is not None, "what is visited has been projected"
-            self.concluder.forget()
-            self.concluder.rulebook = rules_in_force(conn, self.held.partition)
-            self.concluder.rules_since = start.rules_since
+    def transaction(self) -> Iterator[tuple[Connection, Checkpoint]]:
+        """Begin a write on top of the rows that stand in the partition."""
+        with write_transaction(self.engine) as conn:
+            (start,) = lock(conn, [self.checkpoint])
+            assert start is not None, "the partition has been projected"
+            self.deriver.invalidate()
+            self.deriver.rulebook = rules_in_force(conn, start.partition)
+            self.deriver.rules_since = start.rules_since
             yield conn, start

@@ -1,4 +1,4 @@
-"""How alerts and their notices are read from the tables."""
+"""Queries for alerts and their notices."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 
 from projections.alerts.alert import STANDING
-from projections.alerts.shapes import alert_json, notice_id
-from projections.tables.ledger_rows import unread
+from projections.alerts.shapes import AlertJson, NoticeJson, alert_json, notice_id
+from projections.tables.ledger_rows import subjects_with_facts_after
+from projections.tables.parked_rows import unread_counts
 from projections.tables.rows import alert_from_row
-from projections.tables.schema import APPLIED, LIVE, ledger, outbox, partitions
+from projections.tables.schema import LIVE, outbox, partitions
 
 from .subjects import Filter, employed
 
@@ -24,14 +25,15 @@ table, alert_changes, subjects = LIVE.alerts, LIVE.alert_changes, LIVE.subjects
 
 class AlertFilter(NamedTuple):
     """
-    Which alerts are wanted; None: any.
+    Conditions on alerts; None: no condition.
 
     Attributes:
-        states: the states wanted; empty: any.
-        rule, subject_id, severity: each exactly.
-        agency: a part of the name of an agency in which the subject holds or held a post; capitals do not matter.
+        states: the accepted states; empty: no condition.
+        rule, subject_id, severity: the exact value.
+        agency: a part of the name of an agency in which the subject holds or held a post, in either case of the
+            letters.
         since: changed at this instant or after, aware UTC.
-        known_at: as it was at this instant, aware UTC: changes after it are left out, alerts not opened yet too.
+        known_at: the alert as it was at this instant, aware UTC. Later changes and later alerts are left out.
     """
 
     states: frozenset[str] = frozenset()
@@ -43,26 +45,26 @@ class AlertFilter(NamedTuple):
     known_at: datetime | None = None
 
 
-def alerts(conn: Connection, wanted: AlertFilter, limit: int | None = None) -> Iterator[dict[str, Any]]:
-    """Yield each alert that *wanted* lets through with its life, latest opened first, in bounded memory."""
+def alerts(conn: Connection, wanted: AlertFilter, limit: int | None = None) -> Iterator[AlertJson]:
+    """Yield each alert that meets *wanted* with its life, latest opened first, in bounded memory."""
     return islice(_alerts(conn, wanted), limit)
 
 
-def alerts_like(conn: Connection, start: str) -> list[dict[str, Any]]:
-    """Return the alerts, two at the most, whose id begins with *start*."""
-    like = _latest(AlertFilter()).where(table.c.alert_id.startswith(start, autoescape=True)).limit(2)
-    return list(_told(conn, conn.execute(like).mappings().all(), None, unread(conn)))
+def alerts_like(conn: Connection, start: str) -> list[AlertJson]:
+    """Return the alerts with an id that begins with *start*, at most two."""
+    query = _latest(AlertFilter()).where(table.c.alert_id.startswith(start, autoescape=True)).limit(2)
+    return list(_with_life(conn, conn.execute(query).mappings().all(), None, unread_counts(conn)))
 
 
-def rules_met(conn: Connection) -> set[str]:
-    """Return the id of each rule of which there is an alert, whatever its state."""
+def rules_with_alerts(conn: Connection) -> set[str]:
+    """Return the id of each rule that has an alert in any state."""
     return set(conn.scalars(select(table.c.rule).distinct()))
 
 
 def partition_of(conn: Connection, subject_id: str) -> int:
-    """Return the partition in which *subject_id*, who has an alert, is projected."""
+    """Return the partition of a person with an alert."""
     partition = conn.scalar(select(subjects.c.position_partition).where(subjects.c.subject_id == subject_id))
-    assert isinstance(partition, int), "who has an alert has a status"
+    assert isinstance(partition, int), "a person with an alert has a status"
     return partition
 
 
@@ -72,18 +74,18 @@ def notices_end(conn: Connection) -> dict[int, int]:
     return {row.partition: row.notices for row in rows}
 
 
-def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int, int, dict[str, Any]]]:
+def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int, int, NoticeJson]]:
     """
     Return the next notices as (partition, n, notice), those of each partition in their order.
 
     Args:
         conn: a connection.
-        cursor: the number of the last notice seen, by partition; one that is not named is read from its beginning.
+        cursor: the number of the last notice read, by partition. A partition that is not in it is read from its start.
     """
-    unseen = [and_(outbox.c.partition == partition, outbox.c.n > n) for partition, n in cursor.items()]
+    later = [and_(outbox.c.partition == partition, outbox.c.n > n) for partition, n in cursor.items()]
     query = (
         select(outbox.c.partition, outbox.c.n, outbox.c.notice)
-        .where(outbox.c.kind == "notice", or_(outbox.c.partition.not_in(cursor), *unseen))
+        .where(outbox.c.kind == "notice", or_(outbox.c.partition.not_in(cursor), *later))
         .order_by(outbox.c.partition, outbox.c.n)
         .limit(NOTICES)
     )
@@ -92,26 +94,26 @@ def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int
 
 
 def standing_counts(conn: Connection) -> dict[tuple[str, str], int]:
-    """Return how many alerts stand, by state and severity."""
+    """Return the number of alerts in a state that stands, by state and severity."""
     query = select(table.c.state, table.c.severity, func.count()).where(table.c.state.in_(sorted(STANDING)))
     rows = conn.execute(query.group_by(table.c.state, table.c.severity))
     return {(state, severity): count for state, severity, count in rows}
 
 
-def _alerts(conn: Connection, wanted: AlertFilter) -> Iterator[dict[str, Any]]:
+def _alerts(conn: Connection, wanted: AlertFilter) -> Iterator[AlertJson]:
     query = _latest(wanted) if wanted.known_at is None else _at(wanted, wanted.known_at)
     for name in ("rule", "subject_id", "severity"):
         value = getattr(wanted, name)
         query = query.where(table.c[name] == value) if value is not None else query
     ordered = query.order_by(table.c.opened_at.desc(), table.c.alert_id)
-    waiting = unread(conn, wanted.subject_id)
+    unread = unread_counts(conn, wanted.subject_id)
     # Closed even where a limit ends the reading early.
     with conn.execute(ordered.execution_options(yield_per=CHUNK)) as result:
         for page in result.mappings().partitions(CHUNK):
             people = [row["subject_id"] for row in page]
-            there = set(employed(conn, people, Filter(agency=wanted.agency)))
-            rows = [row for row in page if row["subject_id"] in there]
-            yield from _told(conn, rows, wanted.known_at, waiting)
+            matches = set(employed(conn, people, Filter(agency=wanted.agency)))
+            rows = [row for row in page if row["subject_id"] in matches]
+            yield from _with_life(conn, rows, wanted.known_at, unread)
 
 
 def _latest(wanted: AlertFilter) -> Select[Any]:
@@ -129,10 +131,12 @@ def _at(wanted: AlertFilter, known_at: datetime) -> Select[Any]:
         .subquery()
     )
     change = alert_changes.alias("change")
-    kept = [column for column in table.columns if column.name not in {"state", "rule_version", "changes", "changed_at"}]
-    then = (change.c.state, change.c.rule_version, change.c.n.label("changes"), change.c.at.label("changed_at"))
+    constant = [
+        column for column in table.columns if column.name not in {"state", "rule_version", "changes", "changed_at"}
+    ]
+    of_change = (change.c.state, change.c.rule_version, change.c.n.label("changes"), change.c.at.label("changed_at"))
     query = (
-        select(*kept, *then)
+        select(*constant, *of_change)
         .join(last, last.c.alert_id == table.c.alert_id)
         .join(change, and_(change.c.alert_id == last.c.alert_id, change.c.n == last.c.n))
     )
@@ -141,31 +145,26 @@ def _at(wanted: AlertFilter, known_at: datetime) -> Select[Any]:
     return query.where(change.c.at >= wanted.since) if wanted.since else query
 
 
-def _told(
-    conn: Connection, rows: Sequence[RowMapping], known_at: datetime | None, waiting: Counter[str]
-) -> Iterator[dict[str, Any]]:
+def _with_life(
+    conn: Connection, rows: Sequence[RowMapping], known_at: datetime | None, unread: Counter[str]
+) -> Iterator[AlertJson]:
     lives: dict[str, list[Mapping[str, Any]]] = {row["alert_id"]: [] for row in rows}
-    steps = select(alert_changes).where(alert_changes.c.alert_id.in_(lives))
+    changes = select(alert_changes).where(alert_changes.c.alert_id.in_(lives))
     if known_at is not None:
-        steps = steps.where(alert_changes.c.at <= known_at)
-    for step in conn.execute(steps.order_by(alert_changes.c.alert_id, alert_changes.c.n)).mappings():
-        lives[step["alert_id"]].append(dict(step))
-    said = _said(conn, rows, known_at) if known_at is not None else {}
+        changes = changes.where(alert_changes.c.at <= known_at)
+    for change in conn.execute(changes.order_by(alert_changes.c.alert_id, alert_changes.c.n)).mappings():
+        lives[change["alert_id"]].append(dict(change))
+    notices = _earlier_notices(conn, rows, known_at) if known_at is not None else {}
     for row in rows:
-        alert = alert_from_row(dict(row))
-        told = alert_json(alert, lives[alert.alert_id], waiting[alert.subject_id])
-        yield {**told, **said.get(alert.alert_id, {})}
+        alert = alert_json(alert_from_row(dict(row)), lives[row["alert_id"]], unread[row["subject_id"]])
+        if notice := notices.get(row["alert_id"]):
+            alert["evidence"], alert["explanation"] = notice["evidence"], notice["explanation"]
+        yield alert
 
 
-def _said(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, dict[str, Any]]:
-    """Return evidence and sentence as the notice told them, of alerts to which later facts may have added."""
-    later = (
-        select(ledger.c.subject_id)
-        .where(APPLIED, ledger.c.recorded > known_at)
-        .where(ledger.c.subject_id.in_({row["subject_id"] for row in rows}))
-        .distinct()
-    )
-    grown = set(conn.scalars(later))
-    ids = [notice_id(row["alert_id"], row["changes"]) for row in rows if row["subject_id"] in grown]
+def _earlier_notices(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, NoticeJson]:
+    """Return the notices of the alerts in *rows* to which facts after *known_at* may have added evidence."""
+    later = subjects_with_facts_after(conn, [row["subject_id"] for row in rows], known_at)
+    ids = [notice_id(row["alert_id"], row["changes"]) for row in rows if row["subject_id"] in later]
     sent = conn.execute(select(outbox.c.alert_id, outbox.c.notice).where(outbox.c.notice_id.in_(ids)))
-    return {alert_id: {name: notice[name] for name in ("evidence", "explanation")} for alert_id, notice in sent}
+    return dict(sent.all())

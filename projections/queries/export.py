@@ -1,4 +1,4 @@
-"""The facts of the ledger as lines that `publish`, `backtest` and `audit import` take."""
+"""The export of the ledger: facts as lines that `publish`, `backtest` and `audit import` take."""
 
 import base64
 import heapq
@@ -6,13 +6,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from events.edtf import format_instant
 from events.record import event_of
-from projections.tables.schema import APPLIED, ledger
+from projections.ledger.chain import Entry
+from projections.tables.ledger_rows import last_outcomes, ledger_partitions
 
-from .verify import CHUNK
+CHUNK = 2000
+
+
+class RawRecordJson(TypedDict):
+    """The line of a parked or forwarded record: its bytes as they are in the log, null where it has none."""
+
+    outcome: str
+    reason: str | None
+    recorded: str
+    key_base64: str | None
+    headers: list[list[Any]] | None
+    value_base64: str | None
 
 
 def export(conn: Connection, *, everything: bool = False) -> Iterator[bytes]:
@@ -21,49 +34,39 @@ def export(conn: Connection, *, everything: bool = False) -> Iterator[bytes]:
 
     Args:
         conn: a read transaction.
-        everything: the other outcomes too, each record once with its last one. A duplicate or conflict is a fact with
-            ``outcome`` and, a conflict, ``reason``. What is parked or was forwarded is ``{"outcome", "reason",
-            "recorded", "key_base64", "headers", "value_base64"}``, its bytes as they came; null where it has none.
+        everything: include the other outcomes, each record once with its last one. A duplicate or a conflict is a fact
+            with ``outcome``, and a conflict also has ``reason``. A parked or forwarded record is an `RawRecordJson`.
     """
-    numbers = sorted(conn.scalars(select(ledger.c.partition).distinct()))
-    streams = [_records(conn, partition, everything=everything) for partition in numbers]
-    for row in heapq.merge(*streams, key=lambda row: (row.recorded, row.partition, row.seq)):
-        yield _line(row)
+    partitions = sorted(ledger_partitions(conn))
+    streams = [last_outcomes(conn, partition, CHUNK, applied=not everything) for partition in partitions]
+    for entry in heapq.merge(*streams, key=lambda entry: (entry.recorded, entry.partition, entry.seq)):
+        yield _line(entry)
 
 
-def _records(conn: Connection, partition: int, *, everything: bool) -> Iterator[Row[Any]]:
-    query = select(ledger).where(ledger.c.partition == partition).order_by(ledger.c.seq)
-    if not everything:
-        query = query.where(APPLIED)
-    replays = ledger.c.partition == partition, ledger.c.entry == "replay"
-    last = select(ledger.c.log_offset, func.max(ledger.c.seq)).where(*replays).group_by(ledger.c.log_offset)
-    replayed = dict(conn.execute(last).all())
-    query = query.where(ledger.c.entry.in_(["record", "replay"]))
-    with conn.execute(query, execution_options={"yield_per": CHUNK}) as rows:
-        yield from (row for row in rows if replayed.get(row.log_offset, row.seq) == row.seq)
-
-
-def _line(row: Row[Any]) -> bytes:
-    recorded = format_instant(row.recorded)
-    if row.outcome in {"parked", "forwarded"}:
-        return to_json(
-            {
-                "outcome": row.outcome,
-                "reason": row.reason,
-                "recorded": recorded,
-                "key_base64": _base64(row.key),
-                "headers": row.headers,
-                "value_base64": _base64(row.value),
-            }
-        )
-    event = from_json(event_of(row.headers, row.value))
+def _line(entry: Entry) -> bytes:
+    assert entry.outcome is not None, "a record has an outcome"
+    if entry.outcome in {"parked", "forwarded"}:
+        return to_json(_raw_record_json(entry, entry.outcome))
+    assert entry.value is not None, "the record of a fact has a value"
+    event = from_json(event_of(entry.headers, entry.value))
     event.pop("recorded", None)
-    event["recorded"] = recorded
-    if row.outcome != "applied":
-        event["outcome"] = row.outcome
-    if row.outcome == "conflict":
-        event["reason"] = row.reason
+    event["recorded"] = format_instant(entry.recorded)
+    if entry.outcome != "applied":
+        event["outcome"] = entry.outcome
+    if entry.outcome == "conflict":
+        event["reason"] = entry.reason
     return to_json(event)
+
+
+def _raw_record_json(entry: Entry, outcome: str) -> RawRecordJson:
+    return {
+        "outcome": outcome,
+        "reason": entry.reason,
+        "recorded": format_instant(entry.recorded),
+        "key_base64": _base64(entry.key),
+        "headers": entry.headers,
+        "value_base64": _base64(entry.value),
+    }
 
 
 def _base64(value: bytes | None) -> str | None:

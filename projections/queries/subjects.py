@@ -1,24 +1,24 @@
-"""How statuses and histories are read from the tables: now from the stored rows, at a moment by the same fold."""
+"""Queries for statuses and histories: from the stored rows for now, and by the same fold for another moment."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, select
 
 from events.decode import restore
 from events.record import event_of
-from events.text import search_form
-from projections.subjects.shapes import status_json
-from projections.subjects.view import NOW, AsOf, Line, SubjectView, story
-from projections.subjects.view import folded as status_folded
-from projections.tables.ledger_rows import unread
+from events.text import near_words, search_form
+from projections.subjects.shapes import StatusJson, status_json
+from projections.subjects.view import NOW, AsOf, LedgerFact, SubjectView, status_at, view_at
+from projections.tables.ledger_rows import FactRow, facts_by_subject, subject_facts
+from projections.tables.parked_rows import unread_counts
 from projections.tables.part_rows import part_rows
 from projections.tables.rows import named, subject_row
-from projections.tables.schema import APPLIED, LIVE, NamedRow, ledger, partitions
+from projections.tables.schema import LIVE, NamedRow, partitions
 
 CHUNK = 1000
 NEAR = 5
@@ -28,14 +28,14 @@ subjects, posts, names = LIVE.subjects, LIVE.posts, LIVE.names
 
 class Filter(NamedTuple):
     """
-    Which people are wanted; an empty tuple or None: any.
+    Conditions on people; an empty tuple or None: no condition.
 
     Attributes:
-        name: a part of any known spelling of the name, or of the subject_id; capitals do not matter.
-        service, custody, stage, headline: the words wanted.
-        agency: a part of the name of an agency in which they hold or held a post; capitals do not matter. With
-            *service*, of one and the same post: somebody dismissed from there and not from elsewhere.
-        jurisdiction: the whole of it; capitals do not matter.
+        name: a part of any known spelling of the name, or of the subject_id, in either case of the letters.
+        service, custody, stage, headline: the accepted words.
+        agency: a part of the name of an agency in which they hold or held a post, in either case of the letters. With
+            *service*, both hold for one and the same post: dismissed from this agency and not from another one.
+        jurisdiction: the whole of its name, in either case of the letters.
     """
 
     name: str | None = None
@@ -47,63 +47,61 @@ class Filter(NamedTuple):
     jurisdiction: str | None = None
 
 
-def statuses(
-    conn: Connection, wanted: Filter, moment: AsOf = NOW, limit: int | None = None
-) -> Iterator[dict[str, Any]]:
+def statuses(conn: Connection, wanted: Filter, moment: AsOf = NOW, limit: int | None = None) -> Iterator[StatusJson]:
     """
-    Yield the status of each person that *wanted* lets through, by subject_id, in bounded memory.
+    Yield the status of each person that meets *wanted*, by subject_id, in bounded memory.
 
     Args:
         conn: a transaction that sees one state of the database.
-        wanted: which people; it looks at their status at *moment*.
-        moment: when. Only people of whom something was known by then are yielded.
-        limit: the most to yield.
+        wanted: conditions on the status at *moment*.
+        moment: the moment. A person about whom nothing was known by then is left out.
+        limit: the largest number to yield.
     """
-    found = _stored(conn, wanted) if moment == NOW else _at(conn, wanted, moment)
-    return islice(found, limit)
+    rows = _stored(conn, wanted) if moment == NOW else _at(conn, wanted, moment)
+    return islice(rows, limit)
 
 
-def status_of(conn: Connection, told: SubjectView, moment: AsOf = NOW) -> dict[str, Any]:
-    """Return the status that follows from a person's facts at *moment*: the stored one, or the fold."""
+def status_of(conn: Connection, view: SubjectView, moment: AsOf = NOW) -> StatusJson:
+    """Return the status of one person at *moment*: the stored one, or the fold of *view*."""
+    unread = unread_counts(conn, view.subject_id)
     if moment == NOW:
-        return next(_rows(conn, [told.subject_id], unread(conn, told.subject_id)))
-    return _folded(told, unread(conn, told.subject_id))[0]
+        return next(_rows(conn, [view.subject_id], unread))
+    return _folded(view, unread)[0]
 
 
-def story_of(conn: Connection, subject_id: str, moment: AsOf = NOW) -> SubjectView | None:
-    """Return one person's facts as they stood at *moment*, or None if nothing was known of them."""
-    rows = conn.execute(_facts().where(ledger.c.subject_id == subject_id).order_by(ledger.c.partition, ledger.c.seq))
-    lines = [_line(row) for row in rows]
+def view_of(conn: Connection, subject_id: str, moment: AsOf = NOW) -> SubjectView | None:
+    """Return one person's facts as they were at *moment*, or None if nothing was known about the person."""
+    lines = [_line(row) for row in subject_facts(conn, subject_id)]
     if not lines:
         return None
     watermark = conn.scalar(select(partitions.c.watermark).where(partitions.c.partition == lines[-1].partition))
-    return story(subject_id, lines, moment, _concluded(watermark))
+    return view_at(subject_id, lines, moment, _concluded(watermark))
 
 
-def near(conn: Connection, unknown: str) -> list[str]:
-    """Return a few subject_ids that somebody who typed *unknown* may have meant."""
-    inside = [found["subject_id"] for found in statuses(conn, Filter(name=unknown), limit=NEAR)]
+def similar_ids(conn: Connection, unknown: str) -> list[str]:
+    """Return a few subject_ids that a person who typed *unknown* may have meant."""
+    by_name = [status["subject_id"] for status in statuses(conn, Filter(name=unknown), limit=NEAR)]
     alike = subjects.c.subject_id.startswith(unknown[:2], autoescape=True)
     candidates = conn.scalars(select(subjects.c.subject_id).where(alike).order_by(subjects.c.subject_id).limit(CHUNK))
-    return list(dict.fromkeys([*inside, *get_close_matches(unknown, candidates.all(), n=NEAR)]))[:NEAR]
+    return list(dict.fromkeys([*by_name, *near_words(unknown, candidates.all(), most=NEAR)]))[:NEAR]
 
 
 def employed(conn: Connection, subject_ids: list[str], wanted: Filter) -> list[str]:
-    """Return those of *subject_ids* who have or had a post in the agency that is wanted, if one is."""
+    """Return those of *subject_ids* with a present or former post in the wanted agency; all without a wanted agency."""
     if wanted.agency is None:
         return subject_ids
     described = select(subjects.c.subject_id, subjects.c.agency, subjects.c.service_status.label("status"))
     held = select(posts.c.subject_id, posts.c.agency, posts.c.status)
-    found = {
+    matches = {
         row.subject_id
         for table, query in ((subjects, described), (posts, held))
         for row in conn.execute(query.where(table.c.subject_id.in_(subject_ids), table.c.agency.is_not(None)))
         if _fits_post(wanted, row.agency, row.status)
     }
-    return [subject_id for subject_id in subject_ids if subject_id in found]
+    return [subject_id for subject_id in subject_ids if subject_id in matches]
 
 
-def _stored(conn: Connection, wanted: Filter) -> Iterator[dict[str, Any]]:
+def _stored(conn: Connection, wanted: Filter) -> Iterator[StatusJson]:
     page = select(subjects.c.subject_id, subjects.c.jurisdiction).order_by(subjects.c.subject_id).limit(CHUNK)
     for column, words in (
         (subjects.c.service_status, wanted.service if wanted.agency is None else ()),
@@ -112,89 +110,93 @@ def _stored(conn: Connection, wanted: Filter) -> Iterator[dict[str, Any]]:
         (subjects.c.headline, wanted.headline),
     ):
         page = page.where(column.in_(words)) if words else page
-    waiting = unread(conn)
+    unread = unread_counts(conn)
     rows = conn.execute(page).all()
     while rows:
-        found = [row.subject_id for row in rows if _is_in(wanted, row.jurisdiction)]
-        found = _named(conn, employed(conn, found, wanted), wanted.name)
-        yield from _rows(conn, found, waiting)
+        subject_ids = [row.subject_id for row in rows if _is_in(wanted, row.jurisdiction)]
+        subject_ids = _named(conn, employed(conn, subject_ids, wanted), wanted.name)
+        yield from _rows(conn, subject_ids, unread)
         rows = conn.execute(page.where(subjects.c.subject_id > rows[-1].subject_id)).all()
 
 
 def _named(conn: Connection, subject_ids: list[str], name: str | None) -> list[str]:
-    """Return those of *subject_ids* whose name, in any spelling, or whose id holds *name*."""
+    """Return those of *subject_ids* with *name* in the id or in any spelling of their name."""
     if name is None:
         return subject_ids
     part = search_form(name)
     spelled = select(names.c.subject_id).where(
         names.c.subject_id.in_(subject_ids), names.c.folded.contains(part, autoescape=True)
     )
-    found = set(conn.scalars(spelled))
-    return [subject_id for subject_id in subject_ids if subject_id in found or part in search_form(subject_id)]
+    matches = set(conn.scalars(spelled))
+    return [subject_id for subject_id in subject_ids if subject_id in matches or part in search_form(subject_id)]
 
 
-def _rows(conn: Connection, subject_ids: Sequence[str], waiting: Counter[str]) -> Iterator[dict[str, Any]]:
+def _rows(conn: Connection, subject_ids: Sequence[str], unread: Counter[str]) -> Iterator[StatusJson]:
     parts: dict[str, dict[str, list[NamedRow]]] = {subject_id: {} for subject_id in subject_ids}
     for table in LIVE.parts:
         for row in conn.execute(select(table).where(table.c.subject_id.in_(subject_ids))).mappings():
             parts[row["subject_id"]].setdefault(table.name, []).append(row)
-    found = select(subjects).where(subjects.c.subject_id.in_(subject_ids)).order_by(subjects.c.subject_id)
-    for subject in conn.execute(found).mappings():
-        # By code point, as the fold has them, whatever order the database keeps.
+    query = select(subjects).where(subjects.c.subject_id.in_(subject_ids)).order_by(subjects.c.subject_id)
+    for subject in conn.execute(query).mappings():
+        # By code point, as the fold orders them. The order of the database depends on its collation.
         own = {name: sorted(rows, key=_key) for name, rows in parts[subject["subject_id"]].items()}
-        yield status_json(dict(subject), own, waiting[subject["subject_id"]])
+        yield status_json(dict(subject), own, unread[subject["subject_id"]])
 
 
 def _key(row: NamedRow) -> tuple[str, int]:
     return (row["case_id"] if "stage_status" in row or "charge_fact_id" in row else "", row.get("n", 0))
 
 
-def _at(conn: Connection, wanted: Filter, moment: AsOf) -> Iterator[dict[str, Any]]:
-    known = _facts().order_by(ledger.c.subject_id, ledger.c.partition, ledger.c.seq)
-    if moment.known_at is not None:
-        known = known.where(ledger.c.recorded <= moment.known_at)
+def _at(conn: Connection, wanted: Filter, moment: AsOf) -> Iterator[StatusJson]:
     clock = _concluded(conn.scalar(select(partitions.c.watermark).order_by(partitions.c.watermark.desc()).limit(1)))
-    waiting = unread(conn)
+    unread = unread_counts(conn)
     # Closed even where a limit ends the reading early.
-    with conn.execute(known.execution_options(yield_per=CHUNK)) as rows:
+    with closing(facts_by_subject(conn, moment.known_at)) as rows:
         for subject_id, group in groupby(rows, key=lambda row: row.subject_id):
-            told = story(subject_id, map(_line, group), moment, clock)
-            found, spellings = _folded(told, waiting) if told else (None, ())
-            if found and _fits(wanted, found, spellings):
-                yield found
+            view = view_at(subject_id, map(_line, group), moment, clock)
+            if view is None:
+                continue
+            status, spellings = _folded(view, unread)
+            if _fits(wanted, status, spellings):
+                yield status
 
 
-def _folded(told: SubjectView, waiting: Counter[str]) -> tuple[dict[str, Any], Iterable[str]]:
-    """Return the status that follows from *told*, and every spelling of the name."""
-    status = status_folded(told)
-    last = list(told.lines.values())[-1]
+def _folded(view: SubjectView, unread: Counter[str]) -> tuple[StatusJson, Iterable[str]]:
+    """Return the status that follows from *view*, and every spelling of the name."""
+    status = status_at(view)
+    last = list(view.facts.values())[-1]
     position = (last.partition, last.offset)
-    subject = named(subjects, subject_row(told.subject_id, status, told.history, position, None))
-    rows = part_rows(told.subject_id, status, told.history)
-    parts = {
-        table.name: [named(table, row) for row in of_table] for table, of_table in zip(LIVE.parts, rows, strict=True)
-    }
-    return status_json(subject, parts, waiting[told.subject_id]), status.names
+    subject = named(subjects, subject_row(view.subject_id, status, view.history, position, None))
+    rows = part_rows(view.subject_id, status, view.history)
+    parts = {table.name: [named(table, row) for row in own] for table, own in zip(LIVE.parts, rows, strict=True)}
+    return status_json(subject, parts, unread[view.subject_id]), status.names
 
 
-def _fits(wanted: Filter, found: dict[str, Any], spellings: Iterable[str]) -> bool:
-    for name in ("service", "custody", "stage"):
-        words = getattr(wanted, name) if name != "service" or wanted.agency is None else ()
-        if words and (found[name] is None or found[name]["status"] not in words):
+def _fits(wanted: Filter, status: StatusJson, spellings: Iterable[str]) -> bool:
+    for words, cell in (
+        # With an agency, the service asked for is that of a post in it.
+        (wanted.service if wanted.agency is None else (), status["service"]),
+        (wanted.custody, status["custody"]),
+        (wanted.stage, status["stage"]),
+    ):
+        if words and (cell is None or cell["status"] not in words):
             return False
-    if wanted.headline and found["headline"] not in wanted.headline:
+    if wanted.headline and status["headline"] not in wanted.headline:
         return False
-    if not _is_in(wanted, found["jurisdiction"]):
+    if not _is_in(wanted, status["jurisdiction"]):
         return False
-    employed = [(found["agency"], found["service"]["status"]), *((p["agency"], p["status"]) for p in found["posts"])]
-    if wanted.agency is not None and not any(_fits_post(wanted, agency, status) for agency, status in employed):
+    agencies = [
+        (status["agency"], status["service"]["status"]),
+        *((post["agency"], post["status"]) for post in status["posts"]),
+    ]
+    if wanted.agency is not None and not any(_fits_post(wanted, agency, service) for agency, service in agencies):
         return False
     return wanted.name is None or any(
-        search_form(wanted.name) in search_form(spelling) for spelling in (found["subject_id"], *spellings)
+        search_form(wanted.name) in search_form(spelling) for spelling in (status["subject_id"], *spellings)
     )
 
 
-# Here and not in SQL: SQLite folds ASCII only, and PostgreSQL by the rules of whatever locale it has.
+# Not in SQL: SQLite ignores the case of ASCII letters only, and PostgreSQL follows the rules of its locale.
 def _is_in(wanted: Filter, jurisdiction: str | None) -> bool:
     return wanted.jurisdiction is None or search_form(wanted.jurisdiction) == search_form(jurisdiction or "")
 
@@ -205,24 +207,11 @@ def _fits_post(wanted: Filter, agency: str | None, status: str) -> bool:
     return not wanted.service or status in wanted.service
 
 
-def _facts() -> Select[Any]:
-    return select(
-        ledger.c.subject_id,
-        ledger.c.headers,
-        ledger.c.value,
-        ledger.c.recorded,
-        ledger.c.partition,
-        ledger.c.log_offset,
-        ledger.c.seq,
-        ledger.c.hash,
-    ).where(APPLIED)
-
-
-def _line(row: Row[Any]) -> Line:
+def _line(row: FactRow) -> LedgerFact:
     event = event_of(row.headers, row.value)
-    return Line(restore(event, row.recorded), row.partition, row.log_offset, row.seq, row.hash, event)
+    return LedgerFact(restore(event, row.recorded), row.partition, row.log_offset, row.seq, row.hash, event)
 
 
 def _concluded(watermark: datetime | None) -> datetime:
-    """Return the instant up to which announced facts count in the stored rows: those due later have not been asked."""
+    """Return the last instant up to which announced facts count in the stored rows. Later ones are not applied yet."""
     return watermark - timedelta(microseconds=1) if watermark else datetime.min.replace(tzinfo=UTC)

@@ -1,38 +1,48 @@
-"""Check the ledger: the chain, the counts and the tail."""
+"""The check of the ledger: the chain of each partition, its counts and its last row."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, true
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
+from typing_extensions import TypedDict
 
 from events.edtf import format_instant
-from projections.ledger.chain import GENESIS, chained
+from projections.ledger.chain import GENESIS, Entry, chained
 from projections.tables.checkpoint import OUTCOMES, Checkpoint
-from projections.tables.schema import ledger, log, partitions
+from projections.tables.ledger_rows import (
+    hashes_after,
+    last_rows,
+    ledger_partitions,
+    next_entry,
+    next_place,
+    partition_pages,
+)
+from projections.tables.schema import log, partitions
 
 CHUNK = 2000
 
 UNTIMED = frozenset({"rules", "acknowledgement"})
-"""Entries whose ``recorded`` is not the log's clock: a projector's, or a person's."""
+"""Entries with a ``recorded`` that is not the log's clock but a projector's or a person's."""
 
-NONSENSE = "a column does not hold what its type says"
+WRONG_TYPE = "a column does not hold what its type says"
 
-# What comes of reading such a column. SQLite stores anything anywhere, if one insists.
+# The errors of reading such a column. SQLite stores any value in any column.
 _UNREADABLE = (ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError)
 
 
 class Finding(NamedTuple):
     """
-    The first thing wrong in one partition.
+    The first fault in one partition.
 
     Attributes:
-        partition: its number; None for what is wrong with none in particular.
+        partition: its number; None for a fault that belongs to no partition in particular.
         seq: the row's place in the chain; None where there is no row.
         offset: the record's place in the log; None where there is no record.
-        what: what is wrong, in words.
+        what: the fault in words.
     """
 
     partition: int | None
@@ -41,7 +51,7 @@ class Finding(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        """Return the place and what is wrong, in one line."""
+        """Return the place and the fault, in one line."""
         place = ["every partition" if self.partition is None else f"partition {self.partition}"]
         place += [] if self.seq is None else [f"row {self.seq}"]
         place += [] if self.offset is None else [f"offset {self.offset}"]
@@ -49,33 +59,65 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a walk over the ledger found: per partition the rows that hold, and what is wrong."""
+    """The result of a check: the number of correct rows by partition, and the faults."""
 
     rows: Mapping[int, int]
     findings: Sequence[Finding]
 
 
+class FindingJson(TypedDict):
+    """A `Finding`, field by field."""
+
+    partition: int | None
+    seq: int | None
+    offset: int | None
+    what: str
+
+
+class CheckedRowsJson(TypedDict):
+    """A partition and the number of its correct rows."""
+
+    partition: int
+    rows: int
+
+
+class VerdictJson(TypedDict):
+    """The result of a check."""
+
+    rows: list[CheckedRowsJson]
+    findings: list[FindingJson]
+
+
+class HeadJson(TypedDict):
+    """The last row of a partition's chain."""
+
+    partition: int
+    seq: int
+    hash: str
+    recorded: str
+
+
 def verify(conn: Connection, heads: Sequence[str] = (), tell: Callable[[int], None] = lambda _: None) -> Verdict:
     """
-    Walk every partition's chain from its first row to its tail, and count.
+    Check every partition's chain from its first row to its last one, and the counts.
 
     Args:
-        conn: a read transaction, so that the projector's writes do not move what is walked.
-        heads: hashes in hex, noted elsewhere by `heads` at some earlier time; each must stand in a chain.
-        tell: called with the number of rows walked since the last call.
+        conn: a read transaction, so that the projector's writes do not change the rows during the check.
+        heads: hashes in hex, as `heads` returned them at an earlier time; each must be in a chain.
+        tell: called with the number of rows read since the last call.
     """
     wanted = {head.lower() for head in heads}
-    numbers = {
-        number for table in (partitions, ledger) for number in conn.scalars(select(table.c.partition).distinct())
-    }
+    numbers = {*conn.scalars(select(partitions.c.partition).distinct()), *ledger_partitions(conn)}
     rows, findings = {}, []
+    # By the name of the type first: SQLite may hold a text in place of a number.
     for partition in sorted(numbers, key=lambda number: (type(number).__name__, number)):
-        walk = _Walk(partition, wanted)
-        finding = walk.through(conn, tell) or walk.against_progress(conn)
+        walk = _ChainWalk(partition, wanted)
+        finding = walk.read_all(conn, tell) or _compare(conn, walk)
         rows[partition] = walk.seq
         if finding:
             findings.append(finding)
-            walk.leave_to_the_finding(conn)
+            # The finding already says that the chain is broken: do not report its later heads as missing too.
+            wanted -= hashes_after(conn, partition, walk.seq, wanted)
     findings += [
         Finding(None, None, None, f"no chain holds the hash {head}: it was rewritten, or another head is meant")
         for head in sorted(wanted)
@@ -83,20 +125,37 @@ def verify(conn: Connection, heads: Sequence[str] = (), tell: Callable[[int], No
     return Verdict(rows, findings)
 
 
-def heads(conn: Connection) -> list[dict[str, Any]]:
-    """Return each partition's last hash and its place, for keeping where nobody can change it."""
-    last = select(ledger.c.partition, func.max(ledger.c.seq).label("seq")).group_by(ledger.c.partition).subquery()
-    tail = (
-        select(ledger.c.partition, ledger.c.seq, ledger.c.hash, ledger.c.recorded)
-        .join(last, (ledger.c.partition == last.c.partition) & (ledger.c.seq == last.c.seq))
-        .order_by(ledger.c.partition)
-    )
-    found = [row._asdict() for row in conn.execute(tail)]
-    return [row | {"recorded": format_instant(row["recorded"])} for row in found]
+def verdict_json(verdict: Verdict) -> VerdictJson:
+    """Return the JSON form of *verdict*."""
+    return {
+        "rows": [{"partition": partition, "rows": count} for partition, count in verdict.rows.items()],
+        "findings": [
+            {"partition": finding.partition, "seq": finding.seq, "offset": finding.offset, "what": finding.what}
+            for finding in verdict.findings
+        ],
+    }
 
 
-class _Walk:
-    """One partition's chain, walked row by row; ``wanted`` loses each hash that is met."""
+def heads(conn: Connection) -> list[HeadJson]:
+    """Return each partition's last hash and its place. Keep them outside of the database, for `verify`."""
+    return [
+        {"partition": row.partition, "seq": row.seq, "hash": row.hash, "recorded": format_instant(row.recorded)}
+        for row in last_rows(conn)
+    ]
+
+
+class _ChainWalk:
+    """
+    A read of one partition's chain, row by row.
+
+    Attributes:
+        partition: its number.
+        wanted: hashes that must be in a chain; each one that is read is removed.
+        seq, hash, recorded: of the last correct row.
+        position: the offset after that of the last record.
+        counts: the records by their last outcome.
+        parked: the offsets of the records that are parked.
+    """
 
     def __init__(self, partition: int, wanted: set[str]) -> None:
         self.partition = partition
@@ -106,120 +165,123 @@ class _Walk:
         self.position = 0
         self.recorded = datetime.min.replace(tzinfo=UTC)
         self.counts: Counter[str] = Counter()
-        self.parked: set[int] = set()
+        self.parked: set[int | None] = set()
 
-    def through(self, conn: Connection, tell: Callable[[int], None]) -> Finding | None:
-        """Walk all rows; return the first thing that is wrong."""
-        query = select(ledger).where(ledger.c.partition == self.partition).order_by(ledger.c.seq)
+    def read_all(self, conn: Connection, tell: Callable[[int], None]) -> Finding | None:
+        """Read all rows; return the first fault."""
         try:
-            with conn.execute(query, execution_options={"yield_per": CHUNK}) as result:
-                for chunk in result.partitions():
-                    for row in chunk:
-                        if what := self._wrong(row):
-                            return Finding(self.partition, row.seq, row.log_offset, what)
-                    tell(len(chunk))
+            with closing(partition_pages(conn, self.partition, CHUNK)) as pages:
+                for page in pages:
+                    for entry in page:
+                        if fault := self._read(entry):
+                            return Finding(self.partition, entry.seq, entry.log_offset, fault)
+                    tell(len(page))
         except (*_UNREADABLE, DBAPIError) as problem:
-            _raise_unless_nonsense(problem)
-            return self._find_unreadable(conn)
+            _raise_unless_unreadable(problem)
+            return self._first_unreadable(conn)
         return None
 
-    def against_progress(self, conn: Connection) -> Finding | None:
-        """Hold the end of the walk against the partition's row."""
-        query = select(partitions).where(partitions.c.partition == self.partition)
-        try:
-            rows = [Checkpoint(**row._asdict()) for row in conn.execute(query)]
-            if len(rows) != 1:
-                return self._at_the_end(f"`partitions` has {len(rows) or 'no'} rows for it")
-            return self._tail(rows[0]) or self._passed_over(conn, rows[0]) or self._miscounted(rows[0])
-        except (*_UNREADABLE, DBAPIError) as problem:
-            _raise_unless_nonsense(problem)
-            return self._at_the_end(f"in its row of `partitions`, {NONSENSE}")
+    def at_the_end(self, fault: str) -> Finding:
+        """Return a finding at the last correct row."""
+        return Finding(self.partition, self.seq, self.position - 1 if self.position else None, fault)
 
-    def leave_to_the_finding(self, conn: Connection) -> None:
-        """Want no hash that stands behind the row where the walk ended: of this chain enough is said."""
-        behind = select(ledger.c.hash).where(ledger.c.partition == self.partition, ledger.c.seq > self.seq)
-        self.wanted.difference_update(conn.scalars(behind.where(ledger.c.hash.in_(self.wanted))).all())
-
-    def _find_unreadable(self, conn: Connection) -> Finding | None:
-        """Go on row by row up to the one whose columns do not even hold what their types say."""
+    def _first_unreadable(self, conn: Connection) -> Finding:
+        """Read row by row up to the first fault, which may be a column with a value of another type."""
         while True:
-            ahead = [ledger.c.partition == self.partition, ledger.c.seq > self.seq if self.seq else true()]
-            place = select(ledger.c.seq, ledger.c.log_offset).where(*ahead).order_by(ledger.c.seq).limit(1)
-            seq, offset = conn.execute(place).one()
+            last = self.seq or None
+            seq, offset = next_place(conn, self.partition, last)
             try:
-                what = self._wrong(conn.execute(select(ledger).where(*ahead).order_by(ledger.c.seq).limit(1)).one())
+                fault = self._read(next_entry(conn, self.partition, last))
             except (*_UNREADABLE, DBAPIError) as problem:
-                _raise_unless_nonsense(problem)
-                what = NONSENSE
-            if what:
-                return Finding(self.partition, seq, offset, what)
+                _raise_unless_unreadable(problem)
+                fault = WRONG_TYPE
+            if fault:
+                return Finding(self.partition, seq, offset, fault)
 
-    def _wrong(self, row: Row[Any]) -> str | None:
-        """Take the next row in; return what is wrong with it."""
-        if row.seq != self.seq + 1:
+    def _read(self, entry: Entry) -> str | None:
+        """Read the next row; return its fault."""
+        if entry.seq != self.seq + 1:
             return f"row {self.seq + 1} is missing before it"
         try:
-            if chained(self.hash, row) != row.hash:
+            if chained(self.hash, entry) != entry.hash:
                 return "its hash does not follow from its content and the row before it"
-            if what := self._out_of_place(row):
-                return what
+            if fault := self._impossible(entry):
+                return fault
         except _UNREADABLE:
-            return NONSENSE
-        self.seq, self.hash = row.seq, row.hash
-        self.wanted.discard(row.hash)
+            return WRONG_TYPE
+        self.seq, self.hash = entry.seq, entry.hash
+        self.wanted.discard(entry.hash)
         return None
 
-    def _out_of_place(self, row: Row[Any]) -> str | None:
-        """Return what is wrong with a row whose hash holds, as the program writes no such row."""
-        if row.entry not in UNTIMED:
-            if row.recorded < self.recorded:
+    def _impossible(self, entry: Entry) -> str | None:
+        """Count a row with a correct hash; return the fault of a row that the program would not write there."""
+        if entry.entry not in UNTIMED:
+            if entry.recorded < self.recorded:
                 return "its `recorded` runs backwards"
-            self.recorded = row.recorded
-        if row.outcome is None:
+            self.recorded = entry.recorded
+        if entry.outcome is None:
             return None
-        if row.entry == "record":
-            if row.log_offset < self.position:
+        offset = entry.log_offset
+        if entry.entry == "record":
+            if offset is None:
+                return WRONG_TYPE
+            if offset < self.position:
                 return "its offset was read before"
-            self.position = row.log_offset + 1
-        elif row.log_offset not in self.parked:
+            self.position = offset + 1
+        elif offset not in self.parked:
             return "nothing is parked at its offset"
         else:
             self.counts["parked"] -= 1
-            self.parked.discard(row.log_offset)
-        self.counts[row.outcome] += 1
-        if row.outcome == "parked":
-            self.parked.add(row.log_offset)
+            self.parked.discard(offset)
+        self.counts[entry.outcome] += 1
+        if entry.outcome == "parked":
+            self.parked.add(offset)
         return None
 
-    def _tail(self, progress: Checkpoint) -> Finding | None:
-        if self.seq != progress.seq:
-            return self._at_the_end(f"the chain ends here, but `partitions` says at row {progress.seq}")
-        if self.hash != progress.hash:
-            return self._at_the_end("its hash is not the last one in `partitions`")
-        if self.position > progress.position:
-            return self._at_the_end(f"`partitions` says that offset {progress.position} was not read yet")
-        if self.position and (progress.watermark is None or progress.watermark < self.recorded):
-            return self._at_the_end("the watermark in `partitions` is before its `recorded`")
+
+def _compare(conn: Connection, walk: _ChainWalk) -> Finding | None:
+    """Compare the end of the chain with the partition's checkpoint; return the first fault."""
+    query = select(partitions).where(partitions.c.partition == walk.partition)
+    try:
+        rows = [Checkpoint(**row._asdict()) for row in conn.execute(query)]
+        if len(rows) != 1:
+            return walk.at_the_end(f"`partitions` has {len(rows) or 'no'} rows for it")
+        return _wrong_end(walk, rows[0]) or _record_without_row(conn, walk, rows[0]) or _wrong_counts(walk, rows[0])
+    except (*_UNREADABLE, DBAPIError) as problem:
+        _raise_unless_unreadable(problem)
+        return walk.at_the_end(f"in its row of `partitions`, {WRONG_TYPE}")
+
+
+def _wrong_end(walk: _ChainWalk, checkpoint: Checkpoint) -> Finding | None:
+    if walk.seq != checkpoint.seq:
+        return walk.at_the_end(f"the chain ends here, but `partitions` says at row {checkpoint.seq}")
+    if walk.hash != checkpoint.hash:
+        return walk.at_the_end("its hash is not the last one in `partitions`")
+    if walk.position > checkpoint.position:
+        return walk.at_the_end(f"`partitions` says that offset {checkpoint.position} was not read yet")
+    if walk.position and (checkpoint.watermark is None or checkpoint.watermark < walk.recorded):
+        return walk.at_the_end("the watermark in `partitions` is before its `recorded`")
+    return None
+
+
+def _record_without_row(conn: Connection, walk: _ChainWalk, checkpoint: Checkpoint) -> Finding | None:
+    """Find the first record of the embedded log that lies before the position and has no row."""
+    if walk.partition != 0:
         return None
-
-    def _passed_over(self, conn: Connection, progress: Checkpoint) -> Finding | None:
-        """Find the first record of the embedded log that the position has passed and no row tells of."""
-        unread = log.c.log_offset.between(self.position, progress.position - 1)
-        offset = conn.scalar(select(func.min(log.c.log_offset)).where(unread)) if self.partition == 0 else None
-        what = f"`partitions` says that offset {offset} was read, but no row tells of it"
-        return None if offset is None else Finding(self.partition, None, offset, what)
-
-    def _miscounted(self, progress: Checkpoint) -> Finding | None:
-        counted = {name: getattr(progress, name) for name in ("read", *OUTCOMES)}
-        found = {"read": self.counts.total()} | {outcome: self.counts[outcome] for outcome in OUTCOMES}
-        wrong = [f"{name} {counted[name]}, not {found[name]}" for name in found if counted[name] != found[name]]
-        return Finding(self.partition, None, None, f"`partitions` counts {', '.join(wrong)}") if wrong else None
-
-    def _at_the_end(self, what: str) -> Finding:
-        return Finding(self.partition, self.seq, self.position - 1 if self.position else None, what)
+    missing = log.c.log_offset.between(walk.position, checkpoint.position - 1)
+    offset = conn.scalar(select(func.min(log.c.log_offset)).where(missing))
+    fault = f"`partitions` says that offset {offset} was read, but no row tells of it"
+    return None if offset is None else Finding(walk.partition, None, offset, fault)
 
 
-def _raise_unless_nonsense(problem: Exception) -> None:
-    """Raise *problem* again if it is the database that failed, rather than what stands in it."""
+def _wrong_counts(walk: _ChainWalk, checkpoint: Checkpoint) -> Finding | None:
+    counts = {"read": walk.counts.total()} | {outcome: walk.counts[outcome] for outcome in OUTCOMES}
+    stored = {name: getattr(checkpoint, name) for name in counts}
+    wrong = [f"{name} {stored[name]}, not {counts[name]}" for name in counts if stored[name] != counts[name]]
+    return Finding(walk.partition, None, None, f"`partitions` counts {', '.join(wrong)}") if wrong else None
+
+
+def _raise_unless_unreadable(problem: Exception) -> None:
+    """Raise *problem* again if the database failed. A value that cannot be decoded is a finding instead."""
     if isinstance(problem, DBAPIError) and "Could not decode" not in str(problem.orig):
         raise problem

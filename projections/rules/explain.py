@@ -5,7 +5,7 @@ from functools import cache
 
 from events.facts import Fact
 
-from .rulebook import Rule
+from .pattern import Rule
 from .values import NOT_STATED, TOKEN
 
 
@@ -17,7 +17,7 @@ def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact |
     """
     facts = {"anchor": anchor, "then": then}
     known = {"name": name or subject, "subject": subject, "": ""}
-    # Looked up in two closed sets, never by str.format, whose fields reach into attributes.
+    # Looked up in two closed sets and never by str.format: its fields can read attributes.
     told = [
         text + (_stated(facts[root], field) if root in facts else known[root])
         for text, root, field in _pieces(rule.explain)

@@ -1,45 +1,38 @@
-"""The words a rule is written in: what each key takes, checked one value at a time, and what to say if it is wrong."""
+"""The values of a rule: the words that each key takes, checked one at a time, and the messages for other words."""
 
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from events.text import quote_briefly
 from events.vocabulary import TRACKS
+from projections.subjects.status_words import CustodyStatus, Presumption, SearchScope, ServiceStatus, Stage
 
-from .yaml_source import nearest, shown
+from .yaml_source import nearest
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "service": (
-        "unknown", "in_office", "suspended", "removed", "dismissed", "resigned", "retired", "term_ended",
-        "left_office", "deceased",
-    ),
-    "custody": (
-        "unknown", "detained", "remanded", "house_arrest", "paroled", "bailed", "released", "extradited",
-        "imprisoned", "sentence_served", "deceased",
-    ),
-    "wanted": ("national", "international"),
-    "stage": (
-        "accused", "materials_referred", "investigation", "suspect", "charged", "overturned", "indicted", "trial",
-        "convicted", "appeal", "final", "dropped", "closed", "acquitted", "withdrawn", "amnestied", "pardoned",
-    ),
-    "presumption": ("presumed_innocent", "convicted_not_final", "convicted", "cleared"),
-}  # fmt: skip
-"""The closed sets of status words (DESIGN section 8) that `unless` may name."""
+    "service": get_args(ServiceStatus),
+    "custody": get_args(CustodyStatus),
+    "wanted": get_args(SearchScope),
+    "stage": get_args(Stage),
+    "presumption": get_args(Presumption),
+}
+"""The closed sets of status words (docs/design.md, 8) that `unless` may name."""
 SEVERITIES: Final = ("info", "notice", "warning", "critical")
 CERTAINTIES: Final = ("certain", "possible")
 FIELDS: Final = (
     "type", "occurred", "published", "id", "case_id", "post", "agency", "region", "ground", "authority", "place",
 )  # fmt: skip
-"""What `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
+"""The fields that `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
 
 NOT_STATED: Final = "not stated"
-"""What an explanation says where the fact has no such field."""
+"""The words of an explanation for a field that the fact does not have."""
 TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
-"""A placeholder in an explanation, or a brace that is none."""
+"""A placeholder in an explanation, or a single brace."""
 
 _TRACKS: Final = ("service", "case", "custody")
 TRACK_READ: Final = {
@@ -67,7 +60,7 @@ WANTED: Final = {
 
 
 def wrong(what: str, wanted: str) -> PydanticCustomError:
-    """Return the error that *what* was found where *wanted* was wanted; both come back in its `ctx`."""
+    """Return the error of a value, with the words *what* and *wanted* in its `ctx`."""
     return PydanticCustomError("rule", "{what} (want {wanted})", {"what": what, "wanted": wanted})
 
 
@@ -75,14 +68,15 @@ def _one_of(kind: str, known: Collection[str], wanted: str = "") -> BeforeValida
     def check(value: object) -> str:
         if isinstance(value, str) and value in known:
             return value
-        raise wrong(f"{shown(value)} is not {kind}", nearest(str(value), known, wanted or f"one of {', '.join(known)}"))
+        words = wanted or f"one of {', '.join(known)}"
+        raise wrong(f"{quote_briefly(value)} is not {kind}", nearest(str(value), known, words))
 
     return BeforeValidator(check)
 
 
 def _listed(value: object) -> object:
     if value in ("", []) or not isinstance(value, str | list | tuple | frozenset | set):
-        raise wrong(f"{shown(value) if value else 'nothing'} stands here", "a word or a list of words")
+        raise wrong(f"{quote_briefly(value) if value else 'nothing'} is here", "a word or a list of words")
     return [value] if isinstance(value, str) else value
 
 
@@ -93,31 +87,31 @@ def _tracks_expanded(words: frozenset[str]) -> frozenset[str]:
 def _name(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*", value):
         return value
-    raise wrong(f"{shown(value)} is not an id", WANTED["id"])
+    raise wrong(f"{quote_briefly(value)} is not an id", WANTED["id"])
 
 
 def _text(value: object) -> str:
-    """Return *value* on one line: how a text is folded in the file is no part of the rule."""
+    """Return *value* on one line: the line breaks of the file are not part of the rule."""
     if isinstance(value, str) and value.strip() and len(value) <= _LONGEST_TEXT:
         return " ".join(value.split())
-    raise wrong(f"{shown(value)} is no text for this", f"1 to {_LONGEST_TEXT} characters")
+    raise wrong(f"{quote_briefly(value)} is not a text for this", f"1 to {_LONGEST_TEXT} characters")
 
 
 def _count(value: object) -> int:
     if not isinstance(value, bool) and re.fullmatch("[0-9]{1,6}", str(value)):
         return int(str(value))
-    raise wrong(f"{shown(value)} is not a number of cases", "a whole number, such as 1")
+    raise wrong(f"{quote_briefly(value)} is not a number of cases", "a whole number, such as 1")
 
 
 def _duration(value: object) -> timedelta:
-    """Read an ISO 8601 duration of fixed length; a stored rulebook gives whole seconds."""
+    """Read an ISO 8601 duration of fixed length; a stored rulebook has whole seconds."""
     if isinstance(value, timedelta | int):
         return value if isinstance(value, timedelta) else timedelta(seconds=value)
     if _CALENDAR.fullmatch(str(value)):
-        raise wrong(f"{shown(value)} has months or years, which have no fixed length", "days, such as P90D")
+        raise wrong(f"{quote_briefly(value)} has months or years, which have no fixed length", "days, such as P90D")
     found = _DURATION.fullmatch(str(value))
     if not found or not any(found.groups()):
-        raise wrong(f"{shown(value)} is not a duration", _TIME_WANTED)
+        raise wrong(f"{quote_briefly(value)} is not a duration", _TIME_WANTED)
     units = ("weeks", "days", "hours", "minutes", "seconds")
     try:
         return timedelta(**{unit: int(figure) for unit, figure in zip(units, found.groups(), strict=True) if figure})
@@ -126,7 +120,7 @@ def _duration(value: object) -> timedelta:
 
 
 def _bounded(length: timedelta) -> timedelta:
-    # So that a deadline is an instant Python has, and a slip of the finger is not a rule that never fires.
+    # So that a deadline is within Python's calendar, and a typing error does not make a rule that never fires.
     if timedelta(0) <= length <= _LONGEST:
         return length
     raise wrong("the time is negative or too long", "at most P36525D, a hundred years")
@@ -135,7 +129,7 @@ def _bounded(length: timedelta) -> timedelta:
 def _positive(length: timedelta) -> timedelta:
     if length > timedelta(0):
         return length
-    raise wrong("the time is zero or less", "more than nothing, such as P90D")
+    raise wrong("the time is zero or less", "more than zero, such as P90D")
 
 
 _LISTED: Final = BeforeValidator(_listed)

@@ -1,12 +1,11 @@
 """
-YAML written by people, as plain values of which each remembers its line and column.
+YAML written by people, as plain values with their lines and columns.
 
-PyYAML composes the nodes and their marks. The values are taken here and not by its constructors: every scalar is the
-text that was written (YAML 1.1 would make the key `on` true, and the country `NO` false), and aliases, tags, repeated
-keys and deep nesting are problems, since a file meant for editors has no use for them.
+PyYAML composes the nodes and their marks. The values are built here and not by its constructors. Every scalar is the
+text as it was written: YAML 1.1 would read the key `on` as true, and the country `NO` as false. Aliases, tags, repeated
+keys and deep nesting are problems, since rule files do not need them.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 
+from events.text import near_words
+
 Loc: TypeAlias = tuple[int | str, ...]
-"""The way from the top of a document to a value: keys, and places in lists."""
+"""The path from the top of a document to a value: keys, and indexes of lists."""
 
 _DEEPEST: Final = 20
 LARGEST_BYTES: Final = 1_000_000
@@ -41,9 +42,9 @@ class Problem(NamedTuple):
 @dataclass
 class YamlSource:
     """
-    One file: its document as `data` (dicts, lists and texts; None when there is none), and what is wrong with it.
+    One file: its document as `data` (dicts, lists and texts; None for an empty one), and its problems.
 
-    Further problems, found in the data, are noted under their place by the methods.
+    The methods add problems of the data, with their places.
     """
 
     file: str
@@ -58,19 +59,19 @@ class YamlSource:
         return ":".join(map(str, (self.file, *_start(self._nodes(loc)[1]))))
 
     def problem(self, loc: Loc, what: str, wanted: str) -> None:
-        """Note what is wrong with the value at *loc*, or with the nearest thing around it that exists."""
+        """Add a problem of the value at *loc*, or of the nearest value around it that exists."""
         self._note(_start(self._nodes(loc)[1]), what, wanted)
 
     def key_problem(self, loc: Loc, what: str, wanted: str) -> None:
-        """Note what is wrong with the key that *loc* ends in."""
+        """Add a problem of the last key of *loc*."""
         key, value = self._nodes(loc)
         self._note(_start(key or value), what, wanted)
 
     def token_problem(self, loc: Loc, token: re.Pattern[str], index: int, what: str, wanted: str) -> None:
         """
-        Note what is wrong with the match number *index* of *token* in the text at *loc*.
+        Add a problem of the match number *index* of *token* in the text at *loc*.
 
-        Where quoting or folding hides the match in the file, the place is that of the text.
+        If quoting or folding hides the match in the file, the place is that of the text.
         """
         _, node = self._nodes(loc)
         found = (
@@ -82,17 +83,17 @@ class YamlSource:
             self._note(_start(node), what, wanted)
 
     def refuse(self, place: tuple[int, int], what: str, wanted: str) -> None:
-        """Note that what stands at *place*, a line and a column, is not taken at all."""
+        """Refuse the value at *place*, a line and a column."""
         self._note(place, what, wanted)
         self._refused.add(place)
 
     def _note(self, place: tuple[int, int], what: str, wanted: str) -> None:
-        # What stands in for a refused value is wrong in other ways too, which nobody needs to read.
+        # The placeholder of a refused value has other problems too, which help no reader.
         if place not in self._refused:
             self.problems.append(Problem(self.file, *place, what, wanted))
 
     def _nodes(self, loc: Loc) -> tuple[yaml.Node | None, yaml.Node | None]:
-        """Follow *loc* as far as it goes: the key it ends in, if it is there, and the value."""
+        """Follow *loc* as far as possible; return its last key, if it is there, and the value."""
         key, value = None, self.root
         for step in loc:
             key = None
@@ -108,9 +109,9 @@ class YamlSource:
 
 def read(file: str, content: bytes) -> YamlSource:
     """
-    Read the YAML *content* of *file* (a name, for messages). What is wrong is in the page's `problems`.
+    Read the YAML *content* of *file* (a name, for messages).
 
-    An empty document has no `data` and no problem; one that cannot be read has no `data` and at least one.
+    An empty document has no `data` and no problem. An unreadable one has no `data` and at least one problem.
     """
     page = YamlSource(file)
     if len(content) > LARGEST_BYTES:
@@ -129,23 +130,13 @@ def read(file: str, content: bytes) -> YamlSource:
 
 
 def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the one of *known* that *word* was likely meant to be, else the text *otherwise*."""
-    spellings = {spelling.casefold(): spelling for spelling in known}
-    near = difflib.get_close_matches(word.casefold(), spellings, n=1, cutoff=0.75)
-    return spellings[near[0]] if near else otherwise
-
-
-def shown(value: object) -> str:
-    """Return *value* as messages quote it, cut where it is long."""
-    if isinstance(value, str):
-        return f'"{value[:60]}"' if value else "nothing"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "a mapping"
-    return str(value)[:60]
+    """Return the word of *known* that is nearest to *word*, else the text *otherwise*."""
+    near = near_words(word, known, most=1, cutoff=0.75)
+    return near[0] if near else otherwise
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader of nodes, which notes anchors, aliases and tags instead of following them."""
+    """A loader of nodes that refuses anchors, aliases and tags instead of following them."""
 
     def __init__(self, page: YamlSource) -> None:
         super().__init__(page.text)
@@ -173,13 +164,13 @@ class _Loader(yaml.SafeLoader):
 
 
 def _compose(page: YamlSource) -> None:
-    """Give *page* its root node, or the problem why there is none."""
+    """Set the root node of *page*, or add the problem that prevents it."""
     loader = None
     try:
         loader = _Loader(page)
         page.root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        # An unclosed quote or bracket is found at the end of the file; the reader looks for where it was opened.
+        # PyYAML reports an unclosed quote or bracket at the end of the file. The author needs its beginning.
         unclosed = "end" in str(error.problem) and "stream" in str(error.problem)
         mark = (error.context_mark if unclosed else error.problem_mark) or error.problem_mark
         page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), f"not YAML: {error.problem}", _YAML_WANTED)
@@ -190,8 +181,8 @@ def _compose(page: YamlSource) -> None:
         page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), "not a character of Unicode", _YAML_WANTED)
 
 
-def _value(page: YamlSource, node: yaml.Node) -> Any:  # noqa: ANN401 - whatever a YAML file holds
-    """Return *node* as dicts, lists and texts, noting what cannot be one; of a repeated key the first holds."""
+def _value(page: YamlSource, node: yaml.Node) -> Any:  # noqa: ANN401 - any value of a YAML file
+    """Return *node* as dicts, lists and texts, and refuse other values. The first of repeated keys counts."""
     if isinstance(node, yaml.SequenceNode):
         return [_value(page, item) for item in node.value]
     if isinstance(node, yaml.MappingNode):

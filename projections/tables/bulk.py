@@ -1,4 +1,4 @@
-"""Many rows at once into a table: an INSERT from JSON on SQLite, COPY on PostgreSQL."""
+"""Inserts of many rows at once: an INSERT of many rows on SQLite, an INSERT from JSON or a COPY on PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -12,74 +12,74 @@ from sqlalchemy.exc import DBAPIError
 from .schema import column_names
 
 FEW_ROWS = 50
-"""Up to so many go as one JSON array, which is quicker than to delete and to COPY: that waits more often."""
+"""The largest number of rows to send as one JSON array. A DELETE and a COPY of few rows take more round trips."""
 
 
 def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
     """
-    Insert *rows*, each a value for every column of *table* in its order.
+    Insert *rows*. Each has a value for every column of *table*, in the order of the columns.
 
-    Goes to the driver directly: a batch is thousands of rows, and SQLAlchemy's own way takes longer to prepare
-    them than the database takes to write them.
+    The rows go to the driver directly. A batch has thousands of rows, and SQLAlchemy takes longer to prepare them than
+    the database takes to write them.
 
     Args:
         conn: a transaction that writes.
-        table: where they go.
+        table: the table.
         rows: as Python values: aware datetimes, JSON values, bytes.
-        replace: whether a row takes the place of one with the same key.
+        replace: whether a row replaces one with the same key.
     """
     if not rows:
         return
     if conn.dialect.name == "sqlite":
-        statement, conversions = _statement(table, conn.dialect, replace)
+        statement, conversions = _insert_values(table, conn.dialect, replace)
         conn.exec_driver_sql(statement, [_converted(row, conversions) for row in rows])
     elif len(rows) <= FEW_ROWS:
-        statement, names, binary = _of_json(table, conn.dialect, replace)
-        told = [dict(zip(names, _as_hex(row, binary), strict=True)) for row in rows]
-        conn.exec_driver_sql(statement, (to_json(told).decode(),))
+        statement, names, binary = _insert_json(table, conn.dialect, replace)
+        items = [dict(zip(names, _as_hex(row, binary), strict=True)) for row in rows]
+        conn.exec_driver_sql(statement, (to_json(items).decode(),))
     else:
         if replace:
-            places, make_room = _replacing(table, conn.dialect)
-            conn.exec_driver_sql(make_room, tuple([row[at] for row in rows] for at in places))
+            indexes, delete = _delete_by_key(table, conn.dialect)
+            conn.exec_driver_sql(delete, tuple([row[index] for row in rows] for index in indexes))
         _copy(conn, table, rows)
 
 
 @cache
-def _statement(
+def _insert_values(
     table: Table,
     dialect: Dialect,
     replace: bool,  # noqa: FBT001 - a key of the cache
 ) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
-    """Return the text of SQLite's insert and, by the number of the column, what turns a value into the driver's."""
+    """Return the text of SQLite's insert and, by the number of the column, the conversion to a value of the driver."""
     marks = ", ".join("?" * len(table.columns))
-    statement = _inserting(table, dialect, f"VALUES ({marks})", replace=replace)
-    # The driver takes bytes as they are.
+    statement = _insert(table, dialect, f"VALUES ({marks})", replace=replace)
+    # The driver takes bytes without a conversion.
     others = ((n, column.type) for n, column in enumerate(table.columns) if not isinstance(column.type, LargeBinary))
     processors = ((n, type_.dialect_impl(dialect).bind_processor(dialect)) for n, type_ in others)
     return statement, tuple((n, processor) for n, processor in processors if processor)
 
 
 @cache
-def _of_json(
+def _insert_json(
     table: Table,
     dialect: Dialect,
     replace: bool,  # noqa: FBT001 - a key of the cache
 ) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
     """
-    Return the text of PostgreSQL's insert of rows given as one JSON array, the names in it, and which hold bytes.
+    Return the text of PostgreSQL's insert of rows as one JSON array, the names in it, and the columns with bytes.
 
-    The text is the same for any number of rows with anything in them, so that PostgreSQL plans it once, and is asked
-    once for all of them: the driver asks it three times for two rows or more, and plans anew where a null is.
+    The text is the same for any number of rows and any values, so that PostgreSQL plans it once, and all rows take one
+    round trip. The driver's own insert takes three for two rows or more, and a new plan where a value is null.
     """
     quoted = dialect.identifier_preparer.quote
     columns = ", ".join(quoted(column.name) for column in table.columns)
     rows = f"SELECT {columns} FROM json_populate_recordset(NULL::{quoted(table.name)}, %s::json)"  # noqa: S608 - our own names
     binary = tuple(n for n, column in enumerate(table.columns) if isinstance(column.type, LargeBinary))
-    return _inserting(table, dialect, rows, replace=replace), column_names(table), binary
+    return _insert(table, dialect, rows, replace=replace), column_names(table), binary
 
 
-def _inserting(table: Table, dialect: Dialect, rows: str, *, replace: bool) -> str:
-    """Return the text that inserts what *rows* yields, in the order of the columns."""
+def _insert(table: Table, dialect: Dialect, rows: str, *, replace: bool) -> str:
+    """Return the text that inserts the rows of the expression *rows*, in the order of the columns."""
     quoted = dialect.identifier_preparer.quote
     names = [quoted(column.name) for column in table.columns]
     statement = f"INSERT INTO {quoted(table.name)} ({', '.join(names)}) {rows}"
@@ -91,7 +91,7 @@ def _inserting(table: Table, dialect: Dialect, rows: str, *, replace: bool) -> s
 
 
 def _as_hex(row: Sequence[Any], binary: Iterable[int]) -> list[Any]:
-    """Return *row* with its *binary* values as PostgreSQL reads them from text."""
+    """Return *row* with its *binary* values in the text form of PostgreSQL."""
     values = list(row)
     for index in binary:
         if values[index] is not None:
@@ -100,8 +100,8 @@ def _as_hex(row: Sequence[Any], binary: Iterable[int]) -> list[Any]:
 
 
 def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert *rows* by PostgreSQL's COPY, which takes a third of the time of as many inserts."""
-    statement, types = _copying(table, conn.dialect)
+    """Insert *rows* by PostgreSQL's COPY, which takes a third of the time of the same number of inserts."""
+    statement, types = _copy_statement(table, conn.dialect)
     driver = conn.connection.driver_connection
     assert isinstance(driver, psycopg.Connection), "PostgreSQL is reached by psycopg"
     try:
@@ -110,7 +110,7 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as problem:
-        # As SQLAlchemy would raise it: whoever tells a race, a bad row and a lost connection apart knows its errors.
+        # As SQLAlchemy would raise it: callers tell a race, a bad row and a lost connection apart by its errors.
         gone = driver.closed
         if gone:
             conn.invalidate(problem)
@@ -120,18 +120,18 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
 
 
 @cache
-def _replacing(table: Table, dialect: Dialect) -> tuple[list[int], str]:
-    """Return the numbers of the key's columns, and what makes room in PostgreSQL for rows of the same keys."""
+def _delete_by_key(table: Table, dialect: Dialect) -> tuple[list[int], str]:
+    """Return the numbers of the key's columns, and PostgreSQL's statement that deletes rows by their keys."""
     keys = [column.name for column in table.primary_key]
-    given_keys = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.primary_key)
+    arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.primary_key)
     same = " AND ".join(f"{table.name}.{key} = gone.{key}" for key in keys)
-    statement = f"DELETE FROM {table.name} USING unnest({given_keys}) AS gone({', '.join(keys)}) WHERE {same}"  # noqa: S608 - our own names
+    statement = f"DELETE FROM {table.name} USING unnest({arrays}) AS gone({', '.join(keys)}) WHERE {same}"  # noqa: S608 - our own names
     return [table.columns.keys().index(key) for key in keys], statement
 
 
 @cache
-def _copying(table: Table, dialect: Dialect) -> tuple[bytes, list[str]]:
-    """Return the text of the COPY, and PostgreSQL's names of the columns' types."""
+def _copy_statement(table: Table, dialect: Dialect) -> tuple[bytes, list[str]]:
+    """Return the text of the COPY, and the columns' types by PostgreSQL's names."""
     quote = dialect.identifier_preparer.quote
     names = ", ".join(quote(column.name) for column in table.columns)
     types = [column.type.compile(dialect).lower() for column in table.columns]

@@ -1,4 +1,4 @@
-"""How far each partition has been read: its row, which is locked, compared and set in every transaction that writes."""
+"""The checkpoint of each partition: a row that every transaction that writes locks, compares and sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ OUTCOMES = ("applied", "duplicate", "conflict", "parked", "forwarded")
 @dataclass(frozen=True)
 class Checkpoint:
     """
-    A partition's row: how far it has been read, and what its records became.
+    A partition's row: the position up to which it has been read, and the outcomes of its records.
 
-    The fields are the columns of ``partitions``.
+    The fields are the columns of ``partitions``, in their order. Rows are written by that order, so it is part of the
+    schema.
     """
 
     topic: str
@@ -44,9 +45,9 @@ class Checkpoint:
     forwarded: int = 0
     progressed: datetime | None = None
 
-    def is_that_of(self, held: "Checkpoint") -> bool:
-        """Whether nobody but visitors has written since *held* was read."""
-        return (self.position, self.watermark, self.epoch) == (held.position, held.watermark, held.epoch)
+    def same_assignment(self, earlier: "Checkpoint") -> bool:
+        """Return whether no projector has written since *earlier*. A side writer may have."""
+        return (self.position, self.watermark, self.epoch) == (earlier.position, earlier.watermark, earlier.epoch)
 
 
 _LOCK = (
@@ -61,7 +62,7 @@ _SET = (
         partitions.c.topic == bindparam("new_topic"),
         partitions.c.partition == bindparam("new_partition"),
         *(
-            column.is_not_distinct_from(bindparam(f"was_{column.name}", type_=column.type))
+            column.is_not_distinct_from(bindparam(f"old_{column.name}", type_=column.type))
             for column in partitions.columns
             if column.name in COMPARED
         ),
@@ -71,68 +72,68 @@ _SET = (
 _SET_SEVERAL = " ".join(
     (
         "UPDATE partitions SET",
-        ", ".join(f'"{name}" = become."{name}"' for name in column_names(partitions)),
-        "FROM json_populate_recordset(NULL::partitions, %s::json) AS was",
-        "JOIN json_populate_recordset(NULL::partitions, %s::json) AS become USING (topic, partition)",
-        "WHERE partitions.topic = become.topic AND partitions.partition = become.partition",
-        *(f'AND partitions."{name}" IS NOT DISTINCT FROM was."{name}"' for name in COMPARED),
+        ", ".join(f'"{name}" = ends."{name}"' for name in column_names(partitions)),
+        "FROM json_populate_recordset(NULL::partitions, %s::json) AS starts",
+        "JOIN json_populate_recordset(NULL::partitions, %s::json) AS ends USING (topic, partition)",
+        "WHERE partitions.topic = ends.topic AND partitions.partition = ends.partition",
+        *(f'AND partitions."{name}" IS NOT DISTINCT FROM starts."{name}"' for name in COMPARED),
     )
 )
-"""PostgreSQL is asked once for all of them."""
+"""One statement of PostgreSQL for all rows."""
 
 
-def lock(conn: Connection, held: Sequence[Checkpoint]) -> list[Checkpoint | None]:
+def lock(conn: Connection, checkpoints: Sequence[Checkpoint]) -> list[Checkpoint | None]:
     """
-    Lock the rows of the partitions *held* and return them as they stand; None where there is none yet.
+    Lock the rows of the partitions of *checkpoints* and return their present state; None for a row that does not exist.
 
-    All are of one topic. They are locked in the order of their numbers, so that no two wait for each other.
+    All are of one topic. They are locked in the order of their numbers, so that two transactions never deadlock.
     """
-    numbers = [each.partition for each in held]
-    found = conn.execute(_LOCK, {"topic": held[0].topic, "numbers": numbers}).mappings()
-    rows = {row["partition"]: Checkpoint(**row) for row in found}
+    numbers = [checkpoint.partition for checkpoint in checkpoints]
+    stored = conn.execute(_LOCK, {"topic": checkpoints[0].topic, "numbers": numbers}).mappings()
+    rows = {row["partition"]: Checkpoint(**row) for row in stored}
     return [rows.get(number) for number in numbers]
 
 
 def compare_and_set(conn: Connection, steps: Sequence[tuple[Checkpoint, Checkpoint]]) -> None:
     """
-    Set the rows of partitions, each from how it was to how it is to be.
+    Set the rows of partitions, each from its old state to its new one.
 
     Raises:
-        Lost: if one is otherwise than it was.
+        PartitionLost: if the columns `COMPARED` of a row do not have their old values.
     """
     if len(steps) > 1 and conn.dialect.name == "postgresql":
-        starts, ends = ([vars(each) for each in some] for some in zip(*steps, strict=True))
-        done = conn.exec_driver_sql(_SET_SEVERAL, (to_json(starts).decode(), to_json(ends).decode())).rowcount
+        starts, ends = ([vars(checkpoint) for checkpoint in side] for side in zip(*steps, strict=True))
+        count = conn.exec_driver_sql(_SET_SEVERAL, (to_json(starts).decode(), to_json(ends).decode())).rowcount
     else:
-        done = sum(conn.execute(_SET, _was(start) | _becomes(end)).rowcount for start, end in steps)
-    if done != len(steps):
+        count = sum(conn.execute(_SET, _old_values(start) | _new_values(end)).rowcount for start, end in steps)
+    if count != len(steps):
         raise PartitionLost(steps[0][0].partition)
 
 
 def unconcluded() -> Select[tuple[int]]:
-    """Return the query of the partitions with facts of which nothing is concluded: a migration emptied the tables."""
-    somebody = select(LIVE.subjects.c.subject_id).where(LIVE.subjects.c.position_partition == partitions.c.partition)
-    return select(partitions.c.partition).where(partitions.c.applied > 0, not_(somebody.exists()))
+    """Select the partitions that have facts but no people, since a migration emptied the tables of people."""
+    people = select(LIVE.subjects.c.subject_id).where(LIVE.subjects.c.position_partition == partitions.c.partition)
+    return select(partitions.c.partition).where(partitions.c.applied > 0, not_(people.exists()))
 
 
 def check_concluded(conn: Connection, partition: int) -> None:
     """
-    Check that something is concluded from the facts of *partition*, if it has any.
+    Check that *partition* has people if it has facts.
 
     Raises:
-        Infrastructure: if a migration emptied the tables of people, and nothing has filled them again.
+        Infrastructure: if a migration emptied the tables of people, and they have not been filled again.
     """
     if conn.scalar(unconcluded().where(partitions.c.partition == partition)) is not None:
-        msg = f"nothing is concluded from the facts of partition {partition} (run `casetrail init`)"
-        raise Infrastructure(msg)
+        what = f"nothing is concluded from the facts of partition {partition}"
+        raise Infrastructure(what, "run `casetrail init`")
 
 
-def begin(conn: Connection, first: Checkpoint) -> None:
+def insert_first(conn: Connection, first: Checkpoint) -> None:
     """
-    Make the row of a partition that has none.
+    Insert the row of a partition that has none.
 
     Raises:
-        Lost: if somebody else has made it.
+        PartitionLost: if another process has inserted it.
     """
     try:
         conn.execute(insert(partitions).values(**vars(first)))
@@ -140,11 +141,11 @@ def begin(conn: Connection, first: Checkpoint) -> None:
         raise PartitionLost(first.partition) from None
 
 
-def _was(start: Checkpoint) -> dict[str, Any]:
-    return {f"was_{name}": getattr(start, name) for name in COMPARED}
+def _old_values(start: Checkpoint) -> dict[str, Any]:
+    return {f"old_{name}": getattr(start, name) for name in COMPARED}
 
 
-def _becomes(end: Checkpoint) -> dict[str, Any]:
+def _new_values(end: Checkpoint) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in vars(end).items()}
 
 

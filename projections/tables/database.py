@@ -1,4 +1,4 @@
-"""How the database is opened, and the few statements that differ between SQLite and PostgreSQL."""
+"""Opening the database, transactions, and the few statements that differ between SQLite and PostgreSQL."""
 
 import json
 import math
@@ -35,33 +35,35 @@ from events.errors import Infrastructure
 
 BUSY_SECONDS = 120
 IDLE_SECONDS = 60
-"""How long PostgreSQL keeps the locks of a writer that is not heard of: one that is frozen holds the others up."""
+"""Seconds after which PostgreSQL ends an idle transaction that writes. A frozen writer would hold up the others."""
 
-LOOKED_UP = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
+INDEX_LOOKUPS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off"
 """
-What a batch asks about thousands of keys is looked up in an index key by key, whatever the tables hold. As PostgreSQL
-would have it, a whole table is walked each time as long as it takes one that has grown since for small. Whoever reads
-may be given such a connection: a condition of a partial index has to be words and no parameter. Walking is forbidden by
-a high price, and for what is dear PostgreSQL would compile its plans.
+Settings of a connection that writes: a batch looks up thousands of keys in an index, whatever the tables hold.
+
+Without them PostgreSQL scans a whole table for as long as its statistics call it small, though it has grown since. A
+reader may get such a connection from the pool, so the condition of a partial index must be in the text of a statement
+and not in a parameter. Scans are forbidden by a high price, and for expensive plans PostgreSQL would use its compiler.
 """
 
-WALKED = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
+FULL_SCANS = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on"
 
-AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
-"""What a database raises that is away, restarted, full or read-only, whatever is asked of it."""
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NoConnection)
+"""The errors of any statement on a database that is unreachable, restarted, full or read-only."""
 
-RESTED_SECONDS = 1.0
+PING_AFTER_SECONDS = 1.0
+"""Seconds in the pool after which a connection is tested before use. A test costs as much as a query."""
 
 KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
-"""So that it soon knows of a machine that is gone without a word; by its own settings it takes two hours."""
+"""Settings by which PostgreSQL soon notices that a machine is gone. With its own settings it takes two hours."""
 
 
 def open_database(url: str | URL) -> Engine:
     """
     Open the database at *url*, a SQLAlchemy URL of SQLite or of PostgreSQL with psycopg 3.
 
-    SQLite: WAL, synchronous=FULL, and BEGIN IMMEDIATE for whoever writes, so that two writers wait for each
-    other instead of failing when the second one finds the first's lock.
+    SQLite gets WAL, synchronous=FULL, and BEGIN IMMEDIATE for a transaction that writes. Two writers then wait for each
+    other. Otherwise the second one would fail when it meets the lock of the first.
 
     Raises:
         Infrastructure: if the URL names another database or cannot be read.
@@ -70,65 +72,65 @@ def open_database(url: str | URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            # Several times faster than the standard library's, for the same text but for its spaces.
+            # Several times faster than the standard library's. The text differs by its spaces only.
             json_serializer=lambda value: to_json(value).decode(),
             json_deserializer=from_json,
             **_pool(memory=memory),
         )
     except Exception as problem:
-        msg = f"database URL not usable: {problem} (want sqlite:///FILE or postgresql+psycopg://...)"
-        raise Infrastructure(msg) from problem
+        what = f"database URL not usable: {problem}"
+        raise Infrastructure(what, "want sqlite:///FILE or postgresql+psycopg://...") from problem
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _configure_postgresql)
-        event.listen(engine, "checkin", _note_return)
-        event.listen(engine, "checkout", _see_that_it_lives)
+        event.listen(engine, "checkin", _record_return)
+        event.listen(engine, "checkout", _check_alive)
     else:
-        msg = f"database {engine.dialect.name} is not supported (want sqlite or postgresql)"
-        raise Infrastructure(msg)
+        what = f"database {engine.dialect.name} is not supported"
+        raise Infrastructure(what, "want sqlite or postgresql")
     return engine
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """
-    Begin a transaction that is going to write; commit at the end, roll back on any error.
+    Begin a transaction that writes. Commit it at the end of the block, or roll it back on any error.
 
-    PostgreSQL ends it if nothing is asked of it for a minute, so that a frozen writer does not lock others out.
+    PostgreSQL ends it after a minute without a statement, so that a frozen writer does not lock others out.
     """
     with engine.connect().execution_options(casetrail_writes=True) as conn:
         if conn.dialect.name == "postgresql" and "casetrail_writes" not in conn.info:
-            conn.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; {LOOKED_UP}")
+            conn.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; {INDEX_LOOKUPS}")
             conn.commit()
             conn.info["casetrail_writes"] = True
         with conn.begin():
             yield conn
 
 
-def unhurried(conn: Connection) -> None:
-    """Let the transaction of *conn*, which writes, walk whole tables, and think between two statements as it needs."""
+def allow_full_scans(conn: Connection) -> None:
+    """Allow scans of whole tables, and any time between two statements, until the transaction of *conn* ends."""
     if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = 0; {WALKED}")
+        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = 0; {FULL_SCANS}")
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """Begin a transaction that reads, and goes on seeing the database as it is now whatever others write."""
+    """Begin a transaction that reads. It sees one state of the database until its end."""
     level = "REPEATABLE READ" if engine.dialect.name == "postgresql" else "SERIALIZABLE"
     with engine.connect() as conn:
         yield conn.execution_options(isolation_level=level)
 
 
-def plan_anew(conn: Connection) -> None:
-    """Have the questions of the transaction of *conn* planned for tables as they are now, and not as they once were."""
+def discard_plans(conn: Connection) -> None:
+    """Discard the plans of the connection, so that statements are planned for the present size of the tables."""
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql("DISCARD PLANS")
 
 
 def database_clock(conn: Connection) -> datetime:
-    """Return the database's own clock, aware UTC; SQLite has none but this machine's."""
+    """Return the time of the database's own clock, aware UTC. SQLite has only the clock of this machine."""
     if conn.dialect.name == "sqlite":
         return datetime.now(UTC)
     now = conn.scalar(select(func.clock_timestamp()))
@@ -136,11 +138,11 @@ def database_clock(conn: Connection) -> datetime:
     return now.astimezone(UTC)
 
 
-def among(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
+def in_values(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
     """
-    Return the condition that *column* is one of the values of `given`: one parameter, however many thousands they are.
+    Return the condition that *column* is one of the values of `values_parameter`.
 
-    For a statement that is built once and executed often.
+    It has one parameter for any number of values, so that a statement is built once and executed often.
     """
     if dialect == "sqlite":
         values = func.json_each(bindparam("values", type_=Text()))
@@ -148,10 +150,10 @@ def among(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
     return column == any_(bindparam("values", type_=ARRAY(Text)))
 
 
-def given(conn: Connection, values: Iterable[str]) -> dict[str, Any]:
-    """Return the parameters of a statement with the condition `among`."""
-    found = list(values)
-    return {"values": json.dumps(found) if conn.dialect.name == "sqlite" else found}
+def values_parameter(conn: Connection, values: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters of a statement with the condition `in_values`."""
+    listed = list(values)
+    return {"values": json.dumps(listed) if conn.dialect.name == "sqlite" else listed}
 
 
 def _pool(*, memory: bool) -> dict[str, Any]:
@@ -168,13 +170,18 @@ def _configure_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -
     connection.commit()
 
 
-def _note_return(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+def _record_return(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
     record.info["casetrail_returned"] = time.monotonic()
 
 
-def _see_that_it_lives(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
-    """Ask a connection that has rested for long whether it lives; asking each time costs as much as a query."""
-    if time.monotonic() - record.info.get("casetrail_returned", math.inf) > RESTED_SECONDS:
+def _check_alive(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """
+    Test a connection that was in the pool for longer than `PING_AFTER_SECONDS`.
+
+    Raises:
+        InvalidatePoolError: if it is dead; SQLAlchemy then opens another one.
+    """
+    if time.monotonic() - record.info.get("casetrail_returned", math.inf) > PING_AFTER_SECONDS:
         try:
             cursor = connection.cursor()
             cursor.execute("SELECT 1")

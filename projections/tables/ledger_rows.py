@@ -1,137 +1,277 @@
-"""The records that are parked: which still are, what they held, and how many about one person wait."""
+"""
+Reads of the table ``ledger``. Other folders read it only by the functions here and in `parked_rows`.
+
+The projector writes the rows. Their order in a partition is that of ``seq``.
+"""
 
 import json
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Select, func, not_, select, text
+from sqlalchemy import Connection, Select, bindparam, func, select, true
 
 from events.facts import Fact
 from projections.ledger.chain import Entry, LogRecord
-from projections.ledger.classify import Content, ReadRecord
+from projections.ledger.classify import Body, ReadRecord
 from projections.rules.rulebook import Rulebook
 
-from .database import among, given
-from .schema import APPLIED, NamedRow, ledger
+from .database import in_values, values_parameter
+from .schema import APPLIED, ledger
 
-# In the words of the partial indexes, which SQLite does not use for anything that merely implies them.
-TROUBLED = text("ledger.outcome in ('parked', 'conflict')")
-LATER_AFTERWARDS = text("later.entry in ('replay', 'dismissal')")
+CHUNK = 1000
 
-Waiting = Counter[tuple[str, datetime]]
-"""By person and instant, the number of records about the person that waited then."""
+Headers = list[list[str]] | None
 
-
-def still_parked(partition: int | None = None, code: str = "", *, dismissed: bool = False) -> Select[Any]:
-    """
-    Return the query of the ledger rows whose record is parked still, in the order in which they were.
-
-    Args:
-        partition: of this one only; all if None.
-        code: reasons that begin so.
-        dismissed: those too that somebody dismissed.
-    """
-    later = ledger.alias("later")
-    superseded = (
-        select(later.c.seq)
-        .where(
-            later.c.partition == ledger.c.partition,
-            later.c.log_offset == ledger.c.log_offset,
-            LATER_AFTERWARDS,
-            later.c.entry.in_(["replay"] if dismissed else ["replay", "dismissal"]),
-            later.c.seq > ledger.c.seq,
-        )
-        .exists()
-    )
-    query = select(ledger).where(
-        TROUBLED, ledger.c.outcome == "parked", ledger.c.entry != "dismissal", not_(superseded)
-    )
-    if partition is not None:
-        query = query.where(ledger.c.partition == partition)
-    return query.where(func.coalesce(ledger.c.reason, "").startswith(code)).order_by(ledger.c.partition, ledger.c.seq)
+SubjectFact = tuple[str, Headers, bytes, datetime]
+"""The columns ``subject_id``, ``headers``, ``value`` and ``recorded`` of an applied fact."""
 
 
-def unread(conn: Connection, subject_id: str | None = None) -> Counter[str]:
-    """
-    Return how many records about each person wait: conflicts, and those parked under the person's key.
+class FactRow(NamedTuple):
+    """An applied fact. The fields are columns of ``ledger``."""
 
-    Args:
-        conn: a connection.
-        subject_id: only this person; all if None.
-    """
-    conflicts = select(ledger.c.subject_id, func.count()).where(TROUBLED, ledger.c.outcome == "conflict")
-    waiting = still_parked().where(ledger.c.key.is_not(None)).order_by(None)
-    if subject_id is not None:
-        conflicts = conflicts.where(ledger.c.subject_id == subject_id)
-        waiting = waiting.where(ledger.c.key == subject_id.encode())
-    found: Counter[str] = Counter(dict(conn.execute(conflicts.group_by(ledger.c.subject_id)).all()))
-    parked = waiting.subquery()
-    for key, number in conn.execute(select(parked.c.key, func.count()).group_by(parked.c.key)):
-        found[bytes(key).decode("utf-8", "replace")] += number
-    return found
+    subject_id: str
+    headers: Headers
+    value: bytes
+    recorded: datetime
+    partition: int
+    log_offset: int
+    seq: int
+    hash: str
 
 
-def unread_at(conn: Connection, told: Iterable[tuple[str, datetime]]) -> Waiting:
-    """
-    Return how many records about a person waited at an instant: those recorded before it.
+class LastRow(NamedTuple):
+    """The last row of a partition's chain. The fields are columns of ``ledger``."""
 
-    Not all that wait when the transaction writes: those would be others in batches of another size.
-
-    Args:
-        conn: a connection.
-        told: people, each with an instant.
-    """
-    found: Waiting = Counter()
-    instants: dict[str, set[datetime]] = {}
-    for subject_id, at in told:
-        instants.setdefault(subject_id, set()).add(at)
-    conflicts = select(ledger.c.subject_id, ledger.c.recorded).where(
-        TROUBLED, ledger.c.outcome == "conflict", among(conn.dialect.name, ledger.c.subject_id)
-    )
-    parked = still_parked().where(ledger.c.key.is_not(None)).with_only_columns(ledger.c.key, ledger.c.recorded)
-    waiting = [(bytes(key).decode("utf-8", "replace"), recorded) for key, recorded in conn.execute(parked)]
-    for subject_id, recorded in (*conn.execute(conflicts, given(conn, instants)), *waiting):
-        found.update((subject_id, at) for at in instants.get(subject_id, ()) if recorded < at)
-    return found
+    partition: int
+    seq: int
+    hash: str
+    recorded: datetime
 
 
-def record_of(row: NamedRow) -> LogRecord:
-    """Return the record that a row of the ledger tells of."""
-    position = (row["topic"], row["partition"], row["log_offset"])
-    return LogRecord(*position, row["stamped"], row["key"], row["headers"], row["value"])
+def facts_before(conn: Connection, subject_ids: Sequence[str], partition: int, end: int) -> Iterable[SubjectFact]:
+    """Return the applied facts of *subject_ids* in *partition* before the row *end*, in no order."""
+    parameters = values_parameter(conn, subject_ids) | {"partition": partition, "end": end}
+    return cast("Iterable[SubjectFact]", conn.execute(_facts_before(conn.dialect.name), parameters))
 
 
-def known_of(conn: Connection, came: Iterable[ReadRecord]) -> dict[str, Content]:
-    """Return what the ledger holds under the ids of the facts that *came*."""
-    fact_ids = [each.fact.id for each in came if isinstance(each.fact, Fact)]
+def known_bodies(conn: Connection, records: Iterable[ReadRecord]) -> dict[str, Body]:
+    """Return the applied records that have the ids of the facts in *records*, by the id."""
+    fact_ids = [record.fact.id for record in records if isinstance(record.fact, Fact)]
     if not fact_ids:
         return {}
-    found = conn.execute(_known(conn.dialect.name), given(conn, fact_ids))
-    return {fact_id: (headers, value) for fact_id, headers, value in found}
+    rows = conn.execute(_bodies(conn.dialect.name), values_parameter(conn, fact_ids))
+    return {fact_id: (headers, value) for fact_id, headers, value in rows}
+
+
+# Built once: every batch executes these two.
+@cache
+def _facts_before(dialect: str) -> Select[Any]:
+    return select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+        in_values(dialect, ledger.c.subject_id),
+        APPLIED,
+        # Not the columns themselves: SQLite would scan the whole partition by its key instead of using the index.
+        ledger.c.partition + 0 == bindparam("partition"),
+        ledger.c.seq + 0 < bindparam("end"),
+    )
 
 
 @cache
-def _known(dialect: str) -> Select[Any]:
-    """Return the query of what the ledger holds of given ids: built once, as every batch asks."""
-    return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(among(dialect, ledger.c.fact_id), APPLIED)
+def _bodies(dialect: str) -> Select[Any]:
+    return select(ledger.c.fact_id, ledger.c.headers, ledger.c.value).where(
+        in_values(dialect, ledger.c.fact_id), APPLIED
+    )
+
+
+def facts_of_subjects(conn: Connection, subject_ids: Sequence[str]) -> Iterable[SubjectFact]:
+    """Return all applied facts of a few *subject_ids*, in no order."""
+    query = select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded)
+    query = query.where(APPLIED, ledger.c.subject_id.in_(subject_ids))
+    return cast("Iterable[SubjectFact]", conn.execute(query))
+
+
+def subject_facts(conn: Connection, subject_id: str) -> Iterator[FactRow]:
+    """Yield the applied facts of one person, in the order of the ledger."""
+    query = _facts().where(ledger.c.subject_id == subject_id).order_by(ledger.c.partition, ledger.c.seq)
+    return (FactRow(*row) for row in conn.execute(query))
+
+
+def facts_by_subject(conn: Connection, known_at: datetime | None) -> Generator[FactRow, None, None]:
+    """
+    Yield the applied facts of all people, by ``subject_id`` and then in the order of the ledger.
+
+    Close the generator if it is not read to its end, as it keeps a cursor of the database.
+
+    Args:
+        conn: a connection.
+        known_at: only facts recorded until this instant; None: all.
+    """
+    query = _facts().order_by(ledger.c.subject_id, ledger.c.partition, ledger.c.seq)
+    if known_at is not None:
+        query = query.where(ledger.c.recorded <= known_at)
+    with conn.execute(query.execution_options(yield_per=CHUNK)) as rows:
+        for row in rows:
+            yield FactRow(*row)
+
+
+def _facts() -> Select[Any]:
+    return select(*(ledger.c[name] for name in FactRow._fields)).where(APPLIED)
+
+
+def applied_entries(conn: Connection, fact_ids: Iterable[str]) -> dict[str, Entry]:
+    """Return the rows that applied the facts *fact_ids*, by the id."""
+    rows = conn.execute(select(ledger).where(ledger.c.fact_id.in_(set(fact_ids)), APPLIED))
+    return {row.fact_id: Entry(*row) for row in rows}
+
+
+def subject_of_fact(conn: Connection, fact_id: str) -> str | None:
+    """Return the person of an applied fact; None if the ledger does not hold it."""
+    subject_id: str | None = conn.scalar(select(ledger.c.subject_id).where(APPLIED, ledger.c.fact_id == fact_id))
+    return subject_id
+
+
+def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], known_at: datetime) -> set[str]:
+    """Return those of *subject_ids* with a fact recorded after *known_at*."""
+    query = (
+        select(ledger.c.subject_id)
+        .where(APPLIED, ledger.c.recorded > known_at)
+        .where(ledger.c.subject_id.in_(set(subject_ids)))
+        .distinct()
+    )
+    return set(conn.scalars(query))
+
+
+def subjects_after(conn: Connection, partition: int, seq: int) -> set[str]:
+    """Return the people that the rows of *partition* after the row *seq* are about."""
+    query = select(ledger.c.subject_id).where(
+        ledger.c.partition == partition, ledger.c.seq > seq, ledger.c.subject_id.is_not(None)
+    )
+    return set(conn.scalars(query))
+
+
+def ledger_size(conn: Connection) -> int:
+    """Return the number of rows in the ledger."""
+    return conn.scalar(select(func.count()).select_from(ledger)) or 0
+
+
+def has_records(conn: Connection) -> bool:
+    """Return whether the ledger has the row of a record."""
+    return conn.scalar(select(ledger.c.seq).where(ledger.c.outcome.is_not(None)).limit(1)) is not None
+
+
+def ledger_partitions(conn: Connection) -> set[int]:
+    """Return the numbers of the partitions that have rows."""
+    return set(conn.scalars(select(ledger.c.partition).distinct()))
+
+
+def last_rows(conn: Connection) -> list[LastRow]:
+    """Return the last row of each partition, in the order of the partitions."""
+    last = select(ledger.c.partition, func.max(ledger.c.seq).label("seq")).group_by(ledger.c.partition).subquery()
+    query = (
+        select(ledger.c.partition, ledger.c.seq, ledger.c.hash, ledger.c.recorded)
+        .join(last, (ledger.c.partition == last.c.partition) & (ledger.c.seq == last.c.seq))
+        .order_by(ledger.c.partition)
+    )
+    return [LastRow(*row) for row in conn.execute(query)]
+
+
+def entry_pages(conn: Connection, query: Select[Any], size: int) -> Generator[list[Entry], None, None]:
+    """
+    Yield the rows of *query*, which selects whole rows of the ledger, at most *size* at a time.
+
+    Close the generator if it is not read to its end, as it keeps a cursor of the database.
+    """
+    with conn.execute(query, execution_options={"yield_per": size}) as result:
+        for page in result.partitions():
+            yield [Entry(*row) for row in page]
+
+
+def partition_pages(conn: Connection, partition: int, size: int) -> Generator[list[Entry], None, None]:
+    """Yield all rows of *partition* in their order, as `entry_pages` does."""
+    return entry_pages(conn, _in_order(partition), size)
+
+
+def entries_after(conn: Connection, partition: int, seq: int, limit: int) -> list[Entry]:
+    """Return the rows of *partition* after the row *seq*, at most *limit*, in their order."""
+    return [Entry(*row) for row in conn.execute(_in_order(partition).where(ledger.c.seq > seq).limit(limit))]
+
+
+def next_entry(conn: Connection, partition: int, seq: int | None) -> Entry:
+    """Return the first row of *partition* after the row *seq*; None: the first row."""
+    return Entry(*conn.execute(_next(select(ledger), partition, seq)).one())
+
+
+def next_place(conn: Connection, partition: int, seq: int | None) -> tuple[int, int | None]:
+    """Return the ``seq`` and the ``log_offset`` of the same row as `next_entry`, even if it cannot be read whole."""
+    row = conn.execute(_next(select(ledger.c.seq, ledger.c.log_offset), partition, seq)).one()
+    return row.seq, row.log_offset
+
+
+def hashes_after(conn: Connection, partition: int, seq: int, hashes: Iterable[str]) -> set[str]:
+    """Return those of *hashes* that rows of *partition* after the row *seq* have."""
+    query = select(ledger.c.hash).where(ledger.c.partition == partition, ledger.c.seq > seq)
+    return set(conn.scalars(query.where(ledger.c.hash.in_(set(hashes)))))
+
+
+def last_outcomes(conn: Connection, partition: int, size: int, *, applied: bool) -> Generator[Entry, None, None]:
+    """
+    Yield the row with the last outcome of each record of *partition*, in the order of the ledger.
+
+    Close the generator if it is not read to its end, as it keeps a cursor of the database.
+
+    Args:
+        conn: a connection.
+        partition: its number.
+        size: the number of rows in memory at the same time.
+        applied: only the records that were applied.
+    """
+    replays = (
+        select(ledger.c.log_offset, func.max(ledger.c.seq))
+        .where(ledger.c.partition == partition, ledger.c.entry == "replay")
+        .group_by(ledger.c.log_offset)
+    )
+    replayed = dict(conn.execute(replays).all())
+    query = _in_order(partition).where(ledger.c.entry.in_(["record", "replay"]))
+    for page in entry_pages(conn, query.where(APPLIED) if applied else query, size):
+        yield from (entry for entry in page if replayed.get(entry.log_offset, entry.seq) == entry.seq)
+
+
+def _in_order(partition: int) -> Select[Any]:
+    return select(ledger).where(ledger.c.partition == partition).order_by(ledger.c.seq)
+
+
+def _next(query: Select[Any], partition: int, seq: int | None) -> Select[Any]:
+    after = true() if seq is None else ledger.c.seq > seq
+    return query.where(ledger.c.partition == partition, after).order_by(ledger.c.seq).limit(1)
 
 
 def rules_in_force(conn: Connection, partition: int) -> Rulebook:
-    """Return the rules in force in *partition*: none before it was first assigned to a projector."""
-    last = (
-        select(ledger.c.value)
-        .where(ledger.c.partition == partition, ledger.c.entry == "rules")
-        .order_by(ledger.c.seq.desc())
-        .limit(1)
-    )
-    value = conn.scalar(last)
-    return Rulebook.from_json(json.loads(value)["rules"]) if value else Rulebook(())
+    """Return the rules in force in *partition*; no rules before its first assignment to a projector."""
+    row = conn.execute(_rules(partition)).one_or_none()
+    return rules_of(Entry(*row)) if row else Rulebook(())
 
 
-def in_force(entry: Entry) -> Rulebook:
+def rules_at(conn: Connection, partition: int, seq: int) -> Rulebook | None:
+    """Return the rules in force in *partition* after the row *seq*; None before its first assignment."""
+    row = conn.execute(_rules(partition).where(ledger.c.seq <= seq)).one_or_none()
+    return rules_of(Entry(*row)) if row else None
+
+
+def rules_of(entry: Entry) -> Rulebook:
     """Return the rules that a ``rules`` entry put in force."""
     assert entry.value is not None, "a rules entry holds the rules"
     return Rulebook.from_json(json.loads(entry.value)["rules"])
+
+
+def _rules(partition: int) -> Select[Any]:
+    rules = select(ledger).where(ledger.c.partition == partition, ledger.c.entry == "rules")
+    return rules.order_by(ledger.c.seq.desc()).limit(1)
+
+
+def record_of(entry: Entry) -> LogRecord:
+    """Return the record of a row with an outcome."""
+    assert entry.log_offset is not None, "a record has an offset"
+    assert entry.stamped is not None, "the log stamps its records"
+    position = (entry.topic, entry.partition, entry.log_offset)
+    return LogRecord(*position, entry.stamped, entry.key, entry.headers, entry.value)

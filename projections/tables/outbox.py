@@ -1,5 +1,6 @@
-"""How far what is in the outbox has been sent, and what is to be sent next."""
+"""The outbox: its next rows, and the last row that each receiver has received."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,16 +9,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from .database import writing
+from .database import write_transaction
 from .schema import outbox, partitions, relays
 
 CHUNK = 50
-FORWARDS = text("outbox.kind = 'forward'")  # in the words of the partial index, as `tables.APPLIED` is
-LOCK = 0x63617372  # "casr": with the partition a lock that no other program takes in the same database
+FORWARDS = text("outbox.kind = 'forward'")  # in the words of the partial index, as `schema.APPLIED` is
+KAFKA_RECEIVER = "kafka"
+"""The name of the Kafka receiver in `relays`. It alone receives forwarded records, since it alone has partitions."""
 
 
 class Unsent(NamedTuple):
-    """What of one partition is in the outbox: the numbers of the last row that was sent, and of the last there is."""
+    """A partition and the numbers of two of its rows in the outbox: the last one sent, and the last one."""
 
     partition: int
     sent: int
@@ -25,7 +27,7 @@ class Unsent(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A row of the outbox; the fields are its columns."""
+    """A row of ``outbox``. The fields are its columns, in their order."""
 
     partition: int
     n: int
@@ -40,17 +42,17 @@ class Outgoing(NamedTuple):
     value: bytes | None
 
 
-def unsent(conn: Connection, relay: str) -> list[Unsent]:
-    """Return how far *relay* has sent what each partition told, in the order of the partitions."""
-    here = and_(relays.c.partition == partitions.c.partition, relays.c.relay == relay)
+def unsent(conn: Connection, receiver: str) -> list[Unsent]:
+    """Return the last row that *receiver* has received from each partition, in the order of the partitions."""
+    here = and_(relays.c.partition == partitions.c.partition, relays.c.relay == receiver)
     sent = func.coalesce(relays.c.sent, 0)
     query = select(partitions.c.partition, sent, partitions.c.notices).outerjoin(relays, here)
     return [Unsent(*row) for row in conn.execute(query.order_by(partitions.c.partition))]
 
 
 def forwards_wait(conn: Connection, target: int) -> bool:
-    """Whether a record that belongs to the partition *target* waits in the outbox to be sent there."""
-    here = relays.c.partition == outbox.c.partition
+    """Return whether the outbox has a record for the partition *target* that was not sent there yet."""
+    here = and_(relays.c.partition == outbox.c.partition, relays.c.relay == KAFKA_RECEIVER)
     query = (
         select(outbox.c.n)
         .outerjoin(relays, here)
@@ -68,22 +70,22 @@ def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterat
             yield Outgoing(*row)
 
 
-def note_sent(engine: Engine, relay: str, before: Unsent, last: int, clock: datetime) -> bool:
+def note_sent(engine: Engine, receiver: str, before: Unsent, last: int, clock: datetime) -> bool:
     """
-    Note that *relay* has sent a partition's rows up to the number *last*, if they are where *before* says still.
+    Record that *receiver* has received a partition's rows up to the number *last*, if *before* is still the state.
 
     Returns:
-        False if another process has noted its own meanwhile: then nothing was changed.
+        False if another process has changed the state: then nothing was written.
     """
-    values = {"relay": relay, "partition": before.partition, "sent": last, "sent_at": clock}
-    here = and_(relays.c.relay == relay, relays.c.partition == before.partition, relays.c.sent == before.sent)
-    with writing(engine) as conn:
+    values = {"relay": receiver, "partition": before.partition, "sent": last, "sent_at": clock}
+    here = and_(relays.c.relay == receiver, relays.c.partition == before.partition, relays.c.sent == before.sent)
+    with write_transaction(engine) as conn:
         if conn.execute(update(relays).where(here).values(**values)).rowcount == 1:
             return True
     if before.sent:
         return False
     try:
-        with writing(engine) as conn:
+        with write_transaction(engine) as conn:
             conn.execute(insert(relays).values(**values))
     except IntegrityError:
         return False
@@ -91,15 +93,20 @@ def note_sent(engine: Engine, relay: str, before: Unsent, last: int, clock: date
 
 
 @contextmanager
-def alone(engine: Engine, partition: int) -> Iterator[bool]:
+def alone(engine: Engine, receiver: str, partition: int) -> Iterator[bool]:
     """
-    Say whether nobody else is sending what *partition* told, and keep it so while the block runs.
+    Lock the rows of *partition* for *receiver* while the block runs, and yield whether no other process has the lock.
 
-    PostgreSQL gives the lock back by itself when the connection is lost. SQLite has none: who sends at the same time
-    sends the same in the same order, which a receiver knows by its key.
+    PostgreSQL releases the lock when the connection is lost. SQLite has no such lock: there, several processes may send
+    the same rows in the same order, and a receiver recognises them by their keys.
     """
     if engine.dialect.name == "sqlite":
         yield True
         return
     with engine.begin() as conn:
-        yield bool(conn.scalar(select(func.pg_try_advisory_xact_lock(LOCK, partition))))
+        yield bool(conn.scalar(select(func.pg_try_advisory_xact_lock(_lock_key(receiver), partition))))
+
+
+def _lock_key(receiver: str) -> int:
+    """Return the first of the two numbers of a lock, both signed with 32 bits: each receiver has a lock of its own."""
+    return zlib.crc32(f"casetrail outbox {receiver}".encode()) - 2**31

@@ -1,24 +1,29 @@
-"""A person's parts as rows of their tables: posts, cases, counts, custody, searches and measures."""
+"""Rows of the tables for the parts of a person: posts, cases, counts, custody, searches and measures."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Table
 
 from events.facts import Fact
 from projections.history.history import History
+from projections.subjects.lookup import case_ids, is_open
 from projections.subjects.status import Status
+from projections.subjects.summary import is_counted
 from projections.tracks.cases import CRIMINAL
 from projections.tracks.cell import Cell
 from projections.tracks.counts import Count
-from projections.tracks.custody import Hold, Search
+from projections.tracks.custody import Hold
 from projections.tracks.measures import Measure
-from projections.tracks.posts import Post
+from projections.tracks.post import Post
+from projections.tracks.searches import Search
 
 NO_CELL = (None,) * 6
 
 Row = tuple[Any, ...]
 Agreeing = Mapping[str, int]
-"""How many facts report an event, by the fact that stands for it; one where it is not named."""
+"""The number of facts that report an event, by the id of the fact that stands for it; 1 for an id not in it."""
 
 
 def post_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
@@ -28,7 +33,7 @@ def post_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
 
 def case_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``cases``."""
-    return [_rows_of_case(subject_id, case_id, status, agreeing)[0] for case_id in status.case_ids()]
+    return [_rows_of_case(subject_id, case_id, status, agreeing)[0] for case_id in case_ids(status)]
 
 
 def count_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
@@ -39,10 +44,10 @@ def count_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]
 
 def hold_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``holds``."""
-    held = sorted(status.custody.holds.items(), key=lambda item: item[0] or "")
+    holds = sorted(status.custody.holds.items(), key=lambda item: item[0] or "")
     return [
-        (subject_id, n, *_hold_row(case_id, hold, agreeing), not hold.is_active or status.is_counted(case_id))
-        for n, (case_id, hold) in enumerate(held)
+        (subject_id, n, *_hold_row(case_id, hold, agreeing), not hold.is_active or is_counted(status.cases, case_id))
+        for n, (case_id, hold) in enumerate(holds)
         if hold.fact is not None
     ]
 
@@ -50,7 +55,7 @@ def hold_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
 def search_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``searches``."""
     return [
-        (subject_id, n, *_search_row(search, agreeing), status.is_counted(search.case_id))
+        (subject_id, n, *_search_row(search, agreeing), is_counted(status.cases, search.case_id))
         for n, search in enumerate(status.custody.searches)
     ]
 
@@ -68,7 +73,7 @@ PART_ROWS: Final[tuple[Callable[[str, Status, Agreeing], list[Row]], ...]] = (
     search_rows,
     measure_rows,
 )
-"""The makers of the rows, in the order of `Conclusions.parts`; each row is the columns' values in their order."""
+"""The functions that make the rows, in the order of `Conclusions.parts`. Rows have the order of the columns."""
 
 
 def part_rows(subject_id: str, status: Status, history: History) -> list[list[Row]]:
@@ -77,12 +82,70 @@ def part_rows(subject_id: str, status: Status, history: History) -> list[list[Ro
     return [make(subject_id, status, agreeing) for make in PART_ROWS]
 
 
+class WrittenParts(NamedTuple):
+    """
+    The rows of a person's parts in the tables.
+
+    Attributes:
+        rows: the rows by their keys, by the name of the table.
+        fold: the fold that made them, and the number of times that its reports were grouped again.
+        marks: the marks of the fold at that time.
+    """
+
+    rows: dict[str, dict[Row, Row]]
+    fold: tuple[Status, int] | None = None
+    marks: tuple[object, ...] = ()
+
+
+def changed_part_rows(
+    subject_id: str, status: Status, history: History, tables: Sequence[Table], written: WrittenParts | None
+) -> tuple[list[tuple[Table, Sequence[Row], bool]], WrittenParts]:
+    """
+    Return the rows of parts that differ from the written ones, and all rows as they are once these are written.
+
+    Args:
+        subject_id: the person.
+        status: the status.
+        history: the history.
+        tables: the tables of the parts.
+        written: the written rows; None: not known.
+
+    Returns:
+        for each table that changes: the rows that differ, and whether to delete first all rows of the person, since the
+        written ones are not known, or one of them is gone.
+    """
+    agreeing, marks, fold = history.agreeing(), status.marks(), (status, history.regrouped)
+    rows_before = written.rows if written else {}
+    same = written.marks if written and written.fold == fold else (None,) * len(marks)
+    rows_now, changed = dict(rows_before), list[tuple[Table, Sequence[Row], bool]]()
+    for table, make, mark, old in zip(tables, PART_ROWS, marks, same, strict=True):
+        if written is not None and mark == old:
+            continue
+        before = rows_before.get(table.name)
+        rows = make(subject_id, status, agreeing)
+        if not rows and not before and written is not None:
+            continue
+        keys = len(table.primary_key)
+        now = rows_now[table.name] = {row[:keys]: row for row in rows}
+        if written is None or (before is not None and not before.keys() <= now.keys()):
+            changed.append((table, rows, True))
+        else:
+            new = [row for key, row in now.items() if before is None or before.get(key) != row]
+            changed.append((table, new, False))
+    return changed, WrittenParts(rows_now, fold, marks)
+
+
 def since_row(fact: Fact | None, agreeing: Agreeing) -> Row:
-    """Return the columns that say since when, what it rests on and how many report it."""
+    """Return the columns of a beginning: the source's text, the instants, the fact and the number of reports."""
     if fact is None:
         return (None, None, None, None, 0)
     occurred = fact.occurred
     return (fact.data["occurred"], occurred.earliest, occurred.latest, fact.id, agreeing.get(fact.id, 1))
+
+
+def cell_rows(cells: Iterable[Cell | None], agreeing: Agreeing) -> Row:
+    """Return the columns of several statuses, one after the other."""
+    return tuple(chain.from_iterable(cell_row(cell, agreeing) for cell in cells))
 
 
 def cell_row(cell: Cell | None, agreeing: Agreeing) -> Row:
@@ -94,22 +157,22 @@ def _rows_of_case(subject_id: str, case_id: str, status: Status, agreeing: Agree
     """
     Return the row of a case and the rows of its counts.
 
-    The fold keeps them until the case moves: of a person with hundreds of cases, one more fact concerns one.
+    The rows are kept until the case changes. A person may have hundreds of cases, and one more fact concerns one.
     """
-    case, is_open = status.cases.get(case_id), status.is_open(case_id)
+    case, open_now = status.cases.get(case_id), is_open(status, case_id)
     if case is None:
         return _case_row(subject_id, case_id, status, agreeing), []
-    kept = status.kept.get(case_id)
-    if kept is None or kept[:2] != (case.steps, is_open) or kept[2] is not agreeing:
+    cached = status.kept.get(case_id)
+    if cached is None or cached[:2] != (case.steps, open_now) or cached[2] is not agreeing:
         counts = [(subject_id, case_id, n, *_count_row(count, agreeing)) for n, count in enumerate(case.counts.all)]
         rows = (_case_row(subject_id, case_id, status, agreeing), counts)
-        kept = status.kept[case_id] = (case.steps, is_open, agreeing, rows)
-    return kept[3]
+        cached = status.kept[case_id] = (case.steps, open_now, agreeing, rows)
+    return cached[3]
 
 
 def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> Row:
     """Return the row of ``cases``, the values of its columns in their order."""
-    case, is_open = status.cases.get(case_id), status.is_open(case_id)
+    case, open_now = status.cases.get(case_id), is_open(status, case_id)
     if case is None:
         return (
             subject_id,
@@ -117,7 +180,7 @@ def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing)
             CRIMINAL,
             None,
             *NO_CELL,
-            is_open,
+            open_now,
             False,
             None,
             None,
@@ -137,7 +200,7 @@ def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing)
         case.kind,
         _id(case.kind_by),
         *cell_row(case.stage, agreeing),
-        is_open,
+        open_now,
         case.suspended_by is not None,
         _id(case.suspended_by),
         sentence.data.get("sentence") if sentence else None,
@@ -152,10 +215,10 @@ def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing)
 
 def _post_row(post: Post, agreeing: Agreeing) -> Row:
     words, fact, began = post.words, post.fact, post.began
-    said = (words.post, words.agency, words.region, words.fact.data.get("jurisdiction"), words.post_id)
+    stated = (words.post, words.agency, words.region, words.fact.data.get("jurisdiction"), words.post_id)
     return (
-        *said,
-        words.fact.id if any(word is not None for word in said) else None,
+        *stated,
+        words.fact.id if any(word is not None for word in stated) else None,
         post.acting,
         _id(post.acting_by),
         post.status,
@@ -198,8 +261,8 @@ def _hold_row(case_id: str | None, hold: Hold, agreeing: Agreeing) -> Row:
     fact, until = hold.fact, hold.until
     assert fact is not None, "a hold that is shown rests on a fact"
     ordered = (until.data["until"], until.id) if until else (None, None)
-    said = (fact.data.get("authority"), fact.data.get("place"))
-    return (case_id, hold.status, *since_row(fact, agreeing), *ordered, *said)
+    stated = (fact.data.get("authority"), fact.data.get("place"))
+    return (case_id, hold.status, *since_row(fact, agreeing), *ordered, *stated)
 
 
 def _search_row(search: Search, agreeing: Agreeing) -> Row:
@@ -209,13 +272,13 @@ def _search_row(search: Search, agreeing: Agreeing) -> Row:
 
 def _measure_row(measure: Measure, agreeing: Agreeing) -> Row:
     fact, until = measure.fact, measure.until
-    said = [fact.data.get(name) for name in ("kind", "title", "authority", "program", "case_id")]
+    stated = [fact.data.get(name) for name in ("kind", "title", "authority", "program", "case_id")]
     ordered = (until.data["until"], until.id) if until else (None, None)
-    return (*said, *ordered, *since_row(fact, agreeing))
+    return (*stated, *ordered, *since_row(fact, agreeing))
 
 
 def _in_order(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return *items* with their keys in one order: SQLite keeps the text, and would tell the same apart."""
+    """Return *items* with their keys in one order. SQLite keeps JSON as text, so equal items need equal text."""
     return [dict(sorted(item.items())) for item in items]
 
 

@@ -1,4 +1,4 @@
-"""The tables of what is concluded of people: a row each, and tables of the parts of which it is the summary."""
+"""The tables of conclusions about people: one row a person, and the parts that this row summarises."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
@@ -6,7 +6,7 @@ from .columns import METADATA, Big, Instant, Json, cell, numbered, since
 
 
 def subjects(prefix: str) -> Table:
-    """Return the table of one row a person, its name beginning with *prefix*."""
+    """Return the table of one row a person, with *prefix* before its name."""
     return Table(
         f"{prefix}subjects",
         METADATA,
@@ -36,7 +36,8 @@ def subjects(prefix: str) -> Table:
         Column("counts_ended", Integer, nullable=False, comment="counts of criminal cases: ended in another way"),
         Column("presumption", Text, nullable=False,
                comment="presumed_innocent, convicted_not_final, convicted or cleared"),
-        Column("anomalies", Json, nullable=False, comment="[{code, fact_id}, ...]: what does not follow or is flagged"),
+        Column("anomalies", Json, nullable=False,
+               comment="[{code, fact_id}, ...]: facts that do not follow or are flagged"),
         Column("position_partition", Integer, nullable=False, comment="partition of the last fact folded in"),
         Column("position_offset", Big, nullable=False, comment="offset of the last fact folded in"),
         Column("due", Instant, comment="next instant at which time alone could change an answer"),
@@ -46,7 +47,7 @@ def subjects(prefix: str) -> Table:
 
 
 def posts(prefix: str) -> Table:
-    """Return the table of posts, its name beginning with *prefix*."""
+    """Return the table of posts, with *prefix* before its name."""
     return Table(
         f"{prefix}posts",
         METADATA,
@@ -56,7 +57,7 @@ def posts(prefix: str) -> Table:
         Column("region", Text, comment="its region, in the words of that fact"),
         Column("jurisdiction", Text, comment="the jurisdiction that fact names"),
         Column("post_id", Text, comment="the id that fact gives the post"),
-        Column("words_fact_id", Text, comment="the fact whose words these are"),
+        Column("words_fact_id", Text, comment="the fact with these words"),
         Column("acting", Boolean, nullable=False, comment="whether it is held for the time being only"),
         Column("acting_fact_id", Text, comment="the fact that says so"),
         Column("status", Text, nullable=False, comment="in_office, suspended, moved, removed, dismissed, resigned, "
@@ -73,7 +74,7 @@ def posts(prefix: str) -> Table:
 
 
 def cases(prefix: str) -> Table:
-    """Return the table of cases, its name beginning with *prefix*."""
+    """Return the table of cases, with *prefix* before its name."""
     return Table(
         f"{prefix}cases",
         METADATA,
@@ -99,7 +100,7 @@ def cases(prefix: str) -> Table:
 
 
 def counts(prefix: str) -> Table:
-    """Return the table of counts, its name beginning with *prefix*."""
+    """Return the table of counts, with *prefix* before its name."""
     return Table(
         f"{prefix}counts",
         METADATA,
@@ -108,11 +109,11 @@ def counts(prefix: str) -> Table:
         Column("n", Integer, primary_key=True, autoincrement=False, comment="number of the count in it, from 0"),
         Column("count_id", Text, comment="the id that its source gives it"),
         Column("article", Text, comment="the article of the law"),
-        Column("title", Text, comment="what it is called; null here, in article and count_id: the whole case"),
+        Column("title", Text, comment="its title; null here, in article and count_id: the whole case"),
         Column("counts", Integer, nullable=False, comment="how many alike it stands for"),
         Column("amount", Json, comment="the sum it is about"),
         Column("currency", Text, comment="the currency of the sum"),
-        Column("charge_fact_id", Text, comment="the fact whose words these are; null: the whole case"),
+        Column("charge_fact_id", Text, comment="the fact with these words; null: the whole case"),
         Column("status", Text, nullable=False, comment="undecided, convicted, acquitted, dropped, closed, withdrawn, "
                "replaced, amnestied or pardoned"),
         *since("", "that can have come about"),
@@ -131,7 +132,7 @@ def counts(prefix: str) -> Table:
 
 
 def holds(prefix: str) -> Table:
-    """Return the table of custody, its name beginning with *prefix*."""
+    """Return the table of custody, with *prefix* before its name."""
     return Table(
         f"{prefix}holds",
         METADATA,
@@ -151,7 +152,7 @@ def holds(prefix: str) -> Table:
 
 
 def searches(prefix: str) -> Table:
-    """Return the table of searches, its name beginning with *prefix*."""
+    """Return the table of searches, with *prefix* before its name."""
     return Table(
         f"{prefix}searches",
         METADATA,
@@ -168,13 +169,13 @@ def searches(prefix: str) -> Table:
 
 
 def measures(prefix: str) -> Table:
-    """Return the table of measures, its name beginning with *prefix*."""
+    """Return the table of measures, with *prefix* before its name."""
     return Table(
         f"{prefix}measures",
         METADATA,
         *numbered("measure"),
         Column("kind", Text, comment="travel_ban, sanction, asset_freeze, ..."),
-        Column("title", Text, comment="what its source calls it"),
+        Column("title", Text, comment="its title in the source"),
         Column("authority", Text, comment="the body that imposed it"),
         Column("program", Text, comment="the program under which it did"),
         Column("case_id", Text, comment="the case to which it belongs"),

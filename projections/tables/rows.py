@@ -12,9 +12,9 @@ from projections.alerts.shapes import alert_json, notice_id
 from projections.history.history import History
 from projections.ledger.chain import Entry
 from projections.subjects.status import Status
-from projections.tracks.posts import Post
+from projections.tracks.post import Post
 
-from .part_rows import Row, cell_row
+from .part_rows import Row, cell_rows
 from .schema import LIVE, NamedRow, column_names
 
 NO_RECORD = (None, None, None, None)
@@ -28,10 +28,10 @@ def subject_row(
 
     Args:
         subject_id: the person.
-        status: the fold of what counts.
-        history: their facts, with what is to be said of single ones.
+        status: the status from the facts that count.
+        history: the person's facts, with the flags of single ones.
         position: (partition, offset) of the last fact folded in.
-        due: the next instant at which time alone could change an answer.
+        due: the next instant at which time alone could change an answer; None: there is none.
     """
     row, agreeing = status.summary(), history.agreeing()
     described = _described(status, row.shown)
@@ -40,10 +40,7 @@ def subject_row(
         *[value for value, _ in described],
         *[fact_id for _, fact_id in described],
         row.headline,
-        *cell_row(row.service, agreeing),
-        *cell_row(row.custody, agreeing),
-        *cell_row(row.wanted, agreeing),
-        *cell_row(row.stage, agreeing),
+        *cell_rows((row.service, row.custody, row.wanted, row.stage), agreeing),
         row.open_cases,
         row.convicted_cases,
         *row.counts.values(),
@@ -55,51 +52,51 @@ def subject_row(
 
 
 def named(table: Table, row: Iterable[Any]) -> dict[str, Any]:
-    """Return a *row* of *table*, its values in the order of the columns, by the names of the columns."""
+    """Return a *row* of *table*, which has its values in the order of the columns, by the names of the columns."""
     return dict(zip(column_names(table), row, strict=True))
 
 
 def alert_from_row(row: NamedRow) -> Alert:
-    """Return the alert of a row of ``alerts``, whose columns it has for fields."""
+    """Return the alert of a row of ``alerts``. Its fields are the columns."""
     return Alert(**{**row, "evidence": tuple(row["evidence"])})
 
 
 def change_row(change: Change) -> tuple[Any, ...]:
     """Return the row of ``alert_changes``, the values of its columns in their order."""
     alert = change.alert
-    what = (alert.state, change.at, change.cause, change.fact_id, alert.rule_version, change.person, change.note)
-    return (alert.alert_id, alert.changes, *what)
+    details = (alert.state, change.at, change.cause, change.fact_id, alert.rule_version, change.person, change.note)
+    return (alert.alert_id, alert.changes, *details)
 
 
 def notice_row(partition: int, n: int, change: Change, unread: int = 0) -> tuple[Any, ...]:
-    """Return the row of ``outbox`` that tells of *change*, the *n*-th notice of *partition*; *unread* as for alerts."""
+    """Return the row of ``outbox`` with the notice of *change*, number *n* of *partition*; *unread* as for alerts."""
     alert = change.alert
     key = notice_id(alert.alert_id, alert.changes)
-    told = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread)
-    return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **told}, *NO_RECORD)
+    json = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread)
+    return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **json}, *NO_RECORD)
 
 
 def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any, ...]:
-    """Return the row of ``outbox`` that sends the record of *entry* on to the partition *target* its key belongs to."""
+    """Return the row of ``outbox`` that forwards the record of *entry* to *target*, the partition of its key."""
     key = f"{entry.topic}/{entry.partition}/{entry.log_offset}"
     return (partition, n, "forward", key, entry.subject_id, None, None, target, entry.key, entry.headers, entry.value)
 
 
 def _described(status: Status, shown: Post | None) -> list[tuple[str | None, str | None]]:
-    """Return name, post, agency, region and jurisdiction, each with the id of the fact that says so."""
+    """Return name, post, agency, region and jurisdiction, each with the id of the fact that states it."""
     words = shown.words if shown is not None and not shown.words.is_blank else None
     name, other = status.described.get("name"), status.described.get("post")
     if words is not None:
         named_by = words.fact.id
         posts = [(word, named_by if word is not None else None) for word in (words.post, words.agency, words.region)]
     else:
-        posts = [_said(other, name) for name in ("post", "agency", "region")]
-    place = _said(status.described.get("jurisdiction"), "jurisdiction")
+        posts = [_stated(other, name) for name in ("post", "agency", "region")]
+    place = _stated(status.described.get("jurisdiction"), "jurisdiction")
     if place[0] is None and shown is not None:
-        place = _said(shown.words.fact, "jurisdiction")
-    return [_said(name, "name"), *posts, place]
+        place = _stated(shown.words.fact, "jurisdiction")
+    return [_stated(name, "name"), *posts, place]
 
 
-def _said(fact: Fact | None, name: str) -> tuple[str | None, str | None]:
+def _stated(fact: Fact | None, name: str) -> tuple[str | None, str | None]:
     value = fact.data.get(name) if fact is not None else None
     return (value, fact.id) if fact is not None and value is not None else (None, None)

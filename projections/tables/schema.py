@@ -1,8 +1,8 @@
 """
-The tables: what they hold, and the description that PostgreSQL keeps as comments.
+The tables, with the descriptions that PostgreSQL keeps as comments.
 
-The ledger, the log and the outbox are written once. The tables of conclusions (`Conclusions`) can be made again
-from the ledger, which is why each has a twin ``rebuild_*`` that a rebuild fills beside it.
+Rows of the ledger, the log and the outbox are written once. The tables of conclusions (`Conclusions`) can be computed
+again from the ledger, so each has a twin ``rebuild_*`` that a rebuild fills beside it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from .people import cases, counts, holds, measures, posts, searches, subjects
 
 TOPIC = "casetrail.events.v1"
 
-# A row by the names of its columns; SQLAlchemy's own are keyed by the columns themselves too.
+# A row by the names of its columns. SQLAlchemy's rows also take the columns themselves as keys.
 NamedRow = Mapping[Any, Any]
 
 log = Table(
@@ -27,7 +27,7 @@ log = Table(
     Column("key", LargeBinary, comment="record key: the subject_id in UTF-8"),
     Column("headers", Json, comment="record headers, [[name, value], ...]; null for the JSON form"),
     Column("value", LargeBinary, comment="the record as it came"),
-    comment="The embedded log: what was published, in the order it was accepted. Unused when the log is Kafka.",
+    comment="The embedded log: the published records, in the order of acceptance. Unused when the log is Kafka.",
 )
 
 ledger = Table(
@@ -63,7 +63,7 @@ ledger = Table(
     comment="The audit trail: every record read and everything else that shaped a conclusion. Append only, chained.",
 )  # fmt: skip
 
-# With the word in it and not as a parameter: only so is the index of what is applied found whatever the parameters.
+# With the word in the text and not as a parameter: only then do both databases use the index of applied facts.
 APPLIED = text("ledger.outcome = 'applied'")
 
 
@@ -82,18 +82,20 @@ def _partitions(name: str, comment: str) -> Table:
         Column("rules_version", Text, comment="version of the rules in force"),
         Column("rules_since", Instant, comment="since when they are in force"),
         Column("read", Big, nullable=False, comment="records read; the sum of the five counts that follow"),
-        Column("applied", Big, nullable=False, comment="positions whose last outcome is applied"),
-        Column("duplicate", Big, nullable=False, comment="positions whose last outcome is duplicate"),
-        Column("conflict", Big, nullable=False, comment="positions whose last outcome is conflict"),
-        Column("parked", Big, nullable=False, comment="positions whose last outcome is parked"),
-        Column("forwarded", Big, nullable=False, comment="positions whose last outcome is forwarded"),
+        Column("applied", Big, nullable=False, comment="positions with the last outcome applied"),
+        Column("duplicate", Big, nullable=False, comment="positions with the last outcome duplicate"),
+        Column("conflict", Big, nullable=False, comment="positions with the last outcome conflict"),
+        Column("parked", Big, nullable=False, comment="positions with the last outcome parked"),
+        Column("forwarded", Big, nullable=False, comment="positions with the last outcome forwarded"),
         Column("progressed", Instant, comment="when a projector last wrote, by its own clock"),
         comment=comment,
     )
 
 
-partitions = _partitions("partitions", "How far each partition has been read, and what its records became.")
-rebuild_partitions = _partitions("rebuild_partitions", "How far a rebuild under way has come.")
+partitions = _partitions(
+    "partitions", "The position up to which each partition has been read, and the outcomes of its records."
+)
+rebuild_partitions = _partitions("rebuild_partitions", "The progress of a rebuild that is under way.")
 
 origin = Table(
     "origin",
@@ -115,29 +117,29 @@ outbox = Table(
            "or the position of the record"),
     Column("subject_id", Text, nullable=False, comment="the person it is about"),
     Column("alert_id", Text, comment="the alert that changed"),
-    Column("notice", Json, comment="what is told: the alert and its change"),
+    Column("notice", Json, comment="the alert and its change"),
     Column("target", Integer, comment="the partition that a record is sent on to"),
     Column("key", LargeBinary, comment="the record's key"),
     Column("headers", Json, comment="the record's headers"),
     Column("value", LargeBinary, comment="the record's value"),
     Index("ix_outbox_target", "target", "n", sqlite_where=text("kind = 'forward'"),
           postgresql_where=text("kind = 'forward'")),
-    comment="What is to be sent, written in the transaction that concluded it.",
+    comment="The rows to send, written in the transaction that concluded them.",
 )  # fmt: skip
 
 relays = Table(
     "relays",
     METADATA,
-    Column("relay", Text, primary_key=True, comment="who sends, such as kafka"),
+    Column("relay", Text, primary_key=True, comment="the receiver, such as kafka"),
     Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
-    Column("sent", Big, nullable=False, comment="number of the last row of the outbox that it has sent"),
+    Column("sent", Big, nullable=False, comment="number of the last row of the outbox that was sent to it"),
     Column("sent_at", Instant, nullable=False, comment="when, by its own clock"),
-    comment="How far what is in the outbox has been sent.",
+    comment="The last row of the outbox that each receiver has, by partition.",
 )
 
 
 class Conclusions(NamedTuple):
-    """One set of the tables that a rebuild can make again: the live one, or its side-by-side twin."""
+    """A set of the tables that a rebuild can compute again: the live ones, or their twins."""
 
     partitions: Table
     subjects: Table
@@ -153,12 +155,12 @@ class Conclusions(NamedTuple):
 
     @property
     def derived(self) -> tuple[Table, ...]:
-        """The tables whose rows follow from the ledger alone."""
+        """The tables with rows that follow from the ledger alone."""
         return self[1:]
 
     @property
     def parts(self) -> tuple[Table, ...]:
-        """Of these, the tables that keep the parts of which a person's row is the summary."""
+        """The tables of the parts that a person's row summarises."""
         return (self.posts, self.cases, self.counts, self.holds, self.searches, self.measures)
 
 
@@ -209,8 +211,8 @@ def _alert_changes(prefix: str) -> Table:
                "retracted, rule_changed, same_event or person"),
         Column("fact_id", Text, comment="the fact that brought it about; null: time or a person did"),
         Column("rule_version", Text, nullable=False, comment="version of the rule in force"),
-        Column("person", Text, comment="who acknowledged it"),
-        Column("note", Text, comment="what they noted"),
+        Column("person", Text, comment="the person of an acknowledgement"),
+        Column("note", Text, comment="the note of that person"),
         comment="The life of each alert.",
     )  # fmt: skip
 
@@ -226,5 +228,5 @@ REBUILD = _conclusions("rebuild_", rebuild_partitions)
 
 @cache
 def column_names(table: Table) -> tuple[str, ...]:
-    """Return the names of the columns of *table*, as texts: to write SQLAlchemy's own takes a hundred times as long."""
+    """Return the names of the columns of *table* as plain strings, which JSON writes in a hundredth of the time."""
     return tuple(str(column.name) for column in table.columns)

@@ -1,4 +1,4 @@
-"""When time alone could change an answer: the timers of one partition's people."""
+"""The timers of one partition: the instants at which time alone could change an answer about a person."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,62 +8,62 @@ from sqlalchemy import Connection, Row, Table, bindparam, select
 
 CHUNK = 1000
 SOME = 16
-"""So many timers are looked up first: seldom more are due, and the next after them is then known too."""
+"""The number of timers in the first query. More are seldom due, and the next one after them is then known too."""
 
-NOTHING_KNOWN = datetime.min.replace(tzinfo=UTC)
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 class Timers:
     """
-    The column ``due`` of one partition, and what can be told of it without asking.
+    The column ``due`` of one partition, with the earliest value in memory, so that most batches need no query.
 
-    The partition has one writer, who says what it writes.
+    The partition has one writer, and the writer reports each timer that it writes.
 
     Args:
         partition: the partition.
         subjects: the table.
 
     Attributes:
-        soonest: no timer is before this; None: there is none.
-        exact: whether there is one at this very instant.
+        soonest: no timer is before this instant; None: there is no timer.
+        exact: whether there is a timer at this very instant.
     """
 
     def __init__(self, partition: int, subjects: Table) -> None:
-        self.soonest: datetime | None = NOTHING_KNOWN
+        self.soonest: datetime | None = UNKNOWN
         self.exact = False
-        # Built once, as every batch asks.
-        ours = subjects.c.position_partition == partition
+        # Built once: every batch executes it.
+        in_partition = subjects.c.position_partition == partition
         self._first = (
             select(subjects.c.subject_id, subjects.c.due)
-            .where(ours, subjects.c.due.is_not(None))
+            .where(in_partition, subjects.c.due.is_not(None))
             .order_by(subjects.c.due)
             .limit(bindparam("most"))
         )
 
-    def look(self, conn: Connection) -> datetime | None:
-        """Return the earliest, and ask for it if it is not known."""
+    def earliest(self, conn: Connection) -> datetime | None:
+        """Return the earliest timer, by a query if it is not known."""
         if not self.exact and self.soonest is not None:
-            self.soonest, self.exact = next((row.due for row in self._look_up(conn, 1)), None), True
+            self.soonest, self.exact = next((row.due for row in self._select(conn, 1)), None), True
         return self.soonest
 
     def may_be_due(self, watermark: datetime) -> bool:
-        """Whether somebody's timer may be due strictly before *watermark*, for all that is known without asking."""
+        """Return whether a timer may be due strictly before *watermark*, as far as is known without a query."""
         return self.soonest is not None and self.soonest < watermark
 
     def is_due(self, conn: Connection, watermark: datetime) -> bool:
-        """Whether somebody's timer is due strictly before *watermark*."""
-        soonest = self.look(conn) if self.may_be_due(watermark) else None
+        """Return whether a timer is due strictly before *watermark*."""
+        soonest = self.earliest(conn) if self.may_be_due(watermark) else None
         return soonest is not None and soonest < watermark
 
     def overdue(self, conn: Connection, watermark: datetime) -> set[str]:
         """
-        Return whose timer is due strictly before *watermark*; of very many, those that are due first.
+        Return the people with a timer that is due strictly before *watermark*: at most `CHUNK`, the earliest ones.
 
-        They are going to be moved to *watermark* or later: `may_be_due` tells then whether there are more.
+        The caller moves these timers to *watermark* or later. Then `may_be_due` says whether there may be more.
         """
-        rows, most = self._look_up(conn, SOME), SOME
+        rows, most = self._select(conn, SOME), SOME
         if len(rows) == SOME and rows[-1].due < watermark:
-            rows, most = self._look_up(conn, CHUNK), CHUNK
+            rows, most = self._select(conn, CHUNK), CHUNK
         due = {row.subject_id for row in rows if row.due < watermark}
         if len(due) < len(rows):
             self.soonest, self.exact = rows[len(due)].due, True
@@ -74,15 +74,15 @@ class Timers:
         return due
 
     def moved(self, before: datetime | None, after: datetime | None) -> None:
-        """Note that somebody's timer is at *after* now, and was at *before*."""
+        """Note that a person's timer was at *before* and is at *after* now; None: no timer."""
         if after is not None and (self.soonest is None or after < self.soonest):
             self.soonest, self.exact = after, True
         elif before is not None and before == self.soonest and before != after:
             self.exact = False
 
     def forget(self) -> None:
-        """Ask again: somebody else wrote, or a write was rolled back."""
-        self.soonest, self.exact = NOTHING_KNOWN, False
+        """Query again next time: another process wrote, or a write was rolled back."""
+        self.soonest, self.exact = UNKNOWN, False
 
-    def _look_up(self, conn: Connection, most: int) -> Sequence[Row[Any, Any]]:
+    def _select(self, conn: Connection, most: int) -> Sequence[Row[Any, Any]]:
         return conn.execute(self._first, {"most": most}).all()

@@ -1,59 +1,53 @@
-"""What a transaction is going to write: gathered first, so that a table is asked once, whoever writes to it."""
+"""The rows that a transaction writes, collected first, so that each table gets one statement for all writers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Delete, Table
 
-from projections.alerts.alert import Change
-
 from .bulk import store
-from .database import given
+from .database import values_parameter
+
+if TYPE_CHECKING:
+    from projections.alerts.alert import Change
 
 
-class Writes:
+class WriteBatch:
     """
-    What is to be cleared and stored.
+    The rows to delete and to store, in this order.
 
-    Whoever looks in the database for what may be here, or has another version of a row that is here, writes it first.
+    Call `write` before a query that may concern these rows, and before another version of a row is added.
 
     Attributes:
-        cleared: whose rows which statement is to clear, before anything is stored.
-        rows: what is to be stored in which table, and whether in the place of rows with the same keys.
-        changes: of alerts, each alert's in order, for whoever tells them.
+        deletes: the people to delete rows of, by the statement that deletes them.
+        rows: the rows to store, by the table and whether they replace rows with the same keys.
+        changes: the changes of alerts, each alert's in their order, for the notices.
     """
 
     def __init__(self) -> None:
-        self.cleared: dict[Delete, list[str]] = {}
+        self.deletes: dict[Delete, list[str]] = {}
         self.rows: dict[tuple[Table, bool], list[Sequence[Any]]] = {}
         self.changes: list[Change] = []
 
-    def clear(self, statement: Delete, subject_ids: Iterable[str]) -> None:
-        """Have *statement* clear the rows of *subject_ids*, before anything is stored."""
-        self.cleared.setdefault(statement, []).extend(subject_ids)
-
-    def put(self, table: Table, rows: Iterable[Sequence[Any]], *, replace: bool = False) -> None:
-        """Have *rows* stored, as `store` does it."""
+    def add(self, table: Table, rows: Iterable[Sequence[Any]], *, replace: bool = False) -> None:
+        """Add *rows* for *table*, as `store` takes them."""
         self.rows.setdefault((table, replace), []).extend(rows)
 
-    def tell(self, changes: Iterable[Change]) -> None:
-        """Have *changes* of an alert told, in their order."""
-        self.changes.extend(changes)
-
-    def take(self, other: "Writes") -> None:
-        """Take over what *other* has to clear and to store, which has nothing of it then."""
-        for statement, subject_ids in other.cleared.items():
-            self.clear(statement, subject_ids)
-        for (table, replace), rows in other.rows.items():
-            self.put(table, rows, replace=replace)
-        other.cleared, other.rows = {}, {}
+    def move_from(self, other: "WriteBatch") -> None:
+        """Add the deletes, rows and changes of *other*, and remove the deletes and rows there."""
+        for statement, subject_ids in other.deletes.items():
+            self.deletes.setdefault(statement, []).extend(subject_ids)
+        for key, rows in other.rows.items():
+            self.rows.setdefault(key, []).extend(rows)
+        self.changes.extend(other.changes)
+        other.deletes, other.rows = {}, {}
 
     def write(self, conn: Connection) -> None:
-        """Clear and store all of it."""
-        cleared, rows = self.cleared, self.rows
-        self.cleared, self.rows = {}, {}
-        for statement, subject_ids in cleared.items():
+        """Delete and store all rows, and forget them."""
+        deletes, rows = self.deletes, self.rows
+        self.deletes, self.rows = {}, {}
+        for statement, subject_ids in deletes.items():
             if subject_ids:
-                conn.execute(statement, given(conn, subject_ids))
-        for (table, replace), of_table in rows.items():
-            store(conn, table, of_table, replace=replace)
+                conn.execute(statement, values_parameter(conn, subject_ids))
+        for (table, replace), table_rows in rows.items():
+            store(conn, table, table_rows, replace=replace)

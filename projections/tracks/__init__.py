@@ -1,1 +1,1 @@
-"""The parallel lines of a person's status: posts, cases with their counts, custody, searches, measures. Pure."""
+"""The tracks of a person's status: posts, cases with their counts, custody, searches, measures. Pure."""

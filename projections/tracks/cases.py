@@ -1,5 +1,5 @@
 """
-The cases of one person (MODEL 4): each with its kind, its counts and its stage.
+The cases of one person (docs/design.md, 3.4): each with its kind, its counts and its stage.
 
 While a case is open its stage only goes forward, so that a vaguely dated early step does not undo a later one.
 """
@@ -41,8 +41,8 @@ _STEPS: Final = {
     "Indicted": "indicted",
     "TrialOpened": "trial",
 }
-# After these an investigation is not suspended any more.
-_GOES_ON: Final = frozenset(
+# After these an investigation is no longer suspended.
+_RESUMES: Final = frozenset(
     {
         *("InvestigationResumed", "SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened"),
         *("Convicted", "Acquitted", "Sentenced"),
@@ -50,7 +50,7 @@ _GOES_ON: Final = frozenset(
 )
 
 _CHARGING: Final = frozenset({"Charged", "Indicted", "TrialOpened"})
-# What must have gone before in the case for a fact to follow from the state, and what to say if it has not.
+# The types of which one must precede a fact in its case, and the flag if none does.
 _PRESUPPOSES: Final = {
     "AllegationWithdrawn": (frozenset({"Accused"}), "never_accused"),
     "InvestigationSuspended": (STATES_CHARGES, "never_investigated"),
@@ -66,17 +66,19 @@ Flagging = Callable[[str, Fact], None]
 
 class Case:
     """
-    One case as far as it has come.
+    One case, after some of its facts.
+
+    Six of its methods are questions on its state. The others are the steps of one fact through the case.
 
     Args:
-        flag: takes what is to be said of a fact.
-        behind: whether a source says that the first fact comes behind the second.
+        flag: receives the code of each anomaly and its fact.
+        behind: returns whether a source says that the first fact comes behind the second.
         first: the first fact of the case.
 
     Attributes:
         counts: its counts.
-        kind_by: the fact that names its kind; None: none does, and it is taken for criminal.
-        stage: the furthest of an open case; None: no step is known.
+        kind_by: the fact that names its kind; None: no fact does, and it counts as criminal.
+        reached: the furthest stage of an open case; None: no step is known.
         ended: the end of a case that is not open.
         place: the number of the step of the last change of its stage.
         steps: the number of its own facts so far.
@@ -107,17 +109,17 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """The kind of the case; criminal where no source says another."""
+        """The kind of the case; criminal if no source names another."""
         return self.kind_by.data["kind"] if self.kind_by else CRIMINAL
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to be decided in it."""
+        """Whether a count in it has not ended."""
         return self.ended is None
 
     @property
     def stage(self) -> Cell | None:
-        """The furthest stage while it is open, else its end."""
+        """The furthest stage if it is open, else its end."""
         return self.ended or self.reached
 
     @property
@@ -138,24 +140,24 @@ class Case:
         if needed and not needed[0] & self._seen:
             self._flag(needed[1], fact)
         self._seen.add(kind)
-        self._learn(fact)
+        self._note_details(fact)
         if self.ended is not None and kind in STATES_CHARGES and not self._opens_again(fact):
             self._flag("order_unknown", fact)
             if len(self.counts.all) == 1 and self.counts.all[0].by is None:
                 self.counts.add(fact.data.get("charges", []), fact)
             return
-        self._take(fact, place, self.counts.named(fact, place))
+        self._apply(fact, place, self.counts.named(fact, place))
         if kind in {"Sentenced", "SentenceChanged"}:
             self.sentence = fact
         elif kind in {"Acquitted", "VerdictOverturned"} and not self.stands_convicted:
             # The sentence fell with the verdict.
             self.sentence = None
-        self._settle()
-        if kind in _GOES_ON or self.ended is not None:
+        self._set_end()
+        if kind in _RESUMES or self.ended is not None:
             self.suspended_by = None
 
-    def _take(self, fact: Fact, place: int, named: list[Count] | None) -> None:
-        """Apply the effect of *fact* on stage and counts; *named*: the counts that it names."""
+    def _apply(self, fact: Fact, place: int, named: list[Count] | None) -> None:
+        """Apply the effect of *fact* on the stage and on the counts; *named* are the counts that it names."""
         kind = fact.type
         was_open = self.ended is None
         if kind in _STEPS:
@@ -173,7 +175,7 @@ class Case:
         elif kind in EFFECTS:
             self._move(EFFECTS[kind](self.counts, fact, place, named), fact, place)
 
-    def _learn(self, fact: Fact) -> None:
+    def _note_details(self, fact: Fact) -> None:
         data = fact.data
         if "kind" in data:
             if self.kind_by is not None and self.kind != data["kind"]:
@@ -185,11 +187,11 @@ class Case:
             self.charges_by = fact
 
     def _reach(self, stage: str, fact: Fact, place: int, named: list[Count] | None) -> None:
-        """Go forward to *stage*, and open an ended case again."""
+        """Go forward to *stage*; an ended case is opened again."""
         counts = self.counts.all
         if self.ended is not None:
-            over = [count for count in counts if count.status != "replaced"] if named is None else named
-            for count in over:
+            concerned = [count for count in counts if count.status != "replaced"] if named is None else named
+            for count in concerned:
                 if count.is_ended and count.verdict is None:
                     count.reopen(fact, place)
             if all(count.is_ended for count in counts):
@@ -199,7 +201,7 @@ class Case:
             self.reached, self.place = Cell(stage, fact), place
 
     def _opens_again(self, fact: Fact) -> bool:
-        """Whether *fact* is known to come after the end of the case."""
+        """Return whether *fact* is known to come after the end of the case."""
         end = self.ended.fact if self.ended else None
         return end is None or self._behind(fact, end) or begins_after(fact.occurred, end.occurred)
 
@@ -216,13 +218,13 @@ class Case:
         if stage == "overturned" or self.reached is None or _WEIGHT[self.reached.status] < _WEIGHT[stage]:
             self.reached, self.place = Cell(stage, fact), place
 
-    def _settle(self) -> None:
-        """Say how the case ended, if nothing in it is open any more."""
+    def _set_end(self) -> None:
+        """Set the end of the case, if all its counts have ended."""
         counts = [count for count in self.counts.all if count.status != "replaced"]
         if not counts or any(count.is_open for count in counts):
             self.ended = None
             return
-        final = [c for c in counts if c.status == "convicted" and c.is_finally_convicted]
+        final = [count for count in counts if count.status == "convicted" and count.is_finally_convicted]
         last = max(final or counts, key=lambda count: count.place)
         word = "final" if final else last.status
         by = last.final if final else last.fact
@@ -230,9 +232,9 @@ class Case:
 
 
 def furthest(cases: Sequence[Case]) -> Case | None:
-    """Return the open case that has come furthest, of equals the one that moved last."""
-    known = [case for case in cases if case.reached is not None]
-    return max(known, key=lambda case: (_WEIGHT[_status(case)], case.place), default=None)
+    """Return the open case with the furthest stage, of equals the one that moved last."""
+    reached = [case for case in cases if case.reached is not None]
+    return max(reached, key=lambda case: (_WEIGHT[_status(case)], case.place), default=None)
 
 
 def _status(case: Case) -> str:

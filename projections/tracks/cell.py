@@ -11,7 +11,7 @@ class Cell(NamedTuple):
 
     Attributes:
         status: the word.
-        fact: the fact on which it rests; it says since when. None for ``unknown``.
+        fact: the fact on which it rests, which also has the date. None for ``unknown``.
     """
 
     status: str

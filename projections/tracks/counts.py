@@ -1,7 +1,7 @@
 """
-The counts of one case (MODEL 4): each charge that was ever stated, and where it stands.
+The counts of one case (docs/design.md, 3.4): each charge that was ever stated, and its status.
 
-A verdict speaks of counts and not of a case: somebody convicted on one count was not convicted of the others.
+A verdict is about counts and not about a case: a person convicted on one count was not convicted of the others.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from events.edtf import begins_after
 from events.facts import Fact
-from events.text import folded
+from events.text import comparison_form
 
 DECIDED: Final = frozenset({"convicted", "acquitted"})
 STATES_CHARGES: Final = frozenset(
@@ -18,7 +18,7 @@ STATES_CHARGES: Final = frozenset(
         *("SuspectNamed", "Charged", "ChargesAmended", "Indicted", "TrialOpened"),
     }
 )
-"""The types that state charges, so that a new one is no surprise."""
+"""The types that state charges, so that a new charge in them is not flagged."""
 _ABOUT_VERDICTS: Final = frozenset(
     {
         *("Sentenced", "SentenceChanged", "AppealFiled", "VerdictUpheld", "VerdictOverturned", "VerdictFinal"),
@@ -34,19 +34,21 @@ class Count:
     """
     One count.
 
+    Five of its twelve methods are questions on its state, and the others its possible changes, each a few lines.
+
     Attributes:
         charge: the charge as a source states it; empty for the whole case.
-        by: the fact that states it so; None for the whole case.
-        number: how many alike it stands for.
+        by: the fact with that statement; None for the whole case.
+        number: the number of counts alike for which it stands.
         status: undecided, convicted, acquitted, dropped, closed, withdrawn, replaced, amnestied or pardoned.
         fact: the fact that set the status; of an undecided count, the one that stated or reopened it.
         place: the number of the step in which it did.
-        verdict: convicted or acquitted, and `verdict_by`, the fact that says so; a pardon leaves both.
-        final: the fact that made the verdict final; None: it is not.
-        forgiven: how it stood before a pardon or an amnesty; None: there was none.
-        appeal: the fact that put it on appeal; None: it is not.
+        verdict: convicted or acquitted, and `verdict_by`, the fact with the verdict; a pardon leaves both.
+        final: the fact that made the verdict final; None: it is not final.
+        forgiven: its status and fact before a pardon or an amnesty; None: there was none.
+        appeal: the fact that put it on appeal; None: it is not on appeal.
         sentence: the fact with its sentence.
-        was_convicted: whether it ever was.
+        was_convicted: whether it was ever convicted.
         is_rehabilitated: whether it ended in a way that clears: a rehabilitating end, or acquittal after a conviction.
     """
 
@@ -85,7 +87,7 @@ class Count:
 
     @property
     def is_ended(self) -> bool:
-        """Whether nothing more is to be decided about it."""
+        """Whether it has ended: no decision about it is open."""
         status = self.status
         if status == "undecided":
             return False
@@ -105,16 +107,16 @@ class Count:
 
     @property
     def is_finally_convicted(self) -> bool:
-        """Whether a final conviction stands that nothing rehabilitated."""
+        """Whether a final conviction stands, without rehabilitation."""
         return self.stands_convicted and self.final is not None and not self.is_rehabilitated
 
     @property
     def clears(self) -> bool:
-        """Whether the way it ended clears the person of it."""
+        """Whether its end clears the person of it."""
         return self.is_ended and (self.is_rehabilitated or self.status == "acquitted")
 
     def decide(self, verdict: str, fact: Fact, place: int) -> None:
-        """Apply a verdict; it never unmakes a final one."""
+        """Apply a verdict; it never changes a final one."""
         if self.final is None:
             self.is_rehabilitated = verdict == "acquitted" and self.was_convicted
             self.was_convicted = self.was_convicted or verdict == "convicted"
@@ -128,14 +130,14 @@ class Count:
             self.finish(fact, place)
 
     def finish(self, fact: Fact, place: int) -> None:
-        """Make the verdict final; an acquittal that nobody appealed had ended the count before."""
+        """Make the verdict final; an acquittal that was not on appeal had ended the count before."""
         if self.final is None:
             self.final = fact
             if self.status == "convicted":
                 self.place = place
 
     def end(self, status: str, fact: Fact, place: int, *, rehabilitating: bool = False) -> None:
-        """End it; a pardon and an amnesty leave a verdict as it was, any other end leaves none."""
+        """End it; a pardon and an amnesty keep the verdict, any other end removes it."""
         self.forgiven = (self.status, self.fact) if status in _FORGIVEN else None
         self.status, self.fact, self.place, self.appeal = status, fact, place, None
         if self.forgiven is None:
@@ -143,8 +145,8 @@ class Count:
         self.is_rehabilitated = rehabilitating
 
     def unforgive(self, place: int) -> None:
-        """Undo a pardon: it stands as it did before."""
-        assert self.forgiven is not None, "a pardoned count stood in another way before"
+        """Undo a pardon: the earlier status returns."""
+        assert self.forgiven is not None, "a pardoned count had another status before"
         (self.status, self.fact), self.place, self.forgiven = self.forgiven, place, None
 
     def reopen(self, fact: Fact, place: int) -> None:
@@ -154,7 +156,7 @@ class Count:
         self.is_rehabilitated = False
 
     def copy(self, charge: Charge, by: Fact | None, number: int) -> "Count":
-        """Return a count of another charge that stands where this one stands."""
+        """Return a count of another charge in the state of this one."""
         other = Count(charge, by, self.fact)
         for name in ("status", "place", "verdict", "verdict_by", "final", "appeal", "sentence", "forgiven"):
             setattr(other, name, getattr(self, name))
@@ -168,7 +170,7 @@ class Counts:
     The counts of a case, in the order in which they were stated.
 
     Args:
-        flag: takes what is to be said of a fact.
+        flag: receives the code of each anomaly and its fact.
         first: the first fact of the case, with which the case as a whole is undecided.
     """
 
@@ -178,7 +180,7 @@ class Counts:
 
     def named(self, fact: Fact, place: int) -> list[Count] | None:
         """
-        Return the counts that the charges of *fact* name, those not known added; None if it names none.
+        Return the counts that the charges of *fact* name; unknown ones are added. None if it names none.
 
         Args:
             fact: the next fact of the case, the *place*-th step of the fold.
@@ -189,30 +191,30 @@ class Counts:
         known: list[tuple[Count, Charge]] = []
         unknown: list[Charge] = []
         for charge in fact.data["charges"]:
-            found = self._meant(charge, fact)
-            known += [(count, charge) for count in found if all(count is not other for other, _ in known)]
-            unknown += [] if found else [charge]
+            meant = self._meant(charge, fact)
+            known += [(count, charge) for count in meant if all(count is not other for other, _ in known)]
+            unknown += [] if meant else [charge]
         undecided = [count for count in self.all if count.status == "undecided"]
         are_stated = any(count.by is not None for count in self.all)
         if unknown and are_stated and fact.type not in STATES_CHARGES:
             self.flag("count_unknown", fact)
         if unknown and are_stated and fact.type in _ABOUT_VERDICTS:
-            # It speaks of verdicts that were given, so it adds no count: it words a known one differently.
+            # It is about earlier verdicts, so it adds no count: it words a known one differently.
             standing = [count for count in self.all if count.status != "replaced"]
             return [count for count, _ in known] if known or len(standing) > 1 else None
         added = self.add(unknown, fact)
         if fact.type == "Convicted" and not known and len(undecided) == 1 and undecided[0] in self.all:
-            # The source words it differently: the counts it convicts of take the place of the one that was charged.
+            # The source words the charge differently: the counts of the conviction replace the one that was charged.
             undecided[0].end("replaced", fact, place)
         for count, charge in known:
             self._split(count, charge, fact)
         return [*(count for count, _ in known), *added]
 
     def add(self, charges: Sequence[Charge], fact: Fact) -> list[Count]:
-        """Add *charges* that *fact* states: in the place and the state of the whole case, where that is a count."""
+        """Add *charges* that *fact* states. If the whole case is a count, they replace it and take over its state."""
         wholes = [count for count in self.all if count.by is None]
         whole = next((count for count in wholes if count.is_open), wholes[0] if wholes else None)
-        # A charge that came after the case as a whole was decided was no part of that.
+        # A charge from after the decision on the whole case was not part of that decision.
         is_later = (
             whole is not None and whole.status != "undecided" and begins_after(fact.occurred, whole.fact.occurred)
         )
@@ -227,15 +229,15 @@ class Counts:
         return added
 
     def _meant(self, charge: Charge, fact: Fact) -> list[Count]:
-        """Return the counts that *charge* means; of several those that wait for a verdict, with a flag."""
-        found = [count for count in self.all if names(charge, count.charge)]
-        if len(found) > 1:
+        """Return the counts that *charge* means; if it means several, those that can wait for *fact*, with a flag."""
+        meant = [count for count in self.all if is_same_charge(charge, count.charge)]
+        if len(meant) > 1:
             self.flag("count_ambiguous", fact)
-            found = [count for count in found if _waits_for(fact, count)] or found
-        return found
+            meant = [count for count in meant if _waits_for(fact, count)] or meant
+        return meant
 
     def _split(self, count: Count, charge: Charge, fact: Fact) -> None:
-        """Leave, where *fact* decides on fewer than *count* stands for, the rest as it was behind it."""
+        """If *fact* decides on fewer counts than *count* stands for, put the rest behind it as another count."""
         number = charge.get("counts", count.number)
         if number < count.number and _decides(fact, count):
             rest = count.copy(count.charge, count.by, count.number - number)
@@ -244,7 +246,7 @@ class Counts:
 
 
 def _waits_for(fact: Fact, count: Count) -> bool:
-    """Whether *count* is one that a fact like *fact* can be about, where its words mean several."""
+    """Return whether *count* can be the one that *fact* is about, if the words of *fact* mean several."""
     match fact.type:
         case "Sentenced" | "SentenceChanged":
             return count.status == "convicted"
@@ -258,7 +260,7 @@ def _waits_for(fact: Fact, count: Count) -> bool:
 
 
 def _decides(fact: Fact, count: Count) -> bool:
-    """Whether *fact* is a decision that changes *count*."""
+    """Return whether *fact* is a decision that changes *count*."""
     match fact.type:
         case "Convicted" | "Acquitted":
             return count.final is None
@@ -273,19 +275,19 @@ def _decides(fact: Fact, count: Count) -> bool:
     return False
 
 
-def names(one: Charge, other: Charge) -> bool:
-    """Whether two charges are the same: by count_id, else by article and title as far as both name them."""
-    mine, theirs = one.get("count_id"), other.get("count_id")
-    if mine is not None and theirs is not None:
-        return bool(mine == theirs)
+def is_same_charge(one: Charge, other: Charge) -> bool:
+    """Return whether two charges are the same: by count_id, else by article and title as far as both name them."""
+    first_id, second_id = one.get("count_id"), other.get("count_id")
+    if first_id is not None and second_id is not None:
+        return bool(first_id == second_id)
     both = [(one[name], other[name]) for name in ("article", "title") if name in one and name in other]
-    return bool(both) and all(folded(a) == folded(b) for a, b in both)
+    return bool(both) and all(comparison_form(a) == comparison_form(b) for a, b in both)
 
 
 def tally(counts: Iterable[Count]) -> dict[str, int]:
-    """Return how many counts are undecided, convicted, acquitted and ended otherwise; replaced ones are left out."""
-    found = {"undecided": 0, "convicted": 0, "acquitted": 0, "ended": 0}
+    """Return the numbers of undecided, convicted, acquitted and otherwise ended counts, without replaced ones."""
+    numbers = {"undecided": 0, "convicted": 0, "acquitted": 0, "ended": 0}
     for count in counts:
         if count.status != "replaced":
-            found[count.status if count.status in found else "ended"] += count.number
-    return found
+            numbers[count.status if count.status in numbers else "ended"] += count.number
+    return numbers

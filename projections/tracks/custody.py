@@ -1,15 +1,16 @@
 """
-Custody and searches of one person (MODEL 5): held in a case, sought by a jurisdiction.
+Custody and searches of one person (docs/design.md, 3.5): one hold a case, and the searches that stand.
 
-A release in one case says nothing of another. A search that one country called off stands in another.
+A release in one case does not change another. A search that one country cancelled still stands in another.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 from events.edtf import overlaps
 from events.facts import Fact
-from projections.history.reports import compatible
+
+from .searches import Search, cancelled, left_after_arrest, with_search
 
 CUSTODY: Final = {
     "Detained": "detained",
@@ -35,22 +36,22 @@ STRICTEST_FIRST: Final = (
     "sentence_served",
 )
 FREE: Final = frozenset({"released", "sentence_served", "deceased"})
+RELEASES: Final = frozenset({"Released", "SentenceServed", "Bailed", "Paroled"})
 
 _SEIZED: Final = frozenset({"detained", "remanded", "house_arrest", "imprisoned", "extradited"})
 _SEIZURES: Final = frozenset({"Detained", "Arrested", "HouseArrested", "Imprisoned"})
-_RELEASES: Final = frozenset({"Released", "SentenceServed", "Bailed", "Paroled"})
 _FINDS: Final = frozenset({"Detained", "Arrested", "Imprisoned"})
 _CASELESS_ENDS: Final = frozenset({"Bailed", "Paroled", "SentenceServed"})
 
 
 class Hold:
     """
-    One stay in custody, in one case or in none that is known.
+    One stay in custody, in one case or in no known case.
 
     Attributes:
         status: the word.
         fact: the fact that set it.
-        until: the fact that last said until when; None: none did.
+        until: the fact that last named an end; None: no fact did.
         place: the number of the step in which the status last changed.
     """
 
@@ -64,16 +65,16 @@ class Hold:
 
     @property
     def is_active(self) -> bool:
-        """Whether somebody is held, or free on conditions."""
+        """Whether the person is held, or free on conditions."""
         return self.fact is not None and self.status not in FREE
 
     @property
     def is_seized(self) -> bool:
-        """Whether somebody is held and not free on conditions."""
+        """Whether the person is held and not free on conditions."""
         return self.status in _SEIZED
 
     def move(self, status: str, fact: Fact, place: int) -> None:
-        """Apply *fact*; one that says the same again sets nothing but a later end."""
+        """Apply *fact*; if it repeats the status, it changes nothing but the end."""
         says_until = "until" in fact.data
         if status != self.status:
             self.status, self.fact, self.place, self.until = status, fact, place, None
@@ -81,26 +82,15 @@ class Hold:
             self.until = fact
 
 
-class Search(NamedTuple):
-    """One search that stands: for a case, by a jurisdiction, as wide as its scope."""
-
-    case_id: str | None
-    scope: str
-    jurisdiction: str | None
-    fact: Fact
-
-
-Step = tuple[Fact, frozenset[str | None] | None]
-"""A fact about custody; with it the cases in which a release without a case frees; None: in all."""
-
-
 class Custody:
     """
     The fold of the custody track.
 
+    It has ten methods: the fact of one type passes through several of them, and all change the same holds.
+
     Args:
-        flag: takes what is to be said of a fact.
-        behind: whether a source says that the first fact comes behind the second.
+        flag: receives the code of each anomaly and its fact.
+        behind: returns whether a source says that the first fact comes behind the second.
 
     Attributes:
         holds: by case_id; None: no case is known.
@@ -111,10 +101,10 @@ class Custody:
     def __init__(self, flag: Callable[[str, Fact], None], behind: Callable[[Fact, Fact], bool]) -> None:
         self.holds: dict[str | None, Hold] = {}
         self.searches: list[Search] = []
-        self._freed: Fact | None = None
-        self._flag = flag
-        self._behind = behind
+        self.flag = flag
         self.steps = 0
+        self._last_general_release: Fact | None = None
+        self._behind = behind
 
     def advance(self, fact: Fact, only: frozenset[str | None] | None = None) -> None:
         """
@@ -122,25 +112,27 @@ class Custody:
 
         Args:
             fact: the fact.
-            only: of a release without a case: the cases whose holds it ends; None: all of them.
+            only: for a release without a case: the cases of the holds that it ends; None: all of them.
         """
         self.steps += 1
         kind = fact.type
         if kind == "Wanted" or (kind == "Arrested" and fact.data.get("in_absentia", False)):
-            self._seek(fact)
+            self.searches = with_search(self.searches, fact)
         elif kind == "WantedCancelled":
-            self._call_off(fact)
+            ended = cancelled(self.searches, fact)
+            if not ended:
+                self.flag("not_wanted", fact)
+            self.searches = [search for search in self.searches if search not in ended]
         elif kind in CUSTODY:
-            self._hold(fact, only)
+            self._move_hold(fact, only)
             if kind in _FINDS:
-                place = fact.data.get("jurisdiction")
-                self.searches = [s for s in self.searches if place and s.jurisdiction and s.jurisdiction != place]
+                self.searches = left_after_arrest(self.searches, fact)
             elif kind == "Extradited":
                 self.searches = []
                 self._hand_over(fact)
 
     def end_bail(self, case_id: str, fact: Fact, *, convicted: bool) -> None:
-        """End what *fact*, which ended the case, ends with it: bail, and house arrest if there is no conviction."""
+        """End bail in the case that *fact* ended, and house arrest too if there is no conviction."""
         hold = self.holds.get(case_id)
         if hold is not None and (hold.status == "bailed" or (hold.status == "house_arrest" and not convicted)):
             self.steps += 1
@@ -154,154 +146,102 @@ class Custody:
                 hold.move("deceased", fact, self.steps)
         self.searches = []
 
-    def in_reading_order(self, facts: Sequence[Fact]) -> list[Step]:
-        """
-        Return *facts* of one span as the state before them has it read: MODEL 2.
-
-        In a hold that stands, the releases come first; in any other, the seizures do. A fact that comes second in one
-        hold, behind one that says the opposite, is flagged. A release without a case is read for each hold by itself.
-        """
-        keys = {fact.id: self._key(fact) for fact in facts}
-        held = frozenset(case_id for case_id, hold in self.holds.items() if hold.is_seized)
-        begun = frozenset(keys[fact.id] for fact in facts if is_seizure(fact))
-        ended = {keys[fact.id] for fact in facts if fact.type in _RELEASES and not _frees_all(fact)}
-        if any(map(_frees_all, facts)):
-            ended |= begun
-        first: list[Step] = []
-        second: list[Step] = []
-        comes_second: Step | None
-        for fact in facts:
-            key = keys[fact.id]
-            if _frees_all(fact):
-                new = begun - held
-                before = held | (self.holds.keys() - begun)
-                first.append((fact, frozenset(before) if new else None))
-                comes_second = (fact, new) if new else None
-            else:
-                opposed = key in begun and key in ended and (is_seizure(fact) or fact.type in _RELEASES)
-                comes_second = (fact, None) if opposed and is_seizure(fact) == (key in held) else None
-                if comes_second is None:
-                    first.append((fact, None))
-            if comes_second is not None:
-                second.append(comes_second)
-                self._flag("order_unknown", fact)
-        return [*first, *second]
-
-    def _key(self, fact: Fact) -> str | None:
-        """Return the case of the hold that *fact* is going to concern, as far as the holds before it tell."""
-        case_id: str | None = fact.data.get("case_id")
-        if case_id is None:
-            return self._key_of_caseless(fact)
-        own, unnamed = self.holds.get(case_id), self.holds.get(None)
-        takes_over = unnamed is not None and unnamed.is_active and not (own is not None and own.is_active)
-        return None if takes_over else case_id
-
-    def _key_of_caseless(self, fact: Fact) -> str | None:
-        """Return the case of the hold that *fact*, which names none, concerns: bail concerns the only hold there is."""
-        active = [key for key, hold in self.holds.items() if hold.is_active]
-        return active[0] if fact.type in _CASELESS_ENDS and None not in active and len(active) == 1 else None
-
-    def _hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
+    def _move_hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         status, case_id = CUSTODY[fact.type], fact.data.get("case_id")
-        if _frees_all(fact):
-            self._free(fact, only)
+        if is_general_release(fact):
+            self._release_all(fact, only)
             return
         if is_seizure(fact) and self._is_free_by_then(fact, case_id):
-            self._flag("order_unknown", fact)
+            self.flag("order_unknown", fact)
             return
-        hold = self._concerned(fact, case_id)
+        hold = self._hold_concerned(fact, case_id)
         if fact.type == "Released" and not hold.is_active:
-            self._flag("not_in_custody", fact)
+            self.flag("not_in_custody", fact)
         elif fact.type == "SentenceServed" and hold.status not in {"imprisoned", "paroled"}:
-            self._flag("not_imprisoned", fact)
+            self.flag("not_imprisoned", fact)
         hold.move(status, fact, self.steps)
 
     def _is_free_by_then(self, fact: Fact, case_id: str | None) -> bool:
         """
-        Whether a release stands that *fact*, a seizure, may lie before.
+        Return whether a release stands that *fact*, a seizure, may precede.
 
-        A hold that is not known yet is recorded as that release left it.
+        If the hold is not known yet, it is recorded as that release left it.
         """
         own, unnamed = self.holds.get(case_id), self.holds.get(None)
         if own is not None:
-            return not own.is_seized and own.fact is not None and self._undone(fact, own.fact)
+            return not own.is_seized and own.fact is not None and self._may_precede(fact, own.fact)
         if unnamed is not None and unnamed.is_active:
-            if unnamed.is_seized or unnamed.fact is None or not self._undone(fact, unnamed.fact):
+            if unnamed.is_seized or unnamed.fact is None or not self._may_precede(fact, unnamed.fact):
                 return False
             self.holds[case_id] = self.holds.pop(None)
             return True
-        if self._freed is None or not self._undone(fact, self._freed):
+        release = self._last_general_release
+        if release is None or not self._may_precede(fact, release):
             return False
         self.holds[case_id] = Hold()
-        self.holds[case_id].move("released", self._freed, self.steps)
+        self.holds[case_id].move("released", release, self.steps)
         return True
 
-    def _undone(self, fact: Fact, release: Fact) -> bool:
-        """Whether *fact* may lie before *release*, and no source says which came first."""
+    def _may_precede(self, fact: Fact, release: Fact) -> bool:
+        """Return whether *fact* may lie before *release*, and no source says which came first."""
         if release.occurred[:2] == fact.occurred[:2]:
             return False
         return overlaps(fact.occurred, release.occurred) and not self._behind(fact, release)
 
-    def _concerned(self, fact: Fact, case_id: str | None) -> Hold:
-        """Return the hold that *fact* concerns, made where there is none."""
+    def _hold_concerned(self, fact: Fact, case_id: str | None) -> Hold:
+        """Return the hold that *fact* concerns; it is created if there is none."""
         if case_id is None:
-            return self.holds.setdefault(self._key_of_caseless(fact), Hold())
+            return self.holds.setdefault(caseless_key(self.holds, fact), Hold())
         unnamed = self.holds.get(None)
         own = self.holds.get(case_id)
         if unnamed is not None and unnamed.is_active and (fact.type != "Released" or not (own and own.is_active)):
-            # The same hold, now known to be in this case; of two, the one that changed last says how it stands.
+            # The same hold, now known to be in this case. Of two, the one that changed last has the present status.
             del self.holds[None]
             if own is None or not own.is_active or own.place < unnamed.place:
                 self.holds[case_id] = unnamed
                 return unnamed
         return own if own is not None else self.holds.setdefault(case_id, Hold())
 
-    def _free(self, fact: Fact, only: frozenset[str | None] | None) -> None:
+    def _release_all(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         active = [hold for key, hold in self.holds.items() if hold.is_active and (only is None or key in only)]
         for hold in active:
             hold.move("released", fact, self.steps)
         if not active and only is None:
             hold = self.holds.setdefault(None, Hold())
-            self._flag("not_in_custody", fact)
+            self.flag("not_in_custody", fact)
             hold.move("released", fact, self.steps)
-        self._freed = fact
+        self._last_general_release = fact
 
     def _hand_over(self, fact: Fact) -> None:
-        """End the holds of other jurisdictions, out of whose hands an extradition takes a person."""
+        """End the holds of other jurisdictions, from which *fact*, an extradition, takes the person."""
         place = fact.data.get("jurisdiction")
         for hold in self.holds.values():
             other = hold.fact.data.get("jurisdiction") if hold.fact is not None else None
             if hold.is_active and hold.fact is not fact and place and other and place != other:
                 hold.move("released", fact, self.steps)
 
-    def _seek(self, fact: Fact) -> None:
-        data = fact.data
-        search = Search(data.get("case_id"), data.get("scope", "national"), data.get("jurisdiction"), fact)
-        if all(search[:3] != other[:3] for other in self.searches):
-            self.searches.append(search)
-
-    def _call_off(self, fact: Fact) -> None:
-        data = fact.data
-        named = (data.get("case_id"), data.get("scope"), data.get("jurisdiction"))
-
-        def agrees(search: Search) -> bool:
-            own = (search.case_id, search.fact.data.get("scope"), search.jurisdiction)
-            return all(map(compatible, named, own))
-
-        off = [search for search in self.searches if agrees(search)]
-        authority = data.get("authority")
-        by_it = [search for search in off if authority is not None and search.fact.data.get("authority") == authority]
-        off = by_it or off
-        if not off:
-            self._flag("not_wanted", fact)
-        self.searches = [search for search in self.searches if search not in off]
-
 
 def is_seizure(fact: Fact) -> bool:
-    """Whether *fact* begins custody; an arrest in absentia begins a search."""
+    """Return whether *fact* begins custody; an arrest in absentia begins a search."""
     return fact.type in _SEIZURES and not (fact.type == "Arrested" and fact.data.get("in_absentia", False))
 
 
-def _frees_all(fact: Fact) -> bool:
-    """Whether *fact* is a release that names no case: it frees from every hold that began before it."""
+def is_general_release(fact: Fact) -> bool:
+    """Return whether *fact* is a release that names no case: it ends every hold that began before it."""
     return fact.type == "Released" and "case_id" not in fact.data
+
+
+def hold_key(holds: dict[str | None, Hold], fact: Fact) -> str | None:
+    """Return the case of the hold that *fact* will concern, as far as *holds* before it tell."""
+    case_id: str | None = fact.data.get("case_id")
+    if case_id is None:
+        return caseless_key(holds, fact)
+    own, unnamed = holds.get(case_id), holds.get(None)
+    takes_over = unnamed is not None and unnamed.is_active and not (own is not None and own.is_active)
+    return None if takes_over else case_id
+
+
+def caseless_key(holds: dict[str | None, Hold], fact: Fact) -> str | None:
+    """Return the case of the hold that *fact*, which names none, concerns: bail concerns the only hold there is."""
+    active = [key for key, hold in holds.items() if hold.is_active]
+    return active[0] if fact.type in _CASELESS_ENDS and None not in active and len(active) == 1 else None

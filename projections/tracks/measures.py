@@ -1,4 +1,4 @@
-"""The measures against one person (MODEL 5): each stands from the fact that imposed it until it is lifted."""
+"""The measures against one person (docs/design.md, 3.5): each stands until it is lifted."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -12,7 +12,7 @@ _NAMED: Final = ("kind", "case_id", "program", "jurisdiction")
 
 
 class Measure:
-    """One measure that stands: the fact that imposed it, those that did so again, and the last to say until when."""
+    """A measure that stands: the fact that imposed it, later facts that repeated it, and the last that named an end."""
 
     __slots__ = ("fact", "reports", "until")
 
@@ -23,7 +23,7 @@ class Measure:
 
     @property
     def is_liftable_by_others(self) -> bool:
-        """Whether another authority than the one that imposed it can lift it."""
+        """Whether an authority other than the one that imposed it can lift it."""
         return "authority" not in self.fact.data or self.fact.data.get("kind") not in _BY_ONE_ONLY
 
 
@@ -32,7 +32,7 @@ class Measures:
     The fold of the measure track.
 
     Args:
-        flag: takes what is to be said of a fact.
+        flag: receives the code of each anomaly and its fact.
         stands_for: the fact that stands for the event of another, by the other's id.
 
     Attributes:

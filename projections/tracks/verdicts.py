@@ -1,8 +1,8 @@
 """
-The effect of each decision on the counts of a case (MODEL 4).
+The effect of each decision on the counts of a case (docs/design.md, 3.4).
 
-A decision concerns the counts that its charges name. Where it names none, each function says which it concerns. It
-returns the stage that the case reaches by it, or None.
+A decision concerns the counts that its charges name. For a decision without names, the docstring of each function says
+which counts it concerns. Each function returns the stage that the case reaches by the decision, or None.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,44 +18,44 @@ Effect = Callable[[Counts, Fact, int, Named], str | None]
 
 
 def convict(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Convict of the undecided counts and those on appeal; else of acquitted ones, if nothing is convicted yet."""
+    """Convict of the undecided counts and those on appeal; else of acquitted ones, if no count is convicted yet."""
     if named is not None:
-        found = named
+        concerned = named
     else:
-        found = _pending(counts, fact)
-        if not found and not any(count.status == "convicted" for count in counts.all):
-            found = [count for count in counts.all if count.status == "acquitted" and count.final is None]
-    if not found and fact.data.get("final", False):
-        found = [count for count in counts.all if count.status == "convicted"]
-    for count in found:
+        concerned = _pending(counts, fact)
+        if not concerned and not any(count.status == "convicted" for count in counts.all):
+            concerned = [count for count in counts.all if count.status == "acquitted" and count.final is None]
+    if not concerned and fact.data.get("final", False):
+        concerned = [count for count in counts.all if count.status == "convicted"]
+    for count in concerned:
         count.decide("convicted", fact, place)
-    return "convicted" if any(count.status == "convicted" for count in found) else None
+    return "convicted" if any(count.status == "convicted" for count in concerned) else None
 
 
 def acquit(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """Acquit of the undecided counts and those on appeal; else of those convicted and not final."""
     if named is not None:
-        found = named
+        concerned = named
     else:
-        found = _pending(counts, fact)
-        found = found or [count for count in counts.all if count.status == "convicted" and count.final is None]
-    if not found and fact.data.get("final", False):
-        found = [count for count in counts.all if count.status == "acquitted"]
-    for count in found:
+        concerned = _pending(counts, fact)
+        concerned = concerned or [count for count in counts.all if count.status == "convicted" and count.final is None]
+    if not concerned and fact.data.get("final", False):
+        concerned = [count for count in counts.all if count.status == "acquitted"]
+    for count in concerned:
         count.decide("acquitted", fact, place)
     return None
 
 
 def sentence(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Keep the sentence with the convicted counts; if there is none, the only undecided one was convicted."""
+    """Note the sentence on the convicted counts; if there is none, the only undecided count becomes convicted."""
     if named is not None:
-        found = named
+        concerned = named
     else:
-        found = [count for count in counts.all if count.status == "convicted"]
+        concerned = [count for count in counts.all if count.status == "convicted"]
         undecided = [count for count in counts.all if count.status == "undecided"]
-        if not found and len(undecided) == 1:
-            found = undecided
-    sentenced = [count for count in found if count.status in {"convicted", "undecided"}]
+        if not concerned and len(undecided) == 1:
+            concerned = undecided
+    sentenced = [count for count in concerned if count.status in {"convicted", "undecided"}]
     surprising = [count for count in sentenced if count.status == "undecided"]
     if surprising or not sentenced:
         counts.flag("never_convicted", fact)
@@ -67,7 +67,7 @@ def sentence(counts: Counts, fact: Fact, place: int, named: Named) -> str | None
 
 
 def appeal(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Put the convicted counts that are not final on appeal, by the prosecution the acquitted ones too; else those."""
+    """Put on appeal the convicted counts that are not final, else the acquitted ones; the prosecution appeals both."""
     del place
     among = counts.all if named is None else named
     decided = [count for count in among if count.status in DECIDED]
@@ -85,12 +85,12 @@ def appeal(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
 
 
 def uphold(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Take the counts on appeal off it, else those decided; the verdicts stay."""
-    found = _concerned(counts, named, lambda count: count.appeal is not None, lambda count: count.status in DECIDED)
-    found = [count for count in found if count.status in DECIDED]
-    if not found:
+    """End the appeal of the counts on appeal, else concern the decided ones; the verdicts stay."""
+    concerned = _concerned(counts, named, lambda count: count.appeal is not None, lambda count: count.status in DECIDED)
+    concerned = [count for count in concerned if count.status in DECIDED]
+    if not concerned:
         counts.flag("no_verdict", fact)
-    for count in found:
+    for count in concerned:
         if count.appeal is not None:
             count.appeal, count.place = None, place
         if fact.data.get("final", False):
@@ -99,18 +99,18 @@ def uphold(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
 
 
 def overturn(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Set the verdict aside of the counts on appeal, else of the convicted, pardoned ones too, else the acquitted."""
+    """Set aside the verdicts of the counts on appeal, else of convicted and pardoned ones, else of acquitted ones."""
     outcome = fact.data.get("outcome", "remitted")
-    found = _concerned(
+    concerned = _concerned(
         counts,
         named,
         lambda count: count.appeal is not None,
         lambda count: count.stands_convicted,
         lambda count: count.status == "acquitted",
     )
-    if not any(count.status in DECIDED or count.stands_convicted for count in found):
+    if not any(count.status in DECIDED or count.stands_convicted for count in concerned):
         counts.flag("no_verdict", fact)
-    for count in found:
+    for count in concerned:
         if outcome == "acquitted":
             count.final = count.verdict = None
             count.decide("acquitted", fact, place)
@@ -118,21 +118,21 @@ def overturn(counts: Counts, fact: Fact, place: int, named: Named) -> str | None
             count.end("closed", fact, place, rehabilitating=bool(fact.data.get("rehabilitating", False)))
         else:
             count.reopen(fact, place)
-    return "overturned" if outcome == "remitted" or not found else None
+    return "overturned" if outcome == "remitted" or not concerned else None
 
 
 def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Make the verdicts final that are not on appeal; if there is none, those on appeal."""
-    found = _concerned(
+    """Make final the verdicts that are not on appeal; if there is none, those on appeal."""
+    concerned = _concerned(
         counts,
         named,
         lambda count: count.status in DECIDED and count.appeal is None,
         lambda count: count.appeal is not None,
     )
-    found = [count for count in found if count.status in DECIDED]
-    if not found:
+    concerned = [count for count in concerned if count.status in DECIDED]
+    if not concerned:
         counts.flag("no_verdict", fact)
-    for count in found:
+    for count in concerned:
         if count.appeal is not None:
             count.appeal, count.place = None, place
         count.finish(fact, place)
@@ -141,27 +141,28 @@ def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
 
 def drop(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     """
-    End the undecided counts, and if there is none the others that have not ended.
+    End the undecided counts; if there is none, the other counts that have not ended.
 
-    On a ground that clears it ends all that have not ended, and if the case is closed the finally convicted ones too.
+    On a ground that clears, end all that have not ended. A case that is closed on such a ground also ends its finally
+    convicted counts.
     """
     clears = bool(fact.data.get("rehabilitating", False))
     is_closed = fact.type == "CaseClosed"
     among = counts.all if named is None else named
     undecided = [count for count in counts.all if count.status == "undecided"]
     if named is None and undecided and not clears:
-        # After a plea or a mixed verdict the rest is dropped: a conviction that stands is not what is meant.
+        # After a plea or a mixed verdict the rest is dropped. A conviction that stands is not meant.
         among = undecided
-    found = [count for count in among if count.is_open or (is_closed and clears and count.is_finally_convicted)]
-    if not found:
+    concerned = [count for count in among if count.is_open or (is_closed and clears and count.is_finally_convicted)]
+    if not concerned:
         counts.flag("already_ended", fact)
-    for count in found:
+    for count in concerned:
         count.end("closed" if is_closed else "dropped", fact, place, rehabilitating=clears)
     return None
 
 
 def forgive(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Pardon or amnesty the convicted and undecided counts; a partial pardon changes a sentence and nothing else."""
+    """Pardon or amnesty the convicted and undecided counts; a partial pardon only changes a sentence."""
     if fact.data.get("scope") == "partial":
         return None
     forgivable = frozenset({"convicted", "undecided"})
@@ -172,9 +173,9 @@ def forgive(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
 
 
 def annul_pardon(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
-    """Undo a pardon: the verdict and its finality were never touched."""
-    found = _concerned(counts, named, lambda count: count.status == "pardoned")
-    pardoned = [count for count in found if count.status == "pardoned"]
+    """Undo a pardon; it had left the verdict and its finality."""
+    concerned = _concerned(counts, named, lambda count: count.status == "pardoned")
+    pardoned = [count for count in concerned if count.status == "pardoned"]
     if not pardoned:
         counts.flag("not_pardoned", fact)
     for count in pardoned:
@@ -200,18 +201,18 @@ EFFECTS: Final[Mapping[str, Effect]] = {
 
 
 def _concerned(counts: Counts, named: Named, *choices: Callable[[Count], bool]) -> list[Count]:
-    """Return the counts that are *named*, else those that fit the first of *choices* that fits any."""
+    """Return the counts that are *named*, else those that fit the first of *choices* that any count fits."""
     if named is not None:
         return named
     for choice in choices:
-        if found := [count for count in counts.all if choice(count)]:
-            return found
+        if concerned := [count for count in counts.all if choice(count)]:
+            return concerned
     return []
 
 
 def _pending(counts: Counts, fact: Fact) -> list[Count]:
-    """Return the counts that wait for a verdict, with a flag if *fact* does not say which of several it means."""
-    found = [count for count in counts.all if count.status == "undecided" or count.appeal is not None]
-    if len(found) > 1:
+    """Return the counts that wait for a verdict; flag *fact* if there are several, since it names none."""
+    concerned = [count for count in counts.all if count.status == "undecided" or count.appeal is not None]
+    if len(concerned) > 1:
         counts.flag("counts_not_named", fact)
-    return found
+    return concerned

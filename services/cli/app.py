@@ -1,8 +1,8 @@
 """
-The command's frame: one application, how it ends, and what goes to stdout and stderr.
+The frame of the command: one application, its commands, and its exit codes.
 
-Exit codes: 0 done, 1 bad lines or findings, 2 usage, 3 infrastructure. Stdout carries what was asked for and
-nothing else; progress and messages go to stderr.
+Exit codes: 0 done, 1 bad lines or findings, 2 usage, 3 infrastructure. The result goes to stdout. Progress and
+messages go to stderr.
 """
 
 import sys
@@ -21,7 +21,7 @@ from services.database import concluded
 from services.settings import Settings
 
 from .loading import loading
-from .output import INFRASTRUCTURE, USAGE, failed, flush
+from .output import INFRASTRUCTURE, USAGE, flush, report
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "init": ("init",),
@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "topics": ("topics",),
     "generate": ("generate",),
 }
-"""The modules that hang their commands on the application, in the order of its help."""
+"""The modules, and the commands that each adds to the application, in the order of its help."""
 
 app = typer.Typer(
     name="casetrail",
@@ -59,41 +59,56 @@ app = typer.Typer(
 
 _at_end = ExitStack()
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs and nothing else.")]
-
 
 @app.callback(invoke_without_command=True)
 def casetrail(
     version: Annotated[bool, typer.Option("--version", help="Print the release and exit.")] = False,
 ) -> None:
-    """Keeps the case status of public officials: facts in, statuses, an audit trail and alerts out."""
+    """Keep the case status of public officials: facts in, statuses, an audit trail and alerts out."""
     if version:
         print(f"casetrail {release('casetrail')}")
         raise typer.Exit
 
 
 def main() -> NoReturn:
-    """Run the command line, close the databases it opened, and end the process with the exit code that fits."""
+    """Run the command line, close the databases that it opened, and end the process with its exit code."""
     # SQLite moves all data into the database's own file when its last connection closes, and not when a process ends.
     with _at_end:
-        # The failure itself stays in there: it holds what was being read, which must close before its connection does.
+        # An exception must not leave `_run`: it holds open results, which must close before their connection does.
         code = _run()
     sys.exit(code)
 
 
+def load_commands(name: str = "") -> None:
+    """Add the command *name*, with the others of its module, to the application; all if no command has that name."""
+    for module in [module for module, commands in COMMANDS.items() if name in commands] or COMMANDS:
+        import_module(f"services.cli.{module}")
+
+
+def database(settings: Settings) -> Engine:
+    """Open the database as `services.database.concluded` does, until the command ends."""
+    return closed_at_end(concluded(settings))
+
+
+def closed_at_end(engine: Engine) -> Engine:
+    """Return *engine*, and close its connections when the command ends."""
+    _at_end.callback(engine.dispose)
+    return engine
+
+
 def _run() -> Any:  # noqa: ANN401 - as sys.exit takes it
-    """Run the command line and return the exit code that fits."""
+    """Run the command line and return its exit code."""
     with loading():
         load_commands(*sys.argv[1:2])
     try:
         app(prog_name="casetrail")
     except (CasetrailError, DBAPIError, OSError) as problem:
-        return failed(_in_words(problem), USAGE if isinstance(problem, BadInput) else INFRASTRUCTURE)
+        return report(_in_words(problem), USAGE if isinstance(problem, BadInput) else INFRASTRUCTURE)
     except SystemExit as end:
-        # Where whoever read us has seen enough, typer ends with 1; but nothing is wrong.
-        seen_enough = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
+        # Typer ends with 1 when the reader of stdout closes it early, as `| head -1` does. That is not a failure.
+        pipe_closed = end.code == 1 and isinstance(end.__context__, BrokenPipeError)
         flush()
-        return 0 if seen_enough else end.code
+        return 0 if pipe_closed else end.code
     return 0
 
 
@@ -105,22 +120,5 @@ def _in_words(problem: Exception) -> str:
 
 def _advice(problem: DBAPIError) -> str:
     if getattr(problem.orig, "sqlite_errorname", None) == "SQLITE_NOTADB":
-        return "want another file: CASETRAIL_DATABASE_URL"
-    return "is it migrated? run `casetrail init`"
-
-
-def load_commands(named: str = "") -> None:
-    """Hang the command *named* and its module's others on the application, or all if there is none of that name."""
-    for module in [module for module, commands in COMMANDS.items() if named in commands] or COMMANDS:
-        import_module(f"services.cli.{module}")
-
-
-def database(settings: Settings) -> Engine:
-    """Open the database as `services.database.concluded` does, until the command ends."""
-    return closed_at_end(concluded(settings))
-
-
-def closed_at_end(engine: Engine) -> Engine:
-    """Return *engine*, whose connections are closed when the command ends."""
-    _at_end.callback(engine.dispose)
-    return engine
+        return "set CASETRAIL_DATABASE_URL to another file"
+    return "the schema may be old: run `casetrail init`"

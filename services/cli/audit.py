@@ -6,59 +6,71 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection, func, select
+from typing_extensions import TypedDict
 
 from events.errors import BadInput
 from projections.queries import verify as ledger_audit
 from projections.queries.export import export
+from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import snapshot
-from projections.tables.schema import ledger
+from projections.tables.ledger_rows import ledger_size
 from services.database import migrated
 from services.log.local import LocalLog, LocalReader
+from services.log.open import uses_kafka
 from services.publish.restore import restore
 from services.runtime.logging import configure
 from services.settings import load_settings
 from services.words.terms import safe
-from services.workers.supervisor import loop_over
+from services.workers.supervisor import make_loop
 
-from .app import Json, app, closed_at_end, database
+from .app import app, closed_at_end, database
 from .bar import bar
-from .input_file import InFile, counted, input_file
-from .output import FINDINGS, emit, fail, file_or_stdout, say, while_read
+from .input_file import InputFile, counted, input_file
+from .options import JsonOption
+from .output import FINDINGS, emit, fail, file_or_stdout, ignoring_closed_pipe, say
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 audit_app = typer.Typer(
-    help="The audit trail: check it, note its head, export its facts.",
+    help="The audit trail: verify, export or import it.",
     epilog="\b\nExample:\n  casetrail audit verify",
     no_args_is_help=True,
 )
 app.add_typer(audit_app, name="audit")
 
 
+class ImportedJson(TypedDict):
+    """The number of records that were imported, and the number with each outcome."""
+
+    imported: int
+    applied: int
+    duplicate: int
+    conflict: int
+    parked: int
+
+
 @audit_app.command(epilog="\b\nExamples:\n  casetrail audit verify\n  casetrail audit verify --head HASH --head HASH")
 def verify(
     head: Annotated[
         list[str] | None,
-        typer.Option(metavar="HASH", help="What `audit head` printed earlier and was kept elsewhere; repeatable."),
+        typer.Option(metavar="HASH", help="A hash that `audit head` printed earlier; repeatable."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Walk the chain and the counts of every partition.
+    Verify the chain and the counts of every partition.
 
-    The first bad position in each is named; exit 1 if there is one. A chain that was rewritten whole holds in itself:
-    only a head kept elsewhere tells. Any earlier head will do.
+    The first bad position in each partition is named, and the exit code is then 1. A chain that was rewritten from
+    the beginning is consistent: only a head that was kept elsewhere reveals the change. Any earlier head will do.
     """
-    for given in head or ():
-        if not HASH.fullmatch(given):
-            raise BadInput(f'"{given}" is not a hash', "64 hex digits, as `casetrail audit head` prints them", "--head")
+    for text in head or ():
+        if not HASH.fullmatch(text):
+            raise BadInput(f'"{text}" is not a hash', "64 hex digits, as `casetrail audit head` prints them", "--head")
     with snapshot(closed_at_end(migrated(load_settings()))) as conn, bar("Verifying", ledger_size(conn)) as advance:
         verdict = ledger_audit.verify(conn, head or [], advance)
-    with while_read():
+    with ignoring_closed_pipe():
         if as_json:
-            rows = [{"partition": partition, "rows": count} for partition, count in verdict.rows.items()]
-            emit({"rows": rows, "findings": [finding._asdict() for finding in verdict.findings]})
+            emit(ledger_audit.verdict_json(verdict))
         else:
             _print_verdict(verdict)
     if verdict.findings:
@@ -68,11 +80,12 @@ def verify(
 @audit_app.command(
     "head", epilog="\b\nExamples:\n  casetrail audit head\n  casetrail audit head --json > head-2026-01-31.json"
 )
-def show_head(as_json: Json = False) -> None:
+def show_head(as_json: JsonOption = False) -> None:
     """
-    Print each partition's last hash, for keeping elsewhere.
+    Print the last hash of each partition, to keep it elsewhere.
 
-    Keep it where nobody who can write to the database can change it; `audit verify --head HASH` holds the chain to it.
+    Keep it in a place that people with write access to the database cannot change. `audit verify --head HASH` checks
+    the chain against it.
     """
     with snapshot(closed_at_end(migrated(load_settings()))) as conn:
         heads = ledger_audit.heads(conn)
@@ -91,17 +104,17 @@ def show_head(as_json: Json = False) -> None:
 )
 def export_facts(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; standard output if left out.")
+        Path | None, typer.Option("--output", "-o", help="The file to write; the default is standard output.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Duplicates, conflicts and what is parked too, for a restore that keeps them.")
+        bool, typer.Option("--all", help="Include duplicates, conflicts and parked records; an import restores them.")
     ] = False,
 ) -> None:
     """
-    Write the applied facts as NDJSON, with their `recorded`. `publish`, `backtest` and `audit import` take it.
+    Write the applied facts as NDJSON, with their `recorded`. `publish`, `backtest` and `audit import` can read it.
 
-    Acknowledgements of alerts, dismissals of parked records and the rules once in force do not travel: to keep those,
-    copy the database itself.
+    Acknowledgements of alerts, dismissals of parked records and the history of the rules are not exported. To keep
+    those, copy the database itself.
     """
     with (
         snapshot(closed_at_end(migrated(load_settings()))) as conn,
@@ -118,16 +131,16 @@ def export_facts(
     epilog="\b\nExamples:\n  casetrail init && casetrail audit import facts.ndjson\n"
     "  gunzip -c f.gz | casetrail audit import -",
 )
-def import_facts(source: InFile, as_json: Json = False) -> None:
+def import_facts(source: InputFile, as_json: JsonOption = False) -> None:
     """
-    Move an export into an empty database and project it. It restores one, or moves to another kind.
+    Import an export into an empty database and project it. The new database may be of another kind.
 
-    Every `recorded` is kept, so that statuses, alerts and their lives come out as they were, under the rules now in
-    force. All lines go in or, if one is bad, none. Acknowledgements, and dismissals of parked records, do not travel.
+    Every `recorded` is kept, so that statuses, alerts and their lives are as before, under the rules now in force.
+    All lines are imported or, if one is bad, none. Acknowledgements and dismissals of parked records are not imported.
     """
     settings = load_settings()
-    if settings.log != "local":
-        raise BadInput("an import fills the log of the database itself", "CASETRAIL_LOG=local, or `casetrail publish`")
+    if uses_kafka(settings):
+        raise BadInput("an import writes to the log in the database", "CASETRAIL_LOG=local, or `casetrail publish`")
     configure(settings)
     engine = database(settings)
     with input_file(source) as lines, bar("Importing", None) as advance:
@@ -136,19 +149,23 @@ def import_facts(source: InFile, as_json: Json = False) -> None:
         except BadInput as problem:
             fail(str(problem), FINDINGS)
     with bar("Projecting", count) as advance:
-        (held,) = loop_over(settings, engine, LocalReader(engine)).drain(
+        (checkpoint,) = make_loop(settings, engine, LocalReader(engine)).drain(
             {0: count}, lambda reached: advance(reached, absolute=True)
         )
     if as_json:
-        names = ("applied", "duplicate", "conflict", "parked")
-        emit({"imported": count} | {name: getattr(held, name) for name in names})
+        emit(_imported_json(count, checkpoint))
     else:
-        say(f"{count} records imported, {held.applied} facts applied, {held.parked} parked")
+        say(f"{count} records imported, {checkpoint.applied} facts applied, {checkpoint.parked} parked")
 
 
-def ledger_size(conn: Connection) -> int:
-    """Return the number of rows in the ledger."""
-    return conn.scalar(select(func.count()).select_from(ledger)) or 0
+def _imported_json(count: int, checkpoint: Checkpoint) -> ImportedJson:
+    return {
+        "imported": count,
+        "applied": checkpoint.applied,
+        "duplicate": checkpoint.duplicate,
+        "conflict": checkpoint.conflict,
+        "parked": checkpoint.parked,
+    }
 
 
 def _print_verdict(verdict: ledger_audit.Verdict) -> None:
@@ -157,6 +174,6 @@ def _print_verdict(verdict: ledger_audit.Verdict) -> None:
     broken = {finding.partition for finding in verdict.findings}
     for partition, rows in verdict.rows.items():
         if partition not in broken:
-            print(f"partition {partition}: {rows} rows, chain and counts hold")
+            print(f"partition {partition}: {rows} rows, chain and counts verified")
     if not verdict.rows and not verdict.findings:
         print("the ledger is empty")

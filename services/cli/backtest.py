@@ -2,22 +2,23 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from events.edtf import format_instant
+from projections.projector.backtest import BacktestJson
 from projections.projector.backtest import backtest as replay
-from projections.rules.rulebook import load
+from projections.rules.loading import load
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
-from .app import Json, app
+from .app import app
 from .bar import bar
-from .input_file import InFile, input_file
+from .input_file import InputFile, input_file
 from .layout import show
-from .options import instant
-from .output import FINDINGS, emit, say, while_read
+from .options import JsonOption, instant
+from .output import FINDINGS, emit, ignoring_closed_pipe, say
 from .status import COLUMNS, cells
 
 
@@ -26,24 +27,24 @@ from .status import COLUMNS, cells
     "  casetrail backtest - --rules my-rules.yaml --json < facts.ndjson"
 )
 def backtest(
-    source: InFile,
-    until: Annotated[str | None, typer.Option(help="Where the clock stops: an instant or a day. Default: now.")] = None,
+    source: InputFile,
+    until: Annotated[str | None, typer.Option(help="The end of the clock: an instant or a day. Default: now.")] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="A rule file or folder, instead of those of CASETRAIL_RULES or the pack.")
+        Path | None, typer.Option(help="A rule file or a folder, instead of the rules of CASETRAIL_RULES or the pack.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Replay facts in memory: what would have been known, and when. Shows statuses and the full life of every alert.
+    Replay facts in memory, each at the time it became known. Shows statuses and the full life of every alert.
 
-    No database is touched. A line's `recorded` says when it would have been known, else `published` does; an export of
-    the audit carries when our log accepted each, which may be long after it was published.
+    No database is read or written. Each line is known from its `recorded` on, or from `published` if it has none. In
+    an export, `recorded` is the instant at which the log accepted the line, perhaps long after it was published.
     """
     stop = instant("--until", until) if until else datetime.now(UTC)
     book = load(rules) if rules else load_rules(load_settings())
     with input_file(source) as lines, bar("Replaying", None) as advance:
         result = replay(lines, book, stop, advance)
-    with while_read():
+    with ignoring_closed_pipe():
         if as_json:
             emit(result.report)
         else:
@@ -53,12 +54,12 @@ def backtest(
             say(safe(line.problem.at(f"{source}:{line.number}")))
     if result.earliest_later is not None:
         after, earliest = format_instant(stop), format_instant(result.earliest_later)
-        say(f"not read: {result.later} recorded after {after}, the earliest at {earliest}")
+        say(f"not read: {result.later} lines recorded after {after}, the earliest at {earliest}")
     if result.bad:
         raise typer.Exit(FINDINGS)
 
 
-def _print_backtest(report: dict[str, Any]) -> None:
+def _print_backtest(report: BacktestJson) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
     print(f"Until {report['until']}: {counts}\n")
     show(COLUMNS, map(cells, report["subjects"]))

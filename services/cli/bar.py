@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for long work; nothing where stderr is not a terminal."""
+"""A progress bar on stderr for long work; it is hidden if stderr is not a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from .output import progress_console
 
 
 class Advance(Protocol):
-    """Tell of *steps* more steps, or, if *absolute*, of the number reached."""
+    """A function that moves the bar by *steps*, or to *steps* if *absolute*."""
 
     def __call__(self, steps: int, *, absolute: bool = False) -> None:
-        """Tell of it."""
+        """Move the bar."""
 
 
 @contextmanager
 def bar(title: str, total: int | None) -> Iterator[Advance]:
-    """Show how far the work of *total* steps has come (None: not known), and an estimate of the rest."""
+    """Show the progress of *total* steps (None: not known), and an estimate of the remaining time."""
     console = progress_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     hidden = not console.is_terminal
-    # What a command prints to stdout must not end up beside the bar, which is where rich would put it.
+    # By default rich would redirect the output on stdout to the bar's stderr.
     with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=hidden) as progress:
         task = progress.add_task(title, total=total)
 
@@ -33,3 +33,7 @@ def bar(title: str, total: int | None) -> Iterator[Advance]:
                 progress.update(task, advance=steps)
 
         yield advance
+
+
+def no_bar(steps: int, *, absolute: bool = False) -> None:
+    """Show no progress."""

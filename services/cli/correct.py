@@ -1,4 +1,4 @@
-"""correct and retract: a fact that changes or takes back another."""
+"""correct and retract: the publication of a fact that changes or retracts another fact."""
 
 import sys
 from collections.abc import Iterable
@@ -10,35 +10,26 @@ import typer
 from events.errors import BadInput
 from events.facts import Fact
 from services.log.open import appending, tail_of
-from services.publish.corrections import Known, changed, difference, look_up, make
+from services.publish.assignments import apply_changes
+from services.publish.corrections import Target, build_correction, difference_lines, find_target
+from services.publish.publish import accepted_json
 from services.settings import Settings, load_settings
 
-from .app import Json, app, database
+from .app import app, database
 from .editor import edit
+from .options import JsonOption
 from .output import emit_line, say
 
 FactId = Annotated[str, typer.Argument(metavar="FACT_ID", help="The id of the fact, as `casetrail history` shows it.")]
-
-
 SourceUrl = Annotated[str | None, typer.Option(help="The address of the source; this or --source-title is needed.")]
-
-
 SourceTitle = Annotated[str | None, typer.Option(help="The title of the source.")]
-
-
-Published = Annotated[str | None, typer.Option(help="When that source made it known, as EDTF; the present by default.")]
-
-
-Occurred = Annotated[str | None, typer.Option(help="When it was corrected or taken back; as --published by default.")]
-
-
+Published = Annotated[str | None, typer.Option(help="The date on which the source reported it, as EDTF. Default: now.")]
+Occurred = Annotated[str | None, typer.Option(help="The date of the correction or retraction. Default: --published.")]
 Note = Annotated[str | None, typer.Option(help="A remark for readers.")]
-
-
-Stater = Annotated[str | None, typer.Option("--source", help="Who states it, as a URI; CASETRAIL_SOURCE by default.")]
-
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publishing; off a terminal nobody is asked.")]
+Publisher = Annotated[str | None, typer.Option("--source", help="The URI of the publisher. Default: CASETRAIL_SOURCE.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Publish without asking. It never asks if stdin is not a terminal.")
+]
 
 
 @app.command(
@@ -46,41 +37,42 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before publis
     epilog="\b\nExamples:\n  casetrail correct FACT_ID --set occurred=2022-04-25 --source-url https://news.example/2\n"
     "  casetrail correct FACT_ID --source-title 'Letter of the ministry'      (in an editor)",
 )
-def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
+def correct(  # noqa: PLR0917 - on the command line the arguments are options
     fact_id: FactId,
     assigned: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value; repeatable.")
     ] = None,
     removed: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to leave out; repeatable.")
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to remove; repeatable.")
     ] = None,
     source_url: SourceUrl = None,
     source_title: SourceTitle = None,
     published: Published = None,
     occurred: Occurred = None,
     note: Note = None,
-    source: Stater = None,
+    source: Publisher = None,
     yes: Yes = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Publish a correction of a fact. What changes is given as options, or in an editor where none is.
+    Publish a correction of a fact. Name the changes as options; without options, an editor opens.
 
-    It starts from the data in force. A value is JSON where that fits the field, else text; charges.0.title is a
-    field within a field. The correction counts once it is projected.
+    The correction starts from the data in force. A value is JSON if that fits the field, else text. charges.0.title
+    is a field within a field. The correction counts once it is projected.
     """
     settings = load_settings()
-    said = _said(source_url, source_title, published, occurred, note)
+    fields = _fields(source_url, source_title, published, occurred, note)
     engine = database(settings)
-    known = look_up(engine, tail_of(settings, engine), fact_id)
+    target = find_target(engine, tail_of(settings, engine), fact_id)
     if assigned or removed:
-        data = changed(known.target.type, known.data, assigned or (), removed or (), known.facts)
+        data = apply_changes(target.fact.type, target.data, assigned or (), removed or (), target.facts)
     else:
-        data = edit(known.target.type, known.data)
-    if data == known.data:
+        data = edit(target.fact.type, target.data)
+    if data == target.data:
         raise BadInput("nothing changed", "another value in at least one field", fact_id)
-    made = make("Corrected", known, {**said, "data": data}, source or settings.source, datetime.now(UTC))
-    _state(settings, known, made, difference(known.data, data), yes=yes, as_json=as_json)
+    fields["data"] = data
+    correction = build_correction("Corrected", target, fields, source or settings.source, datetime.now(UTC))
+    _publish(settings, target, correction, difference_lines(target.data, data), yes=yes, as_json=as_json)
 
 
 @app.command(
@@ -90,49 +82,55 @@ def correct(  # noqa: PLR0917 - the arguments are options to whoever types them
 )
 def retract(  # noqa: PLR0917
     fact_id: FactId,
-    reason: Annotated[str, typer.Option(help="Why it is taken back, for readers.")],
+    reason: Annotated[str, typer.Option(help="The reason of the retraction, for readers.")],
     source_url: SourceUrl = None,
     source_title: SourceTitle = None,
     published: Published = None,
     occurred: Occurred = None,
     note: Note = None,
-    source: Stater = None,
+    source: Publisher = None,
     yes: Yes = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Publish that a fact is taken back. It counts once it is projected; retracting the retraction revives the fact."""
+    """Publish a retraction of a fact. It counts once it is projected. Retracting the retraction revives the fact."""
     settings = load_settings()
-    said = _said(source_url, source_title, published, occurred, note)
+    fields = _fields(source_url, source_title, published, occurred, note) | {"reason": reason}
     engine = database(settings)
-    known = look_up(engine, tail_of(settings, engine), fact_id)
-    made = make("Retracted", known, {**said, "reason": reason}, source or settings.source, datetime.now(UTC))
-    _state(settings, known, made, difference(known.data, {}), yes=yes, as_json=as_json)
+    target = find_target(engine, tail_of(settings, engine), fact_id)
+    retraction = build_correction("Retracted", target, fields, source or settings.source, datetime.now(UTC))
+    _publish(settings, target, retraction, difference_lines(target.data, {}), yes=yes, as_json=as_json)
 
 
-def _said(
+def _fields(
     url: str | None, title: str | None, published: str | None, occurred: str | None, note: str | None
 ) -> dict[str, Any]:
-    """Return what the data of a correction and of a retraction have in common, as far as it is given."""
+    """Return the fields that the options set, of those that corrections and retractions share."""
     if not url and not title:
-        raise BadInput("no source", "--source-url or --source-title: where it can be checked")
+        raise BadInput("no source", "--source-url or --source-title, so that readers can check it")
     sources = [{name: value for name, value in {"url": url, "title": title}.items() if value}]
-    given = {"published": published, "occurred": occurred, "note": note}
-    return {name: value for name, value in given.items() if value is not None} | {"sources": sources}
+    options = {"published": published, "occurred": occurred, "note": note}
+    return {name: value for name, value in options.items() if value is not None} | {"sources": sources}
 
 
-def _state(
-    settings: Settings, known: Known, made: tuple[Fact, bytes], shown: Iterable[str], *, yes: bool, as_json: bool
+def _publish(
+    settings: Settings,
+    target: Target,
+    correction: tuple[Fact, bytes],
+    changes: Iterable[str],
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Show what a correction or retraction changes, ask whoever is at the terminal, and publish it."""
-    fact, value = made
-    say(f"{fact.type}: {known.target.type} {known.target.id} of {fact.subject}")
-    for line in shown:
+    """Show the changes of a correction or retraction, ask a user at a terminal, and publish it."""
+    fact, value = correction
+    say(f"{fact.type}: {target.fact.type} {target.fact.id} of {fact.subject}")
+    for line in changes:
         say(f"  {line}")
     if not yes and sys.stdin.isatty():
         typer.confirm("Publish this?", abort=True, err=True)
     with appending(settings) as append:
         append([(fact.subject, value)])
     if as_json:
-        emit_line({"id": fact.id, "subject": fact.subject, "result": "accepted", "error": None})
+        emit_line(accepted_json(fact))
     else:
         say(f"accepted as {fact.id}")

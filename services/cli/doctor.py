@@ -1,32 +1,47 @@
-"""doctor: checks of everything around casetrail."""
+"""doctor: checks of the settings, the rules, the database, the ledger, the log and the clock."""
 
 import typer
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from services.operate.doctor.check import Check
 from services.operate.doctor.doctor import examine
 
-from .app import Json, app
-from .output import console, emit, while_read
+from .app import app
+from .options import JsonOption
+from .output import console, emit, ignoring_closed_pipe
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
-@app.command("doctor", epilog="\b\nExample:\n  casetrail doctor")
-def doctor(as_json: Json = False) -> None:
-    """
-    Check settings, rules, database, ledger, log and clock. Where something is wrong, it says what to do.
+class CheckJson(TypedDict):
+    """One check: its name, its state (ok, warning or error), the finding, and the advice."""
 
-    Ends with 0 where nothing is, 1 for errors in the data or the rules, 2 in the settings, 3 where something is not
-    reachable. Changes nothing and prints no password.
+    name: str
+    state: str
+    found: str
+    advice: str
+
+
+@app.command("doctor", epilog="\b\nExample:\n  casetrail doctor")
+def doctor(as_json: JsonOption = False) -> None:
+    """
+    Check settings, rules, database, ledger, log and clock. Each problem is printed with advice.
+
+    The exit code is 0 if no check failed, 1 for errors in the data or the rules, 2 for errors in the settings, and 3
+    if a part of the infrastructure cannot be reached. Changes nothing and prints no password.
     """
     checks = list(examine())
-    with while_read():
+    with ignoring_closed_pipe():
         if as_json:
-            emit([{name: value for name, value in check._asdict().items() if name != "code"} for check in checks])
+            emit([_check_json(check) for check in checks])
         else:
             _print(checks)
     raise typer.Exit(max((check.code for check in checks if check.state == "error"), default=0))
+
+
+def _check_json(check: Check) -> CheckJson:
+    return {"name": check.name, "state": check.state, "found": check.found, "advice": check.advice}
 
 
 def _print(checks: list[Check]) -> None:

@@ -1,4 +1,4 @@
-"""A fact's data in the user's own editor."""
+"""Editing a fact's data in the user's own editor."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def edit(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     Return *data* as the user leaves it in $VISUAL or $EDITOR.
 
-    Where it does not fit *type_* then, and somebody is at the terminal, they may go on with it.
+    If it does not fit *type_*, a user at a terminal may edit it again.
 
     Raises:
-        BadInput: if there is no editor, it fails, or what it leaves is no data of that type.
+        BadInput: if there is no editor, it fails, or the result is not data of that type.
     """
     text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
     while True:
@@ -40,22 +40,22 @@ def edit(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _edited(text: str) -> str:
-    settings = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
-    if not settings:
-        raise BadInput("no field is changed, and there is no editor", "--set FIELD=VALUE, or $EDITOR")
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("vi" if sys.stdin.isatty() else "")
+    if not editor:
+        raise BadInput("no field is named, and no editor is set", "--set FIELD=VALUE, or $EDITOR")
     with TemporaryDirectory(prefix="casetrail-") as folder:
         file = Path(folder) / "data.json"
         file.write_text(text, encoding="utf-8")
         try:
-            # Their own editor, by their own choice, with their own options.
-            subprocess.run([*shlex.split(settings), str(file)], check=True)  # noqa: S603
+            # The command is the user's own setting, with its own options.
+            subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603
             return file.read_text(encoding="utf-8")
         except subprocess.CalledProcessError as problem:
-            raise BadInput(f"the editor ended with {problem.returncode}", "0, to publish what it leaves") from None
+            raise BadInput(f"the editor ended with exit code {problem.returncode}", "0") from None
         except OSError as problem:
             raise BadInput(f"the editor failed: {problem.strerror}", "an editor in $VISUAL or $EDITOR") from problem
         except UnicodeDecodeError as problem:
-            raise BadInput(f"the editor left what is not UTF-8: {problem.reason}", "UTF-8") from problem
+            raise BadInput(f"the edited text is not UTF-8: {problem.reason}", "UTF-8") from problem
 
 
 def _read(type_: str, text: str) -> Mapping[str, Any]:
@@ -64,6 +64,6 @@ def _read(type_: str, text: str) -> Mapping[str, Any]:
     except ValueError as problem:
         raise BadInput(f"broken JSON: {problem}", "the fact's data as a JSON object") from problem
     if misfit := data_problem(type_, data):
-        raise BadInput(misfit, "")
+        raise BadInput(misfit)
     assert isinstance(data, dict), "data that fits is an object"
     return data

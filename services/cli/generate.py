@@ -1,4 +1,4 @@
-"""Invented facts for tests, demos and benchmarks: generate."""
+"""generate: invented facts for tests, demos and benchmarks."""
 
 from itertools import islice
 from pathlib import Path
@@ -24,12 +24,10 @@ CHUNK_LINES = 1000
 def generate_facts(
     *,
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="The number of people.")],
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed yields the same bytes.")] = 1,
     first: Annotated[
         int,
-        typer.Option(
-            "--first", min=1, help="The number of the first person. Ids are made of it, so that more can be added."
-        ),
+        typer.Option("--first", min=1, help="The number of the first person; ids are made of it."),
     ] = 1,
     facts_per_subject: Annotated[
         int, typer.Option("--facts-per-subject", min=1, help="The mean number of facts a person.")
@@ -37,13 +35,13 @@ def generate_facts(
     until: Annotated[str, typer.Option("--until", help="Nothing is recorded after this instant.")] = "2025-12-31",
     tidy: Annotated[bool, typer.Option("--tidy", help="Leave out malformed lines and conflicts.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file to write; standard output if none is named.")
+        Path | None, typer.Option("-o", "--output", help="The file to write; the default is standard output.")
     ] = None,
 ) -> None:
     """
     Write invented facts. Careers are plausible, with vague dates, late reports, corrections and duplicates.
 
-    Nobody in them exists. One life in four has several posts, cases, counts, holds or searches, and events that two
+    The people do not exist. One life in four has several posts, cases, counts, holds or searches, and events that two
     papers report. The output is NDJSON in the order of `recorded`. `backtest` reads that order, and `publish` ignores
     it.
     """

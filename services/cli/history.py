@@ -4,15 +4,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from projections.queries.subjects import status_of, story_of
-from projections.subjects.view import history_json
+from projections.queries.subjects import status_of, view_of
+from projections.subjects.history_shapes import history_json
 from projections.tables.database import snapshot
 from services.settings import load_settings
 from services.words.dossier import history_lines, markdown
 
-from .app import Json, app, database
-from .options import AsOfOption, KnownAtOption, moment_of
-from .output import FINDINGS, emit, lines
+from .app import app, database
+from .options import AsOfOption, JsonOption, KnownAtOption, moment_of
+from .output import FINDINGS, emit, print_lines
 from .unknown import say_unknown
 
 
@@ -22,23 +22,23 @@ def history(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     layout: Annotated[
-        Literal["text", "markdown"], typer.Option("--format", help="markdown writes a dossier that can be handed on.")
+        Literal["text", "markdown"], typer.Option("--format", help="markdown writes a dossier to pass on.")
     ] = "text",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show all facts about one person, in world order. Sources, corrections and anomalies stand with each."""
+    """Show all facts about one person, in world order. Each has its sources, corrections and anomalies."""
     moment = moment_of(as_of, known_at)
     with snapshot(database(load_settings())) as conn:
-        told = story_of(conn, subject_id, moment)
-        if told is None:
+        view = view_of(conn, subject_id, moment)
+        if view is None:
             say_unknown(conn, subject_id, moment)
             if as_json:
                 emit(None)
             raise typer.Exit(FINDINGS)
-        found = history_json(told, moment, status_of(conn, told, moment))
+        shown = history_json(view, moment, status_of(conn, view, moment))
         if as_json:
-            emit(found)
+            emit(shown)
         elif layout == "markdown":
-            lines(markdown(conn, told, found))
+            print_lines(markdown(conn, view, shown))
         else:
-            lines(history_lines(told, found))
+            print_lines(history_lines(view, shown))

@@ -1,4 +1,4 @@
-"""The file, or standard input, from which a command reads NDJSON."""
+"""The input of a command: a file of NDJSON, or standard input."""
 
 import codecs
 import sys
@@ -13,28 +13,28 @@ from events.errors import BadInput
 
 from .bar import Advance
 
-InFile = Annotated[str, typer.Argument(metavar="FILE", help="A file of NDJSON, or - for standard input.")]
-
-
-def counted(lines: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
-    """Yield *lines*, and advance a progress bar by one for each."""
-    for line in lines:
-        yield line
-        advance(1)
+InputFile = Annotated[str, typer.Argument(metavar="FILE", help="A file of NDJSON, or - for standard input.")]
 
 
 @contextmanager
 def input_file(name: str) -> Iterator[Iterator[bytes]]:
-    """Open a file of lines, or standard input; a byte order mark at its start is passed over."""
+    """Open the file *name*, or standard input for ``-``, as lines. A byte order mark at the start is skipped."""
     if name == "-":
         yield _without_mark(sys.stdin.buffer)
         return
     try:
-        file = Path(name).open("rb")  # noqa: SIM115 - what follows is not to be caught
+        file = Path(name).open("rb")  # noqa: SIM115 - an error in the block is not caught here
     except OSError as problem:
         raise BadInput(problem.strerror or str(problem), "a file of NDJSON, or -", name) from None
     with file:
         yield _without_mark(file)
+
+
+def counted(lines: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
+    """Yield *lines*, and advance a progress bar by one after each."""
+    for line in lines:
+        yield line
+        advance(1)
 
 
 def _without_mark(file: BinaryIO) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""lag: how far behind the projectors are."""
+"""lag: the number of records and the seconds by which the projectors are behind the log."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -10,8 +10,9 @@ from services.log.open import log_offsets
 from services.operate.lag import Lag, beyond, lag_json, lags
 from services.settings import load_settings
 
-from .app import Json, app, database
+from .app import app, database
 from .layout import Column, show
+from .options import JsonOption
 from .output import FINDINGS, emit, fail
 
 UNKNOWN = "?"
@@ -31,31 +32,28 @@ COLUMNS = (
 @app.command("lag", epilog="\b\nExamples:\n  casetrail lag\n  casetrail lag --max-seconds 60 > /dev/null")
 def lag(
     max_seconds: Annotated[
-        float | None, typer.Option("--max-seconds", min=0, help="Exit 1 if a partition is more than this behind.")
+        float | None, typer.Option("--max-seconds", min=0, help="Exit 1 if a partition is behind by more than this.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Show how far behind each partition is. The log itself is asked for its end.
+    Show how far each partition is behind the log. The end of the log is read from the log itself.
 
-    The lag in seconds is how long the first record that is not projected has been in the log. With --max-seconds a
-    partition that has stopped is beyond it whatever its lag. A log that does not answer is exit 3.
+    The lag in seconds is the time since the first unprojected record came into the log. With --max-seconds, a
+    partition that has stopped is beyond the limit whatever its lag. If the log does not answer, the exit code is 3.
     """
     settings = load_settings()
     engine = database(settings)
-    with log_offsets(settings, engine) as asking:
-        found = lags(engine, asking, datetime.now(UTC))
+    with log_offsets(settings, engine) as offsets:
+        partitions = lags(engine, offsets, datetime.now(UTC))
+    rows = [lag_json(partition) for partition in partitions]
     if as_json:
-        emit([lag_json(each) for each in found])
+        emit(rows)
     else:
-        _show(found)
-    late = beyond(found, max_seconds) if max_seconds is not None else []
+        show(COLUMNS, map(_cells, rows))
+    late = beyond(partitions, max_seconds) if max_seconds is not None else []
     if late:
-        fail("; ".join(_late(each) for each in late), FINDINGS)
-
-
-def _show(found: list[Lag]) -> None:
-    show(COLUMNS, map(_cells, map(lag_json, found)))
+        fail("; ".join(map(_late_words, late)), FINDINGS)
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[object]:
@@ -68,7 +66,7 @@ def _cells(row: Mapping[str, Any]) -> Iterable[object]:
     yield row["stopped"] or ""
 
 
-def _late(late: Lag) -> str:
+def _late_words(late: Lag) -> str:
     partition = f"partition {late.progress.partition}"
     if late.stopped:
         return f"{partition} has stopped: {late.stopped}"

@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal at most, and of any width where the output goes elsewhere."""
+"""Tables for people: at most as wide as the terminal, and of any width if stdout is not a terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,9 @@ class Column(NamedTuple):
 
     Attributes:
         title: its heading.
-        rank: where the terminal is too narrow for all columns, the one with the greatest rank goes first.
-        below: whether it goes under its row then, as ``title: value``; else it is left out, and stderr says so.
+        rank: if the terminal is too narrow for all columns, the column with the greatest rank is removed first.
+        below: whether a removed column is printed under its row, as ``title: value``. If not, it is left out, and a
+            message on stderr names it.
         least: the least width in which its sentences read well.
     """
 
@@ -56,18 +57,19 @@ def show(columns: Sequence[Column], rows: Iterable[Iterable[Any]]) -> int:
             out.print(line, no_wrap=True, overflow="ignore", crop=False)
         missing = [column.title for at, column in enumerate(columns) if at not in widths and not column.below]
         if missing:
-            say(f"columns left out for lack of width: {', '.join(missing)} (a wider terminal or --json shows them)")
+            titles = ", ".join(missing)
+            say(f"columns left out, the terminal is too narrow: {titles} (a wider terminal or --json shows them)")
     return len(cells)
 
 
 def placed(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> Mapping[int, int]:
     """
-    Return the widths of the columns that stand beside each other, by the place of the column.
+    Return the widths of the columns that fit beside each other, by the place of the column.
 
     Args:
         columns: all of them.
         rows: the cells.
-        width: of the terminal; None: all columns are as wide as their content.
+        width: the width of the terminal; None: all columns are as wide as their content.
     """
     wanted, least = _wanted(columns, rows), _least(columns, rows, width)
     kept = list(range(len(columns)))
@@ -84,15 +86,24 @@ def placed(columns: Sequence[Column], rows: Sequence[Row], width: int | None) ->
 def laid_out(
     columns: Sequence[Column], rows: Sequence[Row], widths: Mapping[int, int], out: Console, width: int
 ) -> Iterator[Text]:
-    """Yield the lines of a table within *width*: the columns that have *widths*, and some of the others below rows."""
+    """
+    Yield the lines of a table.
+
+    Args:
+        columns: all columns.
+        rows: the cells.
+        widths: as `placed` returned them; the other columns go below the rows, or are left out.
+        out: the console that wraps the text.
+        width: the greatest width of a line below a row.
+    """
     yield from _beside([Text(columns[at].title, "bold") for at in widths], list(widths.values()), out)
     yield Text(RULE * _taken(widths.values()))
     left = [at for at, column in enumerate(columns) if at not in widths and column.below]
     under = sorted(left, key=lambda at: columns[at].rank)
     for row in rows:
         yield from _beside([row[at] for at in widths], list(widths.values()), out)
-        said = [Text.assemble((f"{columns[at].title}: ", "dim"), row[at]) for at in under if row[at].plain]
-        for text in _packed(said, width - len(GAP)):
+        texts = [Text.assemble((f"{columns[at].title}: ", "dim"), row[at]) for at in under if row[at].plain]
+        for text in _packed(texts, width - len(GAP)):
             yield from (Text(GAP) + line for line in _wrapped(text, width - len(GAP), out))
 
 
@@ -106,8 +117,8 @@ def _least(columns: Sequence[Column], rows: Sequence[Row], width: int | None) ->
     """
     Return the least width of each column in which no word is broken, and sentences read well.
 
-    A word that is wider than the terminal is broken in any case. It counts as a third of the terminal, so that not
-    everything else has to make room for it.
+    A word that is wider than the terminal is broken in any case. It counts as a third of the terminal, so that the
+    other columns keep some room.
     """
     least = []
     for at, wanted in enumerate(_wanted(columns, rows)):
@@ -125,7 +136,7 @@ def _taken(widths: Iterable[int]) -> int:
 
 
 def _packed(texts: Iterable[Text], width: int) -> list[Text]:
-    """Return *texts*, several on one line where they fit."""
+    """Join *texts* to lines, as many on one line as fit in *width*."""
     packed: list[Text] = []
     for text in texts:
         if packed and cell_len(packed[-1].plain) + len(GAP) + cell_len(text.plain) <= width:
@@ -137,8 +148,8 @@ def _packed(texts: Iterable[Text], width: int) -> list[Text]:
 
 def _wrapped(text: Text, width: int, out: Console) -> Iterable[Text]:
     # Rich counts blanks at the beginning as part of the first word, and would break it to make room for them.
-    begun = text[len(text.plain) - len(text.plain.lstrip()) :]
-    wrapped = begun.wrap(out, max(width, 1), overflow="fold") or [begun]
+    stripped = text[len(text.plain) - len(text.plain.lstrip()) :]
+    wrapped = stripped.wrap(out, max(width, 1), overflow="fold") or [stripped]
     for line in wrapped:
         line.rstrip()
     return wrapped
@@ -156,5 +167,5 @@ def _beside(cells: Row, widths: Sequence[int], out: Console) -> Iterator[Text]:
 
 
 def cell(text: object, style: str = "") -> Text:
-    """Return *text* for a table, whatever markup stands in it."""
+    """Return *text* as a cell; markup in it is printed as it is."""
     return Text(safe(text), style, overflow="fold")

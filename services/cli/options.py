@@ -1,4 +1,4 @@
-"""Options that several commands take, and the instants and words in them."""
+"""Options that several commands take, and the instants in them."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,13 +14,14 @@ AsOfOption = Annotated[
     typer.Option("--as-of", metavar="INSTANT", help="The world at this instant; a day, month or year means its end."),
 ]
 KnownAtOption = Annotated[
-    str | None, typer.Option("--known-at", metavar="INSTANT", help="Only what had been recorded by this instant.")
+    str | None, typer.Option("--known-at", metavar="INSTANT", help="Only facts recorded by this instant count.")
 ]
-Limit = Annotated[int | None, typer.Option(min=0, help="The most to print.")]
+LimitOption = Annotated[int | None, typer.Option(min=0, help="The greatest number to print.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs and nothing else.")]
 
 
 def moment_of(as_of: str | None, known_at: str | None) -> AsOf:
-    """Return the moment that the two options name; without them, the present."""
+    """Return the moment that the two options name; the present without them."""
     return AsOf(
         instant("--as-of", as_of) if as_of is not None else None,
         instant("--known-at", known_at) if known_at is not None else None,
@@ -32,7 +33,7 @@ def instant(option: str, text: str) -> datetime:
     Return the instant that *text* names.
 
     Raises:
-        BadInput: if it is not a date of EDTF; its place is the *option*.
+        BadInput: if it is not a date of EDTF; the error names the *option*.
     """
     try:
         return parse_instant(text)

@@ -17,23 +17,23 @@ FINDINGS, USAGE, INFRASTRUCTURE = 1, 2, 3
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Say *message* on stderr and end with *code*."""
-    sys.exit(failed(message, code))
+    """Print *message* on stderr and end the command with *code*."""
+    sys.exit(report(message, code))
 
 
-def failed(message: str, code: int) -> int:
-    """Say *message* on stderr and return *code*."""
+def report(message: str, code: int) -> int:
+    """Print *message* on stderr and return *code*."""
     print(f"casetrail: {message}", file=sys.stderr)
     return code
 
 
 def say(message: str) -> None:
-    """Say something to the person at the terminal, beside the output."""
+    """Print a message for the person at the terminal on stderr."""
     print(message, file=sys.stderr)
 
 
-def while_read() -> AbstractContextManager[None]:
-    """Print in this block what a verdict rests on: where its reader has seen enough, go on to the exit code."""
+def ignoring_closed_pipe() -> AbstractContextManager[None]:
+    """Suppress BrokenPipeError inside the block, so that ``| head`` does not change the exit code."""
     return suppress(BrokenPipeError)
 
 
@@ -43,7 +43,7 @@ def emit(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def emit_array(values: Iterable[Any]) -> None:
-    """Print one JSON array on stdout, each of its values as it comes."""
+    """Print one JSON array on stdout, value by value."""
     first = True
     for value in values:
         item = json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
@@ -58,7 +58,7 @@ def emit_line(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def console() -> Console:
-    """Return the console of stdout; off a terminal it is as wide as its content, so that no name is cut."""
+    """Return the console of stdout. If stdout is not a terminal, lines have any width, so that no name is cut."""
     out = sys.stdout
     return _Console(file=out, highlight=False, width=None if out.isatty() else 100_000)
 
@@ -70,7 +70,7 @@ def progress_console() -> Console:
 
 @contextmanager
 def file_or_stdout(path: Path | None) -> Iterator[BinaryIO]:
-    """Open the file at *path* for writing; stdout where none is named."""
+    """Open the file at *path* for writing, or stdout if *path* is None."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -83,22 +83,22 @@ def file_or_stdout(path: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
-def lines(values: Iterable[str]) -> None:
-    """Print *values*, a line each."""
+def print_lines(values: Iterable[str]) -> None:
+    """Print *values* on stdout, one a line."""
     for value in values:
         print(value)
 
 
-class _Console(Console):
-    """One that leaves to the command what a reader who has seen enough means."""
-
-    def on_broken_pipe(self) -> NoReturn:
-        raise BrokenPipeError(EPIPE, os.strerror(EPIPE))
-
-
 def flush() -> None:
-    """Write out what is left for stdout; where nobody reads it, Python must not complain of it at its end."""
+    """Flush stdout. If its pipe is closed, replace it, so that Python prints no error when it exits."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Console(Console):
+    """A console that raises BrokenPipeError, where rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError(EPIPE, os.strerror(EPIPE))

@@ -1,51 +1,51 @@
-"""rebuild: all statuses and alerts again from the ledger."""
+"""rebuild: all statuses and alerts, recomputed from the ledger."""
 
 from typing import Annotated
 
 import typer
 
-from projections.projector.rebuild import rebuild as conclude_again
+from projections.projector.rebuild import rebuild as recompute
+from projections.tables.ledger_rows import ledger_size
 from services.database import migrated
 from services.settings import load_rules, load_settings
-from services.words.differences import difference_words, plain
+from services.words.differences import difference_json, difference_words
 
-from .app import Json, app, closed_at_end
-from .audit import ledger_size
+from .app import app, closed_at_end
 from .bar import bar
-from .output import FINDINGS, emit, say, while_read
+from .options import JsonOption
+from .output import FINDINGS, emit, ignoring_closed_pipe, print_lines, say
 
 
 @app.command(epilog="\b\nExamples:\n  casetrail rebuild\n  casetrail rebuild --check --json")
 def rebuild(
     check: Annotated[
-        bool, typer.Option("--check", help="Only compare: exit 1 if a row came out otherwise, and change nothing.")
+        bool, typer.Option("--check", help="Only compare, and change nothing. Exit 1 if a row differs.")
     ] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Conclude everything again from the first record. Each row that came out otherwise is listed and put in place.
+    Recompute all statuses and alerts from the ledger. Lists each row that differs, then replaces it.
 
-    Projectors may go on meanwhile. Nothing is sent twice. One that was interrupted is taken up where it stopped.
+    Projectors may run at the same time. No notice is sent twice. An interrupted rebuild continues at the same place.
     """
     settings = load_settings()
     engine = closed_at_end(migrated(settings))
     with engine.connect() as conn:
         total = ledger_size(conn)
     with bar("Rebuilding", total) as advance:
-        differences = conclude_again(
+        differences = recompute(
             engine,
             load_rules(settings),
             lambda done: advance(done, absolute=True),
             exchange=not check,
             cache_facts=settings.cache_facts,
         )
-    with while_read():
+    with ignoring_closed_pipe():
         if as_json:
-            emit([plain(difference._asdict()) for difference in differences])
+            emit([difference_json(difference) for difference in differences])
         else:
-            for difference in differences:
-                print(difference_words(difference))
+            print_lines(map(difference_words, differences))
     if not as_json:
-        say(f"{len(differences)} rows came out otherwise" if differences else "every row is as before")
+        say(f"{len(differences)} rows differ" if differences else "no row differs")
     if check and differences:
         raise typer.Exit(FINDINGS)

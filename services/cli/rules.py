@@ -1,25 +1,31 @@
-"""rules: what is looked for, whether a file of rules can be used, and one rule in full."""
+"""rules: the list of the rules, one rule in full, and a check of rule files."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import select
+from typing_extensions import TypedDict
 
 from events.errors import Infrastructure
-from projections.rules.rulebook import AbsenceRule, Rule, RulesError, load
+from events.text import near_words
+from projections.rules.absence import AbsenceRule
+from projections.rules.loading import RulesError, load
+from projections.rules.pattern import Rule
+from projections.rules.sequence import SequenceRule
+from projections.rules.yaml_source import Problem
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import partitions
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
-from .app import Json, app, database
+from .app import app, database
 from .layout import Column
 from .layout import show as show_table
-from .output import FINDINGS, emit, lines, say, while_read
+from .options import JsonOption
+from .output import FINDINGS, emit, fail, ignoring_closed_pipe, print_lines, say
 
 COLUMNS = (
     Column("rule", 0),
@@ -30,65 +36,94 @@ COLUMNS = (
     Column("in force", 2),
 )
 
+_TITLES = ("rule", "title", "severity", "pattern", "version", "in force")
+_IN_FORCE = {True: "yes", False: "no", None: "no database"}
+
 rules_app = typer.Typer(
-    help="The rules: those that ship, or those of CASETRAIL_RULES.",
+    help="The rules: the shipped ones, or those of CASETRAIL_RULES.",
     epilog="\b\nExample:\n  casetrail rules list",
     no_args_is_help=True,
 )
 app.add_typer(rules_app, name="rules")
 
 
+class RuleJson(TypedDict):
+    """A rule in the list; `in_force` is null if there is no database."""
+
+    rule: str
+    title: str
+    severity: str
+    pattern: str
+    version: str
+    in_force: bool | None
+
+
+class FullRuleJson(RuleJson):
+    """A rule with its whole definition."""
+
+    definition: dict[str, Any]
+
+
+class ProblemJson(TypedDict):
+    """One problem of a rule file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    what: str
+    wanted: str
+
+
 @rules_app.command("list", epilog="\b\nExample:\n  casetrail rules list")
-def list_rules(as_json: Json = False) -> None:
-    """List the rules, and whether each is in force in the database. Needs no database."""
+def list_rules(as_json: JsonOption = False) -> None:
+    """List the rules, and whether each is in force in the database. Works without a database."""
     in_force = _in_force()
-    found = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).rules]
+    rules = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).rules]
     if as_json:
-        emit(found)
+        emit(rules)
         return
-    show_table(COLUMNS, map(_cells, found))
+    show_table(COLUMNS, map(_cells, rules))
 
 
 @rules_app.command("check", epilog="\b\nExample:\n  casetrail rules check my-rules.yaml")
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Read rule files and say what is wrong, by line and column. Exit 1 if anything is."""
+    """Check rule files, and list each problem by line and column. Exit 1 if there is one."""
     problems = [problem for path in files for problem in _problems(path)]
-    with while_read():
+    with ignoring_closed_pipe():
         if as_json:
-            emit([problem._asdict() for problem in problems])
+            emit([_problem_json(problem) for problem in problems])
         else:
-            lines(map(safe, problems))
+            print_lines(map(safe, problems))
     if not problems and not as_json:
-        say("nothing is wrong")
+        say("no problem was found")
     if problems:
         raise typer.Exit(FINDINGS)
 
 
 @rules_app.command("show", epilog="\b\nExample:\n  casetrail rules show dismissed-without-follow-up")
-def show(rule_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the rule.")], as_json: Json = False) -> None:
-    """Show one rule as it is understood. Lists are sorted, tracks are the types in them, times are in days."""
+def show(
+    rule_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the rule.")], as_json: JsonOption = False
+) -> None:
+    """Show one rule in its normal form. Lists are sorted, tracks are expanded to types, times are in days."""
     rules = {rule.id: rule for rule in load_rules(load_settings()).rules}
     rule = rules.get(rule_id)
     if rule is None:
-        meant = ", ".join(get_close_matches(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
-        say(f"casetrail: no rule {safe(rule_id)} is known (known: {meant})")
-        raise typer.Exit(FINDINGS)
-    found = _rule_json(rule, _in_force())
+        others = ", ".join(near_words(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
+        fail(f"no rule {safe(rule_id)} is known (known: {others})", FINDINGS)
+    shown: FullRuleJson = {**_rule_json(rule, _in_force()), "definition": rule.normal()}
     if as_json:
-        emit({**found, "definition": rule.normal()})
+        emit(shown)
         return
-    for name in ("rule", "title", "severity", "pattern", "version"):
-        print(f"{name}: {safe(found[name])}")
-    print(f"in force: {({True: 'yes', False: 'no', None: 'no database'})[found['in_force']]}")
-    for name, value in rule.normal().items():
+    print_lines(f"{column}: {safe(text)}" for column, text in zip(_TITLES, _cells(shown), strict=True))
+    for name, value in shown["definition"].items():
         if name not in {"id", "title", "severity"}:
-            print(f"{name}: {_worded(name, value)}")
+            print(f"{name}: {_value_words(name, value)}")
 
 
-def _problems(path: Path) -> list[Any]:
+def _problems(path: Path) -> list[Problem]:
     try:
         load(path)
     except RulesError as error:
@@ -96,8 +131,13 @@ def _problems(path: Path) -> list[Any]:
     return []
 
 
+def _problem_json(problem: Problem) -> ProblemJson:
+    file, line, column, what, wanted = problem
+    return {"file": file, "line": line, "column": column, "what": what, "wanted": wanted}
+
+
 def _in_force() -> Mapping[str, str] | None:
-    """Return the version in force of each rule, in every partition the same; None where no database is at hand."""
+    """Return the version of each rule that is in force in every partition; None if there is no database."""
     try:
         engine = database(load_settings())
     except Infrastructure:
@@ -109,7 +149,7 @@ def _in_force() -> Mapping[str, str] | None:
     return {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
 
 
-def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> dict[str, Any]:
+def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> RuleJson:
     return {
         "rule": rule.id,
         "title": rule.title,
@@ -120,25 +160,26 @@ def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> dict[str, Any]
     }
 
 
-def _cells(rule: Mapping[str, Any]) -> Iterable[object]:
-    yield from (rule[name] for name in ("rule", "title", "severity", "pattern", "version"))
-    yield {True: "yes", False: "no", None: "no database"}[rule["in_force"]]
+def _cells(rule: RuleJson) -> Iterable[object]:
+    yield from (rule["rule"], rule["title"], rule["severity"], rule["pattern"], rule["version"])
+    yield _IN_FORCE[rule["in_force"]]
 
 
 def _pattern(rule: Rule) -> str:
-    """Return the pattern in short: what it starts from, what it waits for, and how long."""
+    """Return the pattern in short: the types it starts from, the types it waits for, and the time."""
     anchor = " or ".join(sorted(rule.on))
     if isinstance(rule, AbsenceRule):
         settle = f", settled {rule.settle.days} days" if rule.settle else ""
         return f"{anchor}, and none of {len(rule.absent)} types for {_long(rule.wait)}{settle}"
+    assert isinstance(rule, SequenceRule), "there are two patterns"
     return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)} ({rule.certainty})"
 
 
-def _worded(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     if name in {"for", "settle", "within"}:
         return _long(timedelta(seconds=value))
     if isinstance(value, dict):
-        return "; ".join(f"{inner} {_worded(inner, each)}" for inner, each in value.items())
+        return "; ".join(f"{field} {_value_words(field, inner)}" for field, inner in value.items())
     return safe(", ".join(value) if isinstance(value, list) else value)
 
 

@@ -1,10 +1,11 @@
 """run and project: the service, and one pass over the log."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
+from typing_extensions import TypedDict
 
 from events.edtf import format_instant
 from events.errors import BadInput
@@ -13,68 +14,94 @@ from services.log.open import open_log
 from services.runtime.logging import configure, configure_service
 from services.runtime.shutdown import stopping
 from services.settings import load_rules, load_settings
-from services.workers.supervisor import PARTS, await_database, chosen_parts, loop_over, serve
+from services.workers.supervisor import PARTS, await_database, make_loop, parts_to_run, run_parts
 
-from .app import Json, app, closed_at_end, database
+from .app import app, closed_at_end, database
 from .bar import bar
+from .options import JsonOption
 from .output import emit, say
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
+
+
+class ProjectedJson(TypedDict):
+    """
+    The result of `project`, over all partitions.
+
+    The counts and `position` are sums. `watermark` is the earliest, and null if a partition has none.
+    """
+
+    read: int
+    applied: int
+    duplicate: int
+    conflict: int
+    parked: int
+    forwarded: int
+    position: int
+    watermark: str | None
 
 
 @app.command("project", epilog="\b\nExample:\n  casetrail project")
-def project(as_json: Json = False) -> None:
+def project(as_json: JsonOption = False) -> None:
     """
-    Project everything that is in the log now, and return.
+    Project all records that are in the log now, and return.
 
-    With Kafka it joins the projectors that are running, and returns once all partitions are read, whoever did it.
-    The counts are those of all partitions, the position is the sum of theirs, the watermark the earliest.
+    With Kafka, the command joins the running projectors, and returns once all partitions are read, by any of them. The
+    counts and the position are sums over all partitions. The watermark is the earliest.
     """
     settings = load_settings()
     configure(settings)
     engine = database(settings)
-    with open_log(settings, engine, settings.kafka_publish_timeout_seconds) as source:
-        ends = source.ends(range(source.partitions))
+    with open_log(settings, engine, settings.kafka_publish_timeout_seconds) as log:
+        ends = log.ends(range(log.partitions))
         with bar("Projecting", sum(ends.values())) as advance:
-            done = loop_over(settings, engine, source).drain(ends, lambda reached: advance(reached, absolute=True))
-    totals = _totals(done)
+            checkpoints = make_loop(settings, engine, log).drain(ends, lambda reached: advance(reached, absolute=True))
+    totals = _totals(checkpoints)
     if as_json:
         emit(totals)
     else:
-        counts = ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES)
+        counts = ", ".join(f"{count} {name}" for name, count in totals.items() if name in OUTCOMES)
         say(f"{totals['read']} read: {counts}")
 
 
 @app.command("run", epilog="\b\nExamples:\n  casetrail run\n  casetrail run projector")
 def run(
     parts: Annotated[
-        list[str] | None, typer.Argument(metavar="[PART...]", help=f"Of {', '.join(PARTS)}; all where none is named.")
+        list[str] | None, typer.Argument(metavar="[PART...]", help=f"Of {', '.join(PARTS)}; all if none is named.")
     ] = None,
 ) -> None:
     """
-    Run the service until it is stopped. All its parts run in one process, or the named ones.
+    Run the service until it is stopped. All parts, or the named parts, run in one process.
 
-    The notifier sends notices and misplaced records to Kafka, and has no work with the local log.
+    The notifier sends notices and misplaced records to Kafka. With the local log it has no work.
 
-    SIGTERM or Ctrl-C ends it cleanly, a second one at once. Logs go to stderr, as CASETRAIL_LOG_LEVEL and
-    CASETRAIL_LOG_FORMAT say.
+    SIGTERM or Ctrl-C ends the service cleanly; a second signal ends it at once. Logs go to stderr, by the settings
+    CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT.
     """
     for part in parts or []:
         if part not in PARTS:
             raise BadInput(f'"{part}" is not a part of the service', " or ".join(PARTS))
     settings = load_settings()
     configure_service(settings)
-    running = chosen_parts(settings, parts or [])
+    running = parts_to_run(settings, parts or [])
     rules = load_rules(settings)
     with stopping() as stop:
         engine = await_database(settings, stop)
-        log.info("started", parts=list(running), rules=rules.version)
+        logger.info("started", parts=list(running), rules=rules.version)
         if engine is not None:
-            serve(running, settings, closed_at_end(engine), stop)
-        log.info("stopped")
+            run_parts(running, settings, closed_at_end(engine), stop)
+        logger.info("stopped")
 
 
-def _totals(done: Sequence[Checkpoint]) -> dict[str, Any]:
-    counts = {name: sum(getattr(each, name) for each in done) for name in ("read", *OUTCOMES, "position")}
-    watermarks = [each.watermark for each in done if each.watermark]
-    return {**counts, "watermark": format_instant(min(watermarks)) if len(watermarks) == len(done) else None}
+def _totals(checkpoints: Sequence[Checkpoint]) -> ProjectedJson:
+    watermarks = [checkpoint.watermark for checkpoint in checkpoints if checkpoint.watermark]
+    return {
+        "read": sum(checkpoint.read for checkpoint in checkpoints),
+        "applied": sum(checkpoint.applied for checkpoint in checkpoints),
+        "duplicate": sum(checkpoint.duplicate for checkpoint in checkpoints),
+        "conflict": sum(checkpoint.conflict for checkpoint in checkpoints),
+        "parked": sum(checkpoint.parked for checkpoint in checkpoints),
+        "forwarded": sum(checkpoint.forwarded for checkpoint in checkpoints),
+        "position": sum(checkpoint.position for checkpoint in checkpoints),
+        "watermark": format_instant(min(watermarks)) if len(watermarks) == len(checkpoints) else None,
+    }

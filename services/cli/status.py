@@ -1,6 +1,6 @@
-"""status: the people and their status, now or at a moment."""
+"""status: people and their status, now or at a moment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Annotated, Any
 
@@ -8,9 +8,10 @@ import typer
 from sqlalchemy import Engine
 
 from events.errors import BadInput
-from projections.queries.subjects import Filter, status_of, statuses, story_of
+from projections.queries.subjects import Filter, status_of, statuses, view_of
 from projections.rules.values import STATUSES
-from projections.subjects.status import NOT_HEADLINES
+from projections.subjects.shapes import StatusJson
+from projections.subjects.summary import NOT_HEADLINES
 from projections.subjects.view import AsOf
 from projections.tables.database import snapshot
 from services.settings import load_settings
@@ -18,10 +19,10 @@ from services.words.listing import list_words
 from services.words.person import person_lines
 from services.words.terms import service_words, words
 
-from .app import Json, app, database
+from .app import app, database
 from .layout import Column, cell, show
-from .options import AsOfOption, KnownAtOption, Limit, moment_of
-from .output import FINDINGS, emit, emit_array, lines, say
+from .options import AsOfOption, JsonOption, KnownAtOption, LimitOption, moment_of
+from .output import FINDINGS, emit, emit_array, print_lines, say
 from .unknown import say_unknown
 
 COLUMNS = (
@@ -32,11 +33,11 @@ COLUMNS = (
     Column("service", 5),
     Column("custody", 6),
     Column("case", 7),
-    # A headline such as detained never stands without it.
+    # A headline such as "detained" is never printed without it.
     Column("before the law", 3, below=True, least=18),
 )
 TABLE_ROWS = 1000
-"""The most rows a table shows where no limit is given: it is made to be read, and held in memory whole."""
+"""The most rows of a table without a limit: a table is made for people, and is in memory as a whole."""
 
 HEADLINES = tuple(
     dict.fromkeys(
@@ -53,13 +54,6 @@ HEADLINES = tuple(
 Words = list[str] | None
 
 
-def _known(option: str, given: Words, known: Iterable[str]) -> tuple[str, ...]:
-    for word in given or ():
-        if word not in known:
-            raise BadInput(f'"{word}" is not known', f"one of {', '.join(known)}", option)
-    return tuple(given or ())
-
-
 @app.command(
     epilog="\b\nExamples:\n  casetrail status --service dismissed --agency police\n"
     "  casetrail status kz-kudebaev --as-of 2022-06-30"
@@ -68,34 +62,34 @@ def status(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="People to show in full.")] = None,
     *,
     name: Annotated[str | None, typer.Option(help="Part of the name in any known spelling, or of the id.")] = None,
-    service: Annotated[Words, typer.Option(help="Service status; may be repeated.")] = None,
-    custody: Annotated[Words, typer.Option(help="Custody status; may be repeated.")] = None,
-    stage: Annotated[Words, typer.Option(help="Furthest stage of a case; may be repeated.")] = None,
-    headline: Annotated[Words, typer.Option(help="The one word for lists; may be repeated.")] = None,
+    service: Annotated[Words, typer.Option(help="A service status; repeatable.")] = None,
+    custody: Annotated[Words, typer.Option(help="A custody status; repeatable.")] = None,
+    stage: Annotated[Words, typer.Option(help="The furthest stage of a case; repeatable.")] = None,
+    headline: Annotated[Words, typer.Option(help="The headline, one word for the whole status; repeatable.")] = None,
     agency: Annotated[str | None, typer.Option(help="Part of the agency's name.")] = None,
-    jurisdiction: Annotated[str | None, typer.Option(help="Country or region, such as KZ.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="A country or region, such as KZ.")] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
-    limit: Limit = None,
-    as_json: Json = False,
+    limit: LimitOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """
-    Show the status of everybody, or the named people in full. Filters choose among everybody.
+    Show the status of all people, or of the named people in full. Filters select among all people.
 
-    With --as-of it is the world at an instant, with --known-at what had been recorded by then.
+    With --as-of, it is the status at an instant. With --known-at, only facts that had been recorded by then count.
     """
     moment = moment_of(as_of, known_at)
     wanted = Filter(
         name=name,
-        service=_known("--service", service, STATUSES["service"]),
-        custody=_known("--custody", custody, STATUSES["custody"]),
-        stage=_known("--stage", stage, STATUSES["stage"]),
-        headline=_known("--headline", headline, HEADLINES),
+        service=_checked("--service", service, STATUSES["service"]),
+        custody=_checked("--custody", custody, STATUSES["custody"]),
+        stage=_checked("--stage", stage, STATUSES["stage"]),
+        headline=_checked("--headline", headline, HEADLINES),
         agency=agency,
         jurisdiction=jurisdiction,
     )
     if ids and wanted != Filter():
-        raise BadInput("ids and filters are given", "either people by id, or filters")
+        raise BadInput("both ids and filters", "one of the two")
     engine = database(load_settings())
     if ids:
         _show_people(engine, list(dict.fromkeys(ids)), moment, as_json=as_json)
@@ -108,49 +102,57 @@ def status(
 
 
 def _show_people(engine: Engine, ids: list[str], moment: AsOf, *, as_json: bool) -> None:
-    found: list[dict[str, Any]] = []
+    rows: list[StatusJson] = []
     with snapshot(engine) as conn:
         for subject_id in ids:
-            told = story_of(conn, subject_id, moment)
-            if told is None:
+            view = view_of(conn, subject_id, moment)
+            if view is None:
                 say_unknown(conn, subject_id, moment)
                 continue
-            own = status_of(conn, told, moment)
+            row = status_of(conn, view, moment)
             if not as_json:
-                lines([*([""] if found else []), *person_lines(own, told, moment)])
-            found.append(own)
+                print_lines([*([""] if rows else []), *person_lines(row, view, moment)])
+            rows.append(row)
     if as_json:
-        emit(found)
-    if len(found) < len(ids):
+        emit(rows)
+    if len(rows) < len(ids):
         raise typer.Exit(FINDINGS)
 
 
-def _show_table(found: Iterable[Mapping[str, Any]], limit: int | None) -> None:
-    rows = iter(found)
+def _show_table(rows: Iterator[StatusJson], limit: int | None) -> None:
     shown = show(COLUMNS, map(cells, islice(rows, TABLE_ROWS if limit is None else limit)))
     if not shown:
-        say("there is nobody to show (`casetrail lag` tells whether all that is published is projected)")
+        say("there are no people to show (`casetrail lag` shows whether all published facts are projected)")
         return
     if next(rows, None) is not None:
-        say(f"the first {shown} are shown; --json gives all, --limit another number, filters fewer")
+        say(f"the first {shown} are shown; --json prints all, --limit sets another number")
 
 
-def cells(row: Mapping[str, Any]) -> Iterable[Any]:
-    """Yield what a table says of one person, in the order of `COLUMNS`."""
-    said = list_words(row)
+def cells(row: StatusJson) -> Iterable[Any]:
+    """Yield the cells of one person in a table, in the order of `COLUMNS`."""
+    terms = list_words(row)
     yield cell(row["subject_id"])
     yield cell(row["name"] or "")
     yield cell(words(row["headline"]), "bold")
     yield cell(_since(row))
     yield cell(service_words(row["service"]["status"]))
-    yield cell(said.custody)
-    yield cell(said.case)
-    yield cell(said.before_the_law)
+    yield cell(terms.custody)
+    yield cell(terms.case)
+    yield cell(terms.before_the_law)
 
 
-def _since(row: Mapping[str, Any]) -> str:
-    """Return since when the headline holds, as its source wrote the date."""
-    cells = (row["service"], row["custody"], row["stage"], row["wanted"])
-    said = {found["status"]: found for found in reversed(cells) if found}
-    found = row["wanted"] if row["headline"] == "wanted" else said[row["headline"]]
-    return found["since"] or ""
+def _since(row: StatusJson) -> str:
+    """Return the date on which the headline began, as its source wrote it."""
+    if row["headline"] == "wanted" and row["wanted"]:
+        return row["wanted"]["since"] or ""
+    cells = (row["service"], row["custody"], row["stage"])
+    since: dict[str, str | None] = {cell["status"]: cell["since"] for cell in reversed(cells) if cell}
+    return since[row["headline"]] or ""
+
+
+def _checked(option: str, values: Words, words: Iterable[str]) -> tuple[str, ...]:
+    """Return the values of an option, after a check that each is one of *words*."""
+    for value in values or ():
+        if value not in words:
+            raise BadInput(f'"{value}" is not known', f"one of {', '.join(words)}", option)
+    return tuple(values or ())

@@ -1,16 +1,19 @@
-"""Kafka's topics: topics create."""
+"""topics: creation of the topics of Kafka."""
 
 from typing import TYPE_CHECKING
 
 import typer
+from typing_extensions import TypedDict
 
+from services.log.open import uses_kafka
 from services.settings import load_settings
 
-from .app import Json, app
+from .app import app
+from .options import JsonOption
 from .output import emit, say
 
 if TYPE_CHECKING:
-    from services.log.kafka.topics import Made
+    from services.log.kafka.topics import CreateResult
 
 topics_app = typer.Typer(
     help="The topics of Kafka, with CASETRAIL_LOG=kafka.",
@@ -20,30 +23,39 @@ topics_app = typer.Typer(
 app.add_typer(topics_app, name="topics")
 
 
-@topics_app.command("create", epilog="\b\nExample:\n  CASETRAIL_LOG=kafka casetrail topics create")
-def create_topics(as_json: Json = False) -> None:
-    """
-    Make the topics of facts and of notices as they have to be. Safe to repeat.
+class TopicJson(TypedDict):
+    """A topic, and whether this command created it."""
 
-    A topic that is there stays as it is; if its settings would lose or reorder facts they are named, and the exit code
-    is 3.
+    topic: str
+    partitions: int
+    replicas: int
+    created: bool
+
+
+@topics_app.command("create", epilog="\b\nExample:\n  CASETRAIL_LOG=kafka casetrail topics create")
+def create_topics(as_json: JsonOption = False) -> None:
+    """
+    Create the topics of facts and of alerts. Safe to repeat.
+
+    A topic that exists is not changed. If its settings would lose or reorder facts, the command names them and ends
+    with exit code 3.
     """
     from services.log.kafka.topics import create  # noqa: PLC0415 - Kafka's client takes long to load
 
     settings = load_settings()
-    made = create(settings)
+    results = create(settings)
     if as_json:
-        emit([_plain(each) for each in made])
+        emit([_topic_json(result) for result in results])
         return
-    for topic, created in made:
-        word = "created" if created else "is there already"
+    for topic, created in results:
+        word = "created" if created else "exists already"
         say(f"{topic.name}: {word}, {topic.partitions} partitions, replicas of each: {topic.replicas}")
         if topic.partitions != settings.kafka_partitions:
-            say(f"  that number stays, though CASETRAIL_KAFKA_PARTITIONS is {settings.kafka_partitions}")
-    if settings.log != "kafka":
-        say("CASETRAIL_LOG is local: nothing uses them before it is kafka")
+            say(f"  this number is not changed, although CASETRAIL_KAFKA_PARTITIONS is {settings.kafka_partitions}")
+    if not uses_kafka(settings):
+        say("CASETRAIL_LOG is local: the topics are not used until it is kafka")
 
 
-def _plain(made: "Made") -> dict[str, str | int | bool]:
-    topic, created = made
+def _topic_json(result: "CreateResult") -> TopicJson:
+    topic, created = result
     return {"topic": topic.name, "partitions": topic.partitions, "replicas": topic.replicas, "created": created}

@@ -1,8 +1,8 @@
-"""The answer to an id that no person has."""
+"""The message about an id that no person has."""
 
 from sqlalchemy import Connection
 
-from projections.queries.subjects import near
+from projections.queries.subjects import similar_ids
 from projections.subjects.view import AsOf
 from services.words.terms import safe
 
@@ -10,9 +10,9 @@ from .output import say
 
 
 def say_unknown(conn: Connection, subject_id: str, moment: AsOf) -> None:
-    """Say on stderr that nobody is known as *subject_id* at *moment*, and which ids are near."""
+    """Print on stderr that *subject_id* is not known at *moment*, with ids that are spelled like it."""
     when = " at that instant" if moment.known_at else ""
-    others = near(conn, subject_id)
-    # Whoever is known now was not mistyped.
+    others = similar_ids(conn, subject_id)
+    # An id that is known now is not misspelled: then no other id is meant.
     meant = ", ".join(map(safe, others)) if subject_id not in others else ""
-    say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (known and near: {meant})" if meant else ""))
+    say(f"casetrail: {safe(subject_id)} is not known{when}" + (f" (similar ids: {meant})" if meant else ""))

@@ -1,1 +1,1 @@
-"""Rows of the outbox to their receivers: the notifier, the protocol of a receiver, Kafka."""
+"""Delivery of the outbox: the notifier, the protocol of a receiver, and the Kafka receiver."""

@@ -1,4 +1,4 @@
-"""Rows of the outbox as Kafka gets them: notices as CloudEvents, forwarded records as they came."""
+"""The Kafka receiver: sends notices as CloudEvents, and forwarded records byte for byte."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +18,10 @@ from projections.tables.origin import note_partitions
 from projections.tables.outbox import Outgoing
 from services.log.kafka.clients import open_producer
 from services.log.kafka.records import kafka_headers
-from services.log.kafka.topics import largest_batch, seen, seen_alerts
+from services.log.kafka.topics import largest_batch, require_alerts_topic, require_topic
 from services.settings import Settings
 
-from .receiver import Sent
+from .receiver import Delivery
 
 NOTICE_TYPE = "casetrail.alert.changed.v1"
 NOTICE_SOURCE = "urn:casetrail"
@@ -33,40 +33,41 @@ SLICE_SECONDS = 0.2
 CLOSE_SECONDS = 1.0
 WARN_SLICES = 50
 
-# A record that is given up while later ones go out would arrive after them. So none is: the broker is waited for. And
-# no batch goes out by itself: a flush sends all there is.
+# A record that timed out while later ones are sent would arrive after them. So none times out: the receiver waits for
+# the broker. The linger is as long, so no batch is sent by itself: a flush sends them all.
 NEVER_MS = 10 * 365 * 24 * 3600 * 1000
 
 Record = dict[str, Any]
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
-def sender(settings: Settings, engine: Engine) -> "KafkaReceiver":
+def kafka_receiver(settings: Settings, engine: Engine) -> "KafkaReceiver":
     """
-    Return a sender to the topics that the settings name.
+    Open a receiver that sends to the two topics of the settings.
 
     Raises:
-        Infrastructure: if one of them is missing or would lose something, or this database was projected from another.
+        Infrastructure: if a topic is missing or would lose records, or this database was projected from another topic.
         Unreachable: if no broker answers.
     """
-    # A producer would wait for a missing topic for ever, and complain ten times a second.
-    alerts, facts = seen_alerts(settings, ANSWER_SECONDS), seen(settings, ANSWER_SECONDS)
+    # A producer would wait for a missing topic without a limit, and log it ten times a second.
+    alerts, facts = require_alerts_topic(settings, ANSWER_SECONDS), require_topic(settings, ANSWER_SECONDS)
     note_partitions(engine, facts.name, facts.partitions, facts.topic_id)
     return KafkaReceiver(settings, min(BATCH_BYTES, largest_batch(alerts), largest_batch(facts)))
 
 
 class KafkaReceiver:
     """
-    Sends rows of the outbox: notices to the topic of alerts, forwarded records to that of facts.
+    Sends notices to the topic of alerts, and forwarded records to the topic of facts.
 
-    They go in waves, each once the one before it is acknowledged. A wave is no more than one batch, which Kafka takes
-    or refuses as a whole, so that nothing overtakes what is refused; and a row that may be too large for the topic goes
-    alone, so that kafka-python has no batch to split: it would send the rest of it without that row, or hang.
+    Rows are sent in waves, each after the acknowledgement of the one before. A wave fits into one batch, which Kafka
+    accepts or refuses as a whole, so that no row overtakes a refused one. A row that may be too large for the topic is
+    a wave alone. In a batch with others, kafka-python would split the batch, and send the rest without that row, or
+    hang.
 
     Args:
         settings: the settings.
-        batch_bytes: how large a batch may be, for both topics.
+        batch_bytes: the largest batch that both topics accept.
     """
 
     def __init__(self, settings: Settings, batch_bytes: int = BATCH_BYTES) -> None:
@@ -76,57 +77,59 @@ class KafkaReceiver:
             settings,
             linger_ms=NEVER_MS // 2,
             batch_size=BATCH_BYTES,
-            # What the broker took once it takes again; how large a record may be is for it to say.
+            # The broker accepted the record once. Its own limit decides, not one of the client.
             max_request_size=LARGEST_BYTES,
             max_block_ms=int(SLICE_SECONDS * 1000),
             delivery_timeout_ms=NEVER_MS,
         )
 
-    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:
-        """Send *rows* in their order and return once they are acknowledged or refused, or *stop* is set."""
+    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Delivery:
+        """Send *rows* in their order; return when they are acknowledged or refused, or *stop* is set."""
         wait = _Wait(stop, beat)
         count = 0
         for wave in _waves((_record(row, self._settings) for row in rows), self._batch_bytes):
             acknowledged, refused = self._send_wave(wave, wait)
             count += acknowledged
             if refused is not None:
-                return Sent(count, Unreachable(f"Kafka refuses {_named(rows[count])}: {type(refused).__name__}"))
+                row = rows[count]
+                reason = f"Kafka refuses row {row.n} of the outbox of partition {row.partition}"
+                return Delivery(count, Unreachable(f"{reason}: {type(refused).__name__}"))
             if acknowledged < len(wave):
                 break
-        return Sent(count)
+        return Delivery(count)
 
     def close(self) -> None:
-        """Let go of the broker; what it has not acknowledged is sent again by the next sender."""
+        """Close the connection; rows that the broker has not acknowledged are sent again later."""
         with suppress(KafkaError):
             self._producer.close(CLOSE_SECONDS)
 
     def _send_wave(self, wave: Sequence[Record], wait: "_Wait") -> tuple[int, Exception | None]:
-        """Send *wave*; return how many were acknowledged, from the first on without a gap, and why one was refused."""
-        sent: list[FutureRecordMetadata] = []
+        """Send *wave*; return the number acknowledged, from the first without a gap, and the error of a refused one."""
+        futures: list[FutureRecordMetadata] = []
         refused: Exception | None = None
         try:
             for record in wave:
-                future = self._hand_over(record, wait)
+                future = self._enqueue(record, wait)
                 if future is None:
                     break
-                sent.append(future)
+                futures.append(future)
         except KafkaError as problem:
             refused = problem
-        while not self._flushed() and wait.on():
+        while not self._flush() and wait.goes_on():
             pass
-        count = next((n for n, future in enumerate(sent) if not future.succeeded()), len(sent))
-        return count, next((future.exception for future in sent if future.failed()), refused)
+        count = next((n for n, future in enumerate(futures) if not future.succeeded()), len(futures))
+        return count, next((future.exception for future in futures if future.failed()), refused)
 
-    def _hand_over(self, record: Record, wait: "_Wait") -> FutureRecordMetadata | None:
-        """Give *record* to the producer, once it knows where the topic is; None if it is to stop before."""
+    def _enqueue(self, record: Record, wait: "_Wait") -> FutureRecordMetadata | None:
+        """Pass *record* to the producer, when it has found the topic's brokers; None if the stop is set before."""
         while True:
             try:
                 return self._producer.send(**record)
             except KafkaTimeoutError:
-                if not wait.on():
+                if not wait.goes_on():
                     return None
 
-    def _flushed(self) -> bool:
+    def _flush(self) -> bool:
         try:
             self._producer.flush(SLICE_SECONDS)
         except KafkaTimeoutError:
@@ -135,24 +138,24 @@ class KafkaReceiver:
 
 
 class _Wait:
-    """Waiting for the broker, as somebody may ask us to stop, and watches."""
+    """A wait for the broker, which ends when the stop is set and shows signs of life."""
 
     def __init__(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         self._stop = stop
         self._beat = beat
         self._slices = 0
 
-    def on(self) -> bool:
-        """Say that we wait still, now and then aloud; return whether we are to."""
+    def goes_on(self) -> bool:
+        """Show a sign of life, and log the wait every ten seconds; return whether to wait longer."""
         self._beat()
         self._slices += 1
         if self._slices % WARN_SLICES == 0:
-            log.warning("log_unreachable", waited_seconds=self._slices * SLICE_SECONDS)
+            logger.warning("log_unreachable", waited_seconds=self._slices * SLICE_SECONDS)
         return not self._stop.is_set()
 
 
 def _waves(records: Iterable[Record], batch_bytes: int) -> Iterator[list[Record]]:
-    """Yield *records* in their order, as many at a time as one batch holds for sure; a larger one alone."""
+    """Yield *records* in their order, as many at a time as certainly fit into one batch; a larger one alone."""
     wave: list[Record] = []
     size = 0
     for record in records:
@@ -167,11 +170,11 @@ def _waves(records: Iterable[Record], batch_bytes: int) -> Iterator[list[Record]
 
 
 def _record(row: Outgoing, settings: Settings) -> Record:
-    return _forwarded(row, settings) if row.kind == "forward" else _told(row, settings)
+    return _forwarded(row, settings) if row.kind == "forward" else _notice(row, settings)
 
 
-def _told(row: Outgoing, settings: Settings) -> Record:
-    assert row.notice is not None, "a notice tells something"
+def _notice(row: Outgoing, settings: Settings) -> Record:
+    assert row.notice is not None, "a notice has content"
     event = {
         "specversion": "1.0",
         "id": row.notice_id,
@@ -186,7 +189,7 @@ def _told(row: Outgoing, settings: Settings) -> Record:
 
 
 def _forwarded(row: Outgoing, settings: Settings) -> Record:
-    # kafka-python writes no header without a value, so that an empty one stands for it.
+    # kafka-python cannot write a header without a value, so an empty value stands for it.
     headers = [(name, value or b"") for name, value in kafka_headers(row.headers)]
     return {
         "topic": settings.kafka_topic,
@@ -195,7 +198,3 @@ def _forwarded(row: Outgoing, settings: Settings) -> Record:
         "headers": headers,
         "value": row.value,
     }
-
-
-def _named(row: Outgoing) -> str:
-    return f"row {row.n} that partition {row.partition} told"

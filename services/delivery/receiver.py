@@ -1,4 +1,9 @@
-"""The receiver of what is in the outbox: the protocol between the notifier and one kind of delivery."""
+"""
+The protocol between the notifier and a receiver of the outbox.
+
+Each receiver has a name, and its own cursor for each partition: the row of table `relays` with its name. So several
+receivers advance independently, each with a notifier of its own. A new receiver begins with the first row.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -8,29 +13,36 @@ from events.errors import Unreachable
 from projections.tables.outbox import Outgoing
 
 
-class Sent(NamedTuple):
-    """How many of the rows were acknowledged, from the first on without a gap, and why no more; None: asked to stop."""
+class Delivery(NamedTuple):
+    """
+    The result of sending rows to a receiver.
+
+    Attributes:
+        rows: the number of rows that were acknowledged, counted from the first row without a gap.
+        problem: the reason why the next row was refused; None if all were acknowledged or the stop was set.
+    """
 
     rows: int
     problem: Unreachable | None = None
 
 
 class Receiver(Protocol):
-    """Where the rows go."""
+    """A connection to one receiver, such as Kafka, a webhook or a mailbox."""
 
-    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Sent:
+    def send(self, rows: Sequence[Outgoing], stop: threading.Event, beat: Callable[[], None]) -> Delivery:
         """
-        Send *rows* in their order and return once they are acknowledged or refused, or *stop* is set.
+        Send *rows* in their order; return when they are acknowledged or refused, or *stop* is set.
 
-        A receiver that is away is waited for.
+        It waits while the receiver is away. A row may be sent again after a failure, so a receiver has to recognise
+        its id. A receiver that has no use for a row counts it as acknowledged.
 
         Args:
-            rows: at least one.
+            rows: at least one row, all of one partition.
             stop: ends the wait.
-            beat: called all the while.
+            beat: called during the wait, as a sign of life.
         """
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""What the projectors read from: the seam between the loop and the two logs."""
+"""The protocols and types that both logs share: reading a log, its extent, and records not yet projected."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,44 +10,45 @@ from events.errors import Infrastructure
 from projections.ledger.chain import LogRecord
 
 Append = Callable[[Sequence[tuple[str, bytes]]], object]
-"""Appends facts to the log, each as (subject, bytes); all of them are in the log when it returns."""
+"""A function that appends facts, each as (subject, bytes). All of them are in the log when it returns."""
 
 
 class LogReader(Protocol):
     """
-    A log as a service reads it: some partitions of it are ours, for a time, and records of them come.
+    A log as a service reads it: some partitions are assigned to this reader, and it returns their records.
 
-    One thread calls it. The loop asks `assigned` before each `poll`; to a partition that has come it gives a projector
-    and calls `seek` with the position in the database, before which nothing of it is read.
+    One thread calls it. The loop calls `assigned` before each `poll`. For a new partition it creates a projector and
+    calls `seek` with the position in the database. No record of the partition is read before that.
+
+    It has ten methods, because the loop and its watermarks need every one from the same consumer.
 
     Attributes:
         topic: the topic of the records.
-        partitions: how many it has.
-        slack: how far the clock that stamps records may be behind the one by which the end is asked for.
+        partitions: the number of partitions of the topic.
+        slack: the most by which the clock that stamps records may be behind the clock read before `ends`.
+        home: the function from a key to its partition; None if there is one partition only.
     """
 
     topic: str
     partitions: int
     slack: timedelta
-
-    @property
-    def home(self) -> Callable[[bytes], int] | None:
-        """The partition to which a key belongs; None where there is one partition only."""
-        ...
+    home: Callable[[bytes], int] | None
 
     @property
     def stopped(self) -> Mapping[int, str]:
-        """Why a partition that is ours is not read, by its number; those of `assigned` are none of them."""
+        """The reason for each assigned partition that is not read, by its number. `assigned` leaves these out."""
         ...
 
     def assigned(self) -> frozenset[int]:
         """
-        Return the partitions that are ours now. One that was taken away meanwhile and given back is left out once.
+        Return the partitions that are assigned to this reader and can be read.
+
+        A partition that was revoked since the last call and then assigned again is left out once.
 
         Raises:
-            Infrastructure: if the log has other partitions than it had, or was made again, or is read for another
-                database by those who share it with us.
-            Unreachable: if that cannot be told now.
+            Infrastructure: if the number of partitions has changed, the log was created again, or the consumer group
+                belongs to another database now.
+            Unreachable: if that cannot be checked now.
         """
         ...
 
@@ -55,29 +56,29 @@ class LogReader(Protocol):
         """Read *partition* from *position* on."""
         ...
 
-    def hold(self, partition: int) -> None:
-        """Read nothing of *partition* until `seek` is called again."""
+    def pause(self, partition: int) -> None:
+        """Read nothing from *partition* until `seek` is called again."""
         ...
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
         """
-        Return the next records by partition, in the order of each, waiting a while where there are none.
+        Return the next records by partition, in offset order. Wait a while if there are none.
 
         Args:
-            wait_seconds: about how long.
+            wait_seconds: about how long to wait.
             limit: the most records of one partition.
 
         Raises:
             Unreachable: if the log refuses.
-            Infrastructure: if the clock that stamps is ahead of ours by more than the slack.
+            Infrastructure: if the clock that stamps records is ahead of this machine's by more than the slack.
         """
         ...
 
-    def passed(self, partition: int, position: int) -> int:
+    def next_offset(self, partition: int, position: int) -> int:
         """
-        Return the offset from which more is to come, all that was polled of *partition* being projected.
+        Return the offset of the next record of *partition*, once all records that were polled are projected.
 
-        It is past *position*, where the projector is, if what lies there is no record: the marks of a transaction.
+        It is past *position*, the projector's, if the offsets in between hold no records but marks of transactions.
         """
         ...
 
@@ -91,11 +92,11 @@ class LogReader(Protocol):
         ...
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
-        """Whether *partition* ends at *position* still, as far as that can be told within a transaction that writes."""
+        """Return whether *partition* still ends at *position*, as far as a writing transaction can tell."""
         ...
 
     def rejoin(self) -> None:
-        """Give all partitions back and ask for some anew: the database says that another projector has one of ours."""
+        """Give all partitions back and join again. The database says that another projector has one of them."""
         ...
 
     def close(self) -> None:
@@ -105,12 +106,12 @@ class LogReader(Protocol):
 
 class Extent(NamedTuple):
     """
-    What the log holds of a partition.
+    The records that the log holds of a partition.
 
     Attributes:
-        first: the offset of its first record.
-        end: the offset after its last.
-        waiting_since: the stamp of the first record at a position or after it; None where there is none, or where it
+        first: the offset of the first record.
+        end: the offset after the last record.
+        waiting_since: the stamp of the first record at or after a position. None if there is no such record, or if it
             could not be read.
         stamped_by_log: whether that stamp is the log's own.
     """
@@ -123,7 +124,7 @@ class Extent(NamedTuple):
 
 class LogOffsets(Protocol):
     """
-    Asks a log how far it reaches.
+    The offsets of a log, read without taking part in projecting.
 
     Attributes:
         topic: the topic of the records.
@@ -133,7 +134,7 @@ class LogOffsets(Protocol):
 
     def partitions(self) -> int:
         """
-        Return how many partitions it has.
+        Return the number of partitions.
 
         Raises:
             Infrastructure: if the topic is missing.
@@ -142,12 +143,12 @@ class LogOffsets(Protocol):
         ...
 
     def topic_id(self) -> str | None:
-        """Return the topic's own id, another each time that it is made, if the log has such; raises the same."""
+        """Return the topic's own id, or None if it has none. A topic created again has another; raises the same."""
         ...
 
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
         """
-        Return what it holds of each partition, as seen from *positions*.
+        Return the extent of each partition in *positions*, as seen from that position.
 
         Raises:
             Unreachable: if the log does not answer.
@@ -155,31 +156,32 @@ class LogOffsets(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the connection to the log."""
         ...
 
 
 class Tail(Protocol):
-    """What is in the log and not projected yet."""
+    """The records of a log that are not projected yet."""
 
     def of(self, subject: str) -> Iterator[LogRecord]:
         """Yield the records about *subject*, in the log's order, and perhaps others with the same key."""
         ...
 
     def count(self) -> int:
-        """Return how many records there are in all."""
+        """Return the number of all these records."""
         ...
 
 
 class NotAcknowledged(Infrastructure):
     """
-    Of facts that were given to a log some are not known to be in it.
+    The log has not acknowledged some of the facts that it was asked to append.
 
     Args:
-        missing: which, by their place among those given, from 0.
-        reason: why, in words.
+        missing: the places of these facts in the sequence that was appended, from 0.
+        what: the reason.
+        wanted: the next step; may be empty.
     """
 
-    def __init__(self, missing: Sequence[int], reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, missing: Sequence[int], what: str, wanted: str = "") -> None:
+        super().__init__(what, wanted)
         self.missing = missing

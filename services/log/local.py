@@ -1,4 +1,4 @@
-"""The embedded log: a table of the same database. Many publishers at once, one order, no gaps."""
+"""The embedded log: a table of the same database. Many publishers can append at once; offsets have no gaps."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from events.errors import Infrastructure
 from projections.ledger.chain import LogRecord
 from projections.tables.bulk import store
-from projections.tables.database import database_clock, writing
+from projections.tables.database import database_clock, write_transaction
 from projections.tables.origin import check_local
 from projections.tables.schema import TOPIC, log, partitions
 
@@ -20,11 +20,11 @@ from .base import Extent
 CHUNK = 2000
 TAIL_RECORDS = 4000
 
-# Publishers on PostgreSQL queue for this lock: offsets must become visible in their order.
+# On PostgreSQL each publisher waits for this lock: offsets must become visible in their order.
 _APPEND_LOCK = 0x63617365
 
 Stamped = tuple[datetime, bytes | None, list[list[Any]] | None, bytes | None]
-"""Stamp, key, headers and value of a record."""
+"""The stamp, key, headers and value of a record."""
 
 
 class LocalLog:
@@ -32,7 +32,7 @@ class LocalLog:
     The log of the embedded mode: one partition, number 0.
 
     Args:
-        engine: the database that holds it.
+        engine: the database that holds the log.
     """
 
     partitions = (0,)
@@ -42,39 +42,38 @@ class LocalLog:
 
     def append(self, facts: Sequence[tuple[str, bytes]]) -> int:
         """
-        Append *facts*, (subject, CloudEvents JSON) each, in one transaction, stamped with the database's clock.
+        Append *facts*, each as (subject, CloudEvents JSON), in one transaction, stamped with the database's clock.
 
         Returns:
-            the offset of the first.
+            the offset of the first fact.
         """
         return self.append_records([(subject.encode(), value) for subject, value in facts])
 
     def append_records(self, records: Sequence[tuple[bytes | None, bytes | None]]) -> int:
-        """Append records, (key, value) each, likewise, whatever they hold: what a client without checks could send."""
-        with writing(self.engine) as conn:
-            first, now = _next_offset(conn), database_clock(conn)
+        """Append *records*, each as (key, value), in the same way. They need not be facts."""
+        with write_transaction(self.engine) as conn:
+            first, now = _append_offset(conn), database_clock(conn)
             store(conn, log, [(first + n, now, key, None, value) for n, (key, value) in enumerate(records)])
         return first
 
     def restore(self, records: Iterable[Stamped], check: Callable[[Connection], None]) -> int:
         """
-        Fill an empty log with *records* in one transaction: all of them or none.
+        Fill an empty log with *records* in one transaction: either all of them are appended, or none.
 
         Args:
-            records: in their order.
-            check: raises where there is a reason against it; called within that transaction, before any of them.
+            records: the records, in their order.
+            check: a function that raises if the log must not be filled. It is called first, in that transaction.
 
         Returns:
-            how many there were.
+            the number of records.
 
         Raises:
             Infrastructure: if the log is not empty.
         """
-        with writing(self.engine) as conn:
-            offset = _next_offset(conn)
+        with write_transaction(self.engine) as conn:
+            offset = _append_offset(conn)
             if offset:
-                msg = f"the log already holds {offset} records (want an empty database)"
-                raise Infrastructure(msg)
+                raise Infrastructure(f"the log already holds {offset} records", "use an empty database")
             check(conn)
             numbered = enumerate(records)
             while rows := [(n, *record) for n, record in islice(numbered, CHUNK)]:
@@ -94,8 +93,8 @@ class LocalLog:
             return [LogRecord(TOPIC, partition, *row) for row in conn.execute(query)]
 
     def ends_at(self, conn: Connection, position: int) -> bool:
-        """Whether the log ends at *position*, and does until the transaction of *conn*, which writes, is over."""
-        return _next_offset(conn) == position
+        """Return whether the log ends at *position*, and will until the writing transaction of *conn* ends."""
+        return _append_offset(conn) == position
 
     def end(self, partition: int) -> int:
         """Return the offset after the last record of *partition*."""
@@ -104,7 +103,7 @@ class LocalLog:
             return _end(conn)
 
 
-def _next_offset(conn: Connection) -> int:
+def _append_offset(conn: Connection) -> int:
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
     return _end(conn)
@@ -116,7 +115,7 @@ def _end(conn: Connection) -> int:
 
 
 class LocalOffsets:
-    """Asks the log that is a table of the same database; the methods are those of `LogOffsets`."""
+    """The offsets of the embedded log; the methods are those of `LogOffsets`."""
 
     topic = TOPIC
 
@@ -124,15 +123,15 @@ class LocalOffsets:
         self._engine = engine
 
     def partitions(self) -> int:
-        """Return 1, having seen that the database belongs to this log."""
+        """Check that the database belongs to this log, and return 1."""
         check_local(self._engine)
         return 1
 
     def topic_id(self) -> None:
-        """Return None: it is the database's own."""
+        """Return None: a table of the database has no id."""
 
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
-        """Return what the table holds."""
+        """Return the extent of the one partition."""
         with self._engine.connect() as conn:
             end = conn.scalar(select(func.coalesce(func.max(log.c.log_offset) + 1, 0))) or 0
             waiting = select(log.c.stamped).where(log.c.log_offset >= positions[0]).order_by(log.c.log_offset).limit(1)
@@ -143,7 +142,7 @@ class LocalOffsets:
 
 
 class LocalTail:
-    """The end of the embedded log."""
+    """The records of the embedded log that are not projected yet; the methods are those of `Tail`."""
 
     def __init__(self, log: LocalLog) -> None:
         self._log = log
@@ -159,23 +158,25 @@ class LocalTail:
             yield from (record for record in records if record.key == key)
 
     def count(self) -> int:
-        """Return how many records there are in all."""
+        """Return the number of all these records."""
         return self._log.end(0) - self._position
 
 
 class LocalReader:
     """
-    Reads the log that is a table of the same database; the attributes are those of `LogReader`.
+    A reader of the embedded log; the attributes are those of `LogReader`.
+
+    It has ten methods, as that protocol demands. Most of them are one line.
 
     Args:
         engine: the database.
-        stop: ends a wait for records early once it is set.
+        stop: an event that ends a wait for records early.
     """
 
     topic = TOPIC
     partitions = 1
-    home = None
-    # Records are stamped by the very clock by which the end is asked for.
+    home: Callable[[bytes], int] | None = None
+    # One clock stamps the records and is read before the end of the log is asked for.
     slack = timedelta(0)
 
     def __init__(self, engine: Engine, stop: threading.Event | None = None) -> None:
@@ -185,7 +186,7 @@ class LocalReader:
         self._next: int | None = None
 
     def assigned(self) -> frozenset[int]:
-        """Return the one partition there is."""
+        """Return the one partition of this log."""
         return frozenset(self.log.partitions)
 
     def seek(self, partition: int, position: int) -> None:
@@ -193,13 +194,13 @@ class LocalReader:
         del partition
         self._next = position
 
-    def hold(self, partition: int) -> None:
+    def pause(self, partition: int) -> None:
         """Read nothing until `seek` is called again."""
         del partition
         self._next = None
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
-        """Return the next records, at most *limit*; where there are none, wait before saying so."""
+        """Return the next records, at most *limit*. If there are none, wait before returning."""
         records = [] if self._next is None else self.log.read(0, self._next, limit)
         if not records:
             self._stop.wait(wait_seconds)
@@ -207,8 +208,8 @@ class LocalReader:
         self._next = records[-1].offset + 1
         return {0: records}
 
-    def passed(self, partition: int, position: int) -> int:
-        """Return *position*: everything in this log is a record."""
+    def next_offset(self, partition: int, position: int) -> int:
+        """Return *position*: each offset of this log holds a record."""
         del partition
         return position
 
@@ -217,12 +218,12 @@ class LocalReader:
         return {partition: self.log.end(partition) for partition in partitions}
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
-        """Whether the log ends at *position*, and does until the transaction of *conn* is over."""
+        """Return whether the log ends at *position*, and will until the transaction of *conn* ends."""
         del partition
         return self.log.ends_at(conn, position)
 
     def rejoin(self) -> None:
-        """Do nothing: the partition stays ours, and the next epoch decides who writes."""
+        """Do nothing: the partition stays assigned, and the next epoch decides which projector may write."""
 
     def close(self) -> None:
-        """Do nothing: there is nobody to give the partition to."""
+        """Do nothing: no other reader waits for the partition."""

@@ -1,1 +1,1 @@
-"""Questions that operators ask: lag, metrics, backup, doctor."""
+"""Operation of an installation: lag, health, metrics, backup and the doctor."""

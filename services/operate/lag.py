@@ -1,27 +1,28 @@
-"""How far behind the projectors are, by what the log says of its end: one that has died never looks caught up."""
+"""The lag of each partition, by the end that the log reports: a dead projector never looks caught up."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Engine
+from typing_extensions import TypedDict
 
 from events.edtf import format_instant
-from projections.queries.rejected import parked_counts
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import check_partitions, progress_of
+from projections.tables.parked_rows import parked_counts
 from services.log.base import Extent, LogOffsets
 
 
 class Lag(NamedTuple):
     """
-    How far behind one partition is.
+    The lag of one partition.
 
     Attributes:
-        progress: how far it has been projected.
-        extent: how far it reaches.
-        parked: how many records are parked that nobody has dismissed.
-        now: when this was found.
+        progress: the checkpoint of the partition.
+        extent: the extent of the partition in the log.
+        parked: the number of parked records that are not dismissed.
+        now: the clock when the lag was read, aware UTC.
     """
 
     progress: Checkpoint
@@ -31,12 +32,12 @@ class Lag(NamedTuple):
 
     @property
     def records(self) -> int:
-        """How many records have not been read; the marks of transactions count among them."""
+        """The number of records that have not been read; marks of transactions are counted too."""
         return max(self.extent.end - self.progress.position, 0)
 
     @property
     def seconds(self) -> float | None:
-        """How long the first record that was not read has been in the log; None where that is not known."""
+        """The time that the first unread record has been in the log; None if unknown."""
         if not self.records:
             return 0.0
         since = self.extent.waiting_since
@@ -44,13 +45,13 @@ class Lag(NamedTuple):
 
     @property
     def seconds_since_progress(self) -> float | None:
-        """How long ago a projector last wrote; None if none has."""
+        """The time since a projector last wrote; None if none has."""
         at = self.progress.progressed
         return None if at is None else max((self.now - at).total_seconds(), 0.0)
 
     @property
     def stopped(self) -> str | None:
-        """Why no projector goes on from this position, as far as that can be seen from outside; else None."""
+        """The reason why no projector can go on from this position, as far as it shows from outside; else None."""
         position, (first, end, _, stamped_by_log) = self.progress.position, self.extent
         if not first <= position <= end:
             return f"the position is {position}, and the log holds {first} to {end}: records are gone"
@@ -59,50 +60,69 @@ class Lag(NamedTuple):
         return None
 
 
-def lags(engine: Engine, asking: LogOffsets, now: datetime) -> list[Lag]:
+def lags(engine: Engine, offsets: LogOffsets, now: datetime) -> list[Lag]:
     """
-    Return how far behind each partition is; one that was never projected counts from its beginning.
+    Return the lag of each partition. A partition that was never projected counts from its beginning.
 
     Args:
         engine: the database.
-        asking: asks the log.
+        offsets: asks the log for its extent.
         now: this machine's clock, aware UTC.
 
     Raises:
         Infrastructure: if this database was projected from another log, or the topic is missing.
         Unreachable: if the log does not answer.
     """
-    check_partitions(engine, asking.topic, asking.partitions(), asking.topic_id())
-    progress = progress_of(engine, asking.topic)
+    check_partitions(engine, offsets.topic, offsets.partitions(), offsets.topic_id())
+    progress = progress_of(engine, offsets.topic)
     with engine.connect() as conn:
         parked = parked_counts(conn)
-    return lags_from(asking, progress, parked, now)
+    return lags_from(offsets, progress, parked, now)
 
 
 def lags_from(
-    asking: LogOffsets, progress: Iterable[Checkpoint], parked: Mapping[int, int], now: datetime
+    offsets: LogOffsets, progress: Iterable[Checkpoint], parked: Mapping[int, int], now: datetime
 ) -> list[Lag]:
     """
-    Return how far behind each partition is, by what the database has said.
+    Return the lag of each partition, from checkpoints that were read before.
 
     Args:
-        asking: asks the log, after the database: a projector that is quick must not seem to be past the end.
-        progress: how far each has come; one that was never projected counts from its beginning.
-        parked: how many records are parked of each.
+        offsets: asks the log for its extent, after the database: else a fast projector could seem to be past the end.
+        progress: the checkpoints; a partition without one counts from its beginning.
+        parked: the number of parked records, by partition.
         now: this machine's clock, aware UTC.
 
     Raises:
         Infrastructure: if the topic is missing.
         Unreachable: if the log does not answer.
     """
-    known = {each.partition: each for each in progress}
-    every = [known.get(partition, Checkpoint(asking.topic, partition)) for partition in range(asking.partitions())]
-    extents = asking.extents({each.partition: each.position for each in every})
-    return [Lag(each, extents[each.partition], parked.get(each.partition, 0), now) for each in every]
+    written = {checkpoint.partition: checkpoint for checkpoint in progress}
+    numbers = range(offsets.partitions())
+    checkpoints = [written.get(number, Checkpoint(offsets.topic, number)) for number in numbers]
+    extents = offsets.extents({checkpoint.partition: checkpoint.position for checkpoint in checkpoints})
+    return [
+        Lag(checkpoint, extents[checkpoint.partition], parked.get(checkpoint.partition, 0), now)
+        for checkpoint in checkpoints
+    ]
 
 
-def lag_json(lag: Lag) -> dict[str, Any]:
-    """Return the lag of a partition as programs read it."""
+class LagJson(TypedDict):
+    """The lag of one partition. Instants are RFC 3339 in UTC."""
+
+    partition: int
+    position: int
+    end: int
+    lag_records: int
+    lag_seconds: float | None
+    watermark: str | None
+    parked: int
+    progressed: str | None
+    seconds_since_progress: float | None
+    stopped: str | None
+
+
+def lag_json(lag: Lag) -> LagJson:
+    """Return the JSON object of a lag, as `casetrail lag --json` prints it."""
     watermark, progressed = lag.progress.watermark, lag.progress.progressed
     return {
         "partition": lag.progress.partition,
@@ -118,9 +138,9 @@ def lag_json(lag: Lag) -> dict[str, Any]:
     }
 
 
-def beyond(found: Sequence[Lag], seconds: float) -> list[Lag]:
-    """Return the partitions that are more than *seconds* behind, by an unknown time, or stopped."""
-    return [lag for lag in found if lag.stopped or lag.seconds is None or lag.seconds > seconds]
+def beyond(lags: Sequence[Lag], seconds: float) -> list[Lag]:
+    """Return the lags of more than *seconds*, of an unknown time, or of stopped partitions."""
+    return [lag for lag in lags if lag.stopped or lag.seconds is None or lag.seconds > seconds]
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -1,1 +1,1 @@
-"""Facts into the log: lines, batches, corrections, the import of an export, invented samples."""
+"""Facts on their way into the log: lines, batches, corrections, the import of an export, invented samples."""

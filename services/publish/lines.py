@@ -14,7 +14,7 @@ from events.errors import BadInput, Infrastructure
 STDIN = "-"
 PIECE_BYTES = 256 * 1024
 PAUSE_SECONDS = 0.05
-"""How long a pipe may be silent before what came out of it so far is appended."""
+"""The time that a pipe may be silent before the lines read so far are appended."""
 
 
 class Line(NamedTuple):
@@ -22,10 +22,10 @@ class Line(NamedTuple):
     One line of a file.
 
     Attributes:
-        file: as the user named it.
-        number: from 1.
-        value: its bytes without the line's end; of a line that is too long, none.
-        size: how many bytes it has.
+        file: the file as the user named it.
+        number: counted from 1.
+        value: its bytes without the line's end; empty if the line is too long.
+        size: the number of its bytes.
     """
 
     file: str
@@ -35,16 +35,16 @@ class Line(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The place as messages name it."""
+        """The file and the number of the line, as messages name it."""
         return f"{self.file}:{self.number}"
 
 
 def check_files(files: Iterable[str]) -> None:
     """
-    See that each of *files* can be read, before anything is written.
+    Check that each of *files* can be read, before anything is written.
 
     Raises:
-        BadInput: naming the first that cannot.
+        BadInput: naming the first file that cannot be read.
     """
     for file in files:
         if file == STDIN:
@@ -52,42 +52,42 @@ def check_files(files: Iterable[str]) -> None:
         if not Path(file).exists():
             raise BadInput("there is no such file", "a file of facts, one a line, or - for standard input", file)
         if Path(file).is_dir():
-            raise BadInput("is a folder", "a file of facts, one a line, or - for standard input", file)
+            raise BadInput("this is a folder", "a file of facts, one a line, or - for standard input", file)
         if not os.access(file, os.R_OK):
-            raise BadInput("may not be read", "a file that you may read", file)
+            raise BadInput("you may not read this file", "a file that you may read", file)
 
 
-def read_lines(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[Line | None]:
+def read_lines(file: str, stop: Event, advance: Callable[[int], None]) -> Iterator[Line | None]:
     """
-    Yield the lines of *file* (``-``: standard input) that are not blank, and None whenever it pauses.
+    Yield the lines of *file* (``-``: standard input) that are not blank, and None whenever the input pauses.
 
-    Ends at the end of the file or when *stop* is set. A byte order mark at its start and carriage returns before the
-    line feeds are taken off.
+    Ends at the end of the file or when *stop* is set. A byte order mark at the start and carriage returns before the
+    line feeds are removed.
 
     Args:
         file: its path.
-        stop: asks to read no further.
-        tell: called with the number of bytes of each piece read.
+        stop: ends the reading when it is set.
+        advance: called with the number of bytes of each piece read.
 
     Raises:
-        Infrastructure: if it cannot be read any more.
+        Infrastructure: if the file cannot be read to its end.
     """
     try:
-        yield from _numbered(file, _pieces(file, stop, tell), stop)
+        yield from _numbered(file, _pieces(file, stop, advance), stop)
     except OSError as problem:
-        raise Infrastructure(f"{file}: cannot be read: {problem.strerror}") from problem
+        raise Infrastructure(f"cannot be read: {problem.strerror}", where=file) from problem
 
 
-def _pieces(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield what *file* holds in pieces as they come; empty ones while nothing does."""
+def _pieces(file: str, stop: Event, advance: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the content of *file* in pieces as they arrive; an empty piece whenever the input pauses."""
     source = os.dup(0) if file == STDIN else os.open(file, os.O_RDONLY)
     try:
         while not stop.is_set():
-            # A file is always ready, a pipe when something is in it or its other end is closed.
+            # A file is always ready. A pipe is ready when it holds bytes or its other end is closed.
             if not select.select([source], [], [], PAUSE_SECONDS)[0]:
                 yield b""
             elif piece := os.read(source, PIECE_BYTES):
-                tell(len(piece))
+                advance(len(piece))
                 yield piece
             else:
                 return
@@ -96,7 +96,7 @@ def _pieces(file: str, stop: Event, tell: Callable[[int], None]) -> Iterator[byt
 
 
 def _numbered(file: str, pieces: Iterable[bytes], stop: Event) -> Iterator[Line | None]:
-    """Cut *pieces* into lines; of one that grows too long only its size is kept."""
+    """Split *pieces* into lines. Of a line that is too long, only the size is kept."""
     number, begun, dropped = 1, b"", 0
     for piece in pieces:
         if not piece:
@@ -109,7 +109,7 @@ def _numbered(file: str, pieces: Iterable[bytes], stop: Event) -> Iterator[Line 
         begun += rest
         if len(begun) > MAX_BYTES + len(codecs.BOM_UTF8) + len(b"\r"):
             begun, dropped = b"", dropped + len(begun)
-    # The last line needs no line feed, but where we were stopped what we hold is half a line.
+    # The last line needs no line feed. After a stop, the rest is half a line.
     if not stop.is_set():
         yield from _line(file, number, begun, dropped)
 

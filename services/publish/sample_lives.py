@@ -1,9 +1,9 @@
 """
-The facts of invented lives and their order: plain careers, and scenes with two of anything.
+The facts of invented lives and their order: plain careers, and scenes with several posts, cases or holds.
 
 A plain career is a walk along paths from one type of fact to the next. It has one post and one case at a time. An
-involved life is a row of scenes. They hold several posts, counts, cases, holds, searches and measures, and reports of
-one event by several papers.
+involved life is a row of scenes. They contain several posts, counts, cases, holds, searches and measures, and reports
+of one event by several papers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from typing import Any, Final, NamedTuple
 
 from events.vocabulary import TRACK_OF
 
-# The share of each, out of one.
+# Shares, out of one.
 CORRECTIONS: Final = 0.026
 RETRACTIONS: Final = 0.014
 REPLIES: Final = 0.2
 DEATHS: Final = 0.01
 INVOLVED_DEATHS: Final = 0.06
 REPORTS: Final = 0.15
-"""Of events in scenes, those that a second paper reports."""
+"""The share of events in scenes that a second paper reports."""
 
 AGREEING: Final = frozenset({"service", "case", "custody", "measure"})
 """The tracks on which several reports can agree on one event."""
@@ -34,16 +34,16 @@ class Step(NamedTuple):
     Attributes:
         type: its type.
         data: the fields that are the same for every person.
-        post: the number of the post it names, of a person with several.
+        post: the number of the post that it names, for a person with several posts.
         to_post: the number of the post that a transfer leads to.
-        counts: the numbers of the charges it names, from 1 on.
+        counts: the numbers of the charges that it names, from 1 on.
         second: whether it belongs to the second case of its scene.
-        unsaid: fields that its source leaves out.
+        omitted: fields that its source leaves out.
         until: whether it names an end, a year later.
-        then: whether its source says that it followed the one before, on the same day.
+        then: whether its source says that it followed the step before, on the same day.
         opens: whether the next case of the person begins with it.
-        again: whether it is another paper's report of the event before.
-        plain: whether it is one of a plain career, with one post and one case at a time.
+        again: whether it is another paper's report of the event before it.
+        plain: whether it belongs to a plain career, with one post and one case at a time.
     """
 
     type: str
@@ -52,7 +52,7 @@ class Step(NamedTuple):
     to_post: int | None = None
     counts: tuple[int, ...] = ()
     second: bool = False
-    unsaid: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
     until: bool = False
     then: bool = False
     opens: bool = False
@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
 Scene = tuple[Step, ...]
 
-# The types that may follow each type in a plain career, and how often.
+# The types that may follow each type in a plain career, with their weights.
 _PATHS: Final = {
     "SubjectDescribed": "Appointed 8 Accused 1 Dismissed 1",
     "Appointed": "Transferred 3 Suspended 2 Accused 3 Dismissed 2 Resigned 1 Removed 1 Retired 1 RelationAsserted 1",
@@ -149,7 +149,7 @@ _SCENES: Final[tuple[Scene, ...]] = (
         Step("Suspended", post=2, until=True),
         Step("SuspensionLifted", post=2),
         Step("Removed", {"ground": "a breach of duty"}, post=2),
-        Step("LeftOffice", post=0, unsaid=("agency",)),
+        Step("LeftOffice", post=0, omitted=("agency",)),
     ),
     (  # dismissed from one of two posts, and back in it
         Step("Elected", post=1),
@@ -158,7 +158,7 @@ _SCENES: Final[tuple[Scene, ...]] = (
         Step("DismissalAnnulled", post=0),
         Step("Reinstated", post=0),
         Step("Transferred", post=0, to_post=3),
-        Step("Resigned", post=1, unsaid=("region",)),
+        Step("Resigned", post=1, omitted=("region",)),
     ),
     (  # a split verdict, and the prosecution appeals
         Step("Charged", counts=(1, 2, 3), opens=True),
@@ -182,7 +182,7 @@ _SCENES: Final[tuple[Scene, ...]] = (
         Step("VerdictOverturned", {"outcome": "remitted"}),
         Step("Acquitted", {"final": True}, counts=(1,)),
     ),
-    (  # a plea, a review in vain, a milder sentence, and a pardon that did not last
+    (  # a plea, a refused review, a milder sentence, and a pardon that was annulled
         Step("Charged", counts=(1, 2), opens=True),
         Step("PleaEntered", {"plea": "guilty", "bargain": True}),
         Step("Convicted", {"final": True}),
@@ -201,7 +201,7 @@ _SCENES: Final[tuple[Scene, ...]] = (
         Step("Pardoned", {"scope": "partial"}),
         Step("Amnestied", second=True),
     ),
-    (  # held in two cases at once, and let go in one of them
+    (  # held in two cases at once, and released in one of them
         Step("Detained", until=True, opens=True),
         Step("Charged", counts=(1,)),
         Step("Arrested", second=True, until=True),
@@ -210,9 +210,9 @@ _SCENES: Final[tuple[Scene, ...]] = (
         Step("Bailed", {"amount": 20_000, "currency": "XTS", "conditions": "not to leave the city"}, second=True),
         Step("CaseClosed", {"rehabilitating": True, "ground": "no crime"}, second=True),
     ),
-    (  # seized, let go and seized again on one day
-        Step("Detained", unsaid=("case_id",), opens=True),
-        Step("Released", unsaid=("case_id",), then=True),
+    (  # detained, released and detained again on one day
+        Step("Detained", omitted=("case_id",), opens=True),
+        Step("Released", omitted=("case_id",), then=True),
         Step("Detained", then=True),
         Step("Noted", _SEARCHED),
         Step("SuspectNamed", counts=(1, 2)),
@@ -230,8 +230,8 @@ _SCENES: Final[tuple[Scene, ...]] = (
     ),
     (  # three measures, two of them lifted
         Step("MeasureImposed", {"kind": "travel_ban"}, opens=True),
-        Step("MeasureImposed", {"kind": "sanction", "title": "listing", "program": "officials"}, unsaid=("case_id",)),
-        Step("MeasureLifted", {"kind": "travel_ban"}, unsaid=("authority",)),
+        Step("MeasureImposed", {"kind": "sanction", "title": "listing", "program": "officials"}, omitted=("case_id",)),
+        Step("MeasureLifted", {"kind": "travel_ban"}, omitted=("authority",)),
         Step("Noted", _IMPEACHED),
         Step("MeasureImposed", {"kind": "asset_freeze", "title": "freezing of accounts"}, until=True),
         Step("MeasureLifted"),
@@ -256,7 +256,7 @@ _SCENES: Final[tuple[Scene, ...]] = (
 
 
 def plain(random: Random, facts: int) -> list[Step]:
-    """Return a plain career of *facts* steps: a walk along the paths, with replies and corrections between."""
+    """Return a plain career of *facts* steps: a walk along the paths, with replies and corrections among them."""
     steps = [_PLAIN[state := "SubjectDescribed"]]
     while len(steps) < facts:
         chance = random.random()
@@ -273,7 +273,11 @@ def plain(random: Random, facts: int) -> list[Step]:
 
 
 def involved(random: Random, facts: int) -> list[Step]:
-    """Return a life of *facts* steps in scenes, with second reports and corrections between; the last may break off."""
+    """
+    Return a life of *facts* steps in scenes, with second reports and corrections among them.
+
+    The last scene may be incomplete.
+    """
     steps = [_PLAIN["SubjectDescribed"]]
     while len(steps) < facts:
         steps += _reported(random, random.choice(_SCENES))
@@ -295,7 +299,7 @@ def _about_a_fact(chance: float) -> Step:
 
 
 def _ended(random: Random, steps: list[Step], deaths: float) -> list[Step]:
-    """Return *steps*, and now and then a death in the place of the last of them."""
+    """Return *steps*; in a share of lives, the last step is replaced by a death."""
     if len(steps) > 1 and random.random() < deaths:
         steps[-1] = _PLAIN["Died"]
     return steps

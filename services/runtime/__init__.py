@@ -1,1 +1,1 @@
-"""Parts of any service, which know no facts: shutdown, heartbeat, probes with a timeout, logging."""
+"""Parts of any service, without knowledge of facts: shutdown, heartbeat, backoff, probes with a timeout, logging."""

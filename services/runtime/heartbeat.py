@@ -1,19 +1,19 @@
-"""A sign of life: each part of the service gives one every turn, and whoever watches sees how long ago."""
+"""Heartbeats: each part of the service notes one every turn, so that a monitor can read the age of the last one."""
 
 import time
 
 
 class Heartbeat:
-    """The last sign of life of one part."""
+    """The last heartbeat of one part."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def beat(self) -> None:
-        """Show life."""
+        """Note a heartbeat now."""
         self._last = time.monotonic()
 
     @property
     def age_seconds(self) -> float:
-        """How long ago that was."""
+        """The seconds since the last heartbeat."""
         return time.monotonic() - self._last

@@ -1,4 +1,4 @@
-"""An answer that may be long in coming, for somebody who cannot wait."""
+"""A cached call with a timeout, for a caller that cannot wait for a slow answer."""
 
 import threading
 import time
@@ -9,17 +9,17 @@ Answer = TypeVar("Answer")
 
 
 class ProbeTimeout(Exception):
-    """No answer has come in time; whoever is asked goes on looking for it."""
+    """No answer has come in time; the call still runs."""
 
 
 class Probe(Generic[Answer]):
     """
-    Asks in a thread of its own, one question at a time, and keeps the answer for a moment.
+    A call that runs in a thread of its own, one at a time; its answer is kept for a moment.
 
     Args:
-        ask: gives the answer, or raises why there is none.
-        wait_seconds: how long to wait for it.
-        keep_seconds: how long an answer, or why there was none, is good.
+        ask: returns the answer, or raises an error.
+        wait_seconds: the longest wait for the answer.
+        keep_seconds: the time for which an answer, or an error, is used again.
     """
 
     def __init__(self, ask: Callable[[], Answer], wait_seconds: float, keep_seconds: float) -> None:
@@ -27,54 +27,54 @@ class Probe(Generic[Answer]):
         self._wait_seconds = wait_seconds
         self._keep_seconds = keep_seconds
         self._lock = threading.Lock()
-        self._question: _Question[Answer] | None = None
+        self._call: _Call[Answer] | None = None
 
     def latest(self) -> Answer | None:
-        """Return the answer as it was given last, neither asking nor waiting; None where there is none now."""
-        question = self._question
-        return None if question is None else question.found
+        """Return the answer of the latest call, without a new call or a wait; None if it has no answer now."""
+        call = self._call
+        return None if call is None else call.result
 
     def answer(self) -> Answer:
         """
         Return the answer.
 
         Raises:
-            Late: if it has not come in time.
-            Exception: whatever asking raised.
+            ProbeTimeout: if it has not come in time.
+            Exception: any error that the call raised.
         """
         with self._lock:
-            question = self._question
-            if question is None or question.is_older_than(self._keep_seconds):
-                question = self._question = _Question(self._ask)
-        return question.answer(self._wait_seconds)
+            call = self._call
+            if call is None or call.is_older_than(self._keep_seconds):
+                call = self._call = _Call(self._ask)
+        return call.answer(self._wait_seconds)
 
 
-class _Question(Generic[Answer]):
+class _Call(Generic[Answer]):
     def __init__(self, ask: Callable[[], Answer]) -> None:
         self._ask = ask
         self._done = threading.Event()
-        self._answered = 0.0
-        self.found: Answer | None = None
+        self._ended = 0.0
+        self.result: Answer | None = None
         self._problem: Exception | None = None
-        # Nobody waits for it at the end of the process.
-        threading.Thread(target=self._look, name="casetrail-asking", daemon=True).start()
+        # A daemon: the process does not wait for an answer at its end.
+        threading.Thread(target=self._run, name="casetrail-probe", daemon=True).start()
 
     def is_older_than(self, seconds: float) -> bool:
-        """Whether it was answered so long ago."""
-        return self._done.is_set() and time.monotonic() - self._answered > seconds
+        """Return whether the call ended more than *seconds* ago."""
+        return self._done.is_set() and time.monotonic() - self._ended > seconds
 
     def answer(self, seconds: float) -> Answer:
-        """Return the answer, or raise why there is none."""
+        """Return the answer, or raise the error of the call; wait for it at most *seconds*."""
         if not self._done.wait(seconds):
             raise ProbeTimeout(f"no answer within {seconds} s")
         if self._problem is not None:
             raise self._problem
-        return cast("Answer", self.found)
+        return cast("Answer", self.result)
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         try:
-            self.found = self._ask()
-        except Exception as problem:  # noqa: BLE001 - it is raised where the answer is wanted
+            self.result = self._ask()
+        except Exception as problem:  # noqa: BLE001 - raised where the answer is asked for
             self._problem = problem
-        self._answered = time.monotonic()
+        self._ended = time.monotonic()
         self._done.set()

@@ -1,4 +1,4 @@
-"""How a command that runs for long is asked to end: once, politely; the second signal ends it as it stands."""
+"""Shutdown of a long command: the first signal asks it to end, and the second one kills it."""
 
 import _thread
 import signal
@@ -12,35 +12,35 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class ShutdownSignal(threading.Event):
     """
-    Set by the first SIGINT or SIGTERM.
+    An event that the first SIGINT or SIGTERM sets.
 
     Attributes:
-        by: which of them it was; None before.
+        by: the signal that set it; None before.
     """
 
     by: signal.Signals | None = None
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a command that ended unfinished: 128 and the number of the signal."""
+        """The exit code that a shell expects of a command ended by the signal: 128 and the number of the signal."""
         return 128 + (self.by or 0)
 
 
 @contextmanager
 def stopping() -> Iterator[ShutdownSignal]:
-    """Set the `ShutdownSignal` at the first SIGINT or SIGTERM; leave the second to the system."""
+    """Yield a `ShutdownSignal` that the first SIGINT or SIGTERM sets; the second one has the system's default."""
     stop = ShutdownSignal()
 
-    def ask(number: int, _: FrameType | None) -> None:
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+    def on_signal(number: int, _: FrameType | None) -> None:
+        for signal_number in _SIGNALS:
+            signal.signal(signal_number, signal.SIG_DFL)
         stop.by = signal.Signals(number)
-        # Not here: what the signal interrupts may be a wait that holds the very lock that this needs.
+        # Not in this thread: the signal may interrupt a wait that holds the lock which `set` needs.
         _thread.start_new_thread(stop.set, ())
 
-    before = {each: signal.signal(each, ask) for each in _SIGNALS}
+    handlers = {signal_number: signal.signal(signal_number, on_signal) for signal_number in _SIGNALS}
     try:
         yield stop
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for signal_number, handler in handlers.items():
+            signal.signal(signal_number, handler)

@@ -1,4 +1,4 @@
-"""The parts of a status in words: posts held, counts of a case, custody, searches and measures, each with its facts."""
+"""The parts of a status in words: posts, counts of a case, custody, searches and measures, each with its facts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -23,49 +23,49 @@ Row = Mapping[str, Any]
 
 HELD: Final = frozenset({"in_office", "suspended"})
 _LEFT: Final = frozenset({"removed", "dismissed", "resigned", "retired"})
-# The fields that two counts have in common where one charge was split.
+# The fields that are equal in two counts if one charge was split into them.
 _CHARGE: Final = ("count_id", "article", "title", "amount", "currency")
 
 
 class Statement(NamedTuple):
-    """One sentence on a person, and the ids of the facts on which it rests, the most telling first."""
+    """One sentence about a person, and the ids of the facts that support it, the most important first."""
 
     text: str
     fact_ids: tuple[str, ...]
 
 
-def posts(status: Row, told: SubjectView) -> Iterator[Statement]:
-    """Yield each post held, and each former one, with how and since when."""
+def posts(status: Row, view: SubjectView) -> Iterator[Statement]:
+    """Yield each present and each former post, with its status and the date on which that began."""
     for post in status["posts"]:
         began = post["began"]
         others = [
             f"ground: “{safe(post['ground'])}”" if post["ground"] else "",
             _until(post["status"], post["until"]) if post["status"] == "suspended" else "",
-            _held_since(told, began) if began and began["fact_id"] != post["fact_id"] else "",
+            _held_since(view, began) if began and began["fact_id"] != post["fact_id"] else "",
         ]
-        said = [f"{_post_status(post)}{_since(told, post)}", *filter(None, others)]
-        yield Statement("; ".join(said), _ids(post["fact_id"], began and began["fact_id"], post["words_fact_id"]))
+        wording = [f"{_post_status(post)}{_since(view, post)}", *filter(None, others)]
+        yield Statement("; ".join(wording), _ids(post["fact_id"], began and began["fact_id"], post["words_fact_id"]))
 
 
 def post_words(post: Row) -> str:
-    """Return the words of one post held: post, agency, region, as one source has them."""
-    said = ", ".join(safe(post[name]) for name in ("post", "agency", "region") if post[name])
+    """Return the words of one post: post, agency, region and jurisdiction, as one source states them."""
+    wording = ", ".join(safe(post[name]) for name in ("post", "agency", "region") if post[name])
     where = f" ({safe(post['jurisdiction'])})" if post["jurisdiction"] else ""
-    acting = "acting " if post["acting"] and said else "acting in " if post["acting"] else ""
-    return f"{acting}{said or 'a post that no source names'}{where}"
+    acting = "acting " if post["acting"] and wording else "acting in " if post["acting"] else ""
+    return f"{acting}{wording or 'a post that no source names'}{where}"
 
 
 def described(status: Row) -> str:
-    """Return the post, agency, region and jurisdiction that the row shows; nothing where none is known."""
-    said = ", ".join(safe(status[name]) for name in ("post", "agency", "region", "jurisdiction") if status[name])
+    """Return the post, agency, region and jurisdiction of the row; empty if none is known."""
+    wording = ", ".join(safe(status[name]) for name in ("post", "agency", "region", "jurisdiction") if status[name])
     words_of = ("post", "agency", "region")
     shown = [post for post in status["posts"] if all(post[name] == status[name] for name in words_of)]
     has_ended = bool(shown) and not any(post["status"] in HELD for post in shown)
-    return f"former {said}" if has_ended and any(status[name] for name in words_of) else said
+    return f"former {wording}" if has_ended and any(status[name] for name in words_of) else wording
 
 
-def holds(status: Row, told: SubjectView) -> Iterator[Statement]:
-    """Yield the custody in each case, with the end that was ordered, and with a release that nobody reported."""
+def holds(status: Row, view: SubjectView) -> Iterator[Statement]:
+    """Yield the custody in each case, with its ordered end, and with a note if no release was reported."""
     for hold in status["custody_cases"]:
         state = hold["status"]
         others = [
@@ -74,12 +74,12 @@ def holds(status: Row, told: SubjectView) -> Iterator[Statement]:
             _until(state, hold["until"]) if state not in NO_LONGER_HELD else "",
             "the case ended without a conviction, and no release was reported" if is_unreleased(hold) else "",
         ]
-        said = [f"{case_words(hold)}: {custody_words(state)}{_since(told, hold)}", *filter(None, others)]
-        yield Statement("; ".join(said), _ids(hold["fact_id"], hold["until_fact_id"]))
+        wording = [f"{case_words(hold)}: {custody_words(state)}{_since(view, hold)}", *filter(None, others)]
+        yield Statement("; ".join(wording), _ids(hold["fact_id"], hold["until_fact_id"]))
 
 
-def searches(status: Row, told: SubjectView) -> Iterator[Statement]:
-    """Yield each search that stands: its scope, the country, the case, the authority."""
+def searches(status: Row, view: SubjectView) -> Iterator[Statement]:
+    """Yield each search that has not ended: its scope, the country, the case, the authority."""
     for search in status["searches"]:
         others = [
             f"jurisdiction {safe(search['jurisdiction'])}" if search["jurisdiction"] else "",
@@ -87,12 +87,12 @@ def searches(status: Row, told: SubjectView) -> Iterator[Statement]:
             "" if search["counted"] else "the case ended without a conviction, and no end of the search was reported",
         ]
         scope = f"{words(search['scope'])} search" if search["scope"] else "search"
-        said = [f"{case_words(search)}: {scope}{_since(told, search)}", *filter(None, others)]
-        yield Statement("; ".join(said), _ids(search["fact_id"]))
+        wording = [f"{case_words(search)}: {scope}{_since(view, search)}", *filter(None, others)]
+        yield Statement("; ".join(wording), _ids(search["fact_id"]))
 
 
-def measures(status: Row, told: SubjectView) -> Iterator[Statement]:
-    """Yield each measure that stands."""
+def measures(status: Row, view: SubjectView) -> Iterator[Statement]:
+    """Yield each measure that has not ended."""
     for measure in status["measures"]:
         kind = "measure" if measure["kind"] in {None, "other"} else words(measure["kind"])
         others = [
@@ -102,8 +102,8 @@ def measures(status: Row, told: SubjectView) -> Iterator[Statement]:
             _until("in force", measure["until"]),
         ]
         title = f" “{safe(measure['title'])}”" if measure["title"] else ""
-        said = [f"{kind}{title}{_since(told, measure)}", *filter(None, others)]
-        yield Statement("; ".join(said), _ids(measure["fact_id"]))
+        wording = [f"{kind}{title}{_since(view, measure)}", *filter(None, others)]
+        yield Statement("; ".join(wording), _ids(measure["fact_id"]))
 
 
 def case_title(case: Row, status: Row) -> str:
@@ -114,7 +114,7 @@ def case_title(case: Row, status: Row) -> str:
 
 
 def case_stage(case: Row, status: Row) -> str:
-    """Return the stage of a case; where its counts ended in different ways, each of them."""
+    """Return the stage of a case; if its counts ended in different ways, each of these ends."""
     text = stage_of(case)
     if case["open"]:
         return f"open, {text}"
@@ -123,19 +123,19 @@ def case_stage(case: Row, status: Row) -> str:
     return f"{text}; ended by the death" if is_dead(status) else text
 
 
-def counts(case: Row, told: SubjectView) -> Iterator[Statement]:
-    """Yield each count of a case, with where it stands; a charge that was replaced says so."""
+def counts(case: Row, view: SubjectView) -> Iterator[Statement]:
+    """Yield each count of a case with its disposition; a count that was replaced has the word for that."""
     for count in case["counts"]:
-        head, tail = disposition(count, case, told)
-        name = "the whole case" if whole(count) else _count_words(count, case, told)
+        head, tail = disposition(count, case, view)
+        name = "the whole case" if whole(count) else _count_words(count, case, view)
         facts = _ids(count["fact_id"], count["verdict_fact_id"], count["final_fact_id"], count["charge_fact_id"])
         yield Statement(f"{name}: {head}{tail}", facts)
 
 
-def sentence(case: Row, told: SubjectView) -> Iterator[Statement]:
+def sentence(case: Row, view: SubjectView) -> Iterator[Statement]:
     """Yield the sentence of a case, if there is one."""
-    if said := sentence_words(case, told):
-        yield Statement(said, _ids(case["sentence_fact_id"]))
+    if wording := sentence_words(case, view):
+        yield Statement(wording, _ids(case["sentence_fact_id"]))
 
 
 def case_words(part: Row) -> str:
@@ -144,7 +144,7 @@ def case_words(part: Row) -> str:
 
 
 def waiting_words(row: Row) -> str:
-    """Return how many records wait about the person of a status or of an alert; nothing where none does."""
+    """Return the number of records that wait about the person of a status or an alert; empty if none waits."""
     number = row["unread"]
     if not number:
         return ""
@@ -152,31 +152,31 @@ def waiting_words(row: Row) -> str:
 
 
 def unread_words(row: Row) -> str:
-    """Return how many records wait about that person, and where they are read; nothing where none does."""
+    """Return `waiting_words` with the commands that list the records; empty if none waits."""
     waiting = waiting_words(row)
     where = "in conflict or not readable: see `casetrail conflicts` and `casetrail parked list`"
     return f"{waiting}, {where}" if waiting else ""
 
 
 def was_held(status: Row) -> bool:
-    """Return whether the row's custody speaks of a hold: that of the dead who were in none says no more than death."""
+    """Return whether the row's custody is about a hold. The custody of a dead person without a hold is not."""
     is_over = status["custody"]["status"] == "deceased"
     return not is_over or any(hold["status"] == "deceased" for hold in status["custody_cases"])
 
 
-def track_words(track: str, cell: Row, told: SubjectView) -> str:
+def track_words(track: str, cell: Row, view: SubjectView) -> str:
     """Return one cell of the row: ``Service: dismissed, since 2022-03-27``."""
     say = {"service": service_words, "custody": custody_words}.get(track, words)
-    # The row speaks of the person, its posts say of which of them.
+    # The cell is about the person. `service_words` has the words for a post that ended by the death.
     status = "deceased" if track == "service" and cell["status"] == "deceased" else say(cell["status"])
-    return f"{track.capitalize()}: {status}{_since(told, cell)}"
+    return f"{track.capitalize()}: {status}{_since(view, cell)}"
 
 
 def _ends(case: Row) -> str:
-    """Return how the counts of an ended case ended, if not all in one way."""
+    """Return the ends of the counts of an ended case; empty if all have the same end."""
     groups: dict[str, list[Row]] = {}
     ends = {count["status"] for count in stated(case)}
-    # Only what nobody charged can be withdrawn. Beside a withdrawal, a closed count is taken for such a one as well.
+    # Only an allegation without a charge can be withdrawn. A closed count beside it counts as an allegation too.
     noun = "allegation" if "withdrawn" in ends and ends <= {"withdrawn", "closed"} else "charge"
     for count in stated(case):
         stage = "final" if count["status"] == "convicted" else count["status"]
@@ -187,7 +187,7 @@ def _ends(case: Row) -> str:
 
 
 def _post_status(post: Row) -> str:
-    """Return a post with how it is held or how it ended; one that no source names is not called former."""
+    """Return a post with its status; a post that no source names is not called former."""
     status, is_held = service_words(post["status"]), post["status"] in HELD
     if is_held or any(post[name] for name in ("post", "agency", "region")):
         return f"{'' if is_held else 'former '}{post_words(post)}: {status}"
@@ -195,9 +195,9 @@ def _post_status(post: Row) -> str:
     return f"{status} from {unnamed}" if post["status"] in _LEFT else f"{unnamed}: {status}"
 
 
-def _count_words(count: Row, case: Row, told: SubjectView) -> str:
-    """Return the words of a count; a sum that was stated for several counts together says so."""
-    charges = data_of(told, count["charge_fact_id"]).get("charges", ())
+def _count_words(count: Row, case: Row, view: SubjectView) -> str:
+    """Return the words of a count; a sum that a source stated for several counts together is followed by "in all"."""
+    charges = data_of(view, count["charge_fact_id"]).get("charges", ())
     stated_so = [charge for charge in charges if all(charge.get(name) == count[name] for name in _CHARGE)]
     alike = [
         other for other in case["counts"] if all(other[name] == count[name] for name in ("charge_fact_id", *_CHARGE))
@@ -207,14 +207,14 @@ def _count_words(count: Row, case: Row, told: SubjectView) -> str:
     return charge_words(count, f"{sum_words(count)} in all")
 
 
-def _since(told: SubjectView, cell: Row) -> str:
-    since = since_words(told, cell)
+def _since(view: SubjectView, cell: Row) -> str:
+    since = since_words(view, cell)
     agreeing = f"; {cell['facts']} facts say so" if cell.get("facts", 1) > 1 else ""
     return f", since {since}{agreeing}" if since else agreeing
 
 
-def _held_since(told: SubjectView, began: Row) -> str:
-    since = since_words(told, began)
+def _held_since(view: SubjectView, began: Row) -> str:
+    since = since_words(view, began)
     return f"held since {since}" if since else ""
 
 

@@ -1,4 +1,4 @@
-"""The decisions of one case in words: the court and the day of each, and which of them were set aside."""
+"""The decisions of one case in words: the court and the day of each, and the verdicts that were set aside."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -46,16 +46,16 @@ def terms(case: Mapping[str, Any]) -> Terms:
     return CRIMINAL if case["kind"] == "criminal" else OTHER
 
 
-def ruling(told: SubjectView, fact_id: str | None, *, court: bool = False) -> str:
+def ruling(view: SubjectView, fact_id: str | None, *, court: bool = False) -> str:
     """
-    Return by whom and when a fact was decided, such as `` by High Court on 2020-07-28``.
+    Return the court and the day of a decision, such as `` by High Court on 2020-07-28``.
 
     Args:
-        told: the story that has the fact.
-        fact_id: the fact; None gives nothing.
-        court: whether to say that the court is not named, where it is not.
+        view: the person's facts.
+        fact_id: the fact; for None the words are empty.
+        court: whether to state that the court is not named, if the fact names none.
     """
-    data = data_of(told, fact_id)
+    data = data_of(view, fact_id)
     if not data:
         return ""
     if "authority" in data:
@@ -63,9 +63,9 @@ def ruling(told: SubjectView, fact_id: str | None, *, court: bool = False) -> st
     return f" {on_words(data['occurred'])}{' by a court not named' if court else ''}"
 
 
-def case_facts(told: SubjectView, case_id: str) -> list[Fact]:
-    """Return the facts of one case in world order, the reports of one event once."""
-    facts = [fact for fact in told.world if TRACK_OF[fact.type] == "case" and fact.data["case_id"] == case_id]
+def case_facts(view: SubjectView, case_id: str) -> list[Fact]:
+    """Return the facts of one case in world order; several reports of one event count once."""
+    facts = [fact for fact in view.world if TRACK_OF[fact.type] == "case" and fact.data["case_id"] == case_id]
     alike: dict[tuple[str, Any], list[Fact]] = {}
     for fact in facts:
         alike.setdefault((fact.type, fact.data.get("plea")), []).append(fact)
@@ -73,41 +73,41 @@ def case_facts(told: SubjectView, case_id: str) -> list[Fact]:
     return [fact for fact in facts if fact.id not in reports]
 
 
-def decision_lines(case: Mapping[str, Any], told: SubjectView, reviews: frozenset[str]) -> Iterator[str]:
+def decision_lines(case: Mapping[str, Any], view: SubjectView, reviews: frozenset[str]) -> Iterator[str]:
     """
     Yield a sentence for each plea, appeal, ruling on a verdict, pardon and review of a case, in world order.
 
     Args:
         case: the case as a status row has it.
-        told: the story that has its facts.
-        reviews: ids of appeals that came after a final verdict, and are requests for review.
+        view: the person's facts.
+        reviews: the ids of appeals after a final verdict: these are requests for review.
     """
-    facts = case_facts(told, case["case_id"])
-    undone = _undone(facts, told)
+    facts = case_facts(view, case["case_id"])
+    undone = _undone(facts, view)
     pardons = any(fact.type == "PardonAnnulled" for fact in facts)
     for fact in facts:
         match fact.type:
             case "PleaEntered":
                 yield _plea(fact)
             case "AppealFiled" | "ReviewRequested":
-                yield _request(fact, told, is_review=fact.type == "ReviewRequested" or fact.id in reviews)
+                yield _request(fact, view, is_review=fact.type == "ReviewRequested" or fact.id in reviews)
             case "Pardoned":
-                yield from _pardon(case, fact, told, is_annulled=pardons)
+                yield from _pardon(case, fact, view, is_annulled=pardons)
             case type_ if type_ in _RULINGS:
-                yield f"{_RULINGS[type_].format(terms(case).verdict).capitalize()}{ruling(told, fact.id)}."
+                yield f"{_RULINGS[type_].format(terms(case).verdict).capitalize()}{ruling(view, fact.id)}."
             case type_ if type_ == "VerdictOverturned" or (type_ in _VERDICTS and fact.id in undone):
-                yield _set_aside(case, fact, undone.get(fact.id, ()), told)
+                yield _set_aside(case, fact, undone.get(fact.id, ()), view)
 
 
-def _request(fact: Fact, told: SubjectView, *, is_review: bool) -> str:
+def _request(fact: Fact, view: SubjectView, *, is_review: bool) -> str:
     side = _SIDES.get(str(fact.data.get("by", "")))
-    by = f"{side} {on_words(fact.data['occurred'])}" if side else ruling(told, fact.id)
+    by = f"{side} {on_words(fact.data['occurred'])}" if side else ruling(view, fact.id)
     return f"{'Review requested' if is_review else 'Appeal filed'}{by}."
 
 
-def _pardon(case: Mapping[str, Any], fact: Fact, told: SubjectView, *, is_annulled: bool) -> Iterator[str]:
-    """Yield a pardon that the counts do not show: one in part, and one that may have been annulled."""
-    by = ruling(told, fact.id)
+def _pardon(case: Mapping[str, Any], fact: Fact, view: SubjectView, *, is_annulled: bool) -> Iterator[str]:
+    """Yield a pardon that the counts do not show: a pardon in part, or one that may have been annulled."""
+    by = ruling(view, fact.id)
     if fact.data.get("scope") == "partial":
         yield f"Pardoned in part{by}: the sentence was changed, the {terms(case).verdict} was not."
     elif is_annulled:
@@ -115,30 +115,30 @@ def _pardon(case: Mapping[str, Any], fact: Fact, told: SubjectView, *, is_annull
 
 
 def _plea(fact: Fact) -> str:
-    said = _PLEAS.get(fact.data.get("plea", ""), "Entered a plea")
+    wording = _PLEAS.get(fact.data.get("plea", ""), "Entered a plea")
     agreed = ", as part of an agreement with the prosecution" if fact.data.get("bargain") else ""
-    return f"{said} {on_words(fact.data['occurred'])}{agreed}."
+    return f"{wording} {on_words(fact.data['occurred'])}{agreed}."
 
 
-def _set_aside(case: Mapping[str, Any], fact: Fact, undone: Sequence[Fact], told: SubjectView) -> str:
-    known = terms(case)
-    heads = {"Convicted": known.guilty, "Acquitted": known.acquitted}
-    of = [f"{heads.get(each.type, 'sentenced')}{ruling(told, each.id, court=True)}" for each in undone]
+def _set_aside(case: Mapping[str, Any], fact: Fact, undone: Sequence[Fact], view: SubjectView) -> str:
+    legal = terms(case)
+    heads = {"Convicted": legal.guilty, "Acquitted": legal.acquitted}
+    verdicts = [f"{heads.get(verdict.type, 'sentenced')}{ruling(view, verdict.id, court=True)}" for verdict in undone]
     outcome = _OUTCOMES.get(fact.data.get("outcome", ""), "")
-    which = f": {' and '.join(dict.fromkeys(of))}" if of else " (no source here says which)"
-    return f"{known.verdict.capitalize()} set aside{ruling(told, fact.id)}{outcome}{which}."
+    which = f": {' and '.join(dict.fromkeys(verdicts))}" if verdicts else " (no source here says which)"
+    return f"{legal.verdict.capitalize()} set aside{ruling(view, fact.id)}{outcome}{which}."
 
 
-def _undone(facts: Sequence[Fact], told: SubjectView) -> dict[str, list[Fact]]:
+def _undone(facts: Sequence[Fact], view: SubjectView) -> dict[str, list[Fact]]:
     """
-    Return the verdicts that later decisions of one case set aside, by the id of the decision that did.
+    Return the verdicts that later decisions of one case set aside, by the id of the later decision.
 
-    The fold is asked, since only it knows of which counts each decision speaks.
+    The case is folded again, since only the fold assigns each decision to counts.
     """
     undone: dict[str, list[Fact]] = {}
     if not facts:
         return undone
-    case = Case(_unflagged, told.history.placing.is_behind, facts[0])
+    case = Case(_unflagged, view.history.placing.is_behind, facts[0])
     for place, fact in enumerate(facts):
         before = [(count, count.status, count.verdict, count.verdict_by) for count in case.counts.all]
         case.advance(fact, place)
@@ -150,7 +150,7 @@ def _undone(facts: Sequence[Fact], told: SubjectView) -> dict[str, list[Fact]]:
 
 
 def _unflagged(code: str, fact: Fact) -> None:
-    """Take no flag: the row has them."""
+    """Ignore the flag: the row has it."""
 
 
 def _tied(one: Fact, other: Fact) -> bool:

@@ -1,4 +1,4 @@
-"""One fact in words for people: its fields, its date and source, and a few words for where another speaks of it."""
+"""One fact in words for people: its fields, its date and its sources, and a short name for references to it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,35 +35,35 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def data_of(told: SubjectView, fact_id: str | None) -> Mapping[str, Any]:
-    """Return the data in force of a fact; empty where there is no such fact, or it was retracted."""
-    if fact_id is None or fact_id not in told.lines:
+def data_of(view: SubjectView, fact_id: str | None) -> Mapping[str, Any]:
+    """Return the data in force of a fact; empty if the fact is not known or was retracted."""
+    if fact_id is None or fact_id not in view.facts:
         return {}
-    return data_in_force(told, fact_id) or {}
+    return data_in_force(view, fact_id) or {}
 
 
-def fact_words(told: SubjectView, fact_id: str) -> str:
-    """Return a fact in a few words, for where another speaks of it."""
-    line = told.lines.get(fact_id)
+def fact_words(view: SubjectView, fact_id: str) -> str:
+    """Return a fact in a few words, for a reference to it."""
+    line = view.facts.get(fact_id)
     if line is None:
         return f"a fact that is not known ({safe(fact_id)})"
-    data = data_in_force(told, fact_id) or line.fact.data
+    data = data_in_force(view, fact_id) or line.fact.data
     return f"{type_words(line.fact.type)}, {when(data)} (fact {safe(fact_id)})"
 
 
-def since_words(told: SubjectView, cell: Mapping[str, Any]) -> str:
-    """Return since when a cell holds, as the source wrote it; nothing where that is not known."""
+def since_words(view: SubjectView, cell: Mapping[str, Any]) -> str:
+    """Return the date on which a cell began, as the source wrote it; empty if it is not known."""
     if cell.get("since") is None:
         return ""
-    said = data_of(told, cell["fact_id"]).get("occurred_text")
-    return safe(f"{cell['since']} (“{said}”)" if said else cell["since"])
+    wording = data_of(view, cell["fact_id"]).get("occurred_text")
+    return safe(f"{cell['since']} (“{wording}”)" if wording else cell["since"])
 
 
-def field_lines(told: SubjectView, type_: str, data: Mapping[str, Any]) -> Iterator[str]:
+def field_lines(view: SubjectView, type_: str, data: Mapping[str, Any]) -> Iterator[str]:
     """Yield each field that a fact of *type_* has beyond its date and sources, as ``label: value``."""
     for field, value in data.items():
         if field not in SHOWN_ELSEWHERE and not (field == "currency" and "amount" in data):
-            yield f"{label(type_, field)}: {value_words(told, field, value, data)}"
+            yield f"{label(type_, field)}: {value_words(view, field, value, data)}"
 
 
 def label(type_: str, field: str) -> str:
@@ -73,14 +73,14 @@ def label(type_: str, field: str) -> str:
     return _LABELS.get(field) or words(field)
 
 
-def value_words(told: SubjectView, field: str, value: Any, data: Mapping[str, Any]) -> str:  # noqa: ANN401, PLR0911 - JSON
+def value_words(view: SubjectView, field: str, value: Any, data: Mapping[str, Any]) -> str:  # noqa: ANN401, PLR0911 - JSON
     """
     Return the value of a field for people.
 
     Args:
-        told: the story in which facts are looked up by their ids.
+        view: the person's facts, for references by id.
         field: its name.
-        value: any JSON value; None where a correction took it out.
+        value: any JSON value; None if a correction removed it.
         data: all data of the fact, for the currency of a sum.
     """
     match field, value:
@@ -93,9 +93,9 @@ def value_words(told: SubjectView, field: str, value: Any, data: Mapping[str, An
         case "parts", list():
             return parts_words(value)
         case "after", list():
-            return ", ".join(fact_words(told, fact_id) for fact_id in value)
+            return ", ".join(fact_words(view, fact_id) for fact_id in value)
         case "fact_id", str():
-            return fact_words(told, value)
+            return fact_words(view, value)
         case "by", dict():
             return accuser_words(value)
         case "by", str():
@@ -106,52 +106,52 @@ def value_words(told: SubjectView, field: str, value: Any, data: Mapping[str, An
 
 
 def accuser_words(by: Mapping[str, Any]) -> str:
-    """Return the person who accuses, by name, by id or by both."""
+    """Return the accuser, by name, by id or by both."""
     person = f"[{by['subject_id']}]" if "subject_id" in by else ""
     return safe(f"{by.get('name', '')} {person}".strip())
 
 
-def detail_words(told: SubjectView, type_: str, data: Mapping[str, Any]) -> str:
-    """Return what a step of a case says beyond its type, on one line."""
+def detail_words(view: SubjectView, type_: str, data: Mapping[str, Any]) -> str:
+    """Return the fields of a step of a case, on one line."""
     left_out = {"case_id", "note", "ref", "jurisdiction"}
-    said = {field: value for field, value in data.items() if field not in left_out}
-    lines = (line.partition(": ") for line in field_lines(told, type_, said))
-    # Beside an accuser or an appellant, "by" an authority would read as a second one.
-    unclear = {"authority"} if type_ == "Accused" or "by" in said else set()
+    fields = {field: value for field, value in data.items() if field not in left_out}
+    lines = (line.partition(": ") for line in field_lines(view, type_, fields))
+    # Beside an accuser or an appellant, "by" with an authority would read as a second accuser or appellant.
+    unclear = {"authority"} if type_ == "Accused" or "by" in fields else set()
     return "; ".join(f"{name}: {value}" if name in unclear else _shorter(name, value) for name, _, value in lines)
 
 
-def ground_lines(told: SubjectView, fact_id: str, name: str = "") -> Iterator[str]:
+def ground_lines(view: SubjectView, fact_id: str, name: str = "") -> Iterator[str]:
     """
-    Yield what a statement rests on: when it was published, its sources, its corrections and its note.
+    Yield the grounds of a statement: the date of publication, the sources, the corrections and the note of a fact.
 
     Args:
-        told: the story that has the fact.
+        view: the person's facts.
         fact_id: the fact.
-        name: words before it, where several facts stand under one statement.
+        name: words before it, if several facts are under one statement.
     """
-    data = data_of(told, fact_id)
+    data = data_of(view, fact_id)
     yield f"    {name}published {safe(data.get('published', '(not known)'))}, fact {safe(fact_id)}"
     for source in data.get("sources", ()):
         yield f"    source: {source_words(source)}"
-    yield from correction_lines(told, fact_id)
+    yield from correction_lines(view, fact_id)
     if "note" in data:
         yield f"    note: {safe(data['note'])}"
 
 
-def correction_lines(told: SubjectView, fact_id: str) -> Iterator[str]:
-    """Yield what a statement rests on besides, if it is not as first published: each correction and its source."""
-    replaced_by = told.history.settled.replaced_by
+def correction_lines(view: SubjectView, fact_id: str) -> Iterator[str]:
+    """Yield each correction of a fact and its sources; nothing if the fact is as first published."""
+    replaced_by = view.history.corrections.replaced_by
     by = replaced_by.get(fact_id)
     while by is not None:
-        correction = told.lines[by].fact.data
+        correction = view.facts[by].fact.data
         yield f"    as corrected, published {safe(correction['published'])}, fact {safe(by)}"
         yield from (f"    source of the correction: {source_words(source)}" for source in correction["sources"])
         by = replaced_by.get(by)
 
 
 def _shorter(name: str, value: str) -> str:
-    """Return a field of a step in fewer words, where a reader needs no label or no value."""
+    """Return a field of a step without its label or its value, if a reader does not need it."""
     if name in {"charges", "sentence", "parts of the sentence"}:
         return value
     if name in {"authority", "by"}:

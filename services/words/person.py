@@ -1,4 +1,4 @@
-"""One person in full, for people: what they are said to have done, how far it was proven, and what they answer."""
+"""One person in full, for people: the allegations, the extent to which they were proven, and the person's replies."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -29,129 +29,129 @@ from .verdicts import law_lines
 TRACKS = {"service": posts, "custody": holds, "wanted": searches}
 
 
-def person_lines(status: Mapping[str, Any], told: SubjectView, moment: AsOf) -> Iterator[str]:
-    """Yield the lines that say all of one person at *moment*; every text from outside is safe to print."""
+def person_lines(status: Mapping[str, Any], view: SubjectView, moment: AsOf) -> Iterator[str]:
+    """Yield the lines about one person at *moment*. Every text from outside is safe to print."""
     yield f"{safe(status['name'] or status['subject_id'])}  [{safe(status['subject_id'])}]"
-    if said := described(status):
-        yield f"  {said}"
+    if wording := described(status):
+        yield f"  {wording}"
     if asked := moment_words(*(format_instant(instant) if instant else None for instant in moment)):
         yield f"  {asked}"
-    yield from (f"  {line}" for line in law_lines(status, told))
+    yield from (f"  {line}" for line in law_lines(status, view))
     yield f"  headline: {words(status['headline'])}"
     if waiting := unread_words(status):
         yield f"  {waiting}"
     answered: set[str] = set()
     for track in TRACKS:
-        yield from _track(track, status, told, answered)
-    yield from _section("Measures:", measures(status, told), told, answered)
+        yield from _track(track, status, view, answered)
+    yield from _section("Measures:", measures(status, view), view, answered)
     for case in status["cases"]:
-        yield from _case(case, status, told, answered)
-    yield from _noted(told, answered)
-    yield from _other_replies(told, answered)
-    yield from _relations(told)
-    yield from _anomalies(status, told)
+        yield from _case(case, status, view, answered)
+    yield from _noted(view, answered)
+    yield from _other_replies(view, answered)
+    yield from _relations(view)
+    yield from _anomalies(status, view)
 
 
-def _track(track: str, status: Mapping[str, Any], told: SubjectView, answered: set[str]) -> Iterator[str]:
-    """Yield the cell of a track, then each of its parts; the cell names its own fact where no part rests on it."""
+def _track(track: str, status: Mapping[str, Any], view: SubjectView, answered: set[str]) -> Iterator[str]:
+    """Yield the cell of a track, then each of its parts; the cell has its own grounds if no part has its fact."""
     cell = status[track] if track != "custody" or was_held(status) else None
-    parts = list(TRACKS[track](status, told))
+    parts = list(TRACKS[track](status, view))
     if cell is None and not parts:
         return
     yield ""
-    yield track_words(track, cell, told) if cell else f"{track.capitalize()}:"
+    yield track_words(track, cell, view) if cell else f"{track.capitalize()}:"
     if cell and cell["fact_id"] and not any(cell["fact_id"] in part.fact_ids for part in parts):
-        yield from _grounds(told, (cell["fact_id"],), answered)
-    yield from _statements(parts, told, answered)
+        yield from _grounds(view, (cell["fact_id"],), answered)
+    yield from _statements(parts, view, answered)
 
 
-def _section(title: str, parts: Iterable[Statement], told: SubjectView, answered: set[str]) -> Iterator[str]:
-    lines = list(_statements(parts, told, answered))
+def _section(title: str, parts: Iterable[Statement], view: SubjectView, answered: set[str]) -> Iterator[str]:
+    lines = list(_statements(parts, view, answered))
     if lines:
         yield from ("", title, *lines)
 
 
-def _statements(parts: Iterable[Statement], told: SubjectView, answered: set[str]) -> Iterator[str]:
+def _statements(parts: Iterable[Statement], view: SubjectView, answered: set[str]) -> Iterator[str]:
     for part in parts:
         yield f"  {part.text}"
-        yield from _grounds(told, part.fact_ids, answered)
+        yield from _grounds(view, part.fact_ids, answered)
 
 
-def _case(case: Mapping[str, Any], status: Mapping[str, Any], told: SubjectView, answered: set[str]) -> Iterator[str]:
+def _case(case: Mapping[str, Any], status: Mapping[str, Any], view: SubjectView, answered: set[str]) -> Iterator[str]:
     yield ""
     yield case_title(case, status)
-    for said in (*counts(case, told), *sentence(case, told)):
-        yield f"    {said.text} ({_facts(said.fact_ids)})" if said.fact_ids else f"    {said.text}"
+    for statement in (*counts(case, view), *sentence(case, view)):
+        yield f"    {statement.text} ({_facts(statement.fact_ids)})" if statement.fact_ids else f"    {statement.text}"
     if case["authority"]:
         yield f"    authority: {safe(case['authority'])} (fact {safe(case['authority_fact_id'])})"
-    for fact in told.world:
+    for fact in view.world:
         if TRACK_OF[fact.type] == "case" and fact.data["case_id"] == case["case_id"]:
-            detail = detail_words(told, fact.type, fact.data)
+            detail = detail_words(view, fact.type, fact.data)
             yield f"  {when(fact.data)}: {type_words(fact.type)}{f': {detail}' if detail else ''}"
-            yield from _grounds(told, (fact.id,), answered)
+            yield from _grounds(view, (fact.id,), answered)
 
 
 def _facts(fact_ids: Iterable[str]) -> str:
     return ", ".join(f"fact {safe(fact_id)}" for fact_id in fact_ids)
 
 
-def _grounds(told: SubjectView, fact_ids: Iterable[str], answered: set[str]) -> Iterator[str]:
-    """Yield what a statement rests on, and right under it what the person answers."""
+def _grounds(view: SubjectView, fact_ids: Iterable[str], answered: set[str]) -> Iterator[str]:
+    """Yield the grounds of a statement, and directly under each fact the person's replies to it."""
     for at, fact_id in enumerate(fact_ids):
-        line = told.lines.get(fact_id)
-        yield from ground_lines(told, fact_id, f"{type_words(line.fact.type)}: " if at and line else "")
+        line = view.facts.get(fact_id)
+        yield from ground_lines(view, fact_id, f"{type_words(line.fact.type)}: " if at and line else "")
         if fact_id not in answered:
-            for reply in replies(told).get(fact_id, ()):
-                yield from _reply(told, reply)
+            for reply in replies(view).get(fact_id, ()):
+                yield from _reply(view, reply)
             answered.add(fact_id)
 
 
-def _reply(told: SubjectView, reply: Fact) -> Iterator[str]:
+def _reply(view: SubjectView, reply: Fact) -> Iterator[str]:
     yield f"    THEIR REPLY, {when(reply.data)}: “{safe(reply.data['text'])}” (fact {safe(reply.id)})"
     for source in reply.data["sources"]:
         yield f"      source: {source_words(source)}"
-    yield from (f"  {line}" for line in correction_lines(told, reply.id))
+    yield from (f"  {line}" for line in correction_lines(view, reply.id))
 
 
-def _noted(told: SubjectView, answered: set[str]) -> Iterator[str]:
-    """Yield what else happened, in the words of the sources: it changes no status."""
+def _noted(view: SubjectView, answered: set[str]) -> Iterator[str]:
+    """Yield the noted events, which change no status, in the words of the sources."""
     parts = []
-    for fact in told.world:
+    for fact in view.world:
         if fact.type == "Noted":
             more = [f": {safe(fact.data['text'])}" if "text" in fact.data else ""]
             classes = ", ".join(fact.data.get("classes", ()))
             more.append(f" ({safe(classes)})" if classes else "")
             parts.append(Statement(f"{when(fact.data)}: {safe(fact.data['title'])}{''.join(more)}", (fact.id,)))
-    yield from _section("Noted:", parts, told, answered)
+    yield from _section("Noted:", parts, view, answered)
 
 
-def _other_replies(told: SubjectView, answered: set[str]) -> Iterator[str]:
-    left = {fact_id: found for fact_id, found in replies(told).items() if fact_id not in answered}
+def _other_replies(view: SubjectView, answered: set[str]) -> Iterator[str]:
+    left = {fact_id: answers for fact_id, answers in replies(view).items() if fact_id not in answered}
     if left:
         yield ""
         yield "Replies to other facts:"
-    for fact_id, found in left.items():
-        yield f"  to {fact_words(told, fact_id)}"
-        for reply in found:
-            yield from _reply(told, reply)
+    for fact_id, answers in left.items():
+        yield f"  to {fact_words(view, fact_id)}"
+        for reply in answers:
+            yield from _reply(view, reply)
 
 
-def _relations(told: SubjectView) -> Iterator[str]:
-    found = relations(told)
-    if found:
+def _relations(view: SubjectView) -> Iterator[str]:
+    by_relation = relations(view)
+    if by_relation:
         yield ""
         yield "Relations:"
-    for (other, relation), fact in found.items():
-        said = data_of(told, fact.id).get("relation_text")
-        yield f"  {relation}{f' (“{safe(said)}”)' if said else ''}: {safe(other)} (fact {safe(fact.id)})"
+    for (other, relation), fact in by_relation.items():
+        wording = data_of(view, fact.id).get("relation_text")
+        yield f"  {relation}{f' (“{safe(wording)}”)' if wording else ''}: {safe(other)} (fact {safe(fact.id)})"
         for source in fact.data["sources"]:
             yield f"    source: {source_words(source)}"
-        yield from correction_lines(told, fact.id)
+        yield from correction_lines(view, fact.id)
 
 
-def _anomalies(status: Mapping[str, Any], told: SubjectView) -> Iterator[str]:
+def _anomalies(status: Mapping[str, Any], view: SubjectView) -> Iterator[str]:
     if status["anomalies"]:
         yield ""
         yield "To be noted:"
     for flag in status["anomalies"]:
-        yield f"  {fact_words(told, flag['fact_id'])} {ANOMALIES.get(flag['code'], words(flag['code']))}"
+        yield f"  {fact_words(view, flag['fact_id'])} {ANOMALIES.get(flag['code'], words(flag['code']))}"

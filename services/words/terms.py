@@ -1,4 +1,4 @@
-"""Facts and statuses in words for people; text from outside made safe to print."""
+"""The words for statuses, types and anomalies, and text from outside made safe to print."""
 
 import re
 import unicodedata
@@ -10,13 +10,13 @@ from events.errors import BadInput
 from events.vocabulary import DATA, nearest_type
 
 _SPACE: Final = re.compile(r"[\t\n\r]+")
-# Besides control characters: what turns the direction of a line, or breaks it, so that it reads as another text.
+# Besides control characters, the characters that change the direction of a line or break it: the text would mislead.
 _UNSEEN: Final = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[~?%]?")
 _MONTH_OR_YEAR: Final = re.compile(r"[0-9]{4}(-[0-9]{2})?[~?%]?")
 _FIGURE: Final = re.compile("([0-9]+)([A-Za-z])")
-# Capital letters before the T of a duration, small ones after it: M is a month there, and a minute here.
+# Capital letters stand for units before the T of a duration, small ones for units after it: M is a month, m a minute.
 _UNITS: Final = {
     "Y": "year", "M": "month", "W": "week", "D": "day", "h": "hour", "m": "minute", "s": "second",
 }  # fmt: skip
@@ -42,7 +42,7 @@ CUSTODY: Final = {
     "deceased": "ended by the death",
 }
 
-# A case that is not criminal has no verdict, and nobody is convicted or acquitted in it.
+# A case that is not criminal has no verdict, no conviction and no acquittal.
 STAGES: Final = {
     "overturned": "verdict overturned, undecided again",
     "convicted": "found guilty, not final",
@@ -113,17 +113,17 @@ REASONS: Final = {
 
 
 def safe(text: object) -> str:
-    """Return *text* on one line, with what a terminal would act on written as an escape."""
+    """Return *text* on one line, with escapes for the characters that control a terminal."""
     return "".join(map(_seen, _SPACE.sub(" ", str(text))))
 
 
 def words(status: str) -> str:
-    """Return a word of the data as people write it: ``in_office`` is in office."""
+    """Return a word of the data as people write it: "in office" for ``in_office``."""
     return status.replace("_", " ")
 
 
 def type_words(type_: str) -> str:
-    """Return a type of fact as people write it: ``HouseArrested`` is House arrested."""
+    """Return a type of fact as people write it: "House arrested" for ``HouseArrested``."""
     return " ".join(re.findall("[A-Z][a-z]*", type_)).capitalize()
 
 
@@ -133,19 +133,19 @@ def service_words(status: str) -> str:
 
 
 def custody_words(status: str) -> str:
-    """Return the status of a hold as people write it; the dead are not said to be held."""
+    """Return the status of a hold as people write it; after a death, the words state the end of the hold."""
     return CUSTODY.get(status) or words(status)
 
 
 def stage_words(stage: str, kind: str = "criminal") -> str:
-    """Return a stage so that an accusation reads as one, and an end is as plain as the accusation was."""
+    """Return a stage as people write it: an accusation is marked as undecided, and an end as an end."""
     if kind != "criminal":
         return OTHER_STAGES.get(stage) or f"{words(stage)} (no decision)"
     return STAGES.get(stage) or f"{words(stage)} (no verdict)"
 
 
 def sum_words(data: Mapping[str, Any]) -> str:
-    """Return the sum of a charge, a bail or a fine with its currency; nothing where no sum is stated."""
+    """Return the sum of a charge, a bail or a fine with its currency; empty if no sum is stated."""
     if data.get("amount") is None:
         return ""
     return f"{data['amount']:,} {data.get('currency') or ''}".strip()
@@ -153,11 +153,11 @@ def sum_words(data: Mapping[str, Any]) -> str:
 
 def charge_words(charge: Mapping[str, Any], amount: str | None = None) -> str:
     """
-    Return one charge: its title, its article, the sum, and the number of counts if there are several alike.
+    Return one charge: its title, its article, the sum, and the number of counts if the charge has several.
 
     Args:
         charge: the charge as a source states it.
-        amount: the words for the sum; None: those of `sum_words`.
+        amount: the words for the sum; None: the words of `sum_words`.
     """
     article = f"article {charge['article']}" if charge.get("article") else ""
     named = charge.get("title") or article or (f"count {charge['count_id']}" if charge.get("count_id") else "")
@@ -172,7 +172,7 @@ def charges_words(charges: Iterable[Mapping[str, Any]]) -> str:
 
 
 def term_words(term: str) -> str:
-    """Return an ISO 8601 duration as people write it: ``P1Y6M`` is 1 year 6 months."""
+    """Return an ISO 8601 duration as people write it: "1 year 6 months" for ``P1Y6M``."""
     days, _, hours = term.removeprefix("P").partition("T")
     figures = [*_FIGURE.findall(days), *_FIGURE.findall(hours.lower())]
     return " ".join(f"{int(n)} {_UNITS[unit]}{'' if int(n) == 1 else 's'}" for n, unit in figures)
@@ -192,7 +192,7 @@ def parts_words(parts: Iterable[Mapping[str, Any]]) -> str:
 
 
 def source_words(source: Mapping[str, Any]) -> str:
-    """Return a source so that a reader finds it: publisher, title, address, and how far it can be relied on."""
+    """Return a source so that a reader finds it: publisher, title, address, and its rating."""
     title = f"“{source['title']}”" if "title" in source else None
     rated = f"{source.get('reliability', '')}{source.get('credibility', '')}"
     parts = (source.get("publisher"), title, source.get("url"), source.get("archived_url"), rated and f"rated {rated}")
@@ -200,20 +200,20 @@ def source_words(source: Mapping[str, Any]) -> str:
 
 
 def moment_words(as_of: str | None, known_at: str | None) -> str:
-    """Return at which instants somebody is looked at, given as text; nothing where all that is known counts."""
+    """Return the sentences about the two instants of a query, from their texts; empty without both."""
     world = f"The world as of {as_of}." if as_of else ""
     known = f"What was known at {known_at}." if known_at else ""
     return " ".join(filter(None, (world, known)))
 
 
 def when(data: Mapping[str, Any]) -> str:
-    """Return when it happened as the source gave it, with its own words where they are known."""
-    said = f" (“{data['occurred_text']}”)" if "occurred_text" in data else ""
-    return safe(f"{data['occurred']}{said}")
+    """Return the date of a fact as the source stated it, with the source's own words if they are known."""
+    wording = f" (“{data['occurred_text']}”)" if "occurred_text" in data else ""
+    return safe(f"{data['occurred']}{wording}")
 
 
 def on_words(occurred: str) -> str:
-    """Return a date of a source as part of a sentence: on a day, in a month or a year, at an instant, between two."""
+    """Return a date as part of a sentence: on a day, in a month or a year, at an instant, or between two dates."""
     earliest, slash, latest = occurred.partition("/")
     if slash and {earliest, latest} & {"", ".."}:
         return safe(f"not later than {latest}" if earliest in {"", ".."} else f"not earlier than {earliest}")
@@ -228,7 +228,7 @@ def on_words(occurred: str) -> str:
 
 def span(earliest: str | None, latest: str | None) -> str:
     """
-    Return two instants of a status row as EDTF no finer than they are: a day, month or year, else an interval.
+    Return two instants of a status row as EDTF: a day, month or year if they span exactly that, else an interval.
 
     Args:
         earliest: text such as ``2022-03-01T00:00:00Z``, or None for an open start.
@@ -248,7 +248,7 @@ def span(earliest: str | None, latest: str | None) -> str:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return (field, old, new) for each field of data that changed; None where it is missing."""
+    """Return (field, old, new) for each field of data that changed; None if it is missing."""
     fields = dict.fromkeys((*old, *new))
     return [(field, old.get(field), new.get(field)) for field in fields if old.get(field) != new.get(field)]
 

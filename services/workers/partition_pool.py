@@ -1,27 +1,32 @@
-"""Work on partitions: on several side by side, on each a piece at a time."""
+"""An executor by partition: several partitions at once, and one task at a time on each."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
 THREADS = 2
-"""While one partition waits for PostgreSQL, another goes on; SQLite has one writer at a time, and waits little."""
+"""One partition waits for PostgreSQL while another computes. SQLite has one writer at a time, and waits little."""
 
 SWITCH_SECONDS = 0.02
-"""How long one of them thinks before the other may: at Python's 0.005 the two hinder each other by a sixth."""
+"""Python's interval between thread switches. At its default of 0.005, two threads slow each other by a sixth."""
 
 Work = Callable[[], Mapping[int, Exception]]
-"""Works on some partitions, and returns what failed over one of them, by its number; if it raises, all have failed."""
+"""Works on some partitions, and returns the failures of single ones by partition. If it raises, all have failed."""
+
+Task = Future[Mapping[int, Exception]]
 
 
 class PartitionPool:
     """
-    Does the work within a ``with`` block, and is done with all of it at its end.
+    An executor within a ``with`` block, which waits at its end for all tasks that run.
+
+    It has more than eight methods because tasks are started, observed and collected in two ways each. Most have one
+    or two lines.
 
     Args:
-        threads: how many pieces of work at once; 0: whoever gives one does it.
+        threads: the number of tasks that run at once. With 0, `submit` does the work in the thread of its caller.
 
     Attributes:
         threads: the same.
@@ -29,73 +34,74 @@ class PartitionPool:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._given: dict[int, Future[Mapping[int, Exception]]] = {}
+        self._executor: ThreadPoolExecutor | None = None
+        self._tasks: dict[int, Task] = {}
 
     def __enter__(self) -> Self:
-        """Start no thread before there is work for it."""
+        """Open the executor; its threads start with the first tasks."""
         if self.threads:
             sys.setswitchinterval(SWITCH_SECONDS)
-        self._pool = ThreadPoolExecutor(self.threads, "casetrail-partition") if self.threads else None
+        self._executor = ThreadPoolExecutor(self.threads, "casetrail-partition") if self.threads else None
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        """Wait for what is under way."""
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._given.clear()
+        """Wait for the tasks that run."""
+        if self._executor is not None:
+            self._executor.shutdown()
+        self._tasks.clear()
 
     @property
-    def given(self) -> frozenset[int]:
-        """The partitions with work that `settle` was not asked about yet."""
-        return frozenset(self._given)
+    def busy(self) -> frozenset[int]:
+        """The partitions with a task, running or done, that `result` or `discard` has not collected."""
+        return frozenset(self._tasks)
 
     @property
     def done(self) -> frozenset[int]:
-        """Of these, those that are done."""
-        return frozenset(partition for partition, piece in self._given.items() if piece.done())
+        """The busy partitions with a task that is done."""
+        return frozenset(partition for partition, task in self._tasks.items() if task.done())
 
     @property
-    def free(self) -> bool:
-        """Whether work given now begins at once."""
-        return self._pool is None or len(self._under_way()) < self.threads
+    def is_free(self) -> bool:
+        """Return whether a task that is submitted now begins at once."""
+        return self._executor is None or len(_running(self._tasks.values())) < self.threads
 
-    def give(self, partition: int, work: Work) -> None:
-        """Begin *work* on *partition*, which is settled, as soon as a hand is free."""
-        if self._pool is None:
-            self.do([partition], work)
+    def submit(self, partition: int, work: Work) -> None:
+        """Begin *work* on *partition*, which is not busy, as soon as a thread is free."""
+        if self._executor is None:
+            self.run([partition], work)
         else:
-            self._given[partition] = self._pool.submit(work)
+            self._tasks[partition] = self._executor.submit(work)
 
-    def do(self, partitions: Collection[int], work: Work) -> None:
-        """Do *work* on *partitions*, which are settled, here and now."""
-        self._given |= dict.fromkeys(partitions, _at_once(work))
+    def run(self, partitions: Collection[int], work: Work) -> None:
+        """Do *work* on *partitions*, which are not busy, in the thread of the caller."""
+        self._tasks |= dict.fromkeys(partitions, _finished(work))
 
     def wait(self, seconds: float) -> None:
-        """Wait until a piece of what is under way is done, at most so long."""
-        wait(self._under_way(), timeout=seconds, return_when=FIRST_COMPLETED)
+        """Wait until a running task is done, but at most *seconds*."""
+        wait(_running(self._tasks.values()), timeout=seconds, return_when=FIRST_COMPLETED)
 
-    def settle(self, partition: int) -> None:
-        """Wait for the work on *partition*, if there is any, and raise what failed over it."""
-        piece = self._given.pop(partition, None)
-        failed = piece.result() if piece is not None else {}
-        if partition in failed:
-            raise failed[partition]
+    def result(self, partition: int) -> None:
+        """Wait for the task on *partition*, if there is one, and raise the failure of this partition."""
+        task = self._tasks.pop(partition, None)
+        failures = task.result() if task is not None else {}
+        if partition in failures:
+            raise failures[partition]
 
-    def forget(self, partition: int) -> None:
-        """Wait for the work on *partition*, whatever comes of it."""
-        piece = self._given.pop(partition, None)
-        if piece is not None:
-            wait([piece])
-
-    def _under_way(self) -> set[Future[Mapping[int, Exception]]]:
-        return {piece for piece in self._given.values() if not piece.done()}
+    def discard(self, partition: int) -> None:
+        """Wait for the task on *partition*, if there is one, and ignore its failure."""
+        task = self._tasks.pop(partition, None)
+        if task is not None:
+            wait([task])
 
 
-def _at_once(work: Work) -> Future[Mapping[int, Exception]]:
-    piece: Future[Mapping[int, Exception]] = Future()
+def _running(tasks: Iterable[Task]) -> set[Task]:
+    return {task for task in tasks if not task.done()}
+
+
+def _finished(work: Work) -> Task:
+    task: Task = Future()
     try:
-        piece.set_result(work())
+        task.set_result(work())
     except Exception as problem:  # noqa: BLE001 - as an executor does
-        piece.set_exception(problem)
-    return piece
+        task.set_exception(problem)
+    return task

@@ -1,6 +1,6 @@
-"""The life of an alert over the log's clock: its identity, other rules, people, an idle log, the outbox."""
+"""The life of an alert over the log's clock: identity, changed rules, acknowledgement, an idle log, the outbox."""
 
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.schema import LIVE, outbox
 from tests.support.builders import (
     database,
@@ -16,9 +16,9 @@ from tests.support.builders import (
     rows,
     rulebook,
     silence,
+    stated,
     states,
     suspended,
-    told,
     wanted,
 )
 
@@ -29,16 +29,16 @@ OPENED = ("open", OPENS, "deadline")
 
 
 def test_each_dismissal_has_its_own_alert() -> None:
-    """The identity of an alert is the rule and the anchor."""
+    """The identity of an alert is the rule and the anchor, so each dismissal has an alert of its own."""
     first, second = dismissed("2020-03-27"), dismissed("2022-03-27")
-    found = silence([first, reinstated("2021-01-01"), second])
+    results = silence([first, reinstated("2021-01-01"), second])
 
-    assert [first["id"], second["id"]] == [alert["anchor"] for alert in found]
-    assert 2 == len({alert["alert_id"] for alert in found})
+    assert [first["id"], second["id"]] == [alert["anchor"] for alert in results]
+    assert 2 == len({alert["alert_id"] for alert in results})
 
 
-def test_the_sentence_speaks_the_name_that_is_known_last() -> None:
-    """An open alert is told anew; its life does not change for it."""
+def test_the_sentence_has_the_latest_name() -> None:
+    """A new name changes the sentence of an open alert, but not its life."""
     story = [DISMISSED, described("2022-01-01", published="2022-08-01", name="Serik Kudebaev")]
     (alert,) = silence(story)
 
@@ -46,8 +46,8 @@ def test_the_sentence_speaks_the_name_that_is_known_last() -> None:
     assert [OPENED] == life([alert])
 
 
-def test_an_alert_carries_what_a_person_can_check() -> None:
-    """The rule's version and severity, beside the evidence."""
+def test_an_alert_carries_its_rule_and_evidence() -> None:
+    """An alert carries the rule's version and severity, the person and the evidence."""
     (alert,) = silence([DISMISSED])
     rule = next(rule for rule in pack().rules if rule.id == alert["rule"])
 
@@ -55,22 +55,22 @@ def test_an_alert_carries_what_a_person_can_check() -> None:
 
 
 def test_other_rules_supersede_the_alerts_of_the_old_ones() -> None:
-    """What the new version finds too opens again under it; what it does not find ends there."""
+    """Alerts of another rule version are superseded."""
     held = projector(engine := database())
     project(held, [DISMISSED, detained("2022-04-20", subject="b"), dismissed("2022-03-27", subject="b")])
     held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
     projector(engine, rulebook(**{"for": 30 * 86400, "then": ["Wanted"]}), clock="2022-09-01")
     changes = rows(engine, LIVE.alert_changes)
 
-    found = {row["alert_id"]: (row["rule"], row["state"]) for row in rows(engine, LIVE.alerts)}
+    states_by_alert = {row["alert_id"]: (row["rule"], row["state"]) for row in rows(engine, LIVE.alerts)}
     assert {("dismissed-without-follow-up", "superseded"), ("dismissal-before-arrest", "superseded")} == (
-        set(found.values())
+        set(states_by_alert.values())
     )
     assert {"rule_changed"} == {row["cause"] for row in changes if row["state"] == "superseded"}
 
 
 def test_the_same_silence_stands_again_under_the_new_rule() -> None:
-    """Once the watermark is past the instant of the change."""
+    """A silence opens again under the new rule, once the watermark is past the instant of the change."""
     held = projector(engine := database())
     project(held, [DISMISSED])
     held.advance_watermark(instant("2022-08-01T00:00:00Z"), instant("2022-08-01"))
@@ -83,8 +83,8 @@ def test_the_same_silence_stands_again_under_the_new_rule() -> None:
     assert ["deadline", "rule_changed", "rule_changed"] == [row["cause"] for row in rows(engine, LIVE.alert_changes)]
 
 
-def test_a_rule_put_in_force_says_what_it_finds_in_old_facts() -> None:
-    """A sequence at once, dated by the change of rules."""
+def test_a_new_rule_opens_alerts_from_old_facts() -> None:
+    """A sequence in old facts opens at once under a new rule, with the change of rules as the cause."""
     held = projector(engine := database(), rulebook(then=["Wanted"]))
     project(held, [DISMISSED, detained("2022-04-20", recorded="2022-04-21T00:00:00Z")])
     projector(engine, clock="2022-09-01")
@@ -98,7 +98,7 @@ def test_a_rule_put_in_force_says_what_it_finds_in_old_facts() -> None:
 
 
 def test_an_acknowledged_alert_is_still_there_and_ends_like_an_open_one() -> None:
-    """Who, when and what they noted is a row of its life."""
+    """An acknowledged alert ends like an open one; person, time and note are a row of its life."""
     held = projector(engine := database())
     project(held, [DISMISSED])
     held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
@@ -118,19 +118,19 @@ def test_an_acknowledged_alert_is_still_there_and_ends_like_an_open_one() -> Non
 
 
 def test_the_clock_of_a_person_is_not_that_of_the_log() -> None:
-    """An acknowledgement dated 2099 lets no time pass for anybody."""
+    """An acknowledgement dated 2099 does not move the watermark."""
     held = projector(engine := database())
     project(held, [DISMISSED, dismissed("2022-05-01", subject="b")])
     held.advance_watermark(instant("2022-07-04"), instant("2022-07-04"))
     (alert,) = rows(engine, LIVE.alerts)
     held.acknowledge(alert["alert_id"], "a", "kim", None, instant("2099"))
 
-    assert instant("2022-07-04") == held.held.watermark
+    assert instant("2022-07-04") == held.checkpoint.watermark
     assert ["acknowledged"] == [row["state"] for row in rows(engine, LIVE.alerts)]
 
 
 def test_silence_is_reported_on_an_idle_log() -> None:
-    """With no record arriving, the clock at which the end was found reached is the watermark."""
+    """Without records, the clock reading at the end of the log is the watermark, and an alert opens."""
     held = projector(engine := database())
     project(held, [DISMISSED])
 
@@ -140,18 +140,18 @@ def test_silence_is_reported_on_an_idle_log() -> None:
     assert [instant(OPENS)] == [row["at"] for row in rows(engine, LIVE.alert_changes)]
 
 
-def test_an_empty_partition_says_nothing_and_holds_nothing_back() -> None:
-    """Time passes there too, and does not run back."""
+def test_an_empty_partition_delays_no_time() -> None:
+    """Time passes on an empty partition, and does not run back."""
     held = projector(engine := database())
 
     held.advance_watermark(instant("2022-12-31"), instant("2022-12-31"))
     held.advance_watermark(instant("2022-11-30"), instant("2022-12-31"))
-    assert instant("2022-12-31") == held.held.watermark
-    assert 1 == len(rows(engine, LIVE.subjects)) + held.held.seq
+    assert instant("2022-12-31") == held.checkpoint.watermark
+    assert 1 == len(rows(engine, LIVE.subjects)) + held.checkpoint.seq
 
 
 def test_a_projector_that_lags_reports_nothing_that_is_in_the_log() -> None:
-    """The follow-up was in the log in time, though it is read years later."""
+    """A follow-up that is in the log in time prevents the alert, even if it is read years later."""
     held = projector(engine := database())
     project(held, [DISMISSED])
     project(held, [detained("2022-04-20", recorded="2022-04-21T00:00:00Z")])
@@ -161,16 +161,16 @@ def test_a_projector_that_lags_reports_nothing_that_is_in_the_log() -> None:
 
 
 def test_one_fact_dated_2099_neither_holds_an_alert_back_nor_fires_one() -> None:
-    """Neither a fact of the far future nor one that claims to be published there."""
+    """A fact that occurred or was published in 2099 neither delays an alert nor fires one early."""
     far = dismissed("2099-01-01", published="2022-04-01", subject="b", recorded="2022-04-01T00:00:00Z")
-    odd = told("Appointed", "2022-01-01", published="2099-01-01", subject="c", recorded="2022-04-02T00:00:00Z")
+    odd = stated("Appointed", "2022-01-01", published="2099-01-01", subject="c", recorded="2022-04-02T00:00:00Z")
 
     assert [] == silence([DISMISSED, far, odd], until="2022-07-01")
     assert [OPENED] == life(silence([DISMISSED, far, odd], until="2022-07-04"))
 
 
-def test_what_cannot_be_read_and_what_does_not_matter_ends_no_alert() -> None:
-    """Missing data never resolves an alert."""
+def test_unreadable_and_unrelated_records_end_no_alert() -> None:
+    """Unreadable and unrelated records end no alert."""
     held = projector(engine := database())
     project(held, [DISMISSED])
     held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
@@ -179,18 +179,18 @@ def test_what_cannot_be_read_and_what_does_not_matter_ends_no_alert() -> None:
     assert ["open"] == [row["state"] for row in rows(engine, LIVE.alert_changes)]
 
 
-def test_every_change_of_an_alert_is_told_once() -> None:
-    """The outbox holds one notice for each row of its life, in its order."""
+def test_every_change_of_an_alert_has_one_notice() -> None:
+    """The outbox holds one notice for each change of an alert, in order."""
     held = projector(engine := database())
     project(held, [DISMISSED, wanted("2022-08-20", recorded="2022-08-21T12:00:00Z")])
     notices = [row["notice"] for row in rows(engine, outbox)]
 
     assert ["open", "resolved"] == [notice["state"] for notice in notices]
-    assert 2 == len({notice["notice_id"] for notice in notices}) == held.held.notices
+    assert 2 == len({notice["notice_id"] for notice in notices}) == held.checkpoint.notices
 
 
-def test_a_notice_says_how_many_records_waited_at_its_instant() -> None:
-    """One that was read in the same batch, and recorded later, is not among them."""
+def test_a_notice_counts_the_records_that_waited_at_its_instant() -> None:
+    """A notice counts the records that waited at its instant, without a later one from the same batch."""
     other = {"data": DISMISSED["data"] | {"note": "another"}}
     before = DISMISSED | other | {"recorded": "2022-04-01T00:00:00Z"}
     behind = DISMISSED | other | {"recorded": "2022-08-01T00:00:00Z"}
@@ -200,8 +200,8 @@ def test_a_notice_says_how_many_records_waited_at_its_instant() -> None:
     assert [1] == [row["notice"]["unread"] for row in rows(engine, outbox)]
 
 
-def test_a_backtest_stops_where_it_is_told() -> None:
-    """Lines recorded later are not read, and the watermark is `until`."""
+def test_a_backtest_stops_at_its_end() -> None:
+    """A backtest reads no line that is recorded after `until`, and `until` is the watermark."""
     story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z")]
 
     assert ["open"] == states(silence(story, until="2022-08-21T11:59:59Z"))

@@ -1,4 +1,4 @@
-"""The earliest timer is known without asking, and is the one in the table."""
+"""The earliest timer, which is kept in memory, agrees with the table."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,18 +23,18 @@ project(projector(MADE), [dismissed("2022-03-27", subject=name) for name in PEOP
 
 
 def at(day: int) -> datetime:
-    """An instant of that day."""
+    """Return an instant of that day."""
     return datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
 def on(day: int | None) -> datetime | None:
-    """An instant of that day, or none."""
+    """Return an instant of that day, or None."""
     return None if day is None else at(day)
 
 
 @given(STEPS)
-def test_whoever_writes_says_what_and_the_table_agrees(steps: list[tuple[str, int | None, bool]]) -> None:
-    """Whether or not it was looked up in between."""
+def test_the_kept_timer_agrees_with_the_table(steps: list[tuple[str, int | None, bool]]) -> None:
+    """The kept timer agrees with the table after every write, with and without a query between."""
     subjects = LIVE.subjects
     kept = Timers(0, subjects)
     with MADE.connect() as conn:
@@ -44,33 +44,33 @@ def test_whoever_writes_says_what_and_the_table_agrees(steps: list[tuple[str, in
             conn.execute(update(subjects).where(subjects.c.subject_id == name).values(due=on(day)))
             kept.moved(written.get(name), on(day))
             written[name] = on(day)
-            there = conn.scalar(select(func.min(subjects.c.due)))
+            earliest = conn.scalar(select(func.min(subjects.c.due)))
             if looks:
-                kept.look(conn)
-            assert not kept.exact or kept.soonest == there
-            assert there is None or (kept.soonest is not None and kept.soonest <= there)
+                kept.earliest(conn)
+            assert not kept.exact or kept.soonest == earliest
+            assert earliest is None or (kept.soonest is not None and kept.soonest <= earliest)
         assert kept.overdue(conn, instant("2030-01-02")) == {
             name for name, due in written.items() if due is not None and due < instant("2030-01-02")
         }
         conn.rollback()
 
 
-def test_nobody_is_asked_about_what_is_known() -> None:
-    """As after each record that moves no timer."""
+def test_a_known_timer_is_not_queried_again() -> None:
+    """A timer that is known is not queried again, as after each record that moves no timer."""
     kept = Timers(0, LIVE.subjects)
     with MADE.connect() as conn:
-        kept.look(conn)
+        kept.earliest(conn)
         kept.moved(on(3), on(2))
         conn.execute(update(LIVE.subjects).values(due=on(0)))
 
-        assert kept.look(conn) != on(0)
+        assert kept.earliest(conn) != on(0)
         kept.forget()
-        assert kept.look(conn) == on(0)
+        assert kept.earliest(conn) == on(0)
         conn.rollback()
 
 
 class Kept(Timers):
-    """Timers of a table, as whoever projects keeps them: it writes, and says what."""
+    """The timers of a table with its only writer, as in a projector."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(0, LIVE.subjects)
@@ -85,7 +85,7 @@ class Kept(Timers):
         self.written[name] = day
 
     def fire(self, news: Mapping[str, int | None], until: int) -> None:
-        """Move whoever is due before *until*, and those of whom there are *news*, to that day or later, or to none."""
+        """Move the timers that are due before *until*, and those in *news*, to *until* plus some days, or to none."""
         due = self.overdue(self.conn, at(until)) if self.may_be_due(at(until)) else set()
         for name, after in {**dict.fromkeys(due), **news}.items():
             self.put(name, None if after is None else until + after)
@@ -94,10 +94,10 @@ class Kept(Timers):
                 self.put(name, None)
 
     def holds(self) -> bool:
-        """Whether no timer in the table is before what is known, and one is at that instant if that is exact."""
-        there = self.conn.scalar(select(func.min(LIVE.subjects.c.due)))
-        bounded = there is None or (self.soonest is not None and self.soonest <= there)
-        return bounded and (not self.exact or self.soonest == there)
+        """Return whether no timer in the table is before the kept one, and one equals it if it is exact."""
+        earliest = self.conn.scalar(select(func.min(LIVE.subjects.c.due)))
+        bounded = earliest is None or (self.soonest is not None and self.soonest <= earliest)
+        return bounded and (not self.exact or self.soonest == earliest)
 
 
 @settings(max_examples=300)
@@ -111,8 +111,8 @@ class Kept(Timers):
         max_size=12,
     )
 )
-def test_no_timer_is_passed_over(steps: list[Any]) -> None:
-    """However many are due at once, of whom the first are looked up first, and whoever is moved meanwhile."""
+def test_no_timer_is_missed(steps: list[Any]) -> None:
+    """No timer is missed if more are due than one query reads, or if some move meanwhile."""
     with MADE.connect() as conn, patch.multiple(timers, SOME=2, CHUNK=3):
         kept = Kept(conn)
         for step in steps:
@@ -123,7 +123,7 @@ def test_no_timer_is_passed_over(steps: list[Any]) -> None:
                     kept.fire(news, until)
                     assert all(day is None or day >= until for day in kept.written.values())
                 case "look":
-                    kept.look(conn)
+                    kept.earliest(conn)
                 case _:
                     kept.forget()
             assert kept.holds()

@@ -1,4 +1,4 @@
-"""`casetrail alerts`: what stands, what became of it, and the notices of it as they come."""
+"""`casetrail alerts`: the list, one alert in full, acknowledgements, and the notices as they are written."""
 
 import json
 import re
@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Connection, Engine, event, select
 
 from projections.projector.side_writer import SideWriter
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.schema import LIVE, ledger, partitions
 from tests.support import builders
 from tests.support.builders import described, detained, dismissed, instant, investigated
 from tests.support.commands import SECONDS, ndjson, run, start
-from tests.support.reading import answer, ask, known
+from tests.support.reading import answer, ask, database_with
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -34,7 +34,7 @@ EVERYBODY = (
 
 
 def found(folder: Path, options: str = "") -> list[tuple[str, str]]:
-    """Whom the listed alerts are about, and their states."""
+    """The subjects of the listed alerts, with their states."""
     return sorted((alert["subject_id"], alert["state"]) for alert in answer(f"alerts {options}", folder))
 
 
@@ -65,23 +65,27 @@ def alert_of(folder: Path, subject: str) -> dict[str, Any]:
     ],
 )
 def test_filters_and_moments(tmp_path: Path, options: str, expected: dict[str, str]) -> None:
-    """Those that stand by default; each filter narrows, and a moment knows only what was known."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """
+    Open and acknowledged alerts are listed by default.
+
+    Filters narrow the list, and a moment shows its own knowledge.
+    """
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
 
     assert sorted(expected.items()) == found(tmp_path, options)
 
 
 def test_limit_gives_the_latest(tmp_path: Path) -> None:
     """Alerts are listed latest opened first."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
 
     assert ["silent", "arrested"] == [alert["subject_id"] for alert in answer("alerts", tmp_path)]
     assert ["silent"] == [alert["subject_id"] for alert in answer("alerts --limit 1", tmp_path)]
 
 
 def test_an_alert_has_its_whole_life(tmp_path: Path) -> None:
-    """Shape and life as the design has them."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """The shape and the life are those of docs/design.md."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     alert = alert_of(tmp_path, "late")
 
     assert [
@@ -95,8 +99,8 @@ def test_an_alert_has_its_whole_life(tmp_path: Path) -> None:
 
 
 def test_at_a_moment_an_alert_says_what_it_said_then(tmp_path: Path) -> None:
-    """A name learnt in August stands in no sentence of July."""
-    known(tmp_path, SILENT, described("2022-08-01", subject="silent", name="Sam"), passed="2022-10-01")
+    """A name learnt in August is not in a sentence of July."""
+    database_with(tmp_path, SILENT, described("2022-08-01", subject="silent", name="Sam"), passed="2022-10-01")
 
     assert alert_of(tmp_path, "silent")["explanation"].startswith("Sam was dismissed")
     (then,) = answer("alerts --known-at 2022-07-31", tmp_path)
@@ -105,9 +109,9 @@ def test_at_a_moment_an_alert_says_what_it_said_then(tmp_path: Path) -> None:
 
 
 def test_what_completed_an_alert_by_then_is_evidence_then(tmp_path: Path) -> None:
-    """A second arrest known by the moment belongs to it, though it changed no state; one known later does not."""
+    """A second arrest known by the moment is evidence, though it changed no state. One known later is not."""
     second = detained("2022-06-20", subject="arrested", case="c")
-    known(tmp_path, *ARRESTED, second, passed="2022-10-01")
+    database_with(tmp_path, *ARRESTED, second, passed="2022-10-01")
     ids = [fact["id"] for fact in (*ARRESTED, second)]
 
     assert [ids] == [alert["evidence"] for alert in answer("alerts --known-at 2022-06-21", tmp_path)]
@@ -116,8 +120,8 @@ def test_what_completed_an_alert_by_then_is_evidence_then(tmp_path: Path) -> Non
 
 
 def test_the_table_says_what_was_found(tmp_path: Path) -> None:
-    """Whom, which rule, since when, and a sentence that a person can check."""
-    known(tmp_path, SILENT, passed="2022-10-01")
+    """The table has the person, the rule, the date, and a sentence that a person can check."""
+    database_with(tmp_path, SILENT, passed="2022-10-01")
     shown = ask("alerts", tmp_path).stdout
 
     for part in ("warning", "open", "2022-07-03", "dismissed-without-follow-up", "silent was dismissed (2022-03-27)"):
@@ -129,8 +133,8 @@ def test_the_table_says_what_was_found(tmp_path: Path) -> None:
     ["--severity loud", "--since 2022-13", "--cursor 0:1", "--follow --limit 1", "--follow --cursor x", "show 87dd"],
 )
 def test_what_cannot_be_meant_is_a_mistake_of_usage(tmp_path: Path, options: str) -> None:
-    """Exit 2 and nothing on stdout."""
-    known(tmp_path)
+    """The exit code is 2, and nothing is printed on stdout."""
+    database_with(tmp_path)
     done = ask(f"alerts {options}", tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
@@ -139,8 +143,8 @@ def test_what_cannot_be_meant_is_a_mistake_of_usage(tmp_path: Path, options: str
 
 @pytest.mark.parametrize("options", ["", " --json", " --all", " --follow --cursor 0"])
 def test_a_rule_that_is_not_known_is_a_slip(tmp_path: Path, options: str) -> None:
-    """An empty answer would be taken for good news."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """A reader would take an empty list for good news."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     done = ask(f"alerts --rule dismissd{options}", tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
@@ -150,8 +154,8 @@ def test_a_rule_that_is_not_known_is_a_slip(tmp_path: Path, options: str) -> Non
 
 
 def test_a_rule_that_was_given_up_has_its_alerts(tmp_path: Path) -> None:
-    """They are shown to whoever asks by its id, though no rule bears it any more."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """Its alerts are listed by its id, though the rule is no longer configured."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     rules = tmp_path / "rules.yaml"
     shipped = files("projections.rules").joinpath("pack", "dismissals.yaml").read_text("utf-8")
     rules.write_text(shipped.replace("dismissal-before-arrest", "another"), "utf-8")
@@ -161,8 +165,8 @@ def test_a_rule_that_was_given_up_has_its_alerts(tmp_path: Path) -> None:
 
 
 def test_show_gives_evidence_with_sources_and_the_life(tmp_path: Path) -> None:
-    """What somebody needs who is to check the alert, from the first eight characters of its id."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """The output has all that is needed to check the alert. The first eight characters of its id are enough."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     alert = alert_of(tmp_path, "arrested")
     shown = ask(f"alerts show {alert['alert_id'][:8].upper()}", tmp_path).stdout
 
@@ -174,8 +178,8 @@ def test_show_gives_evidence_with_sources_and_the_life(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["show", "ack --by ann"])
 def test_an_unknown_alert_is_said_to_be_so(tmp_path: Path, command: str) -> None:
-    """Exit 1, on stderr."""
-    known(tmp_path)
+    """The exit code is 1, and the message is on stderr."""
+    database_with(tmp_path)
     done = ask(f"alerts {command} 87ddf79b", tmp_path)
 
     assert (1, "") == (done.returncode, done.stdout)
@@ -189,8 +193,8 @@ def acknowledge(folder: Path, subject: str = "silent") -> "CompletedProcess[str]
 
 
 def test_an_acknowledged_alert_stands_and_says_by_whom(tmp_path: Path) -> None:
-    """It was seen, not settled."""
-    known(tmp_path, SILENT, passed="2022-10-01")
+    """The alert is acknowledged, not settled, and has the name of the person."""
+    database_with(tmp_path, SILENT, passed="2022-10-01")
 
     assert 0 == acknowledge(tmp_path).returncode
     (alert,) = answer("alerts", tmp_path)
@@ -199,8 +203,8 @@ def test_an_acknowledged_alert_stands_and_says_by_whom(tmp_path: Path) -> None:
 
 
 def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
-    """Exit 1 with the state that it is in, and nothing is written."""
-    engine = known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """The exit code is 1, the message names the present state, and nothing is written."""
+    engine = database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     acknowledge(tmp_path)
     before = chain(engine)
     again, late = acknowledge(tmp_path), acknowledge(tmp_path, "late")
@@ -212,8 +216,8 @@ def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
 
 
 def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
-    """The other is told that the alert is not open any more, though it was when the command looked."""
-    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    """The second person learns that the alert is not open any more, though it was when the command looked."""
+    engine = database_with(tmp_path, SILENT, passed="2022-10-01")
     alert = alert_of(tmp_path, "silent")["alert_id"]
 
     ann = iter([SideWriter(engine, 0)])
@@ -240,8 +244,8 @@ def chain(engine: Engine) -> list[str]:
 
 
 def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: Path) -> None:
-    """It goes on with its epoch, and knows the alert as acknowledged: what ends it is noticed."""
-    engine = known(tmp_path)
+    """The projector keeps its epoch and learns of the acknowledgement, so it can end the alert later."""
+    engine = database_with(tmp_path)
     projector = builders.projector(engine)
     builders.project(projector, [SILENT])
     projector.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
@@ -252,8 +256,8 @@ def test_a_projector_at_work_is_not_thrown_out_by_an_acknowledgement(tmp_path: P
 
 
 def test_a_visitor_concludes_by_the_rules_in_force_and_not_by_its_own(tmp_path: Path) -> None:
-    """Whoever acknowledges with another release, or other settings, changes no rule."""
-    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    """An acknowledgement with another release, or with other settings, changes no rule."""
+    engine = database_with(tmp_path, SILENT, passed="2022-10-01")
     with engine.connect() as conn:
         before = conn.execute(select(partitions.c.rules_version, partitions.c.epoch)).one()
     (tmp_path / "rules.yaml").write_text(OTHER_RULES, "utf-8")
@@ -267,8 +271,8 @@ def test_a_visitor_concludes_by_the_rules_in_force_and_not_by_its_own(tmp_path: 
 
 
 def test_a_visit_leaves_alone_who_is_not_asked_about(tmp_path: Path) -> None:
-    """An acknowledgement writes one row of the ledger, one change, and nobody else's alert."""
-    engine = known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """An acknowledgement writes one row of the ledger and one change, and leaves other people's alerts alone."""
+    engine = database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     before = {row["alert_id"]: row for row in builders.rows(engine, LIVE.alerts)}
     mine = alert_of(tmp_path, "silent")["alert_id"]
     SideWriter(engine, 0).acknowledge(mine, "silent", "ann", None, instant("2022-10-02"))
@@ -289,7 +293,7 @@ rules:
 
 
 def follow(folder: Path, cursor: str, notices: int) -> list[Any]:
-    """Follow from *cursor* until *notices* have come, then ask it to end."""
+    """Follow from *cursor* until *notices* have come, then stop the command and return them."""
     with start(f"alerts --follow {cursor}", folder) as followed:
         read = [json.loads(followed.stdout.readline()) for _ in range(notices)]
         followed.process.send_signal(signal.SIGTERM)
@@ -299,8 +303,8 @@ def follow(folder: Path, cursor: str, notices: int) -> list[Any]:
 
 
 def test_followed_notices_go_on_from_a_cursor(tmp_path: Path) -> None:
-    """Nothing is told twice and nothing left out, wherever the reader stopped."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """No notice is printed twice and none is left out, wherever the reader stopped."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     every = follow(tmp_path, "--cursor 0", 4)
 
     assert ["0:1", "0:2", "0:3", "0:4"] == [notice["cursor"] for notice in every]
@@ -311,16 +315,16 @@ def test_followed_notices_go_on_from_a_cursor(tmp_path: Path) -> None:
 
 
 def test_followed_notices_pass_the_filters(tmp_path: Path) -> None:
-    """The cursor counts what was passed over too."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """The cursor also counts the notices that the filters leave out."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
 
     assert ["silent"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --agency ПОЛИЦИЯ", 1)]
     assert ["arrested"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --severity notice", 1)]
 
 
 def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
-    """What was there before is in the list of alerts; it says from where on it follows, and Ctrl-C ends it cleanly."""
-    known(tmp_path, SILENT, passed="2022-10-01")
+    """Only new notices are printed. The command prints the cursor at the start, and Ctrl-C ends it cleanly."""
+    database_with(tmp_path, SILENT, passed="2022-10-01")
     with start("alerts --follow", tmp_path) as followed:
         began = followed.stderr.readline().decode()
         assert 0 == acknowledge(tmp_path).returncode
@@ -333,8 +337,8 @@ def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
 
 
 def test_before_the_first_record_the_cursor_is_the_beginning(tmp_path: Path) -> None:
-    """It says so in the word that --cursor takes."""
-    known(tmp_path)
+    """The cursor is printed in the form that --cursor takes."""
+    database_with(tmp_path)
     with start("alerts --follow", tmp_path) as followed:
         began = followed.stderr.readline()
 
@@ -342,8 +346,8 @@ def test_before_the_first_record_the_cursor_is_the_beginning(tmp_path: Path) -> 
 
 
 def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
-    """As with `| head -1`: no traceback, and exit 0."""
-    known(tmp_path, *EVERYBODY, passed="2022-10-01")
+    """A closed pipe, as `| head -1` leaves it, ends the command without a traceback and with exit code 0."""
+    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
     with start("alerts --follow --cursor 0", tmp_path) as followed:
         followed.stdout.close()
         errors = followed.stderr.read()
@@ -353,8 +357,8 @@ def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
 
 
 def test_an_ambiguous_beginning_names_no_alert(tmp_path: Path) -> None:
-    """Nobody acknowledges one of two by chance."""
-    engine = known(tmp_path, SILENT, passed="2022-10-01")
+    """Otherwise one of two alerts would be acknowledged by chance."""
+    engine = database_with(tmp_path, SILENT, passed="2022-10-01")
     (row,) = builders.rows(engine, LIVE.alerts)
     with engine.begin() as conn:
         conn.execute(LIVE.alerts.insert().values(row | {"alert_id": f"{row['alert_id'][:-1]}x"}))
@@ -365,22 +369,22 @@ def test_an_ambiguous_beginning_names_no_alert(tmp_path: Path) -> None:
 
 
 def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
-    """An empty array, and exit 0: nothing found is an answer."""
-    known(tmp_path)
+    """The array is empty, and the exit code is 0: an empty list is an answer."""
+    database_with(tmp_path)
 
     assert [] == answer("alerts", tmp_path)
     assert ("", "there are no alerts to show\n") == (
         ask("alerts --all", tmp_path).stdout,
         ask("alerts --all", tmp_path).stderr,
     )
-    assert "--all shows those that are over too" in ask("alerts", tmp_path).stderr
+    assert "--all includes ended alerts" in ask("alerts", tmp_path).stderr
 
 
 def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    """Nothing would ever come of it, and whoever follows would wait without a word."""
-    known(tmp_path, dismissed("2022-03-27"))
+    """No notice would ever come, and the reader would wait without a message."""
+    database_with(tmp_path, dismissed("2022-03-27"))
     elsewhere, ahead = (run(f"alerts --follow --cursor {cursor}", tmp_path) for cursor in ("5:5", "0:9"))
 
     assert (2, 2) == (elsewhere.returncode, ahead.returncode)
     assert "--cursor: there is no partition 5 (want one of 0)" in elsewhere.stderr
-    assert "--cursor: the last notice of partition 0 is 0, and not 9" in ahead.stderr
+    assert "--cursor: the last notice of partition 0 is 0, not 9" in ahead.stderr

@@ -1,4 +1,4 @@
-"""What `casetrail audit` says of the trail, to people and to programs."""
+"""`casetrail audit`: the output of its subcommands, for people and for programs."""
 
 import json
 import os
@@ -8,40 +8,44 @@ from pathlib import Path
 
 import pytest
 
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from tests.support.builders import project, projector
 from tests.support.commands import COMMAND, environment, ndjson, ready, run
 from tests.support.reading import answer, ask
-from tests.support.tampering import BROKEN, LAST, attack, told
+from tests.support.tampering import BROKEN, LAST, attack, full_ledger
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a database that the commands find: eleven rows in one partition, three facts among them."""
-    told(f"sqlite:///{tmp_path / 'casetrail.db'}").dispose()
+    full_ledger(f"sqlite:///{tmp_path / 'casetrail.db'}").dispose()
     return tmp_path
 
 
 def tampered(folder: Path) -> Path:
     """The folder, with row 3 edited."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         attack(conn, "UPDATE ledger SET reason = 'x' WHERE seq = 3")
     engine.dispose()
     return folder
 
 
 def test_verify_says_that_all_holds(folder: Path) -> None:
-    """And nothing else, to people or to programs."""
+    """Nothing else is printed, neither for people nor for programs."""
     shown, read = ask("audit verify", folder), ask("audit verify --json", folder)
 
-    assert (0, "partition 0: 11 rows, chain and counts hold\n", "") == (shown.returncode, shown.stdout, shown.stderr)
+    assert (0, "partition 0: 11 rows, chain and counts verified\n", "") == (
+        shown.returncode,
+        shown.stdout,
+        shown.stderr,
+    )
     assert {"rows": [{"partition": 0, "rows": 11}], "findings": []} == json.loads(read.stdout)
     assert 0 == read.returncode
 
 
 def test_verify_names_the_place_and_exits_with_1(folder: Path) -> None:
-    """As a script in a crontab needs it."""
+    """A script in a crontab needs the exit code."""
     shown, read = run("audit verify", tampered(folder)), ask("audit verify --json", folder)
 
     assert (1, f"partition 0, row 3, offset 1: {BROKEN}\n", "") == (shown.returncode, shown.stdout, shown.stderr)
@@ -53,7 +57,7 @@ def test_verify_names_the_place_and_exits_with_1(folder: Path) -> None:
 
 
 def test_verify_holds_the_chain_against_heads(folder: Path) -> None:
-    """What `audit head` printed earlier must still be there."""
+    """An earlier head from `audit head` must still be in the chain."""
     (kept,) = answer("audit head", folder)
     shown = ask("audit head", folder)
     with open_database(f"sqlite:///{folder / 'casetrail.db'}").connect() as conn:
@@ -71,7 +75,7 @@ def test_verify_holds_the_chain_against_heads(folder: Path) -> None:
 
 @pytest.mark.parametrize("given", ["", "6f1e", "g" * 64, "a" * 65, f"{'a' * 64} "])
 def test_a_head_that_is_no_hash_is_refused(folder: Path, given: str) -> None:
-    """A slip in copying must not look like a forgery."""
+    """A mistake in copying must not look like a forgery."""
     done = ask(["audit", "verify", "--head", given], folder)
 
     assert (2, "") == (done.returncode, done.stdout)
@@ -81,7 +85,7 @@ def test_a_head_that_is_no_hash_is_refused(folder: Path, given: str) -> None:
 
 
 def test_an_empty_ledger_holds(tmp_path: Path) -> None:
-    """There is nothing in it yet, and no head."""
+    """The ledger has no rows yet, and no head."""
     ready(tmp_path)
     verified, headed = ask("audit verify", tmp_path), ask("audit head", tmp_path)
     exported = run("audit export", tmp_path)
@@ -93,7 +97,7 @@ def test_an_empty_ledger_holds(tmp_path: Path) -> None:
 
 
 def test_what_export_writes_publish_and_backtest_take(folder: Path) -> None:
-    """Into a file or to standard output."""
+    """The export goes into a file or to standard output."""
     exported = run("audit export", folder)
     run("audit export -o facts.ndjson", folder)
 
@@ -104,7 +108,7 @@ def test_what_export_writes_publish_and_backtest_take(folder: Path) -> None:
 
 
 def test_an_export_to_a_place_that_cannot_be_written_is_a_slip(folder: Path) -> None:
-    """Nothing was exported, and the place is named."""
+    """Nothing was exported, and the message names the place."""
     done = run("audit export -o missing/facts.ndjson", folder)
 
     assert (2, "casetrail: missing/facts.ndjson: No such file or directory (want a file that can be written)\n") == (
@@ -114,7 +118,7 @@ def test_an_export_to_a_place_that_cannot_be_written_is_a_slip(folder: Path) -> 
 
 @pytest.mark.slow
 def test_progress_shows_on_a_terminal_and_never_in_the_output(folder: Path) -> None:
-    """A long walk shows how far it is; a pipe gets the verdict alone."""
+    """A long verification shows its progress on a terminal; a pipe gets the verdict alone."""
     shown, terminal = pty.openpty()
     done = subprocess.run(
         [*COMMAND, "audit", "verify"], cwd=folder, env=environment(folder) | {"TERM": "xterm"}, stderr=terminal,
@@ -123,5 +127,5 @@ def test_progress_shows_on_a_terminal_and_never_in_the_output(folder: Path) -> N
     os.close(terminal)
 
     assert b"Verifying" in os.read(shown, 10_000)
-    assert b"partition 0: 11 rows, chain and counts hold\n" == done.stdout
+    assert b"partition 0: 11 rows, chain and counts verified\n" == done.stdout
     os.close(shown)

@@ -1,4 +1,4 @@
-"""What a command ends with whose reader has seen enough, as `| head -1` has after a line."""
+"""The exit codes of commands after the reader of stdout has closed the pipe, as `| head -1` does after a line."""
 
 import os
 import subprocess
@@ -10,13 +10,13 @@ from sqlalchemy import update
 from projections.tables.schema import LIVE
 from tests.support.builders import dismissed, instant
 from tests.support.commands import COMMAND, SECONDS, environment, fact_line, facts_file, many
-from tests.support.reading import known
+from tests.support.reading import database_with
 from tests.support.scenario_db import change
 from tests.support.tampering import attack
 
 
 def unread(args: str, folder: Path) -> tuple[int, str]:
-    """Run ``casetrail`` with *args* where nobody reads stdout; return its exit code and what it says on stderr."""
+    """Run ``casetrail`` with *args* and a closed pipe as stdout; return its exit code and its text on stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as stdout:
@@ -36,7 +36,7 @@ def unread(args: str, folder: Path) -> tuple[int, str]:
 def broken(tmp_path: Path) -> Path:
     """A folder with a database whose ledger and statuses were changed, a bad rule file and bad facts."""
     facts = (dismissed("2022-03-27", subject=f"s{n}") for n in range(300))
-    engine = known(tmp_path, *facts, b"no fact", passed="2022-10-01")
+    engine = database_with(tmp_path, *facts, b"no fact", passed="2022-10-01")
     change(engine, update(LIVE.subjects).values(due=instant("2040")))
     with engine.begin() as conn:
         attack(conn, "UPDATE ledger SET reason = 'forged' WHERE seq = 2")
@@ -55,7 +55,7 @@ def broken(tmp_path: Path) -> Path:
     ],
 )
 def test_a_verdict_stands_however_little_of_it_is_read(broken: Path, args: str, json: str) -> None:
-    """With `set -o pipefail` a script acts on the exit code, and not on how much of the list it cared to see."""
+    """With `set -o pipefail`, a script acts on the exit code. It must not depend on the number of lines read."""
     code, said = unread(args + json, broken)
 
     assert 1 == code
@@ -65,7 +65,7 @@ def test_a_verdict_stands_however_little_of_it_is_read(broken: Path, args: str, 
 
 @pytest.mark.parametrize("args", ["status", "status --json", "alerts --json", "audit head", "audit export", "schema"])
 def test_where_there_is_nothing_to_judge_nothing_is_wrong(broken: Path, args: str) -> None:
-    """Exit 0 without a word, whether a line or a thousand were left to print."""
+    """The exit code is 0 and no message is printed, however much output was left."""
     assert (0, "") == unread(args, broken)
 
 

@@ -1,4 +1,4 @@
-"""`casetrail history`: everything said of one person, and what became of each statement."""
+"""`casetrail history`: all facts about one person, with the corrections and retractions of each."""
 
 import json
 import re
@@ -18,10 +18,10 @@ from tests.support.builders import (
     detained,
     dismissed,
     retracted,
-    told,
+    stated,
 )
 from tests.support.places import ROOT
-from tests.support.reading import answer, ask, known
+from tests.support.reading import answer, ask, database_with
 
 SOURCE = {"url": "https://n.example/a_b", "title": "Decree *7*", "publisher": "The Desk", "reliability": "B"}
 
@@ -32,14 +32,14 @@ def facts(folder: Path, options: str = "") -> dict[str, dict[str, Any]]:
 
 
 def test_facts_come_in_world_order_and_the_rest_apart(tmp_path: Path) -> None:
-    """What orders nothing, and what has not come yet, must not stand among what happened."""
+    """Facts without a year and announced facts must not be among those that happened."""
     late = dismissed("2022-03-27", id="dismissed", recorded="2022-04-01T00:00:00Z")
-    known(
+    database_with(
         tmp_path,
         late,
-        told("Detained", "XXXX-05-01", id="undated"),
+        stated("Detained", "XXXX-05-01", id="undated"),
         appointed("2031-06-01", published="2022-05-01", id="announced"),
-        retracted(told("Suspended", "2022-01-01"), id="about"),
+        retracted(stated("Suspended", "2022-01-01"), id="about"),
         appointed("2020-01-01", id="appointed", recorded="2022-07-01T00:00:00Z"),
     )
 
@@ -56,8 +56,8 @@ def test_facts_come_in_world_order_and_the_rest_apart(tmp_path: Path) -> None:
 
 
 def test_each_fact_is_a_cloud_event_with_its_place_in_the_ledger(tmp_path: Path) -> None:
-    """Whoever doubts a line can find the row, and hold its hash against another copy."""
-    known(tmp_path, dismissed("2022-03-27", recorded="2022-03-29T10:00:00Z", sources=[SOURCE]))
+    """A reader in doubt can find the row, and compare its hash with another copy."""
+    database_with(tmp_path, dismissed("2022-03-27", recorded="2022-03-29T10:00:00Z", sources=[SOURCE]))
     (fact,) = facts(tmp_path).values()
 
     assert ("1.0", "Dismissed", "urn:test:desk", "a") == (
@@ -72,10 +72,10 @@ def test_each_fact_is_a_cloud_event_with_its_place_in_the_ledger(tmp_path: Path)
 
 
 def test_a_correction_shows_both_data_and_who_changed_it(tmp_path: Path) -> None:
-    """What was said first is not hidden by what is said now."""
+    """The first statement is not hidden by the correction."""
     first = dismissed("2022-03-27", ground="loss of trust")
     second = corrected(first, occurred="2022-03-20", ground=None)
-    known(tmp_path, first, second)
+    database_with(tmp_path, first, second)
     found = facts(tmp_path)[first["id"]]
     shown = ask("history a", tmp_path).stdout
 
@@ -87,9 +87,9 @@ def test_a_correction_shows_both_data_and_who_changed_it(tmp_path: Path) -> None
 
 
 def test_a_retraction_shows_by_whom_and_why(tmp_path: Path) -> None:
-    """The statement stays to be seen, marked, with the reason it was taken back."""
+    """The statement stays visible and is marked, with the reason of the retraction."""
     first = dismissed("2022-03-27")
-    known(tmp_path, first, retracted(first, id="taken back"))
+    database_with(tmp_path, first, retracted(first, id="taken back"))
     found = facts(tmp_path)[first["id"]]
 
     assert ("retracted", "taken back", None) == (found["state"], found["retracted_by"], found["data_in_force"])
@@ -98,9 +98,9 @@ def test_a_retraction_shows_by_whom_and_why(tmp_path: Path) -> None:
 
 
 def test_corrections_that_have_no_effect_say_why(tmp_path: Path) -> None:
-    """Of two corrections the later counts; one of a fact nobody knows, or already retracted, counts for nothing."""
+    """Of two corrections the later counts. A correction of an unknown or retracted fact has no effect."""
     first, gone = dismissed("2022-03-27"), detained("2022-04-01", case="c")
-    known(
+    database_with(
         tmp_path,
         first,
         corrected(first, "2022-05-01", id="early", ground="x"),
@@ -121,10 +121,10 @@ def test_corrections_that_have_no_effect_say_why(tmp_path: Path) -> None:
 
 
 def test_a_retracted_correction_gives_back_what_it_replaced(tmp_path: Path) -> None:
-    """History is not rewritten: all three statements are shown, and the first one is in force again."""
+    """History is not rewritten: all three facts are shown, and the first one is in force again."""
     first = dismissed("2022-03-27")
     second = corrected(first, occurred="2022-03-20")
-    known(tmp_path, first, second, retracted(second, id="never mind"))
+    database_with(tmp_path, first, second, retracted(second, id="never mind"))
     found = facts(tmp_path)
 
     assert "in_force" == found[first["id"]]["state"]
@@ -133,8 +133,8 @@ def test_a_retracted_correction_gives_back_what_it_replaced(tmp_path: Path) -> N
 
 
 def test_anomalies_stand_with_the_fact_they_concern(tmp_path: Path) -> None:
-    """In JSON by their code, for people in words."""
-    known(tmp_path, told("Released", "2022-03-27"), told("Detained", "XXXX-05-01"))
+    """Anomalies are codes in JSON and words for people."""
+    database_with(tmp_path, stated("Released", "2022-03-27"), stated("Detained", "XXXX-05-01"))
     found = facts(tmp_path)
 
     assert ["not_in_custody"] == found["Released a 2022-03-27"]["anomalies"]
@@ -146,8 +146,8 @@ def test_anomalies_stand_with_the_fact_they_concern(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["", " --format markdown"])
 def test_a_report_of_an_event_names_the_fact_that_it_repeats(tmp_path: Path, layout: str) -> None:
-    """Two papers tell of one dismissal: a reader does not count two."""
-    known(tmp_path, dismissed("2022-03-27", id="first"), dismissed("2022-03-27", id="second"))
+    """Two papers report one dismissal: a reader does not count two."""
+    database_with(tmp_path, dismissed("2022-03-27", id="first"), dismissed("2022-03-27", id="second"))
     shown = ask(f"history a{layout}", tmp_path).stdout
 
     assert "first" == facts(tmp_path)["second"]["report_of"]
@@ -156,7 +156,7 @@ def test_a_report_of_an_event_names_the_fact_that_it_repeats(tmp_path: Path, lay
 
 
 def test_every_anomaly_has_its_words() -> None:
-    """A code that is new in the fold must not reach a reader as a code."""
+    """A new code of the fold must not reach a reader as a code."""
     code = "".join(path.read_text("utf-8") for path in (ROOT / "projections").rglob("*.py"))
     named = re.findall(r"""lag\(\s*"([a-z_]+)"|}\)?, "([a-z_]+)"\)""", code)
 
@@ -165,24 +165,24 @@ def test_every_anomaly_has_its_words() -> None:
 
 
 def test_the_date_stands_as_written_with_the_words_of_the_source(tmp_path: Path) -> None:
-    """Vague stays vague."""
-    known(tmp_path, dismissed("2022-03~", published="2022-04-10", occurred_text="recently"))
+    """A vague date is not made precise."""
+    database_with(tmp_path, dismissed("2022-03~", published="2022-04-10", occurred_text="recently"))
     shown = ask("history a", tmp_path).stdout
 
     assert "  2022-03~ (“recently”): Dismissed\n    published 2022-04-10\n" in shown
 
 
 def test_sources_are_given_with_how_far_they_can_be_relied_on(tmp_path: Path) -> None:
-    """Publisher, title, address and the rating of the Admiralty scale."""
-    known(tmp_path, dismissed("2022-03-27", sources=[SOURCE]))
+    """A source has publisher, title, address and a rating on the Admiralty scale."""
+    database_with(tmp_path, dismissed("2022-03-27", sources=[SOURCE]))
 
     assert "    source: The Desk, “Decree *7*”, https://n.example/a_b, rated B\n" in ask("history a", tmp_path).stdout
 
 
 def test_known_at_leaves_out_what_came_later(tmp_path: Path) -> None:
-    """A correction that nobody had heard of changes nothing."""
+    """A correction that was recorded later changes nothing."""
     first = dismissed("2022-03-27", recorded="2022-03-28T00:00:00Z")
-    known(tmp_path, first, corrected(first, recorded="2022-05-01T00:00:00Z", occurred="2022-03-20"))
+    database_with(tmp_path, first, corrected(first, recorded="2022-05-01T00:00:00Z", occurred="2022-03-20"))
     found = facts(tmp_path, "--known-at 2022-04-29")
 
     assert [(first["id"], "in_force")] == [(fact["id"], fact["state"]) for fact in found.values()]
@@ -190,9 +190,9 @@ def test_known_at_leaves_out_what_came_later(tmp_path: Path) -> None:
 
 
 def test_as_of_leaves_out_what_had_not_happened(tmp_path: Path) -> None:
-    """By the date in force: a correction moves a fact to where it belongs."""
+    """The date in force decides: a correction moves a fact to its own place."""
     first = dismissed("2022-03-27")
-    known(
+    database_with(
         tmp_path,
         appointed("2020-01-01"),
         first,
@@ -206,17 +206,17 @@ def test_as_of_leaves_out_what_had_not_happened(tmp_path: Path) -> None:
 
 
 def test_somebody_unknown_has_no_history(tmp_path: Path) -> None:
-    """Exit 1, with who may have been meant; programs get null."""
-    known(tmp_path, described("2022-01-01", subject="kz-kudebaev"))
+    """The exit code is 1, similar ids are named, and programs get null."""
+    database_with(tmp_path, described("2022-01-01", subject="kz-kudebaev"))
     done = ask("history kudebaev --json", tmp_path)
 
     assert (1, "null\n") == (done.returncode, done.stdout)
-    assert "casetrail: kudebaev is not known (known and near: kz-kudebaev)\n" == done.stderr
+    assert "casetrail: kudebaev is not known (similar ids: kz-kudebaev)\n" == done.stderr
 
 
 def test_somebody_known_later_was_not_mistyped(tmp_path: Path) -> None:
-    """Others who are near would mislead: there is nobody else to be meant."""
-    known(tmp_path, *(described("2022-01-01", subject=f"kz-kudebae{end}") for end in "ov"))
+    """Similar ids would mislead, since the id itself is right."""
+    database_with(tmp_path, *(described("2022-01-01", subject=f"kz-kudebae{end}") for end in "ov"))
     done = ask("history kz-kudebaev --known-at 2021", tmp_path)
 
     assert (1, "casetrail: kz-kudebaev is not known at that instant\n") == (done.returncode, done.stderr)
@@ -231,8 +231,8 @@ def test_somebody_known_later_was_not_mistyped(tmp_path: Path) -> None:
     ],
 )
 def test_the_accuser_is_told_in_words(tmp_path: Path, by: dict[str, str], expected: str) -> None:
-    """By name, by id, or by both."""
-    known(tmp_path, accused("2022-01-01", by=by))
+    """The accuser is named by name, by id, or by both."""
+    database_with(tmp_path, accused("2022-01-01", by=by))
 
     assert expected in ask("history a", tmp_path).stdout
 
@@ -243,8 +243,8 @@ def dossier(folder: Path, options: str = "") -> str:
 
 
 def test_a_dossier_gives_each_fact_its_source_position_and_hash(tmp_path: Path) -> None:
-    """It can be handed to somebody who trusts neither us nor the desk."""
-    known(tmp_path, appointed("2020-01-01"), dismissed("2022-03-27", sources=[SOURCE]))
+    """A reader can check the dossier without trusting the desk or casetrail."""
+    database_with(tmp_path, appointed("2020-01-01"), dismissed("2022-03-27", sources=[SOURCE]))
     written = dossier(tmp_path)
 
     for fact in facts(tmp_path).values():
@@ -254,8 +254,8 @@ def test_a_dossier_gives_each_fact_its_source_position_and_hash(tmp_path: Path) 
 
 
 def test_a_dossier_has_the_status_on_top(tmp_path: Path) -> None:
-    """Where the person stands before the law comes before what is said of them."""
-    known(tmp_path, described("2022-01-01", name="Ann"), accused("2022-03-01"), acquitted("2022-09-01"))
+    """The standing before the law comes before the accusations."""
+    database_with(tmp_path, described("2022-01-01", name="Ann"), accused("2022-03-01"), acquitted("2022-09-01"))
     written = dossier(tmp_path)
     order = [written.index(part) for part in ("# Ann", "Cleared: ", "ACQUITTED", "## Status", "## In the order")]
 
@@ -263,11 +263,11 @@ def test_a_dossier_has_the_status_on_top(tmp_path: Path) -> None:
 
 
 def test_a_dossier_has_the_replies_and_the_life_of_each_alert(tmp_path: Path) -> None:
-    """The person's own words, and what was concluded, when, and taken back."""
+    """It has the person's own words, and each alert with its times, also a retracted one."""
     first = dismissed("2022-03-27")
-    reply = told("ReplyRecorded", "2022-04-05", fact_id=first["id"], text="I left > by myself.")
+    reply = stated("ReplyRecorded", "2022-04-05", fact_id=first["id"], text="I left > by myself.")
     late = detained("2022-04-20", recorded="2022-09-01T00:00:00Z", case="c")
-    known(tmp_path, first, reply, late)
+    database_with(tmp_path, first, reply, late)
     written = dossier(tmp_path)
 
     assert f"To Dismissed, 2022-03-27 (fact {first['id']}):\n\n> I left \\> by myself.\n" in written
@@ -276,8 +276,8 @@ def test_a_dossier_has_the_replies_and_the_life_of_each_alert(tmp_path: Path) ->
 
 
 def test_a_dossier_of_a_moment_knows_no_later_alert(tmp_path: Path) -> None:
-    """Of a retraction in September a reader in August knew nothing."""
-    known(tmp_path, dismissed("2022-03-27"), detained("2022-04-20", recorded="2022-09-01T00:00:00Z", case="c"))
+    """A reader in August did not know of a retraction in September."""
+    database_with(tmp_path, dismissed("2022-03-27"), detained("2022-04-20", recorded="2022-09-01T00:00:00Z", case="c"))
 
     assert "### dismissed-without-follow-up: open" in dossier(tmp_path, "--known-at 2022-08-30")
     assert "## Alerts" not in dossier(tmp_path, "--known-at 2022-05")
@@ -294,15 +294,15 @@ def test_a_dossier_of_a_moment_knows_no_later_alert(tmp_path: Path) -> None:
     ],
 )
 def test_no_text_changes_the_shape_of_a_dossier(tmp_path: Path, name: str, expected: str) -> None:
-    """Neither headings nor links nor HTML come out of a name."""
-    known(tmp_path, described("2022-01-01", name=name))
+    """A name produces neither headings nor links nor HTML."""
+    database_with(tmp_path, described("2022-01-01", name=name))
 
     assert expected == dossier(tmp_path).splitlines()[0]
 
 
 def test_json_is_one_object(tmp_path: Path) -> None:
-    """Also with a dossier's layout asked for: programs get the same shape always."""
-    known(tmp_path, dismissed("2022-03-27"))
+    """Programs get the same shape with every --format."""
+    database_with(tmp_path, dismissed("2022-03-27"))
     found = json.loads(ask("history a --format markdown --json", tmp_path).stdout)
 
     assert ["subject_id", "name", "as_of", "known_at", "status", "facts"] == list(found)

@@ -1,4 +1,4 @@
-"""`casetrail parked` and `casetrail conflicts`: nothing is lost, and everything can be looked at."""
+"""`casetrail parked` and `casetrail conflicts`: rejected records are kept, listed, replayed and dismissed."""
 
 import json
 import unicodedata
@@ -10,26 +10,26 @@ from sqlalchemy import select
 
 from projections.projector.projector import project_together
 from projections.tables.bulk import store
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import ledger, log, partitions
 from tests.support import builders
 from tests.support.builders import detained, dismissed, retracted
 from tests.support.commands import run
-from tests.support.reading import answer, ask, known
+from tests.support.reading import answer, ask, database_with
 
 BROKEN = b'{"nonsense"'
 BYTES = b"\xff\x00\x1b[31m"
 
 
 def parked(folder: Path, options: str = "") -> list[dict[str, Any]]:
-    """What is parked."""
+    """The parked records."""
     found = answer(f"parked list {options}", folder)
     assert isinstance(found, list)
     return found
 
 
 def counts(folder: Path) -> dict[str, int]:
-    """What became of the records read."""
+    """The outcomes of the records read, with their counts."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     with engine.connect() as conn:
         row = conn.execute(select(partitions)).mappings().one()
@@ -39,8 +39,8 @@ def counts(folder: Path) -> dict[str, int]:
 
 
 def test_what_is_parked_is_listed_with_the_reason(tmp_path: Path) -> None:
-    """Where it stands in the log and in the chain, why, how large, and how it begins, safe to print."""
-    known(tmp_path, dismissed("2022-03-27"), BROKEN, BYTES)
+    """The list has position, row, reason, size and the first characters, safe to print."""
+    database_with(tmp_path, dismissed("2022-03-27"), BROKEN, BYTES)
     broken, not_text = parked(tmp_path)
 
     assert ({"partition": 0, "offset": 1}, "not_json", 11, '{"nonsense"', False) == tuple(
@@ -51,20 +51,20 @@ def test_what_is_parked_is_listed_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_wrong_that_is_said(tmp_path: Path) -> None:
-    """On stderr: an empty table leaves open whether anybody looked."""
-    known(tmp_path, dismissed("2022-03-27"))
+    """The message is on stderr: an empty table would not show that the command looked."""
+    database_with(tmp_path, dismissed("2022-03-27"))
     shown = {command: ask(command, tmp_path) for command in ("parked list", "parked list --all", "conflicts")}
 
     assert {""} == {done.stdout for done in shown.values()}
-    assert "nothing is parked that was not dismissed (--all shows the rest)\n" == shown["parked list"].stderr
-    assert "nothing is parked\n" == shown["parked list --all"].stderr
+    assert "no record is parked (--all includes dismissed records)\n" == shown["parked list"].stderr
+    assert "no record is parked\n" == shown["parked list --all"].stderr
     assert "there are no conflicts\n" == shown["conflicts"].stderr
 
 
 @pytest.mark.parametrize("command", ["parked", "parked list"])
 def test_the_table_of_what_is_parked_is_safe_to_print(tmp_path: Path, command: str) -> None:
     """Bytes from outside reach no terminal as a command."""
-    known(tmp_path, BYTES, b"\x1b[31m" + "\u202e[bold]".encode())
+    database_with(tmp_path, BYTES, b"\x1b[31m" + "\u202e[bold]".encode())
     shown = ask(command, tmp_path).stdout
 
     assert not {"\x1b", "\x00", "\u202e"} & set(shown)
@@ -74,18 +74,18 @@ def test_the_table_of_what_is_parked_is_safe_to_print(tmp_path: Path, command: s
 
 
 def test_show_gives_reason_and_bytes(tmp_path: Path) -> None:
-    """As text with escapes, for whoever is to mend the tool that wrote it."""
-    known(tmp_path, BYTES)
+    """The bytes are text with escapes, for the person that repairs the tool that wrote it."""
+    database_with(tmp_path, BYTES)
     shown = ask("parked show 0:0", tmp_path).stdout
 
     assert "reason: not_utf8: byte 0xff at place 1 is not UTF-8 (want UTF-8)\n7 bytes:\n\\xff\\x00\\x1b[31m\n" in shown
 
 
 def test_show_gives_the_key_and_the_headers_of_a_record(tmp_path: Path) -> None:
-    """In binary mode they alone say whose fact it is and who stated it; in text they are safe to print."""
+    """In binary mode only the headers name the subject and the source. In text they are safe to print."""
     headers = [["ce_type", "Beheaded"], ["ce_id", "1\x1b[31m"], ["ce_source", None], ["ce_subject", {"base64": "/w=="}]]
-    known(tmp_path)
-    with writing(open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")) as conn:
+    database_with(tmp_path)
+    with write_transaction(open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")) as conn:
         store(conn, log, [(0, builders.NOW, b"kz-\xff", headers, b"{}")])
     ask("project", tmp_path)
     shown = ask("parked show 0:0", tmp_path).stdout
@@ -104,8 +104,8 @@ def test_show_gives_the_key_and_the_headers_of_a_record(tmp_path: Path) -> None:
 
 
 def test_raw_writes_the_exact_bytes(tmp_path: Path) -> None:
-    """A parked record keeps its bytes, and gives them back."""
-    known(tmp_path, b"no \r\n JSON")
+    """The bytes of a parked record are unchanged."""
+    database_with(tmp_path, b"no \r\n JSON")
 
     assert "no \r\n JSON" == run("parked show 0:0 --raw", tmp_path).stdout
 
@@ -115,17 +115,17 @@ def test_raw_writes_the_exact_bytes(tmp_path: Path) -> None:
     [
         ("show 0:0", 1, "0:0 is not parked"),
         ("show 0:99", 1, "0:99 is not parked"),
-        ("show 17", 2, '"17" is no position'),
-        ("show 0:x", 2, '"0:x" is no position'),
+        ("show 17", 2, '"17" is not a position'),
+        ("show 0:x", 2, '"0:x" is not a position'),
         ("replay 0:99", 1, "0:99 is not parked"),
         ("replay", 2, "no record is named"),
-        ("replay --all 0:1", 2, "positions and --all are given"),
+        ("replay --all 0:1", 2, "both positions and --all"),
         ("dismiss 0:0 --reason test", 1, "0:0 is not parked"),
     ],
 )
 def test_a_position_that_is_not_parked_is_said_to_be_so(tmp_path: Path, command: str, code: int, said: str) -> None:
-    """Nothing is done to a record that was applied."""
-    known(tmp_path, dismissed("2022-03-27"), BROKEN)
+    """A record that was applied is left alone."""
+    database_with(tmp_path, dismissed("2022-03-27"), BROKEN)
     done = ask(f"parked {command}", tmp_path)
 
     assert (code, "") == (done.returncode, done.stdout)
@@ -134,8 +134,8 @@ def test_a_position_that_is_not_parked_is_said_to_be_so(tmp_path: Path, command:
 
 
 def test_dismissed_records_are_kept_and_shout_no_longer(tmp_path: Path) -> None:
-    """Counted as parked still, listed with --all, with who said what."""
-    known(tmp_path, BROKEN, BYTES)
+    """They still count as parked, and --all lists them with the reason of the dismissal."""
+    database_with(tmp_path, BROKEN, BYTES)
 
     assert 0 == ask(["parked", "dismiss", "0:0", "--reason", "a test of ours"], tmp_path).returncode
     assert [1] == [record["position"]["offset"] for record in parked(tmp_path)]
@@ -147,8 +147,8 @@ def test_dismissed_records_are_kept_and_shout_no_longer(tmp_path: Path) -> None:
 
 
 def test_a_record_is_dismissed_once(tmp_path: Path) -> None:
-    """The second time there is nothing to dismiss."""
-    known(tmp_path, BROKEN)
+    """A second dismissal is refused."""
+    database_with(tmp_path, BROKEN)
     ask("parked dismiss 0:0 --reason test", tmp_path)
 
     assert 1 == ask("parked dismiss 0:0 --reason again", tmp_path).returncode
@@ -156,7 +156,7 @@ def test_a_record_is_dismissed_once(tmp_path: Path) -> None:
 
 def test_a_replay_that_finds_nothing_new_ends_with_1(tmp_path: Path) -> None:
     """The record stays parked, once, by a new row of the ledger."""
-    known(tmp_path, BROKEN)
+    database_with(tmp_path, BROKEN)
     done = ask("parked replay 0:0", tmp_path)
 
     assert 1 == done.returncode
@@ -166,7 +166,7 @@ def test_a_replay_that_finds_nothing_new_ends_with_1(tmp_path: Path) -> None:
 
 
 def test_a_replay_answers_in_the_shape_of_the_list(tmp_path: Path) -> None:
-    """Who reads the one reads the other; code and reason stand apart in both."""
+    """A program that reads the list can read the replay. Code and reason are separate fields in both."""
     wrongly_parked(tmp_path, BROKEN, dismissed("2022-03-27"))
     still, taken = json.loads(ask("parked replay --all --json", tmp_path).stdout)
     (listed,) = parked(tmp_path)
@@ -178,16 +178,16 @@ def test_a_replay_answers_in_the_shape_of_the_list(tmp_path: Path) -> None:
 
 
 def wrongly_parked(folder: Path, *lines: builders.Line | bytes) -> None:
-    """Records that an earlier release could not take: parked, though this one reads them."""
-    engine = known(folder)
+    """Records that an earlier release could not read and parked, and that this release can read."""
+    engine = database_with(folder)
     projector = builders.projector(engine)
     for record in builders.records(lines):
-        # As if it had failed.
+        # The row looks as if the reading had failed.
         project_together([(projector, [record])], builders.instant("2030"), ValueError())
 
 
 def test_a_replay_applies_what_this_release_can_read(tmp_path: Path) -> None:
-    """Once it can be read it is a fact like any other, at the position where it always stood."""
+    """The replayed record is a fact like any other, at its own position."""
     wrongly_parked(tmp_path, dismissed("2022-03-27"), dismissed("2022-03-27", subject="b"))
     done = ask("parked replay --all --json", tmp_path)
 
@@ -208,8 +208,8 @@ def test_a_replay_raises_the_alerts_of_the_rules_in_force(tmp_path: Path) -> Non
 
 
 def test_what_was_dismissed_and_is_replayed_in_vain_shouts_again(tmp_path: Path) -> None:
-    """Somebody looked at it after it was dismissed, so the dismissal no longer says all there is to say."""
-    known(tmp_path, BROKEN)
+    """A replay without success comes after the dismissal, so the record is listed again."""
+    database_with(tmp_path, BROKEN)
     ask("parked dismiss 0:0 --reason test", tmp_path)
     ask("parked replay 0:0", tmp_path)
 
@@ -220,7 +220,7 @@ def test_what_was_dismissed_and_is_replayed_in_vain_shouts_again(tmp_path: Path)
 
 
 def test_all_leaves_alone_what_was_dismissed(tmp_path: Path) -> None:
-    """Somebody decided that; it is replayed only when it is named."""
+    """A person dismissed it: it is replayed only if its position is named."""
     wrongly_parked(tmp_path, dismissed("2022-03-27"), dismissed("2022-03-27", subject="b"))
     ask("parked dismiss 0:0 --reason test", tmp_path)
 
@@ -230,7 +230,7 @@ def test_all_leaves_alone_what_was_dismissed(tmp_path: Path) -> None:
 
 
 def test_the_chain_holds_after_replays_and_dismissals(tmp_path: Path) -> None:
-    """What people did about a record is in the ledger too."""
+    """Replays and dismissals are rows of the ledger too."""
     wrongly_parked(tmp_path, dismissed("2022-03-27"))
     ask("parked dismiss 0:0 --reason test", tmp_path)
     ask("parked replay 0:0", tmp_path)
@@ -244,9 +244,9 @@ def test_the_chain_holds_after_replays_and_dismissals(tmp_path: Path) -> None:
 
 
 def test_a_conflict_shows_both_contents_and_what_differs(tmp_path: Path) -> None:
-    """The first one stands; who has to decide sees both, and where each of them is."""
+    """The first content is in force. A reader sees both, and the position of each."""
     first = dismissed("2022-03-27", id="same", ground="loss of trust")
-    known(tmp_path, first, dismissed("2022-03-28", id="same"))
+    database_with(tmp_path, first, dismissed("2022-03-28", id="same"))
     (conflict,) = answer("conflicts", tmp_path)
     shown = ask("conflicts", tmp_path).stdout
 
@@ -262,10 +262,10 @@ def test_a_conflict_shows_both_contents_and_what_differs(tmp_path: Path) -> None
 
 
 def test_a_key_is_listed_for_people_and_for_programs(tmp_path: Path) -> None:
-    """It says about whom a record is that nobody can read, and in both it is safe to print."""
-    known(tmp_path)
+    """The key may name the person of a record that cannot be read. It is safe to print in both forms."""
+    database_with(tmp_path)
     engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         store(conn, log, [(0, builders.NOW, b"kz-\x1b[31m", None, b"{"), (1, builders.NOW, None, None, b"{")])
     engine.dispose()
     ask("project", tmp_path)
@@ -278,25 +278,25 @@ def test_a_key_is_listed_for_people_and_for_programs(tmp_path: Path) -> None:
 
 
 def test_a_conflict_says_if_the_first_was_retracted_since(tmp_path: Path) -> None:
-    """Then neither content stands, and publishing the other under another id is the way."""
+    """Then neither content is in force, and the other can be published under another id."""
     first = dismissed("2022-03-27", id="same")
     taken_back = retracted(first)
-    known(tmp_path, first, dismissed("2022-03-28", id="same"), taken_back)
+    database_with(tmp_path, first, dismissed("2022-03-28", id="same"), taken_back)
     (conflict,) = answer("conflicts", tmp_path)
     shown = ask("conflicts", tmp_path).stdout
 
     assert taken_back["id"] == conflict["first_retracted_by"]
     assert f"the first was retracted since, by the fact {taken_back['id']}\n" in shown
     assert "first, retracted" in shown
-    assert "first, stands" not in shown
+    assert "first, in force" not in shown
 
 
 def test_a_retraction_that_was_retracted_takes_nothing_back(tmp_path: Path) -> None:
-    """Nor does one that came before the conflict count for less, or one about another fact count at all."""
+    """A retraction before the conflict counts as well, and one of another fact does not count."""
     first, other = dismissed("2022-03-27", id="same"), dismissed("2022-05-27", id="other")
     taken_back = retracted(first)
     lines = (first, other, taken_back, retracted(taken_back, id="revived"), retracted(other, id="of the other"))
-    known(tmp_path, *lines, dismissed("2022-03-28", id="same"))
+    database_with(tmp_path, *lines, dismissed("2022-03-28", id="same"))
     (conflict,) = answer("conflicts", tmp_path)
 
     assert conflict["first_retracted_by"] is None
@@ -314,18 +314,20 @@ def test_a_retraction_that_was_retracted_takes_nothing_back(tmp_path: Path) -> N
     ],
 )
 def test_a_conflict_says_if_both_are_the_same_text(tmp_path: Path, first: str, other: str, same: bool) -> None:  # noqa: FBT001
-    """Two tools that write the same letters in different normal forms of Unicode say the same."""
-    known(tmp_path, dismissed("2022-03-27", id="same", note=first), dismissed("2022-03-27", id="same", note=other))
+    """Two tools may write the same letters in different normal forms of Unicode."""
+    database_with(
+        tmp_path, dismissed("2022-03-27", id="same", note=first), dismissed("2022-03-27", id="same", note=other)
+    )
     (conflict,) = answer("conflicts", tmp_path)
 
     assert (same, ["data.note"]) == (conflict["same_text"], conflict["differs"])
-    said = "both say the same: the texts differ in their Unicode normal form only"
+    said = "both have the same text: they differ in their Unicode normal form only"
     assert same == (said in ask("conflicts", tmp_path).stdout)
 
 
 def test_a_text_that_is_the_same_does_not_hide_another_difference(tmp_path: Path) -> None:
-    """A date in another field is one."""
-    known(
+    """A different date in another field is still a difference."""
+    database_with(
         tmp_path,
         dismissed("2022-03-27", id="same", note="caf\u00e9"),
         dismissed("2022-03-28", id="same", note="cafe\u0301"),
@@ -335,16 +337,16 @@ def test_a_text_that_is_the_same_does_not_hide_another_difference(tmp_path: Path
 
 
 def test_two_ids_of_one_content_are_no_conflict(tmp_path: Path) -> None:
-    """Nor is one fact that came twice."""
-    known(tmp_path, dismissed("2022-03-27"), dismissed("2022-03-27"), dismissed("2022-03-27", id="other"))
+    """A fact that came twice is not a conflict either."""
+    database_with(tmp_path, dismissed("2022-03-27"), dismissed("2022-03-27"), dismissed("2022-03-27", id="other"))
 
     assert [] == answer("conflicts", tmp_path)
     assert "" == ask("conflicts", tmp_path).stdout
 
 
 def test_a_conflict_across_subjects_is_told_of_both(tmp_path: Path) -> None:
-    """A tool that gives one id to facts about two people is to be seen at once."""
-    known(tmp_path, dismissed("2022-03-27", id="same"), dismissed("2022-03-27", id="same", subject="b"))
+    """A tool that uses one id for facts about two people must be noticed at once."""
+    database_with(tmp_path, dismissed("2022-03-27", id="same"), dismissed("2022-03-27", id="same", subject="b"))
     (conflict,) = answer("conflicts", tmp_path)
 
     assert ["subject"] == conflict["differs"]

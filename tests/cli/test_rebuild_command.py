@@ -1,4 +1,4 @@
-"""What `casetrail rebuild` says, to people and to programs, and what a kill leaves."""
+"""`casetrail rebuild`: its output for people and for programs, and its state after a kill."""
 
 import signal
 import subprocess
@@ -14,15 +14,15 @@ from services.database import migrate
 from tests.support.builders import conclusions, instant, rows
 from tests.support.commands import SECONDS, environment, run
 from tests.support.reading import answer, ask
-from tests.support.scenario_db import change, rich
+from tests.support.scenario_db import change, populate
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a database in which somebody has set a headline."""
+    """A folder with a database in which a headline was changed by hand."""
     engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
     migrate(engine)
-    rich(engine)
+    populate(engine)
     seen = {"headline": "cleared\x1b", "due": instant("2030-01-01T00:00:00Z")}
     change(engine, update(LIVE.subjects).where(LIVE.subjects.c.subject_id == "a").values(**seen))
     change(engine, delete(LIVE.names))
@@ -31,22 +31,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_check_exits_with_1_and_leaves_it_to_the_reader(folder: Path) -> None:
-    """And the rebuild itself puts the rows in place; after that there is nothing to say."""
+    """The rebuild itself replaces the rows. After that no row differs."""
     checked, again_checked = ask("rebuild --check", folder), ask("rebuild --check", folder)
     done, settled = run("rebuild", folder), ask("rebuild --check", folder)
 
-    assert (1, "2 rows came out otherwise\n") == (checked.returncode, checked.stderr)
+    assert (1, "2 rows differ\n") == (checked.returncode, checked.stderr)
     assert checked.stdout == again_checked.stdout == done.stdout
     assert [
         r"subjects a: headline cleared\x1b -> dismissed, due 2030-01-01T00:00:00Z -> None",
         "names a Serik: new",
     ] == done.stdout.splitlines()
-    assert (0, "2 rows came out otherwise\n") == (done.returncode, done.stderr)
-    assert (0, "", "every row is as before\n") == (settled.returncode, settled.stdout, settled.stderr)
+    assert (0, "2 rows differ\n") == (done.returncode, done.stderr)
+    assert (0, "", "no row differs\n") == (settled.returncode, settled.stdout, settled.stderr)
 
 
 def test_programs_read_what_differs(folder: Path) -> None:
-    """An array: the table, the row's key, and its columns before and after; null where there is no row."""
+    """The array has the table, the key, and the columns before and after; null if there is no row."""
     assert [
         {
             "table": "subjects",
@@ -64,7 +64,7 @@ def test_programs_read_what_differs(folder: Path) -> None:
     assert [] == answer("rebuild", folder)
 
 
-# Casetrail's command, in batches of three rows, and killed in the batch after so many.
+# Casetrail's command, in batches of three rows. It is killed in the batch after the given number.
 KILLED = """
 import os, signal, sys
 from sqlalchemy import Engine, event
@@ -85,7 +85,7 @@ main()
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
 def test_a_rebuild_that_was_killed_is_taken_up(folder: Path, batches: int) -> None:
-    """Kill -9 as it writes how far it is: what it did in that batch is undone, and the next one ends the work."""
+    """A kill while a batch is written undoes that batch. The next run completes the rebuild."""
     command = [sys.executable, "-c", KILLED, "rebuild", str(batches)]
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     before = conclusions(engine)
@@ -95,5 +95,5 @@ def test_a_rebuild_that_was_killed_is_taken_up(folder: Path, batches: int) -> No
     engine.dispose()
 
     assert (-signal.SIGKILL, before, 3 * batches) == (done.returncode, after, reached["seq"])
-    assert "2 rows came out otherwise\n" == run("rebuild", folder).stderr
-    assert "every row is as before\n" == run("rebuild", folder).stderr
+    assert "2 rows differ\n" == run("rebuild", folder).stderr
+    assert "no row differs\n" == run("rebuild", folder).stderr

@@ -1,13 +1,13 @@
-"""`casetrail rules`: what is looked for, and whether a file of rules can be used."""
+"""`casetrail rules`: the list, one rule in full, and the check of rule files."""
 
 from pathlib import Path
 
 import pytest
 
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from tests.support.commands import run
 from tests.support.places import ROOT
-from tests.support.reading import answer, ask, known
+from tests.support.reading import answer, ask, database_with
 from tests.support.rules import SEQUENCE, SILENCE
 
 PACK = ["dismissal-before-arrest", "dismissed-without-follow-up"]
@@ -20,7 +20,7 @@ def rules_file(folder: Path, text: str = SILENCE, name: str = "mine.yaml") -> st
 
 
 def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
-    """Whoever looks around before the first fact sees what would be looked for."""
+    """A newcomer can read the rules before the first fact."""
     found = answer("rules list", tmp_path)
 
     assert PACK == [rule["rule"] for rule in found]
@@ -30,8 +30,8 @@ def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
 
 
 def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
-    """A file that was edited since the projector started is not in force yet."""
-    known(tmp_path)
+    """A file that was edited after the projector started is not in force yet."""
+    database_with(tmp_path)
     name = rules_file(tmp_path)
 
     assert [True, True] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
@@ -39,8 +39,8 @@ def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
 
 
 def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
-    """The same id with another time to wait is another rule."""
-    known(tmp_path)
+    """The same id with another time to wait is another version."""
+    database_with(tmp_path)
     (own,) = (ROOT / "projections" / "rules" / "pack").glob("*.yaml")
     name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
 
@@ -48,13 +48,13 @@ def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
 
 
 def test_a_database_that_was_never_projected_has_no_rules_in_force(tmp_path: Path) -> None:
-    """Not null: there is a database, and it follows no rule yet."""
+    """The value is false and not null: there is a database, and it has no rules yet."""
     assert 0 == run("init", tmp_path).returncode
     assert [False, False] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
 
 
 def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
-    """What a rule starts from, what it waits for, and how long."""
+    """The types it starts from, the types it waits for, and the time."""
     shown = ask("rules list", tmp_path).stdout
 
     leaving = "Dismissed or LeftOffice or Removed or Resigned or Retired or TermEnded"
@@ -64,7 +64,7 @@ def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
 
 
 def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:
-    """Tracks as the types in them, times in days."""
+    """Tracks are shown as the types in them, and times in days."""
     shown = ask("rules show dismissed-without-follow-up", tmp_path).stdout
     found = answer("rules show dismissed-without-follow-up", tmp_path)
 
@@ -79,7 +79,7 @@ def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:
 
 
 def test_an_unknown_rule_is_said_to_be_so(tmp_path: Path) -> None:
-    """Exit 1, with the one that was meant."""
+    """The exit code is 1, and the message names a similar rule."""
     done = ask("rules show dismissal-before-arest", tmp_path)
 
     assert (1, "") == (done.returncode, done.stdout)
@@ -87,17 +87,17 @@ def test_an_unknown_rule_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_a_file_that_can_be_used_passes(tmp_path: Path) -> None:
-    """Exit 0; a folder of files is taken too."""
+    """The exit code is 0, for a folder of files too."""
     (tmp_path / "rules").mkdir()
     rules_file(tmp_path / "rules", SILENCE, "one.yaml")
     rules_file(tmp_path / "rules", SEQUENCE, "two.yaml")
 
     assert (0, []) == (ask("rules check rules", tmp_path).returncode, answer("rules check rules", tmp_path))
-    assert "nothing is wrong\n" == ask("rules check rules/one.yaml rules/two.yaml", tmp_path).stderr
+    assert "no problem was found\n" == ask("rules check rules/one.yaml rules/two.yaml", tmp_path).stderr
 
 
 def test_every_mistake_is_told_with_its_line_and_column(tmp_path: Path) -> None:
-    """Of all files at once, on stdout, as editors read them; exit 1."""
+    """Problems of all files are on stdout, in the form that editors read, and the exit code is 1."""
     first = rules_file(tmp_path, SILENCE.replace("P90D", "90 days").replace("warning", "loud"))
     second = rules_file(tmp_path, SEQUENCE.replace("Detained", "Detaned"), "second.yaml")
     done = ask(f"rules check {first} {second} missing.yaml", tmp_path)
@@ -111,7 +111,7 @@ def test_every_mistake_is_told_with_its_line_and_column(tmp_path: Path) -> None:
 
 
 def test_mistakes_as_json_have_their_place_in_fields(tmp_path: Path) -> None:
-    """For an editor's plugin."""
+    """A plugin of an editor can read them."""
     name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
     (problem,) = answer(f"rules check {name}", tmp_path)
 
@@ -120,7 +120,7 @@ def test_mistakes_as_json_have_their_place_in_fields(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_quoted_safely(tmp_path: Path) -> None:
-    """A rule file from elsewhere does not speak to the terminal."""
+    """A rule file from outside cannot send commands to the terminal."""
     name = rules_file(tmp_path, SILENCE.replace("P90D", '"\\e[31m\\u202e"'))
 
     assert not {"\x1b", "\u202e"} & set(ask(f"rules check {name}", tmp_path).stdout)
@@ -128,7 +128,7 @@ def test_a_mistake_is_quoted_safely(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["list", "show silence"])
 def test_rules_in_the_settings_that_cannot_be_used_are_a_mistake_of_usage(tmp_path: Path, command: str) -> None:
-    """With the place of the mistake, as check would give it."""
+    """The message has the place of the problem, as in `rules check`."""
     name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
     done = ask(f"rules {command}", tmp_path, CASETRAIL_RULES=name)
 

@@ -1,4 +1,4 @@
-"""`casetrail status`: who stands where, now or at a moment, in a list or one person in full."""
+"""`casetrail status`: statuses now or at a moment, in a list or one person in full."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from tests.support.builders import (
     dismissed,
     made_final,
     retracted,
-    told,
+    stated,
     wanted,
 )
 from tests.support.commands import run
-from tests.support.reading import answer, ask, known
+from tests.support.reading import answer, ask, database_with
 
 ESCAPE = "\x1b[31m"
 
@@ -31,8 +31,8 @@ def ids(found: list[dict[str, object]]) -> list[object]:
 
 
 def four_people(folder: Path) -> Path:
-    """Four people, each of whom another filter finds."""
-    known(
+    """Four people; each is matched by another filter."""
+    database_with(
         folder,
         described(
             "2022-01-01", subject="kz-a", name="Мухтар Бухарбаев", aliases=["Mukhtar BUKHARBAEV"], agency="Полиция"
@@ -69,7 +69,7 @@ def four_people(folder: Path) -> Path:
 def test_filters_find_the_same_people_in_the_rows_and_in_the_fold(
     tmp_path: Path, args: str, expected: list[str]
 ) -> None:
-    """Whether a status is stored or folded for a moment, the same question has the same answer."""
+    """A stored status and one that is folded for a moment match the same filters."""
     folder = four_people(tmp_path)
 
     assert expected == ids(answer(f"status {args}", folder))
@@ -78,23 +78,23 @@ def test_filters_find_the_same_people_in_the_rows_and_in_the_fold(
 
 def test_a_name_is_found_whatever_width_and_case_it_is_written_in(tmp_path: Path) -> None:
     """Fullwidth letters are the same letters: NFKC, case folded."""
-    known(tmp_path, described("2022-01-01", name="Straße"))
+    database_with(tmp_path, described("2022-01-01", name="Straße"))
     fullwidth = "".join(chr(ord(letter) + 0xFEE0) for letter in "STRASSE")
 
     assert ["a"] == ids(answer(["status", "--name", fullwidth], tmp_path))
 
 
 def test_the_fold_of_everything_is_the_stored_row(tmp_path: Path) -> None:
-    """Reading at a far moment and reading now are one fold: every field agrees, cases and anomalies too."""
+    """A far moment and the present yield the same status: every field agrees, cases and anomalies too."""
     first = dismissed("2022-02-01")
-    known(
+    database_with(
         tmp_path,
         appointed("2020"),
         first,
         corrected(first, occurred="2022-02-03", ground="misconduct"),
         charged("2022-03", charges=[{"title": "fraud"}], authority="Prosecutor"),
         convicted("2022-09-01", case="other"),
-        told("Detained", "XXXX-05-01"),
+        stated("Detained", "XXXX-05-01"),
         described("2022-01-01", name="Ann", agency="Police"),
     )
 
@@ -103,7 +103,7 @@ def test_the_fold_of_everything_is_the_stored_row(tmp_path: Path) -> None:
 
 def test_as_of_is_the_world_at_an_instant(tmp_path: Path) -> None:
     """A fact counts from its latest instant on, and a day means its end."""
-    known(tmp_path, appointed("2020-05"), dismissed("2022-03-27"))
+    database_with(tmp_path, appointed("2020-05"), dismissed("2022-03-27"))
 
     def service(as_of: str) -> str:
         return str(answer(f"status --as-of {as_of}", tmp_path)[0]["service"]["status"])
@@ -117,9 +117,9 @@ def test_as_of_is_the_world_at_an_instant(tmp_path: Path) -> None:
 
 
 def test_known_at_is_what_had_been_recorded(tmp_path: Path) -> None:
-    """Late knowledge, corrections and retractions are not yet there, and neither is a person nobody had named."""
+    """Later facts, corrections and retractions do not count, and neither does a person first named later."""
     first = dismissed("2022-03-27", recorded="2022-03-28T00:00:00Z")
-    known(
+    database_with(
         tmp_path,
         first,
         corrected(first, recorded="2022-05-01T00:00:00Z", occurred="2022-03-20"),
@@ -139,16 +139,16 @@ def test_known_at_is_what_had_been_recorded(tmp_path: Path) -> None:
 
 
 def test_the_position_is_that_of_the_last_fact_known(tmp_path: Path) -> None:
-    """A reader can tell how much of the log an answer rests on."""
-    known(tmp_path, appointed("2020-01-01"), dismissed("2022-03-27"))
+    """A reader sees the position up to which the log was used."""
+    database_with(tmp_path, appointed("2020-01-01"), dismissed("2022-03-27"))
 
     assert {"partition": 0, "offset": 0} == answer("status --known-at 2021", tmp_path)[0]["position"]
     assert {"partition": 0, "offset": 1} == answer("status", tmp_path)[0]["position"]
 
 
 def test_both_instants_together_ask_what_was_known_then_of_the_world_before(tmp_path: Path) -> None:
-    """On the first of June it was known of the first of April that she was in office."""
-    known(
+    """On the first of June, no custody was known for the first of April."""
+    database_with(
         tmp_path,
         appointed("2020-01-01"),
         detained("2022-03-30", published="2022-06-05", case="c"),
@@ -159,16 +159,16 @@ def test_both_instants_together_ask_what_was_known_then_of_the_world_before(tmp_
 
 
 def test_a_fact_without_a_year_sets_no_status_at_any_moment(tmp_path: Path) -> None:
-    """It orders nothing, and is flagged."""
-    known(tmp_path, told("Dismissed", "XXXX-03-27"))
+    """The fact orders nothing, and it is flagged."""
+    database_with(tmp_path, stated("Dismissed", "XXXX-03-27"))
 
     (found,) = answer("status --as-of 2031", tmp_path)
     assert ("unknown", ["undated"]) == (found["service"]["status"], [flag["code"] for flag in found["anomalies"]])
 
 
 def test_what_is_announced_counts_from_its_own_day(tmp_path: Path) -> None:
-    """An appointment published in March for the first of June is none in May."""
-    known(tmp_path, appointed("2022-06-01", published="2022-03-01"))
+    """An appointment that was announced for the first of June does not count in May."""
+    database_with(tmp_path, appointed("2022-06-01", published="2022-03-01"))
 
     assert "unknown" == answer("status --as-of 2022-05-31", tmp_path)[0]["service"]["status"]
     assert "unknown" == answer("status --known-at 2022-05-31", tmp_path)[0]["service"]["status"]
@@ -178,8 +178,8 @@ def test_what_is_announced_counts_from_its_own_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("track", ["service", "custody", "stage", "headline"])
 def test_a_word_that_is_not_known_is_a_mistake_of_usage(tmp_path: Path, track: str) -> None:
-    """An empty table would read as: nobody. The words that are known are listed."""
-    known(tmp_path)
+    """An empty table would mean that no person matches. The message lists the known words."""
+    database_with(tmp_path)
     done = ask(f"status --{track} sacked", tmp_path)
 
     assert 2 == done.returncode
@@ -189,8 +189,8 @@ def test_a_word_that_is_not_known_is_a_mistake_of_usage(tmp_path: Path, track: s
 
 @pytest.mark.parametrize("option", ["--as-of", "--known-at"])
 def test_an_instant_that_is_none_is_a_mistake_of_usage(tmp_path: Path, option: str) -> None:
-    """The message names the option and what would be right."""
-    known(tmp_path)
+    """The message names the option and the form of a date."""
+    database_with(tmp_path)
     done = ask(f"status {option} 2022-13", tmp_path)
 
     assert 2 == done.returncode
@@ -198,25 +198,25 @@ def test_an_instant_that_is_none_is_a_mistake_of_usage(tmp_path: Path, option: s
 
 
 def test_ids_and_filters_together_are_a_mistake_of_usage(tmp_path: Path) -> None:
-    """Either people by id or a search: both at once would hide one of them."""
-    known(tmp_path)
+    """A command takes either ids or filters: with both, one of them would be ignored."""
+    database_with(tmp_path)
 
     assert 2 == ask("status a --service dismissed", tmp_path).returncode
 
 
 def test_somebody_unknown_is_said_to_be_so_with_who_was_meant(tmp_path: Path) -> None:
-    """Exit 1, and the ids that are near; programs get an empty array."""
-    known(tmp_path, described("2022-01-01", subject="kz-kudebaev", name="Serik Kudebaev"))
+    """The exit code is 1, similar ids are named, and programs get an empty array."""
+    database_with(tmp_path, described("2022-01-01", subject="kz-kudebaev", name="Serik Kudebaev"))
     done, programs = ask("status kz-kudeabev", tmp_path), ask("status kudebaev --json", tmp_path)
 
     assert (1, "") == (done.returncode, done.stdout)
-    assert "casetrail: kz-kudeabev is not known (known and near: kz-kudebaev)\n" == done.stderr
+    assert "casetrail: kz-kudeabev is not known (similar ids: kz-kudebaev)\n" == done.stderr
     assert (1, "[]\n") == (programs.returncode, programs.stdout)
 
 
 def test_of_several_people_those_known_are_shown(tmp_path: Path) -> None:
-    """One unknown id hides nobody else, and still ends with 1."""
-    known(tmp_path, dismissed("2022-01-01", subject="a"), dismissed("2022-01-01", subject="b"))
+    """One unknown id hides no other person, and the exit code is still 1."""
+    database_with(tmp_path, dismissed("2022-01-01", subject="a"), dismissed("2022-01-01", subject="b"))
     done = ask("status b nobody a --json", tmp_path)
 
     assert 1 == done.returncode
@@ -225,8 +225,8 @@ def test_of_several_people_those_known_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_vague_date_is_shown_as_the_source_gave_it(tmp_path: Path) -> None:
-    """Not the first of the month, nor a minute of it: the date as written, and the source's own words."""
-    known(tmp_path, dismissed("2022-03~", published="2022-04-10", occurred_text="in spring"))
+    """The date is printed as written, with the source's own words, and not as a day or an instant."""
+    database_with(tmp_path, dismissed("2022-03~", published="2022-04-10", occurred_text="in spring"))
     shown = ask("status a", tmp_path).stdout
 
     assert "Service: dismissed, since 2022-03~ (“in spring”)" in shown
@@ -244,14 +244,14 @@ def test_a_vague_date_is_shown_as_the_source_gave_it(tmp_path: Path) -> None:
 )
 def test_the_list_says_since_when_no_finer_than_it_is_known(tmp_path: Path, occurred: str, expected: str) -> None:
     """A month stays a month in the table too."""
-    known(tmp_path, dismissed(occurred, published="2022-04-10"))
+    database_with(tmp_path, dismissed(occurred, published="2022-04-10"))
 
     assert expected in ask("status", tmp_path).stdout
 
 
 def test_a_charge_stands_beside_the_presumption_of_innocence(tmp_path: Path) -> None:
-    """Until a verdict is final the wording is that of accusation."""
-    known(tmp_path, charged("2022-03-01", charges=[{"title": "bribery", "amount": 2000000, "currency": "USD"}]))
+    """Until a verdict is final, the words are those of an accusation."""
+    database_with(tmp_path, charged("2022-03-01", charges=[{"title": "bribery", "amount": 2000000, "currency": "USD"}]))
     shown = ask("status a", tmp_path).stdout
 
     assert "Presumed innocent: what follows is accusation; no court has found it proven." in shown
@@ -262,8 +262,8 @@ def test_a_charge_stands_beside_the_presumption_of_innocence(tmp_path: Path) -> 
 
 
 def test_a_conviction_that_is_not_final_is_called_so(tmp_path: Path) -> None:
-    """The court of first instance is not the last word."""
-    known(tmp_path, charged("2022-03-01"), convicted("2022-09-01"))
+    """A verdict of the court of first instance is not final."""
+    database_with(tmp_path, charged("2022-03-01"), convicted("2022-09-01"))
     shown = ask("status a", tmp_path).stdout
 
     assert "Found guilty in case c, not final: presumed innocent until a verdict is." in shown
@@ -271,8 +271,8 @@ def test_a_conviction_that_is_not_final_is_called_so(tmp_path: Path) -> None:
 
 
 def test_an_acquittal_is_as_visible_as_the_charge(tmp_path: Path) -> None:
-    """It stands in the headline, at the top, with the case and with the charges."""
-    known(tmp_path, charged("2022-03-01", charges=[{"title": "bribery"}]), acquitted("2022-09-01"))
+    """It is in the headline, at the top, with the case and with the charges."""
+    database_with(tmp_path, charged("2022-03-01", charges=[{"title": "bribery"}]), acquitted("2022-09-01"))
     shown = ask("status a", tmp_path).stdout
 
     assert "Cleared: " in shown.splitlines()[1]
@@ -281,17 +281,17 @@ def test_an_acquittal_is_as_visible_as_the_charge(tmp_path: Path) -> None:
 
 
 def test_a_final_conviction_is_said_plainly(tmp_path: Path) -> None:
-    """Presumption ends where the verdict is final."""
-    known(tmp_path, charged("2022-03-01"), convicted("2022-09-01"), made_final("2022-10-01"))
+    """The presumption of innocence ends with a final verdict."""
+    database_with(tmp_path, charged("2022-03-01"), convicted("2022-09-01"), made_final("2022-10-01"))
 
     assert "Convicted by a final verdict in case c." in ask("status a", tmp_path).stdout
 
 
 def test_the_reply_stands_right_under_what_it_answers(tmp_path: Path) -> None:
-    """Whoever reads the accusation reads the answer next."""
+    """A reader of the accusation reads the reply next."""
     accusation = accused("2022-03-01", by={"name": "A. Neighbour"})
-    reply = told("ReplyRecorded", "2022-03-05", fact_id=accusation["id"], text="I never took\nanything.")
-    known(tmp_path, accusation, reply, detained("2022-04-01", case="c"))
+    reply = stated("ReplyRecorded", "2022-03-05", fact_id=accusation["id"], text="I never took\nanything.")
+    database_with(tmp_path, accusation, reply, detained("2022-04-01", case="c"))
     printed = ask("status a", tmp_path).stdout.splitlines()
     at = next(n for n, line in enumerate(printed) if "Accused: by A. Neighbour" in line)
 
@@ -299,10 +299,10 @@ def test_the_reply_stands_right_under_what_it_answers(tmp_path: Path) -> None:
 
 
 def test_a_reply_to_a_fact_that_no_track_shows_is_shown_too(tmp_path: Path) -> None:
-    """An answer to an old dismissal is not lost when its author is back in office."""
+    """A reply to an old dismissal is still shown when the person is back in office."""
     old = dismissed("2020-03-01")
-    reply = told("ReplyRecorded", "2020-03-05", fact_id=old["id"], text="Unfounded.")
-    known(tmp_path, old, told("Reinstated", "2021-01-01"), reply)
+    reply = stated("ReplyRecorded", "2020-03-05", fact_id=old["id"], text="Unfounded.")
+    database_with(tmp_path, old, stated("Reinstated", "2021-01-01"), reply)
     shown = ask("status a", tmp_path).stdout
 
     assert f"Replies to other facts:\n  to Dismissed, 2020-03-01 (fact {old['id']})" in shown
@@ -310,12 +310,12 @@ def test_a_reply_to_a_fact_that_no_track_shows_is_shown_too(tmp_path: Path) -> N
 
 
 def test_relations_hold_until_withdrawn(tmp_path: Path) -> None:
-    """A brother stays one, an associate only until the source takes it back."""
-    known(
+    """A sibling stays one; an associate only until the source withdraws the relation."""
+    database_with(
         tmp_path,
-        told("RelationAsserted", "2022-01-01", other="kz-brother", relation="sibling"),
-        told("RelationAsserted", "2022-01-02", other="kz-x", relation="associate"),
-        told("RelationWithdrawn", "2022-02-01", other="kz-x", relation="associate"),
+        stated("RelationAsserted", "2022-01-01", other="kz-brother", relation="sibling"),
+        stated("RelationAsserted", "2022-01-02", other="kz-x", relation="associate"),
+        stated("RelationWithdrawn", "2022-02-01", other="kz-x", relation="associate"),
     )
     shown = ask("status a", tmp_path).stdout
 
@@ -324,8 +324,8 @@ def test_relations_hold_until_withdrawn(tmp_path: Path) -> None:
 
 
 def test_an_anomaly_is_put_into_words(tmp_path: Path) -> None:
-    """A conviction out of nothing is applied, and said to come out of nothing."""
-    known(tmp_path, convicted("2022-09-01"))
+    """A conviction without a known charge is applied, and the output states that no charge is known."""
+    database_with(tmp_path, convicted("2022-09-01"))
 
     assert "Convicted, 2022-09-01 (fact Convicted a 2022-09-01) presupposes a charge, and none is known before it" in (
         ask("status a", tmp_path).stdout
@@ -333,9 +333,9 @@ def test_an_anomaly_is_put_into_words(tmp_path: Path) -> None:
 
 
 def test_every_track_names_its_fact_and_its_source(tmp_path: Path) -> None:
-    """Every cell has a source, for whoever has to check it."""
+    """Every cell has a source, so that a reader can check it."""
     source = {"url": "https://n.example/1", "publisher": "The Desk", "reliability": "B", "credibility": 2}
-    known(tmp_path, dismissed("2022-03-27", published="2022-03-28", sources=[source]))
+    database_with(tmp_path, dismissed("2022-03-27", published="2022-03-28", sources=[source]))
     shown = ask("status a", tmp_path).stdout
 
     assert "    published 2022-03-28, fact Dismissed a 2022-03-27\n" in shown
@@ -344,8 +344,10 @@ def test_every_track_names_its_fact_and_its_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["status", "status a", "history a", "history a --format markdown"])
 def test_no_text_from_outside_reaches_the_terminal_as_a_command(tmp_path: Path, command: str) -> None:
-    """Neither escapes nor markup nor a turned direction: a name is a name."""
-    known(tmp_path, described("2022-01-01", name=f"[bold]Ann[/bold]{ESCAPE}\u202eevil", note=f"{ESCAPE}\x9b31m"))
+    """A name keeps its letters, and its escapes, markup and changes of direction have no effect."""
+    database_with(
+        tmp_path, described("2022-01-01", name=f"[bold]Ann[/bold]{ESCAPE}\u202eevil", note=f"{ESCAPE}\x9b31m")
+    )
     shown = ask(command, tmp_path).stdout
 
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
@@ -354,16 +356,16 @@ def test_no_text_from_outside_reaches_the_terminal_as_a_command(tmp_path: Path, 
 
 
 def test_a_long_name_is_never_cut_off_a_terminal(tmp_path: Path) -> None:
-    """What goes into a pipe or a file is complete, however wide."""
+    """The output to a pipe or a file is complete, whatever its width."""
     name = "Abdurrahman " * 40
-    known(tmp_path, described("2022-01-01", name=name.strip()))
+    database_with(tmp_path, described("2022-01-01", name=name.strip()))
 
     assert name.strip() in run("status", tmp_path).stdout
 
 
 def test_stdout_holds_one_array_and_nothing_else(tmp_path: Path) -> None:
-    """For programs: JSON without colours on stdout, also when nobody is known."""
-    known(tmp_path)
+    """Programs get JSON without colours on stdout, also if no person is known."""
+    database_with(tmp_path)
     done = run("status --json", tmp_path)
 
     assert (0, "[]\n", "") == (done.returncode, done.stdout, done.stderr)
@@ -371,16 +373,16 @@ def test_stdout_holds_one_array_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", ["--service deceased", "--name nobody", "--limit 0"])
 def test_where_there_is_nobody_to_show_that_is_said(tmp_path: Path, options: str) -> None:
-    """No table without rows; and what was published and not projected yet is the likely reason."""
-    known(tmp_path, dismissed("2022-01-01"))
+    """No table is printed without rows. The likely reason is that published facts are not projected yet."""
+    database_with(tmp_path, dismissed("2022-01-01"))
     done = ask(f"status {options}", tmp_path)
 
     assert (0, "") == (done.returncode, done.stdout)
-    assert done.stderr.startswith("there is nobody to show (`casetrail lag`")
+    assert done.stderr.startswith("there are no people to show (`casetrail lag`")
 
 
 def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
-    """Exit 3: nothing is wrong with the question."""
+    """The exit code is 3: the usage is right."""
     done = run("status", tmp_path)
 
     assert 3 == done.returncode
@@ -388,8 +390,8 @@ def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_table_of_many_says_that_there_are_more(tmp_path: Path) -> None:
-    """A table is made to be read; programs ask for JSON, which is complete."""
-    known(tmp_path, *(dismissed("2022-01-01", subject=f"s{n:04}") for n in range(1003)))
+    """A table is made for people. JSON for programs is complete."""
+    database_with(tmp_path, *(dismissed("2022-01-01", subject=f"s{n:04}") for n in range(1003)))
     done = ask("status", tmp_path)
 
     assert 1003 == len(answer("status", tmp_path))

@@ -1,4 +1,4 @@
-"""What makes two records the same fact: canonical JSON, content and derived ids."""
+"""The identity of facts: canonical JSON, content and derived ids."""
 
 import json
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ PARTS = (
 
 
 def having(**data: object) -> dict[str, Any]:
-    """The fact with these fields in its data."""
+    """Return the fact with these fields in its data."""
     return {**FACT, "data": {**FACT["data"], **data}}
 
 
 def rewritten(value: Any, chance: Random) -> Any:
-    """The same JSON value with its keys in another order."""
+    """Return the same JSON value with its keys in another order."""
     if isinstance(value, list):
         return [rewritten(each, chance) for each in value]
     if not isinstance(value, dict):
@@ -82,7 +82,7 @@ def test_canonical_json_is_that_of_rfc_8785() -> None:
     ],
 )
 def test_derived_ids_are_pinned(event: Mapping[str, Any], expected: str) -> None:
-    """They are in logs and in other people's notes; another namespace or another order of keys would change each."""
+    """Derived ids are in logs and notes. Another namespace or another order of keys would change each id."""
     assert expected == derive_id(event)
 
 
@@ -105,12 +105,12 @@ def test_each_part_tells_facts_apart(part: str) -> None:
 
 @pytest.mark.parametrize("field", ["published", "note", "occurred_text", "authority", "until", "after"])
 def test_other_fields_do_not(field: str) -> None:
-    """A remark does not make it happen twice."""
+    """A remark does not make another fact."""
     assert derive_id(FACT) == derive_id(having(**{field: "other"}))
 
 
 def test_the_article_that_is_cited_tells_facts_apart() -> None:
-    """By the address of the first source, else its title: a report in another article is another fact, which agrees."""
+    """The url of the first source, else its title, is part of the id: another article makes another fact."""
     titled = {"title": "Gazette 17", "publisher": "Gazette"}
     found = {"url": "https://news.example/1", "title": "Gazette 17"}
 
@@ -122,7 +122,7 @@ def test_the_article_that_is_cited_tells_facts_apart() -> None:
 
 
 def test_the_order_of_keys_and_the_form_of_a_sum_do_not() -> None:
-    """A tool that writes 2e6 and one that writes 2000000 state the same charge; the order of charges is theirs."""
+    """A tool that writes 2e6 and one that writes 2000000 state the same charge. The order of charges counts."""
     one, two = {"title": "a bribe", "amount": 2000000, "currency": "USD"}, {"title": "fraud"}
     other = {"currency": "USD", "amount": 2e6, "title": "a bribe"}
 
@@ -140,13 +140,13 @@ MALFORMED: list[Mapping[str, Any]] = [
 
 @pytest.mark.parametrize("event", MALFORMED)
 def test_something_malformed_still_gets_an_id(event: Mapping[str, Any]) -> None:
-    """What is wrong with it is for `decode` to say, in better words."""
+    """`decode` reports the error later, in better words."""
     assert len(derive_id(event)) == 36
 
 
 @given(line=lines)
 def test_an_id_is_derived_from_canonical_json(line: dict[str, Any]) -> None:
-    """The fast way to write it gives what RFC 8785 would."""
+    """The fast way to write it has the result of RFC 8785."""
     parts = {name: line["data"][name] for name in PARTS if name in line["data"]}
     parts |= {name: line[name] for name in ("source", "subject", "type")}
     first = line["data"]["sources"][0]

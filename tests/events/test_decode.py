@@ -1,4 +1,4 @@
-"""Reading facts: what is taken, what is refused and in which words, and what the publisher fills in."""
+"""Reading facts: accepted and refused forms, the words of refusals, and the fields that the publisher fills in."""
 
 import json
 from collections.abc import Callable
@@ -22,14 +22,14 @@ CODES |= {"unknown_type", "unknown_version", "invalid"}
 
 
 def refusal(of: Callable[[], object]) -> Unreadable:
-    """What *of* raises."""
+    """Return the error that *of* raises."""
     with pytest.raises(Unreadable) as caught:
         of()
     return caught.value
 
 
 def test_a_fact_is_read_with_its_times() -> None:
-    """The example of the design: detained on the 25th, known on the 27th."""
+    """The example of the docs: detained on the 25th, known on the 27th."""
     fact = decode(envelope())
 
     assert ("fact-1", "Detained", "kz-bukharbaev", "urn:example:desk", "1") == fact[:5]
@@ -42,12 +42,12 @@ def test_a_fact_is_read_with_its_times() -> None:
 
 @pytest.mark.parametrize(("line", "code", "words"), REFUSED, ids=[f"{code}-{words[:40]}" for _, code, words in REFUSED])
 def test_what_is_no_fact_is_refused_by_code_and_in_words(line: bytes, code: str, words: str) -> None:
-    """The code is stable; the words say where, what and wanted. The publisher refuses it the same way."""
+    """The code is stable; the words name the place, the finding and the wanted value. The publisher refuses alike."""
     error = refusal(lambda: decode(line))
 
     assert code == error.code
     assert words in str(error)
-    # An id and the like that are missing are filled in by `complete`, and so no reason to refuse.
+    # `complete` fills in an id and other missing attributes, so that they are not a reason to refuse.
     assert code == refusal(lambda: complete(line, NOW)).code
 
 
@@ -78,7 +78,7 @@ def test_an_open_end_in_other_words_is_refused_with_the_right_way_to_write_it(wr
 
 @pytest.mark.parametrize("part", ["2022-13", "2022-02-30", "soon", "2022-03 "])
 def test_an_error_in_an_interval_quotes_the_whole_interval(part: str) -> None:
-    """And then the end that is wrong."""
+    """The message continues with the wrong end."""
     for interval in (f"{part}/2023", f"2022/{part}"):
         error = refusal(partial(decode, event(occurred=interval)))
 
@@ -87,7 +87,7 @@ def test_an_error_in_an_interval_quotes_the_whole_interval(part: str) -> None:
 
 @pytest.mark.parametrize(("name", "refused_lines"), [("blank-source", [1, 2, 3]), ("space-in-ids", [1, 4, 5])])
 def test_the_shared_cases_are_refused_line_by_line(name: str, refused_lines: list[int]) -> None:
-    """A source that nobody can read is no source, and an id with an invisible edge is another person or case."""
+    """A blank source is not a source, and an id with an invisible edge is another person or case."""
     lines_of_case = (CASES / f"{name}.ndjson").read_bytes().splitlines()
 
     assert refused_lines == [number for number, line in enumerate(lines_of_case, 1) if problem_place(line)]
@@ -95,7 +95,7 @@ def test_the_shared_cases_are_refused_line_by_line(name: str, refused_lines: lis
 
 
 def problem_place(line: bytes) -> str:
-    """Where a line is refused; nothing where it is taken."""
+    """Return the place of the refusal; an empty text if the line is accepted."""
     try:
         complete(line, NOW)
     except Unreadable as error:
@@ -122,7 +122,7 @@ def problem_place(line: bytes) -> str:
     ],
 )
 def test_an_address_that_no_reader_can_look_up_is_refused(field: str, address: str) -> None:
-    """A page shows it as a link, which must run nothing and open nothing of the reader's own."""
+    """A page shows it as a link. The link must not run code or open files of the reader."""
     error = refusal(lambda: decode(sourced(**{"title": "a", field: address})))
 
     assert f"data.sources[0].{field}" == error.where
@@ -168,14 +168,14 @@ def test_what_newsrooms_cite_is_an_address(address: str) -> None:
     ],
 )
 def test_what_is_unusual_but_right_is_taken(line: bytes) -> None:
-    """Strict is not fussy: nothing is refused for being unlikely."""
+    """Validation is strict, but no fact is refused for being unlikely."""
     assert json.loads(line)["data"] == decode(line).data
     assert decode(line) == complete(line, NOW)[0]
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "subject", "type", "data"])
 def test_a_record_of_the_log_has_every_attribute_that_names_it(name: str) -> None:
-    """Only the publisher fills in."""
+    """Only the publisher fills in missing fields."""
     assert "missing" in str(refusal(lambda: decode(envelope(**{name: None}))))
 
 
@@ -199,7 +199,7 @@ def test_the_publisher_fills_in_what_is_missing() -> None:
 
 
 def test_the_publisher_keeps_what_is_given_and_drops_recorded() -> None:
-    """Whatever `recorded` holds: the log stamps its own."""
+    """Any `recorded` is dropped: the log sets its own."""
     given = {"id": "mine", "time": "2022-04-27T08:00:00+06:00", "traceparent": "00-1"}
 
     _, completed = complete(envelope(**given, recorded=17), NOW)
@@ -208,7 +208,7 @@ def test_the_publisher_keeps_what_is_given_and_drops_recorded() -> None:
 
 
 def test_a_line_that_grows_too_large_when_completed_is_refused() -> None:
-    """It would be parked behind the publisher's back."""
+    """A projector would park it, and the publisher would not notice."""
     bare = written({name: EVENT[name] for name in ("type", "source", "subject")} | {"data": {**BARE, "note": "?"}})
     line = bare.replace(b": ", b":").replace(b", ", b",").replace(b"?", b"a" * (MAX_BYTES - len(bare)))
 
@@ -221,26 +221,26 @@ def test_a_line_that_grows_too_large_when_completed_is_refused() -> None:
     [
         (envelope().replace(b'"id"', b'"id": "other", "id"'), "id"),
         (envelope().replace(b'"occurred"', b'"occurred": "2022", "\\u006fccurred"'), "occurred"),
-        # The twin that is lost takes two marks along, and the escaped ones give two back.
+        # The lost twin removes two marks, and the escaped ones add two.
         (sourced(title="?").replace(b'"title": "?"', b'"title": 1, "title": "\\u0022\\u0022"'), "title"),
         (event("Corrected", fact_id="1", data={"a": 1}).replace(b'"a"', b'"a\\"": 2, "a\\"": 3, "a"'), 'a\\"'),
     ],
 )
 def test_a_key_that_stands_twice_is_refused_by_the_publisher_only(line: bytes, twin: str) -> None:
-    """Which of the two was meant, nobody knows; in the log it is too late to ask, and the last counts."""
+    """It is unknown which of the two was meant. In the log it is too late to ask, so the last one counts."""
     assert f'the key "{twin}" stands twice in one object' in str(refusal(lambda: complete(line, NOW)))
     assert decode(line).data == json.loads(line)["data"]
 
 
 def test_escaped_quotation_marks_are_no_twins() -> None:
-    """Counting quotation marks is only the quick look."""
+    """The count of quotation marks is only the first check."""
     line = event(note="?").replace(b"?", b'\\u0022 and \\" and \\u0022')
 
     assert complete(line, NOW)[0].data["note"] == '" and " and "'
 
 
 def test_recorded_of_an_export_is_its_instant() -> None:
-    """A date-time is itself, a day its end; a line without one has none."""
+    """A date-time is read as it is, a day as its end. A line without `recorded` has none."""
     assert recorded_of(envelope(recorded="2022-04-27T08:00:00+06:00")) == datetime(2022, 4, 27, 2, tzinfo=UTC)
     assert recorded_of(envelope(recorded="2022-04-27")) == datetime(2022, 4, 28, tzinfo=UTC)
     assert recorded_of(envelope()) is None
@@ -255,7 +255,7 @@ def test_a_recorded_that_is_no_instant_is_refused(line: bytes) -> None:
 
 @given(st.binary() | st.text().map(str.encode) | json_values.map(written))
 def test_any_bytes_are_read_or_refused(value: bytes) -> None:
-    """Nothing from outside raises anything but Unreadable, with a code that is known."""
+    """Any input raises nothing but Unreadable, with a known code."""
     assert {verdict(reading, value) for reading in (decode, publish, recorded_of)} <= {"taken", *CODES}
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_fact_is_read_or_refused(line: dict[str, Any], cut: int, to: i
 
 @given(line=lines, data=st.data(), other=json_values)
 def test_the_publisher_takes_what_the_projector_takes(line: dict[str, Any], data: st.DataObject, other: Any) -> None:
-    """Any value at any place of a complete fact: the same verdict, with the same code."""
+    """Any value at any place of a complete fact: the same outcome, with the same code."""
     event = json.loads(complete(written(line), NOW)[1])
     place = data.draw(st.sampled_from([event, event["data"], *event["data"]["sources"]]))
     # A null attribute is a missing one, which the publisher fills in.
@@ -281,13 +281,13 @@ def test_the_publisher_takes_what_the_projector_takes(line: dict[str, Any], data
 
 
 def publish(line: bytes) -> None:
-    """Complete *line*; the projector must take what comes of it, as the same fact."""
+    """Complete *line*, and check that the projector reads the result as the same fact."""
     fact, completed = complete(line, NOW)
     assert fact == decode(completed)
 
 
 def verdict(reading: Callable[[bytes], object], value: bytes) -> str:
-    """The code *value* is refused with, or "taken"."""
+    """Return the code with which *value* is refused, or "taken"."""
     try:
         reading(value)
     except Unreadable as error:
@@ -297,7 +297,7 @@ def verdict(reading: Callable[[bytes], object], value: bytes) -> str:
 
 @given(line=lines)
 def test_what_is_completed_decodes_to_the_same_fact(line: dict[str, Any]) -> None:
-    """Data comes through as it was, and publishing what was published changes nothing."""
+    """Data stays as it was, and a second publication of a published line changes nothing."""
     fact, completed = complete(written(line), NOW)
 
     assert line["data"] == fact.data
@@ -307,7 +307,7 @@ def test_what_is_completed_decodes_to_the_same_fact(line: dict[str, Any]) -> Non
 
 @given(line=lines)
 def test_what_was_decoded_is_restored_the_same(line: dict[str, Any]) -> None:
-    """Only `recorded` is the ledger's."""
+    """Only `recorded` comes from the ledger."""
     fact, completed = complete(written(line), NOW)
 
     assert fact == restore(completed, UNRECORDED)

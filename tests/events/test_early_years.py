@@ -1,4 +1,4 @@
-"""Years before 1000 have four digits, as ISO 8601 wants them, in every table and sentence."""
+"""Years before 1000 have four digits, as ISO 8601 requires, in every table and sentence."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from services.words.terms import span
 from tests.support.builders import appointed, described, dismissed
-from tests.support.reading import ask, known
+from tests.support.reading import ask, database_with
 
 YEARS = ("0001", "0074", "0988")
 
@@ -31,9 +31,9 @@ def test_a_span_of_an_early_year_is_padded(year: str, start: str | None, end: st
 
 @pytest.mark.parametrize("year", YEARS)
 def test_no_answer_has_a_shorter_year(tmp_path: Path, year: str) -> None:
-    """Whoever was in office then."""
+    """Office holders of that time."""
     first = appointed(f"{year}-03-01", published="2022")
-    known(tmp_path, described("2022", name="Ann"), first, dismissed(f"{year}-03/{year}-05", published="2022"))
+    database_with(tmp_path, described("2022", name="Ann"), first, dismissed(f"{year}-03/{year}-05", published="2022"))
     for command in ("status", "status a", "history a", "history a --format markdown", "alerts --all"):
         shown = ask(command, tmp_path).stdout
 

@@ -1,4 +1,4 @@
-"""Vague dates stay vague: what each form of a date spans, how two of them are ordered, and what is refused."""
+"""Vague dates stay vague: the span of each form, the order of two dates, and the refused forms."""
 
 import re
 from contextlib import suppress
@@ -17,12 +17,12 @@ DAY = timedelta(days=1)
 
 
 def at(*parts: int) -> datetime:
-    """The instant in UTC with these parts: year, month, day and so on."""
+    """Return the instant in UTC with these parts: year, month, day and so on."""
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
 def ends(text: str) -> list[str | None]:
-    """Both ends of the span of *text*, as they are printed; midnights as days."""
+    """Return both ends of the span of *text*, as they are printed; midnights as days."""
     span = parse(text)
     return [None if end is None else format_instant(end).removesuffix("T00:00:00Z") for end in span[:2]]
 
@@ -68,14 +68,14 @@ def test_a_date_spans_the_real_days_that_fit(sentence: str) -> None:
     ],
 )
 def test_a_date_time_is_exact_to_its_last_unit(text: str, earliest: str, latest: str) -> None:
-    """A date-time with zone is an instant, as long as the last unit given, and both its ends are exact."""
+    """A date-time with zone is an instant, as long as its last unit, and both its ends are exact."""
     assert [earliest, latest] == ends(text)
     assert parse(text).earliest_exact
     assert parse(text).latest_exact
 
 
 def test_an_interval_is_exact_where_its_end_is_a_date_time() -> None:
-    """Each end of an interval knows by itself whether it is an instant or some place's local day."""
+    """Each end of an interval is by itself an instant or the local day of some place."""
     span = parse("2022-03-27T10:00:00Z/2022-03-28")
 
     assert (at(2022, 3, 27, 10), at(2022, 3, 29)) == (span.earliest, span.latest)
@@ -100,7 +100,7 @@ def test_a_mark_is_kept_and_does_not_widen_the_span(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["XXXX", "XXXX-12", "XXXX-12-25", "XXXX-02-29", "XXXX-XX-3X", "XXXX-12~"])
 def test_a_date_without_a_year_is_undated(text: str) -> None:
-    """Where the whole year is unspecified there is no span at all."""
+    """If the whole year is unspecified, there is no span at all."""
     span = parse(text)
 
     assert not span.dated
@@ -110,7 +110,7 @@ def test_a_date_without_a_year_is_undated(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["9999", "9999-12", "9999-12-31", "999X", "9999-12-31T23:59:59Z", "2022/9999"])
 def test_the_last_year_ends_at_the_last_instant_there_is(text: str) -> None:
-    """The year 9999 is taken; its end, which no datetime can hold, is the last microsecond."""
+    """The year 9999 is accepted. No datetime can hold its end, so `latest` is the last microsecond."""
     assert datetime.max.replace(tzinfo=UTC) == parse(text).latest
 
 
@@ -141,7 +141,7 @@ def test_the_last_year_ends_at_the_last_instant_there_is(text: str) -> None:
     ],
 )
 def test_what_is_not_taken_is_refused_in_words_that_help(text: str, message: str) -> None:
-    """A refusal quotes what was found, says what is wrong with it, and shows what to write."""
+    """A refusal quotes the text, names the problem, and shows the wanted form."""
     with pytest.raises(BadDate) as refused:
         parse(text)
 
@@ -162,7 +162,7 @@ def test_what_is_not_taken_is_refused_in_words_that_help(text: str, message: str
     ],
 )
 def test_other_forms_are_refused(text: str) -> None:
-    """What is not one of the forms above is refused, whether EDTF has it or not."""
+    """All other forms are refused, also those that EDTF has."""
     with pytest.raises(BadDate):
         parse(text)
 
@@ -170,7 +170,7 @@ def test_other_forms_are_refused(text: str) -> None:
 @settings(max_examples=500, deadline=None)
 @given(st.text(max_size=12) | st.text("0129X-/.~?%TZ:+[S ", max_size=24))
 def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
-    """Whatever comes from outside is a span or a refusal, and the library's own errors stay inside."""
+    """Any input is a span or a refusal, and the errors of the library stay inside."""
     with suppress(BadDate):
         span = parse(text)
         assert span.dated or (span.earliest is None and span.latest is None)
@@ -183,7 +183,7 @@ plain_forms = plain_days | plain_days.map(lambda day: day[:7]) | plain_days.map(
 @settings(max_examples=60, deadline=None)
 @given(plain_forms, st.sampled_from(["", "~", "?", "%"]))
 def test_plain_and_marked_dates_span_what_the_library_says(plain: str, mark: str) -> None:
-    """For dates, months and years the strict bounds of the library, which names the last day, are ours."""
+    """For dates, months and years the spans equal the strict bounds of the library, which names the last day."""
     theirs = library.parse_edtf(plain + mark)
     first, last = (date(*end[:3]) for end in (theirs.lower_strict(), theirs.upper_strict()))
 
@@ -192,7 +192,7 @@ def test_plain_and_marked_dates_span_what_the_library_says(plain: str, mark: str
 
 @given(st.dates(date(2000, 1, 1), date(2099, 12, 31)), st.sets(st.sampled_from([3, 5, 6, 8, 9])))
 def test_unspecified_digits_agree_with_a_walk_over_the_calendar(day: date, hidden: set[int]) -> None:
-    """The span is that of every day of the decade that reads the same where digits are given."""
+    """The span is that of every day of the decade that has the same digits where the text has digits."""
     text = "".join("X" if place in hidden else letter for place, letter in enumerate(day.isoformat()))
     decade = day.year // 10 * 10
     walk = range(date(decade, 1, 1).toordinal(), date(decade + 10, 1, 1).toordinal())
@@ -233,7 +233,7 @@ def test_the_earliest_instant_is_before_the_latest(text: str) -> None:
 @settings(deadline=None)
 @given(points | unspecified, st.sampled_from("~?%"), st.integers(0, 2))
 def test_marks_never_change_the_span(text: str, mark: str, place: int) -> None:
-    """Wherever a mark stands, the two ends stay where they were."""
+    """A mark at any place does not move the two ends."""
     parts = text.split("-")
     before = "-".join([*parts[:place], mark + parts[place], *parts[place + 1 :]]) if place < len(parts) else text + mark
 
@@ -242,13 +242,13 @@ def test_marks_never_change_the_span(text: str, mark: str, place: int) -> None:
 
 @given(spans, spans)
 def test_certainly_before_implies_possibly_before(a: Span, b: Span) -> None:
-    """What is certain is possible."""
+    """A certain order is also possible."""
     assert possibly_before(a, b) or not certainly_before(a, b)
 
 
 @given(spans, spans)
 def test_certainly_before_runs_one_way(a: Span, b: Span) -> None:
-    """Nothing is certainly before itself, and no two are certainly before each other."""
+    """No span is certainly before itself, and no two spans are certainly before each other."""
     assert not certainly_before(a, a)
     assert not (certainly_before(a, b) and certainly_before(b, a))
 
@@ -277,7 +277,7 @@ def test_days_that_touch_are_certainly_in_order() -> None:
     ],
 )
 def test_a_day_needs_14_hours_to_spare_against_an_instant(first: str, second: str, *, certain: bool) -> None:
-    """A day is some place's local day, so it can end 14 hours later than in UTC, or begin 14 earlier."""
+    """A day is the local day of some place, so it can end 14 hours later than in UTC, or begin 14 hours earlier."""
     assert certain == certainly_before(parse(first), parse(second))
 
 
@@ -289,7 +289,7 @@ def test_marked_and_open_dates_are_only_possibly_in_order(a: str, b: str) -> Non
 
 
 def test_an_open_end_is_infinitely_far() -> None:
-    """Nothing that starts later is possibly before a closed end; an open one reaches over it."""
+    """A later start is not possibly before a closed end. An open end reaches over it."""
     assert possibly_before(parse("2023/.."), parse("2020/.."))
     assert possibly_before(parse("../2023"), parse("2020"))
     assert not possibly_before(parse("2023/.."), parse("2022"))
@@ -316,7 +316,7 @@ def test_what_was_published_happened_by_then(occurred: str) -> None:
 
 
 def test_what_ended_before_it_was_published_stays_as_it_is() -> None:
-    """A span that ends by the end of the published one is not touched, by the same day either."""
+    """A span that ends by the end of the published one does not change, also on the same day."""
     for occurred in ("2022-04-25", "2022-04-27", "../2021", "2022-04-27T10:00Z"):
         assert (parse(occurred), False) == bound(parse(occurred), parse("2022-04-27"))
 
@@ -328,7 +328,7 @@ def test_what_begins_after_it_was_published_is_announced(occurred: str) -> None:
 
 
 def test_nothing_bounds_or_is_bounded_without_a_date() -> None:
-    """An undated or open published end cuts nothing, and an undated fact stays undated."""
+    """An undated or open end of `published` cuts nothing, and an undated fact stays undated."""
     assert (parse("XXXX-12"), False) == bound(parse("XXXX-12"), parse("2022"))
     assert (parse("2022"), False) == bound(parse("2022"), parse("XXXX-12"))
     assert (parse("2022/.."), False) == bound(parse("2022/.."), parse("2021/.."))
@@ -336,7 +336,7 @@ def test_nothing_bounds_or_is_bounded_without_a_date() -> None:
 
 @given(spans, spans)
 def test_a_bounded_span_is_never_longer_nor_empty(occurred: Span, published: Span) -> None:
-    """Bounding only takes away, always leaves something, and spares 14 hours between a day and a date-time."""
+    """A bound only shortens a span, never to nothing, and leaves 14 hours between a day and a date-time."""
     bounded, announced = bound(occurred, published)
 
     assert bounded.earliest == occurred.earliest
@@ -356,7 +356,7 @@ def test_a_bounded_span_is_never_longer_nor_empty(occurred: Span, published: Spa
     ],
 )
 def test_a_day_means_its_end_and_a_date_time_itself(sentence: str) -> None:
-    """Where an instant is asked for, a date, month or year is its end, and a date-time is exactly that instant."""
+    """As an instant, a date, month or year is its end, and a date-time is exactly that instant."""
     text, _, instant = sentence.split()
 
     assert instant == format_instant(parse_instant(text))
@@ -366,7 +366,7 @@ def test_a_day_means_its_end_and_a_date_time_itself(sentence: str) -> None:
     "text", ["2022~", "2022/2023", "202X", "XXXX", "2022/..", "../2022", "now", "2022-03-27T10:00"]
 )
 def test_a_vague_date_is_no_instant(text: str) -> None:
-    """Marks, intervals and unspecified digits name no instant, and neither does what is no date."""
+    """Marks, intervals and unspecified digits name no instant, and neither does a text that is not a date."""
     with pytest.raises(BadDate):
         parse_instant(text)
 
@@ -378,7 +378,7 @@ def test_an_instant_comes_back_as_it_was_printed(instant: datetime) -> None:
 
 
 def test_an_instant_is_printed_in_utc_with_a_fraction_only_where_there_is_one() -> None:
-    """One form for every instant: UTC, Z, and six digits of a second only where they are not zero."""
+    """One form for every instant: UTC, Z, and six digits of a second only if they are not zero."""
     almaty = timezone(timedelta(hours=6))
 
     assert format_instant(datetime(2022, 3, 27, 4, tzinfo=almaty)) == "2022-03-26T22:00:00Z"
@@ -386,6 +386,6 @@ def test_an_instant_is_printed_in_utc_with_a_fraction_only_where_there_is_one() 
 
 
 def test_a_naive_instant_is_not_printed() -> None:
-    """Without a zone only the machine's own could be read into it."""
+    """Without a zone it could only be read in the zone of the machine."""
     with pytest.raises(ValueError, match="has no time zone"):
         format_instant(datetime(2022, 3, 27))  # noqa: DTZ001

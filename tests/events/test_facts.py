@@ -1,4 +1,4 @@
-"""A fact's times, its place in world order, and what a correction makes of it."""
+"""The times of a fact, its place in world order, and its state after a correction."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from tests.support.strategies import BARE, NOW, envelope, event
 
 
 def test_world_order_is_latest_earliest_rank_published_id() -> None:
-    """The design's order, an undated fact last, and no arrival in it."""
+    """The order of the design, with an undated fact last; arrival plays no part."""
     in_order = [
         decode(envelope(id="5", data={**BARE, "occurred": "../2022-04-20"})),
         decode(envelope(id="4", data={**BARE, "occurred": "2022-04-20"})),
@@ -28,7 +28,7 @@ def test_world_order_is_latest_earliest_rank_published_id() -> None:
 
 
 def test_what_begins_after_it_was_published_is_announced() -> None:
-    """It keeps its own time; what merely ends later is cut."""
+    """It keeps its own time. A span that only ends later is cut."""
     ahead = decode(event(occurred="2022-05-01"))
     vague = decode(event(occurred="2022"))
 
@@ -40,7 +40,7 @@ def test_what_begins_after_it_was_published_is_announced() -> None:
 
 
 def test_a_corrected_fact_keeps_its_identity_and_takes_the_times_of_its_new_data() -> None:
-    """Only what the correction says changes."""
+    """Only the fields of the correction change."""
     fact = restore(envelope(), NOW)
     data = {**BARE, "occurred": "2022-04-26"}
 

@@ -1,4 +1,4 @@
-"""The golden corpus: facts as they were written once, which every later release must read the same way."""
+"""The golden corpus: facts as they were once written. Every later release must read them the same way."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from tests.support.places import GOLDEN
 
 
 def corpus(edition: str) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
-    """Each line that was ever written to the corpus in an edition of the vocabulary, and what is to come of it."""
+    """Return each line of the corpus of an edition of the vocabulary, with its expectation."""
     for file in sorted(GOLDEN.glob(f"{edition}.ndjson")):
         if not file.name.endswith(".expected.ndjson"):
             expected = file.with_suffix(".expected.ndjson").read_text().splitlines()
@@ -28,13 +28,13 @@ CORPUS = list(corpus("v[0-9]*"))
 
 
 def shown(span: Span) -> dict[str, Any]:
-    """A span as the expectations have it."""
+    """Return a span in the form of the expectations."""
     ends = {"earliest": span.earliest, "latest": span.latest}
     return {**span._asdict(), **{name: end and format_instant(end) for name, end in ends.items()}}
 
 
 def seen(fact: Fact) -> dict[str, Any]:
-    """What the expectations have of a fact."""
+    """Return a fact in the form of the expectations."""
     named = {name: getattr(fact, name) for name in ("id", "type", "subject", "source", "version", "announced", "data")}
     return {**named, "occurred": shown(fact.occurred), "published": shown(fact.published)}
 
@@ -47,7 +47,7 @@ def test_a_golden_fact_reads_as_ever(line: bytes, expected: Mapping[str, Any]) -
 
 
 def test_every_type_and_version_ever_known_is_in_the_corpus() -> None:
-    """Whoever adds a type or a version adds a line for it, which stays."""
+    """Each type and each version has a line here, and no line is removed."""
     known = {*CURRENT_VERSION.items(), *LIFTS}
 
     assert known == {(expected["type"], expected["version"]) for _, expected in CORPUS}
@@ -61,7 +61,7 @@ def test_derived_ids_stay_what_they_are() -> None:
 
 
 def test_every_field_is_in_the_corpus() -> None:
-    """A field that no line has could change its meaning, and nothing would tell."""
+    """If no line had a field, its meaning could change unnoticed."""
     held = {field for _, expected in CORPUS for field in expected["data"]}
 
     assert {field for type_ in DATA for field in fields(type_)} == held

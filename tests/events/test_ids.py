@@ -9,7 +9,7 @@ import pytest
 
 from events.canonical import derive_id
 from events.vocabulary import DATA
-from tests.support.builders import accused, story
+from tests.support.builders import accused, encoded
 from tests.support.places import ROOT
 from tests.support.reading import ask
 
@@ -38,7 +38,7 @@ CITED: list[dict[str, Any]] = [
 
 
 def options(fact: dict[str, Any]) -> list[str]:
-    """The options that name each part of the id of *fact*."""
+    """Return the options that name each part of the id of *fact*."""
     data = fact["data"]
     parts = {name: fact[name] for name in ("type", "source", "subject")}
     parts |= {name: data[name] for name in PARTS if name in data}
@@ -53,9 +53,9 @@ def options(fact: dict[str, Any]) -> list[str]:
 
 
 def test_who_accuses_of_what_and_where_it_is_read_are_part_of_it(tmp_path: Path) -> None:
-    """Two people who accuse somebody on one day have said two things, and two articles are two reports."""
+    """Two accusers on one day make two statements, and two articles are two reports."""
     others: list[dict[str, Any]] = [{"by": by} if by else {} for by in SOMEBODY] + STATED + CITED
-    line = json.loads(story(accused("2022-03-27"))[0])
+    line = json.loads(encoded(accused("2022-03-27"))[0])
     del line["id"]
     lines = [{**line, "data": line["data"] | data} for data in others]
     (tmp_path / "facts.ndjson").write_text("\n".join(map(json.dumps, lines)))
@@ -93,7 +93,7 @@ def test_a_side_that_appeals_and_an_accuser_are_two_options(tmp_path: Path) -> N
         (("Accused", "Acused"), 'casetrail: "Acused" is not a type (want perhaps Accused)'),
         (("Accused", "Impeached"), 'casetrail: "Impeached" is not a type (want Noted, whose title is the action'),
         (("2022-03-27", "27.3.2022"), 'casetrail: --occurred: "27.3.2022" is not a date'),
-        (("--cite https://news.example/1", ""), "casetrail: --cite missing (want a file, or --type, --source"),
+        (("--cite https://news.example/1", ""), "casetrail: --cite missing (want a file, or all of --type, --source"),
         (("--case-id c", ""), "casetrail: data.case_id: missing"),
         (("--case-id c", "--case-id c --scope full"), 'casetrail: data.scope: unknown field "scope"'),
         (("--case-id c", "--case-id c --kind penal"), 'casetrail: data.kind: "penal"'),
@@ -102,7 +102,7 @@ def test_a_side_that_appeals_and_an_accuser_are_two_options(tmp_path: Path) -> N
     ],
 )
 def test_what_can_never_be_published_has_none(tmp_path: Path, changed: tuple[str, str], said: str) -> None:
-    """An id would look as if the fact were one."""
+    """An id would suggest that the line is a valid fact."""
     done = ask(ACCUSED.replace(*changed), tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)

@@ -1,4 +1,4 @@
-"""A day is some place's local day: between a day and a date-time there are 14 hours to spare (MODEL 2)."""
+"""A day is the local day of some place, so 14 hours lie between a day and a date-time (docs/design.md, 2.3)."""
 
 from datetime import UTC, datetime
 
@@ -13,14 +13,14 @@ from tests.support.builders import (
     released,
     report,
     silence,
+    stated,
     states,
     statuses_of,
-    told,
 )
 
 
 def at(*parts: int) -> datetime:
-    """The instant in UTC with these parts: year, month, day and so on."""
+    """Return the instant in UTC with these parts: year, month, day and so on."""
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
@@ -48,7 +48,7 @@ def test_the_cut_is_as_exact_and_as_marked_as_what_cuts() -> None:
     ],
 )
 def test_what_begins_14_hours_after_publication_is_announced(occurred: str, published: str, *, announced: bool) -> None:
-    """Of two days, or two date-times, nothing is to spare."""
+    """Between two days, or two date-times, there is nothing to spare."""
     assert announced is bound(parse(occurred), parse(published))[1]
 
 
@@ -73,7 +73,7 @@ def test_a_report_of_the_27th_that_came_out_early_on_the_27th_counts() -> None:
 def test_a_day_and_a_date_time_are_ordered_with_14_hours_to_spare(
     time: str, *, certainly: bool, possibly: bool, other_way: bool
 ) -> None:
-    """The 27th is certainly before a time if it is so everywhere on earth, possibly if it is so anywhere."""
+    """The 27th is certainly before a time if it is before it everywhere on earth, and possibly if anywhere."""
     day, exact = parse("2022-04-27"), parse(time)
 
     assert (certainly, possibly, other_way) == (
@@ -91,7 +91,7 @@ def test_a_day_and_a_time_of_the_night_before_overlap() -> None:
 
 
 def test_a_report_by_the_hour_and_one_by_the_day_are_one_event() -> None:
-    """The narrower stands for it, though its hour lies on another day in UTC."""
+    """The narrower report stands for the event, though its hour lies on another day in UTC."""
     hour = detained("2022-04-26T21:00:00Z", published="2022-04-27", id="hour")
     (row,) = statuses_of([hour, detained("2022-04-27", id="day")])
 
@@ -102,7 +102,7 @@ def test_a_report_by_the_hour_and_one_by_the_day_are_one_event() -> None:
     ("expected", "time"), [([], "2022-09-22T10:00Z"), (["open"], "2022-09-22T09:59Z")], ids=["too far", "near enough"]
 )
 def test_the_length_of_a_sequence_spares_14_hours(expected: list[str], time: str) -> None:
-    """180 days from the start of some place's 27th of March: what is longer in any place is not certainly within."""
+    """180 days from the start of the 27th of March in some place; a longer time anywhere is not certainly within."""
     story = [dismissed("2022-03-27"), detained(time, published="2022-09-23")]
 
     assert expected == states(arrest(story))
@@ -112,20 +112,20 @@ def test_the_length_of_a_sequence_spares_14_hours(expected: list[str], time: str
     ("end", "follow"), [("retracted", "2022-06-26T13:59:59Z"), ("resolved", "2022-06-26T14:00:00Z")]
 )
 def test_a_follow_up_within_14_hours_of_the_deadline_was_in_time(end: str, follow: str) -> None:
-    """The deadline of a dismissal by the day is the end of some place's day, 90 days later."""
+    """The deadline after a dismissal on a day is the end of that day in some place, 90 days later."""
     late = detained(follow, published="2022-06-27", recorded="2022-08-01T00:00:00Z")
 
     assert ["open", end] == states(silence([dismissed("2022-03-27"), late]))
 
 
 def dated_ahead(line: Line, until: str) -> list[str]:
-    """The flags of the one person that *line* is about."""
+    """Return the flags of the person of *line*."""
     (row,) = report([line], until)["subjects"]
     return [flag["code"] for flag in row["anomalies"]]
 
 
 def test_a_fact_that_begins_14_hours_after_it_was_recorded_is_dated_ahead() -> None:
-    """A slip in the year, or a clock that is wrong: flagged, and not counted before its time (MODEL 2)."""
+    """A typing error in the year, or a wrong clock: flagged, and not counted before its time (docs/design.md, 2.3)."""
     fine = released("2022-04-28", published="2022-05-01", recorded="2022-04-27T10:00:00Z")
     ahead = released("2022-04-28", published="2022-05-01", recorded="2022-04-27T09:59:59Z")
 
@@ -136,7 +136,7 @@ def test_a_fact_that_begins_14_hours_after_it_was_recorded_is_dated_ahead() -> N
 def test_a_service_fact_dated_ahead_counts_from_its_own_day_on() -> None:
     """Its span does not change; a case or custody fact dated ahead never counts."""
     ahead = dismissed("2023-04-28", published="2023-05-01", recorded="2022-04-27T10:00:00Z")
-    charge = told("Charged", "2023-04-28", published="2023-05-01", recorded="2022-04-27T10:00:00Z", case="c")
+    charge = stated("Charged", "2023-04-28", published="2023-05-01", recorded="2022-04-27T10:00:00Z", case="c")
 
     def service(until: str) -> str:
         (row,) = report([ahead], until)["subjects"]

@@ -1,4 +1,4 @@
-"""The fact in a record: the short way to it and the way by its JSON form say the same of anything."""
+"""The fact in a record: the short way and the way by the JSON form agree on any input."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,7 @@ headers_of_any_kind = st.tuples(st.sampled_from(NAMES), st.sampled_from(OTHERS))
 
 
 def as_record(told: dict[str, Any]) -> Record:
-    """A fact in binary mode, whatever is wrong with it."""
+    """Return a fact in binary mode, valid or not."""
     attributes = {name: value for name, value in told.items() if name != "data" and value is not None}
     headers = [
         [f"ce_{name}", value if isinstance(value, str) else json.dumps(value)] for name, value in attributes.items()
@@ -58,7 +58,7 @@ def as_record(told: dict[str, Any]) -> Record:
 
 
 def said(reading: Callable[[], Fact]) -> Fact | tuple[str, str]:
-    """The fact, or the code and the words with which it is refused."""
+    """Return the fact, or the code and the words of its refusal."""
     try:
         return reading()
     except Unreadable as problem:
@@ -66,18 +66,18 @@ def said(reading: Callable[[], Fact]) -> Fact | tuple[str, str]:
 
 
 def by_json_form(headers: list[list[Any]], value: bytes) -> Fact | tuple[str, str]:
-    """What is said of the whole JSON form."""
+    """Return the outcome for the whole JSON form."""
     return said(lambda: decode(to_json_form(headers, value), NOW))
 
 
 def shortly(headers: list[list[Any]], value: bytes) -> Fact | tuple[str, str]:
-    """What is said of the record."""
+    """Return the outcome for the record."""
     return said(lambda: decode_record(headers, value, NOW))
 
 
 @given(line=lines)
 def test_a_published_fact_is_read_from_its_record(line: dict[str, Any]) -> None:
-    """In binary mode as it was written, and in the JSON form where there are no headers."""
+    """In binary mode as it was written, and in the JSON form if there are no headers."""
     fact, completed = complete(written(line), NOW)
     headers, value = to_binary(completed)
 
@@ -87,7 +87,7 @@ def test_a_published_fact_is_read_from_its_record(line: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("more", [[], [["ce_time", "2022-04-27T08:00:00Z"]], [["traceparent", "00-1"]]])
 def test_a_usual_record_is_read_the_short_way(more: list[list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a time, and with headers that say nothing of the fact."""
+    """With a time, and with headers that do not belong to the fact."""
     expected = by_json_form([*BINARY, *more], VALUE)
     monkeypatch.delattr(record, "decode")
 
@@ -98,7 +98,7 @@ def test_a_usual_record_is_read_the_short_way(more: list[list[Any]], monkeypatch
 @example([["ce_type", "Dismissed"]], set(), ORDER)
 @given(st.lists(headers_of_any_kind, max_size=3), st.sets(st.integers(0, len(BINARY) - 1), max_size=2), st.randoms())
 def test_whatever_headers_come_both_ways_say_the_same(others: list[list[Any]], gone: set[int], random: Random) -> None:
-    """Missing, twice, of no text, of another mode or in another order."""
+    """Headers that are missing, repeated, not text, of another mode or in another order."""
     headers = [header for index, header in enumerate(BINARY) if index not in gone] + others
     random.shuffle(headers)
 
@@ -107,7 +107,7 @@ def test_whatever_headers_come_both_ways_say_the_same(others: list[list[Any]], g
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_a_header_says_both_ways_say_the_same(name: str) -> None:
-    """Each in the place of what it said before."""
+    """Each replaces the former value."""
     others = [header for header in BINARY if header[0] != name]
 
     for other in OTHERS:
@@ -117,7 +117,7 @@ def test_whatever_a_header_says_both_ways_say_the_same(name: str) -> None:
 
 @given(st.binary(max_size=4), st.integers(0, len(VALUE)), st.integers(0, len(VALUE)))
 def test_whatever_value_comes_both_ways_say_the_same(by: bytes, cut: int, to: int) -> None:
-    """Damaged anywhere."""
+    """A value that is damaged at any place."""
     damaged = VALUE[:cut] + by + VALUE[to:]
 
     assert by_json_form(BINARY, damaged) == shortly(BINARY, damaged)
@@ -155,12 +155,12 @@ def test_what_is_no_fact_is_refused_in_the_same_words(told: dict[str, Any]) -> N
     ids=["closed", "twice", "mark", "nul", "surrogate", "no-nul", "key-twice", "large", "too-large"],
 )
 def test_a_value_that_is_out_of_the_ordinary_is_read_or_refused_alike(value: bytes) -> None:
-    """Nothing gets in by the short way that the other keeps out."""
+    """The short way accepts nothing that the other way refuses."""
     assert by_json_form(BINARY, value) == shortly(BINARY, value)
 
 
 def test_no_value_can_take_the_place_of_a_header() -> None:
-    """One that closes the object it would be put into is refused, as no single JSON value."""
+    """A value that closes the object around it is refused: it is not a single JSON value."""
     said_of_it = shortly(BINARY, VALUE + b',"subject":"somebody-else"')
 
     assert ("not_json", True) == (said_of_it[0], "trailing characters" in str(said_of_it[1]))

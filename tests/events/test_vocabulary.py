@@ -1,4 +1,4 @@
-"""The vocabulary is the design's: every type, its track, its rank and its fields, in the code and in the docs alike."""
+"""The vocabulary: every type, its track, its rank and its fields are the same in the code and in the docs."""
 
 import json
 import re
@@ -73,12 +73,12 @@ SHAPES = [*DATA, "sources", "charges", "parts", "by", "envelope"]
 
 
 def bare(**more: object) -> dict[str, object]:
-    """The least data a fact can have, and *more*."""
+    """Return the least data that a fact can have, and *more*."""
     return {"occurred": "2022-04-25", "published": "2022-04-27", "sources": [{"title": "Gazette 17"}], **more}
 
 
 def test_the_tracks_hold_the_types_of_the_design() -> None:
-    """The order counts too: it is how facts of one day are read, and a change of it would reorder histories."""
+    """The order counts too: facts of one day are read in it, and a change would reorder histories."""
     assert {
         "service": "Suspended SuspensionLifted Removed Dismissed Resigned Retired TermEnded LeftOffice "
         "DismissalAnnulled Reinstated Elected Appointed Transferred Died",
@@ -95,7 +95,7 @@ def test_the_tracks_hold_the_types_of_the_design() -> None:
 
 
 def test_every_type_has_one_track_one_rank_and_a_version() -> None:
-    """The tables are made of one another, so that no type can be missing from one of them."""
+    """The tables are derived from one another, so that no table can lack a type."""
     types = [type_ for types in TRACKS.values() for type_ in types]
 
     assert types == list(DATA) == list(RANK) == list(TRACK_OF) == list(CURRENT_VERSION)
@@ -111,7 +111,7 @@ def test_same_day_facts_read_as_they_happen_in_life() -> None:
 
 @pytest.mark.parametrize("type_", DATA)
 def test_a_type_has_the_fields_of_the_design_and_no_others(type_: str) -> None:
-    """The shapes are an interface: a field is added here on purpose, and none goes."""
+    """The shapes are an interface: a field is added here on purpose, and none is removed."""
     by_track = {"service": SERVICE, "case": CASE, "custody": CUSTODY, "measure": MEASURE}
 
     assert OTHER_FIELDS.get(type_, by_track.get(TRACK_OF[type_])) == set(fields(type_))
@@ -119,7 +119,7 @@ def test_a_type_has_the_fields_of_the_design_and_no_others(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", DATA)
 def test_a_type_needs_what_the_design_says_and_nothing_else(type_: str) -> None:
-    """What is not known can be left out, except what the fact would mean nothing without."""
+    """Unknown fields can be left out, except those without which the fact has no meaning."""
     needed = NEEDED.get(type_, set())
     values = {name: {} if name == "data" else "spouse" for name in needed}
 
@@ -131,14 +131,14 @@ def test_a_type_needs_what_the_design_says_and_nothing_else(type_: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_field_is_described(shape: str) -> None:
-    """Descriptions are lower-case phrases without a full stop: they end up in "missing (want ...)"."""
+    """Descriptions are lower-case phrases without a full stop: they are printed in "missing (want ...)"."""
     for name, description in fields(shape).items():
         assert description, name
         assert not description.endswith("."), name
 
 
 def test_data_that_does_not_fit_has_a_problem_that_names_the_place() -> None:
-    """This is what a correction's new data goes through when its target is known."""
+    """The new data of a correction is checked so when its target is known."""
     assert data_problem("Wanted", bare(scope="international")) is None
     assert data_problem("Wanted", bare(scope="local")) == (
         "data.scope: \"local\" does not fit (want 'national' or 'international')"
@@ -163,7 +163,7 @@ CHOICES = {
 
 @pytest.mark.parametrize(("type_", "field"), CHOICES)
 def test_a_field_takes_the_words_of_the_design_and_no_others(type_: str, field: str) -> None:
-    """A word that nobody else knows would be a status that nobody can read; the docs name each of them."""
+    """A status with an undocumented word could not be read; the docs name each word."""
     needed = dict.fromkeys(NEEDED.get(type_, ()), "spouse")
     words = CHOICES[type_, field].split()
 
@@ -173,7 +173,7 @@ def test_a_field_takes_the_words_of_the_design_and_no_others(type_: str, field: 
 
 
 def test_a_sentence_has_the_parts_of_the_design() -> None:
-    """Each with what can be said of it: how long, how much, until when."""
+    """Each with its own fields: length, sum, end."""
     kinds = "imprisonment suspended_imprisonment house_arrest probation community_service fine disqualification "
     kinds += "confiscation death other"
     parts: list[dict[str, object]] = [{"kind": kind} for kind in kinds.split()]
@@ -186,7 +186,7 @@ def test_a_sentence_has_the_parts_of_the_design() -> None:
 
 @pytest.mark.parametrize("type_", DATA)
 def test_any_fact_may_belong_to_a_case_and_stand_after_others(type_: str) -> None:
-    """What was taken once is taken for ever."""
+    """A form that was accepted once is accepted permanently."""
     needed = {name: {} if name == "data" else "spouse" for name in NEEDED.get(type_, ())}
 
     assert data_problem(type_, bare(**needed | {"case_id": "c", "after": ["fact-1", "fact-2"]})) is None
@@ -202,7 +202,7 @@ def test_any_fact_may_belong_to_a_case_and_stand_after_others(type_: str) -> Non
     ],
 )
 def test_a_typing_error_is_answered_with_the_type_that_was_meant(found: str, meant: str) -> None:
-    """A letter missing, too many, another, or in the place of its neighbour; letters of another case."""
+    """A letter is missing, added, wrong or swapped with its neighbour, or has another case."""
     assert f"perhaps {meant}" == nearest_type(found)
 
 
@@ -222,13 +222,13 @@ def test_another_word_is_answered_with_noted_and_no_other_type(found: str) -> No
 
 
 def test_the_docs_have_every_type_with_a_meaning_and_an_example() -> None:
-    """The table row and the example line of each, in the order of the vocabulary."""
+    """Each has its table row and its example line, in the order of the vocabulary."""
     assert list(DATA) == re.findall(r"^\| `([A-Z]\w+)` \| \w", DOCS, re.MULTILINE)
     assert list(DATA) == [json.loads(line)["type"] for line in EXAMPLES]
 
 
 def test_the_docs_name_no_type_that_does_not_exist() -> None:
-    """A type in the docs that the program refuses would cost somebody an afternoon."""
+    """A type in the docs that the program refuses would cost a reader an afternoon."""
     assert {*DATA, "NaN", "Infinity"} >= set(re.findall(r"`([A-Z][a-z]\w+)`", PROSE))
 
 
@@ -240,14 +240,14 @@ def test_the_docs_have_every_field(shape: str) -> None:
 
 @pytest.mark.parametrize("example", [*EXAMPLES, *(block for kind, block in BLOCKS if kind == "json")])
 def test_the_examples_of_the_docs_are_facts(example: str) -> None:
-    """What the docs show can be copied and published."""
+    """Each example in the docs can be copied and published."""
     fact, _ = complete(example.encode(), NOW)
 
     assert json.loads(example)["data"] == fact.data
 
 
 def test_the_docs_show_dates_that_are_read() -> None:
-    """Every form in the table of dates is EDTF that we take."""
+    """Every form in the table of dates is EDTF that casetrail accepts."""
     table = PROSE.split("## Time")[1].split("## Ids")[0]
     written = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
 
@@ -268,7 +268,7 @@ def test_the_docs_have_every_code_and_the_limits() -> None:
 
 @pytest.mark.parametrize("type_", DATA)
 def test_a_schema_says_what_validation_says(type_: str) -> None:
-    """The same fields, needed and described, and nothing else let in."""
+    """The same fields, with the same required ones and descriptions, and no others allowed."""
     made = schema(type_)
 
     data = made["$defs"][made["properties"]["data"]["$ref"].rpartition("/")[2]]
@@ -281,7 +281,7 @@ def test_a_schema_says_what_validation_says(type_: str) -> None:
 
 
 def test_the_schema_of_all_facts_is_one_of_each_type() -> None:
-    """Every reference in it leads somewhere."""
+    """Every reference in it has a target."""
     made = schema()
 
     assert [f"#/$defs/{type_}" for type_ in DATA] == [each["$ref"] for each in made["oneOf"]]
@@ -290,7 +290,7 @@ def test_the_schema_of_all_facts_is_one_of_each_type() -> None:
 
 
 def test_a_schema_keeps_the_field_title_and_the_rules_of_validators() -> None:
-    """Titles that pydantic makes up are left out; a source's own `title` is not one of them."""
+    """Titles that pydantic generates are left out; the `title` of a source stays."""
     source = schema("Died")["$defs"]["Source"]
     charge = schema("Charged")["$defs"]["Charge"]
 
@@ -302,7 +302,7 @@ def test_a_schema_keeps_the_field_title_and_the_rules_of_validators() -> None:
 
 @pytest.mark.parametrize("character", ["a", " ", "\u00a0", "\u3000", "ж", "\U0001f600"])
 def test_the_patterns_of_a_schema_say_what_validation_says(character: str) -> None:
-    """They are for tools that know no classes of Unicode, and so list what nobody sees (up to U+FFFF)."""
+    """They are for tools that do not know classes of Unicode, and so list the invisible characters (up to U+FFFF)."""
     properties = schema("Noted")["$defs"]["NotedData"]["properties"]
     # To JSON Schema `$` is the very end; to Python it is also the place before a last line feed.
     patterns = {field: properties[field]["pattern"].replace("$", r"\Z") for field in ("title", "case_id")}
@@ -317,18 +317,18 @@ def test_the_patterns_of_a_schema_say_what_validation_says(character: str) -> No
 
 
 def test_there_is_no_schema_of_an_unknown_type() -> None:
-    """The answer names what there is."""
+    """The answer names the types that exist."""
     with pytest.raises(BadInput, match="Detained"):
         schema("Sacked")
 
 
 def test_the_lines_of_the_docs_are_short() -> None:
-    """Only a table and an example, which are one line each by their form, may be longer."""
+    """Only a table and an example may be longer, since each is one line by its form."""
     assert [] == [line for line in DOCS.splitlines() if len(line) > 120 and not line.startswith(("| ", "{"))]
 
 
 def references(node: Any) -> set[str]:
-    """Every `$ref` in a schema."""
+    """Yield every `$ref` in a schema."""
     if isinstance(node, list):
         return set().union(*map(references, node))
     if not isinstance(node, dict):

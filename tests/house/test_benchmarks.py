@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they measured."""
+"""The benchmarks run and print their figures."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.places import ROOT
 
 
 def measured(words: str) -> dict[str, Any]:
-    """Run a benchmark with few facts and return its figures."""
+    """Run a benchmark with few facts, and return its figures."""
     done = benchmark(f"{words} --json")
     assert 0 == done.returncode, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)
@@ -29,26 +29,31 @@ def benchmark(words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_cost_of_each_tenth_leaves_out_starting_up_and_closing_down() -> None:
-    """A second to start, a second for each half of the records, and two to end: what lies between goes evenly."""
+    """
+    Start and end are not part of any tenth.
+
+    The run has one second to start, one for each half of the records, and two to end. The time between is spread
+    evenly.
+    """
     samples = [(0, 0.0), (0, 1.0), (50, 2.0), (100, 3.0), (100, 5.0)]
 
     assert [20_000] * 10 == [round(cost) for cost in tenths(samples, 100)]
 
 
 def test_a_run_that_slows_down_shows_it() -> None:
-    """The second half takes three times as long as the first."""
+    """The last tenth costs three times the first if the second half takes three times as long."""
     costs = tenths([(0, 0.0), (50, 1.0), (100, 4.0)], 100)
 
     assert (20_000, 60_000) == (round(costs[0]), round(costs[-1]))
 
 
-def test_a_cost_too_small_for_the_clock_is_no_failure() -> None:
-    """Processor time is counted in hundredths of a second, and few facts take less."""
+def test_a_cost_too_small_for_the_clock_is_not_an_error() -> None:
+    """A cost of 0 is not an error, because processor time is counted in hundredths of a second."""
     assert (3.0, 0.0) == (last_to_first([20, 60]), last_to_first([0, 0]))
 
 
 def test_people_that_cohorts_do_not_divide_are_all_there(tmp_path: Path) -> None:
-    """And each of them in one archive."""
+    """People that do not divide evenly among the cohorts are all written, each in one archive."""
     count = write_facts(tmp_path / "facts.ndjson", 5, seed=1, cohorts=2)
 
     lines = (tmp_path / "facts.ndjson").read_text().splitlines()
@@ -57,15 +62,15 @@ def test_people_that_cohorts_do_not_divide_are_all_there(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("option", ["--subjects 0", "--cohorts 0", "--cohorts -1", "--cohorts two"])
-def test_a_benchmark_of_nobody_says_what_it_wants(option: str) -> None:
-    """And prints no figures."""
+def test_a_benchmark_without_people_is_refused(option: str) -> None:
+    """A benchmark without people states the wanted value and prints no figures."""
     process = benchmark(f"benchmarks.embedded {option}")
 
     assert (2, "", True) == (process.returncode, process.stdout, "(want 1 or more)" in process.stderr)
 
 
-def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
-    """All facts are applied, and every figure is there, with the machine and the command."""
+def test_the_benchmark_of_the_embedded_mode_prints_every_figure() -> None:
+    """All facts are applied, and the output has every figure, the machine and the command."""
     figures = measured("benchmarks.embedded --subjects 20 --cohorts 2")
 
     assert (200, 0) == (figures["applied"], figures["parked"])
@@ -77,8 +82,8 @@ def test_the_benchmark_of_the_embedded_mode_counts_what_it_measured() -> None:
     assert {"processor", "core", "sqlite", "memory", "load", "system", "versions"} == figures["machine"].keys()
 
 
-def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() -> None:
-    """What decode adds to pydantic's own work is the figure to watch."""
+def test_the_benchmark_of_decoding_compares_its_steps_with_validation() -> None:
+    """The benchmark reports the cost of decoding relative to pydantic's own validation."""
     figures = measured("benchmarks.decode --subjects 20")
 
     steps = {"validate_json", "decode", "restore", "content", "complete", "decode_record", "decode_json_form"}
@@ -86,8 +91,8 @@ def test_the_benchmark_of_decoding_holds_its_steps_against_validation_alone() ->
     assert 0 < figures["decode_to_validate_json"]
 
 
-def test_the_benchmark_of_one_person_holds_many_facts_against_few() -> None:
-    """At the end of the history, and dated into its middle."""
+def test_the_benchmark_of_one_person_compares_many_facts_with_few() -> None:
+    """The benchmark reports both a fact at the end of the history and a fact dated into its middle."""
     figures = measured("benchmarks.subject --subjects 40 --most 100")
 
     assert {"10", "100"} == figures["at_the_end_ms"].keys() == figures["late_ms"].keys()
@@ -96,18 +101,18 @@ def test_the_benchmark_of_one_person_holds_many_facts_against_few() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs", "postgres_server")
-def test_the_benchmark_of_latency_sees_every_fact() -> None:
-    """With a broker and a database server of its own."""
+def test_the_benchmark_of_latency_times_every_fact() -> None:
+    """The benchmark times every fact, with a broker and a database server of its own."""
     figures = measured("benchmarks.latency --subjects 20")
 
-    for told in (figures, figures["floor"]):
-        assert 190 < told["facts"] + told["warm_up"]["facts"]
-        assert 0 < told["p50_ms"] <= told["p99_ms"] <= told["most_ms"]
+    for part in (figures, figures["floor"]):
+        assert 190 < part["facts"] + part["warm_up"]["facts"]
+        assert 0 < part["p50_ms"] <= part["p99_ms"] <= part["most_ms"]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs", "postgres_server")
-def test_the_benchmark_of_production_holds_ours_against_raw() -> None:
+def test_the_benchmark_of_production_compares_with_raw() -> None:
     """All facts are applied, by one projector and by two."""
     figures = measured("benchmarks.production --subjects 50")
 
@@ -115,14 +120,14 @@ def test_the_benchmark_of_production_holds_ours_against_raw() -> None:
     assert min(figures["ours_to_raw"], figures["two_to_raw"], figures["two_to_one"]) > 0
 
 
-def test_the_benchmark_of_production_says_how_peers_are_installed() -> None:
-    """At once, before it has measured anything: by a Python that has none of them, and where there is no Python."""
+def test_the_benchmark_of_production_reports_missing_peers() -> None:
+    """A missing peer or a missing Python is reported at once, before any measurement."""
     command = [sys.executable, "-m", "benchmarks.production", "--peers"]
-    ended = [
+    processes = [
         subprocess.run([*command, python], check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
         for python in (sys.executable, "no-such-python")
     ]
 
-    assert [1, 1] == [each.returncode for each in ended]
-    assert all("pip install --group peers" in each.stderr for each in ended)
-    assert "No module named 'quixstreams'" in ended[0].stderr
+    assert [1, 1] == [process.returncode for process in processes]
+    assert all("pip install --group peers" in process.stderr for process in processes)
+    assert "No module named 'quixstreams'" in processes[0].stderr

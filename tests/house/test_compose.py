@@ -1,7 +1,7 @@
 """
-The files for containers say what they should; no container engine is needed to check it.
+The container files are consistent with the program; no container engine is needed for these tests.
 
-What only an engine can show, that the images start and reach each other, is not tested here.
+An engine would be needed to test that the images start and reach each other. This is not tested here.
 """
 
 import os
@@ -24,30 +24,30 @@ from tests.support.waiting import wait_until
 from tests.support.wheels import build, contents, wanted
 
 COMPOSE = ROOT / "docker-compose.yml"
-# The image of Kafka takes these itself; every other KAFKA_ variable is a setting of the broker.
+# Kafka's image reads these variables itself; every other KAFKA_ variable is a setting of the broker.
 NOT_SETTINGS = {"KAFKA_HEAP_OPTS", "KAFKA_OPTS", "KAFKA_JMX_OPTS", "KAFKA_LOG4J_OPTS"}
 
 
 def services() -> dict[str, dict[str, Any]]:
-    """Read the services of docker-compose.yml, with what they have in common merged in."""
+    """Return the services of docker-compose.yml, with their common parts merged in."""
     document: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())
     return document["services"]
 
 
 def instructions(name: str) -> list[str]:
-    """Read the arguments of every instruction *name* of the Dockerfile, continued lines joined."""
+    """Return the arguments of every instruction *name* of the Dockerfile, with continued lines joined."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
     return [line.removeprefix(f"{name} ").strip() for line in text.splitlines() if line.startswith(f"{name} ")]
 
 
 def copied() -> list[str]:
-    """The files and folders of the checkout that the Dockerfile copies."""
+    """Return the files and folders of the checkout that the Dockerfile copies."""
     local = [words for words in map(str.split, instructions("COPY")) if not words[0].startswith("--from")]
     return [source for words in local for source in words[:-1]]
 
 
-def test_the_file_is_what_compose_reads() -> None:
-    """It fits the JSON schema of the compose specification."""
+def test_the_file_fits_the_schema_of_compose() -> None:
+    """The compose file fits the JSON schema of the compose specification."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
 
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -56,7 +56,7 @@ def test_the_file_is_what_compose_reads() -> None:
 
 
 def test_no_password_has_a_default() -> None:
-    """Each comes from the environment, and without it nothing starts."""
+    """Every password comes from the environment, and without it no container starts."""
     variables = {
         f"{service}: {name}": value
         for service, options in services().items()
@@ -70,15 +70,15 @@ def test_no_password_has_a_default() -> None:
 
 
 def test_nothing_is_reachable_from_other_machines() -> None:
-    """A port that is published is published on 127.0.0.1, and the database is not at all."""
+    """A published port is bound to 127.0.0.1, and the database publishes none."""
     published = {name: options["ports"] for name, options in services().items() if "ports" in options}
 
     assert set(published) == {"kafka"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_what_should_run_is_kept_running_and_watched() -> None:
-    """Everything but the one-shot job comes back after a failure and tells how it is."""
+def test_services_restart_and_have_a_health_check() -> None:
+    """Every service but the one-shot job restarts after a failure and has a health check."""
     lasting = {name: options for name, options in services().items() if name != "setup"}
 
     assert {options["restart"] for options in lasting.values()} == {"unless-stopped"}
@@ -86,16 +86,16 @@ def test_what_should_run_is_kept_running_and_watched() -> None:
 
 
 def test_nothing_starts_before_its_tables_and_topics_are_there() -> None:
-    """The job waits for the broker and the database, the processes for the job."""
-    found = services()
-    waits = {name: options["depends_on"] for name, options in found.items() if "depends_on" in options}
+    """The job waits for the broker and the database, and the processes wait for the job."""
+    options_by_service = services()
+    waits = {name: options["depends_on"] for name, options in options_by_service.items() if "depends_on" in options}
 
     assert waits["setup"] == {name: {"condition": "service_healthy"} for name in ("kafka", "postgres")}
     assert waits["projector"] == waits["service"] == {"setup": {"condition": "service_completed_successfully"}}
 
 
 def test_projectors_can_be_scaled() -> None:
-    """There can be two of whatever has no name and no port of its own."""
+    """The projector has no fixed name or port, so it can run twice."""
     projector = services()["projector"]
 
     assert not {"container_name", "hostname", "ports", "volumes"} & set(projector)
@@ -103,18 +103,18 @@ def test_projectors_can_be_scaled() -> None:
 
 
 def test_the_data_outlives_the_containers() -> None:
-    """What the broker and the database write lies in volumes with names."""
-    found = services()
-    volumes = {name: found[name]["volumes"] for name in ("kafka", "postgres")}
+    """The broker and the database write their data to named volumes."""
+    options = services()
+    volumes = {name: options[name]["volumes"] for name in ("kafka", "postgres")}
 
     assert volumes == {"kafka": ["kafka:/var/lib/kafka/data"], "postgres": ["postgres:/var/lib/postgresql"]}
-    assert found["kafka"]["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
-    # Before version 18 the image kept its data elsewhere, and this volume would hold none of it.
-    assert int(found["postgres"]["image"].removeprefix("postgres:")) >= 18
+    assert options["kafka"]["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
+    # Before version 18 the image kept its data elsewhere, and this volume would be empty.
+    assert int(options["postgres"]["image"].removeprefix("postgres:")) >= 18
 
 
 def test_the_broker_is_of_the_version_that_the_tests_run() -> None:
-    """One version of Kafka, whether from an image or from jars."""
+    """The image and the jars have the same version of Kafka."""
     tested = re.search(
         r"<artifactId>kafka_2.13</artifactId>\s*<version>(.+)</version>", SCRIPT.with_name("kafka-pom.xml").read_text()
     )
@@ -124,51 +124,51 @@ def test_the_broker_is_of_the_version_that_the_tests_run() -> None:
 
 
 def test_every_setting_is_one_of_the_programs() -> None:
-    """A variable that nobody reads would be a wish that nobody hears."""
-    given = {name for options in services().values() for name in options.get("environment", {})}
+    """Every CASETRAIL_ variable of the file is a setting of the program, so none is ignored."""
+    names = {name for options in services().values() for name in options.get("environment", {})}
 
-    assert {name for name in given if name.startswith("CASETRAIL_")} <= {
+    assert {name for name in names if name.startswith("CASETRAIL_")} <= {
         variable(name) for name in Settings.model_fields
     }
 
 
 @pytest.mark.slow
-def test_its_commands_do_what_they_should(
+def test_the_commands_of_the_file_work(
     kafka_server: str, kafka_topics: Callable[..., str], postgres_url: str, tmp_path: Path
 ) -> None:
-    """The same words with the same variables, as processes beside a real broker and database instead of containers."""
-    found, port = services(), str(free_port())
-    topic, alerts = (f"{kafka_topics(partitions=1)}.{each}" for each in ("facts", "alerts"))
-    there = {
+    """The commands of the file work as processes, beside a real broker and database instead of containers."""
+    options, port = services(), str(free_port())
+    topic, alerts = (f"{kafka_topics(partitions=1)}.{kind}" for kind in ("facts", "alerts"))
+    addresses = {
         "CASETRAIL_DATABASE_URL": postgres_url,
         "CASETRAIL_KAFKA_BOOTSTRAP_SERVERS": kafka_server,
         "CASETRAIL_METRICS_PORT": port,
     }
-    ours = {"CASETRAIL_KAFKA_TOPIC": topic, "CASETRAIL_KAFKA_ALERTS_TOPIC": alerts, "CASETRAIL_KAFKA_GROUP": topic}
+    names = {"CASETRAIL_KAFKA_TOPIC": topic, "CASETRAIL_KAFKA_ALERTS_TOPIC": alerts, "CASETRAIL_KAFKA_GROUP": topic}
     path = {"PATH": f"{programs(tmp_path)}:{os.environ['PATH']}"}
 
     def variables(service: str) -> dict[str, str]:
-        given = found[service]["environment"]
-        assert there.keys() <= given.keys()
-        return {**given, **there, **ours, **path}
+        file_variables = options[service]["environment"]
+        assert addresses.keys() <= file_variables.keys()
+        return {**file_variables, **addresses, **names, **path}
 
     setup = subprocess.run(
-        [*found["setup"]["entrypoint"], *found["setup"]["command"]], env=environment(tmp_path, variables("setup")),
+        [*options["setup"]["entrypoint"], *options["setup"]["command"]], env=environment(tmp_path, variables("setup")),
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert setup.returncode == 0, setup.stderr
     for service in ("projector", "service"):
-        check = [word.replace("9464", port) for word in found[service]["healthcheck"]["test"][1:]]
+        check = [word.replace("9464", port) for word in options[service]["healthcheck"]["test"][1:]]
         env = variables(service)
-        with start(" ".join(found[service]["command"]), tmp_path, env) as running:
+        with start(" ".join(options[service]["command"]), tmp_path, env) as running:
             wait_until(lambda check=check, env=env: subprocess.run(check, env=env, capture_output=True).returncode == 0)  # type: ignore[misc] # noqa: PLW1510
             running.process.terminate()
-            code, _, said = running.end()
-        assert code == 0, said
+            code, _, errors = running.end()
+        assert code == 0, errors
 
 
 def programs(folder: Path) -> Path:
-    """A folder with the programs of the image: casetrail, and the python that it runs on."""
+    """Return a folder with the programs of the image: casetrail, and the python that runs it."""
     here = folder / "bin"
     here.mkdir()
     for name, command in {"casetrail": COMMAND, "python": (sys.executable,)}.items():
@@ -180,7 +180,7 @@ def programs(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs")
 def test_kafka_takes_the_brokers_settings(tmp_path: Path) -> None:
-    """The real program reads them as the image would write them down, and prepares its data."""
+    """Kafka's storage tool accepts the settings as the image would write them, and formats its data."""
     environment = services()["kafka"]["environment"]
     settings = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
@@ -203,8 +203,8 @@ def test_kafka_takes_the_brokers_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_image_gets_the_whole_program(tmp_path: Path) -> None:
-    """What the Dockerfile copies is enough to build the wheel, and the wheel is the one that is tested."""
+def test_the_image_holds_the_whole_program(tmp_path: Path) -> None:
+    """The Dockerfile copies enough to build the wheel, and this wheel is the one that is tested."""
     for source in copied():
         target = tmp_path / "source" / source
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def test_the_image_gets_the_whole_program(tmp_path: Path) -> None:
 
 
 def test_nothing_else_reaches_the_builder() -> None:
-    """Not a password in .env, nor a database: what is copied is let through, and all else is held back."""
+    """The builder sees only the copied files, and so neither a password in .env nor a database."""
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
 
     assert rules[0] == "*"
@@ -226,7 +226,7 @@ def test_nothing_else_reaches_the_builder() -> None:
 
 
 def test_the_image_is_not_root_and_installs_by_hash() -> None:
-    """The process has a number of its own, and every package but ours is one that the locks name."""
+    """The process has a fixed number of its own, and every package except casetrail comes from the locks."""
     installs = [command for run in instructions("RUN") for command in run.split("&&") if " install " in command]
     packages = [command for command in installs if command.strip().startswith("pip")]
 

@@ -1,4 +1,4 @@
-"""The demo explains itself on a terminal of 80 columns and 24 lines, and its second example says what it should."""
+"""The demo fits a terminal of 80 columns and 24 lines, and its second example has the documented conclusions."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ import pytest
 
 from events.decode import complete
 from projections.projector.backtest import backtest
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from tests.support.commands import SECONDS
 from tests.support.places import ROOT
 
@@ -31,37 +31,37 @@ STEPS = 7
 
 def demo(folder: Path, env: Mapping[str, str], *, enters: int | None = None) -> tuple[int, str]:
     """
-    Run a copy of the demo in *folder* on a terminal of 80 columns and return its exit code and its output.
+    Run a copy of the demo in *folder* on a terminal of 80 columns, and return its exit code and its output.
 
     Args:
-        folder: an empty one, so that the demo's database is not that of the project.
-        env: more variables.
-        enters: how often a person at the terminal presses Enter; None: stdin is not a terminal.
+        folder: an empty folder, so that the demo does not use the project's database.
+        env: further variables.
+        enters: the number of times that a person presses Enter; None if stdin is not a terminal.
     """
     shutil.copytree(ROOT / "examples", folder / "examples")
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    terminal, demo_end = pty.openpty()
+    fcntl.ioctl(demo_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     variables = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("CASETRAIL")}
-    stdin = subprocess.DEVNULL if enters is None else theirs
+    stdin = subprocess.DEVNULL if enters is None else demo_end
     with subprocess.Popen(
-        [folder / "scripts" / "demo", CASETRAIL], stdin=stdin, stdout=theirs, stderr=theirs, cwd=folder,
+        [folder / "scripts" / "demo", CASETRAIL], stdin=stdin, stdout=demo_end, stderr=demo_end, cwd=folder,
         env=variables | {"TERM": "xterm", "NO_COLOR": "1"} | dict(env),
     ) as process:  # fmt: skip
-        os.close(theirs)
-        os.write(ours, b"\n" * (enters or 0))
-        output = printed(ours)
+        os.close(demo_end)
+        os.write(terminal, b"\n" * (enters or 0))
+        output = printed(terminal)
         code = process.wait(SECONDS)
     return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).replace("\r\n", "\n")
 
 
 def printed(terminal: int) -> str:
-    """Everything that is written to the other end of *terminal* until it closes."""
+    """Return all output that is written to the other end of *terminal* until it closes."""
     chunks = []
     try:
         while chunk := os.read(terminal, 65536):
             chunks.append(chunk)
-    except OSError:  # on Linux, the end of a terminal that nobody holds any more
+    except OSError:  # on Linux, the end of a terminal that no process holds open
         pass
     os.close(terminal)
     return b"".join(chunks).decode()
@@ -69,25 +69,25 @@ def printed(terminal: int) -> str:
 
 @cache
 def report() -> Any:
-    """The report of a backtest of the invented person's facts."""
+    """Return the report of a backtest of the invented person's facts."""
     return backtest(MIXED, pack(), AFTERWARDS).report
 
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The output of the demo, on a terminal where nobody sits."""
+    """The output of the demo without a person at the terminal."""
     code, output = demo(tmp_path_factory.mktemp("demo"), {})
     assert 0 == code, output
     return output
 
 
 def steps(output: str) -> list[str]:
-    """The steps of the demo, each from its title on."""
+    """Return the steps of the demo, each from its title on."""
     return re.split(r"(?m)^== \d of \d: ", output)[1:]
 
 
 def too_wide(output: str) -> list[str]:
-    """The lines that a terminal of 80 columns would break."""
+    """Return the lines that a terminal of 80 columns would break."""
     return [line for line in output.splitlines() if len(line) > 80]
 
 
@@ -100,11 +100,11 @@ def test_each_step_of_the_demo_fits_a_screen(output: str) -> None:
 
 
 @pytest.mark.slow
-def test_each_step_of_the_demo_says_what_it_shows_and_shows_it(output: str) -> None:
-    """A sentence, then the command as it is typed, then its output."""
+def test_each_step_of_the_demo_prints_a_sentence_a_command_and_its_output(output: str) -> None:
+    """Each step prints a sentence, then the command as it is typed, then its output."""
     for step in steps(output):
-        said, *commands = re.split(r"(?m)^\$ casetrail ", step)
-        assert said.strip().endswith((".", ")."))
+        sentence, *commands = re.split(r"(?m)^\$ casetrail ", step)
+        assert sentence.strip().endswith((".", ")."))
         assert commands
         assert all(command.partition("\n")[2].strip() for command in commands)
     assert "ACQUITTED on 1 of 3 charges" in " ".join(output.split())
@@ -115,7 +115,7 @@ def test_each_step_of_the_demo_says_what_it_shows_and_shows_it(output: str) -> N
 def test_the_demo_waits_for_enter_between_steps_only_for_a_person(
     tmp_path: Path, env: dict[str, str], waits: int
 ) -> None:
-    """In CI nobody is there to press it, even where stdin is a terminal."""
+    """The demo waits for Enter only for a person; CI does not press it, even if stdin is a terminal."""
     code, output = demo(tmp_path, env, enters=waits)
 
     assert (0, waits, STEPS) == (code, output.count("[Enter]"), len(steps(output)))
@@ -124,7 +124,7 @@ def test_the_demo_waits_for_enter_between_steps_only_for_a_person(
 
 @pytest.mark.slow
 def test_the_demo_ends_where_a_command_fails(tmp_path: Path) -> None:
-    """With its message, and no further step."""
+    """The demo stops at the first command that fails, after its message."""
     (tmp_path / "demo.db").mkdir()
     code, output = demo(tmp_path, {})
 
@@ -133,14 +133,14 @@ def test_the_demo_ends_where_a_command_fails(tmp_path: Path) -> None:
 
 
 def test_the_facts_of_the_mixed_verdict_can_be_read_and_are_all_applied() -> None:
-    """A newcomer's file holds no duplicates and no lines that cannot be read, and no fact in it is flagged."""
+    """The example has no duplicates and no unreadable lines, and no fact in it is flagged."""
     assert {"read": 15, "applied": 15, "duplicate": 0, "conflict": 0, "parked": 0} == report()["counts"]
     assert {"ex-hastola"} == {complete(line, AFTERWARDS)[0].subject for line in MIXED}
     assert [[]] == [row["anomalies"] for row in report()["subjects"]]
 
 
 def test_one_of_two_posts_was_lost_and_two_papers_say_so() -> None:
-    """The reports agree on one event, and the other post is held as before."""
+    """Two papers report the loss of one post: they agree on one event, and the other post is still held."""
     (row,) = report()["subjects"]
     posts = {post["agency"]: post["status"] for post in row["posts"]}
 
@@ -149,7 +149,7 @@ def test_one_of_two_posts_was_lost_and_two_papers_say_so() -> None:
 
 
 def test_the_verdict_is_kept_count_by_count() -> None:
-    """Two counts are on appeal, the acquittal on the third is not, and nothing is final."""
+    """Two counts are on appeal, the acquittal on the third is not, and none is final."""
     (row,) = report()["subjects"]
     cases = {case["case_id"]: case for case in row["cases"]}
     counts = [(count["status"], count["on_appeal"], count["final"]) for count in cases["ex-hastola-quay"]["counts"]]
@@ -160,7 +160,7 @@ def test_the_verdict_is_kept_count_by_count() -> None:
 
 
 def test_custody_is_kept_by_case() -> None:
-    """Under house arrest in one case and on bail in the other: the row shows the stricter."""
+    """House arrest in one case and bail in the other are kept apart, and the row shows the stricter one."""
     (row,) = report()["subjects"]
     holds = {hold["case_id"]: hold["status"] for hold in row["custody_cases"]}
 

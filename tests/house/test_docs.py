@@ -1,4 +1,4 @@
-"""What the code has, the docs have, and the other way round."""
+"""The docs name every command, setting, table, word and rule of the code, and no others."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.rules.values import STATUSES
 from projections.tables.columns import METADATA
 from projections.tables.schema import LIVE
@@ -29,21 +29,25 @@ DESCRIBED_TABLES = sorted(name for name in METADATA.tables if not name.startswit
 
 
 def commands() -> set[str]:
-    """Every command and subcommand, as typed."""
+    """Return every command and subcommand, as typed."""
     load_commands()
     group = get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    found = set()
+    names = set()
     for name, command in group.commands.items():
         inner = getattr(command, "commands", {})
-        found |= {f"{name} {each}" for each in inner} or {name}
+        names |= {f"{name} {subcommand}" for subcommand in inner} or {name}
         if getattr(command, "invoke_without_command", False):
-            found.add(name)
-    return found
+            names.add(name)
+    return names
 
 
 def test_a_command_is_loaded_without_the_others() -> None:
-    """To load all takes a third longer; afterwards Python looks for cycles as ever."""
+    """
+    One command loads without the others, because all of them take a third longer.
+
+    Garbage collection is on again afterwards.
+    """
     assert sorted(name for names in COMMANDS.values() for name in names) == sorted({c.split()[0] for c in commands()})
     ask_itself = (
         "import gc, sys, services.cli.app as it; it.load_commands('lag'); "
@@ -55,27 +59,27 @@ def test_a_command_is_loaded_without_the_others() -> None:
 
 @pytest.mark.parametrize("command", sorted(commands()))
 def test_every_command_is_in_the_docs(command: str) -> None:
-    """With the words that are typed, in the table of commands or in an example."""
+    """Every command stands in the docs as it is typed, in the table of commands or in an example."""
     assert re.search(rf"`(casetrail )?{command}\b|casetrail {command}\b", EVERYTHING)
 
 
 @pytest.mark.parametrize("command", ["", *sorted({part for each in commands() for part in (each, each.split()[0])})])
 def test_every_command_explains_itself_with_an_example(tmp_path: Path, command: str) -> None:
-    """Those that only hold others too."""
+    """The help of every command and of every group has an example."""
     assert re.search(r"\n\s+Examples?:\n\s+.*casetrail ", ask(f"{command} --help", tmp_path).stdout)
 
 
 @pytest.mark.parametrize("group", ["", *sorted({c.split()[0] for c in commands() if " " in c})])
 def test_no_line_of_a_help_is_cut(tmp_path: Path, group: str) -> None:
-    """On a terminal of 80 columns each command is told in a whole sentence."""
+    """A help lists each command in a whole sentence on a terminal of 80 columns."""
     listed = ask(f"{group} --help", tmp_path).stdout.partition("\nCommands:\n")[2].partition("\n\n")[0]
 
     assert listed
     assert "..." not in listed
 
 
-def test_the_docs_name_no_command_that_there_is_not() -> None:
-    """In code, whatever stands after `casetrail` is one."""
+def test_the_docs_name_only_commands_that_exist() -> None:
+    """Every word after `casetrail` in the docs' code is a command."""
     first_words = {command.split()[0] for command in commands()}
     code = "\n".join(re.findall(r"```sh\n(.*?)```", EVERYTHING, re.DOTALL))
     named = set(re.findall(r"^casetrail ([a-z]+)", code, re.MULTILINE))
@@ -85,7 +89,7 @@ def test_the_docs_name_no_command_that_there_is_not() -> None:
 
 
 def test_every_setting_is_in_the_docs_and_none_else() -> None:
-    """The table of settings is that of the code."""
+    """The table of settings in the docs has the same names as the code."""
     settings = {f"CASETRAIL_{name.upper()}" for name in Settings.model_fields}
 
     assert settings == set(re.findall(r"CASETRAIL_[A-Z_]+", DOCS["operating.md"]))
@@ -93,7 +97,7 @@ def test_every_setting_is_in_the_docs_and_none_else() -> None:
 
 @pytest.mark.parametrize("name", DESCRIBED_TABLES)
 def test_every_table_is_described_as_the_database_has_it(name: str) -> None:
-    """Column by column, in the words that PostgreSQL keeps as comments."""
+    """Every column of a table is in the docs, with the words of its comment in PostgreSQL."""
     section = DOCS["tables.md"].partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)`(?: \(key\))? \| [^|]+ \| (.*) \|$", section, re.MULTILINE)
 
@@ -102,7 +106,7 @@ def test_every_table_is_described_as_the_database_has_it(name: str) -> None:
 
 
 def test_the_twins_of_a_rebuild_are_named() -> None:
-    """They are empty but for the time of a rebuild, and who sees them must know what they are."""
+    """The docs name the tables of a rebuild, which are empty except during a rebuild."""
     twins = {name for name in METADATA.tables if name.startswith("rebuild_")}
 
     assert twins == {f"rebuild_{table.name}" for table in LIVE}
@@ -110,14 +114,14 @@ def test_the_twins_of_a_rebuild_are_named() -> None:
 
 
 def test_every_status_word_is_in_the_docs() -> None:
-    """A word that somebody reads in a status can be looked up."""
-    words = {word for known in STATUSES.values() for word in known}
+    """Every word that can stand in a status can be looked up."""
+    words = {word for statuses in STATUSES.values() for word in statuses}
 
     assert set() == {word for word in words if word not in DOCS["reading.md"]}
 
 
 def test_every_anomaly_is_in_the_docs() -> None:
-    """A code that somebody reads in a status can be looked up."""
+    """Every code of an anomaly can be looked up."""
     pages = ("reading.md", "model.md")
 
     assert {page: set() for page in pages} == {
@@ -126,7 +130,7 @@ def test_every_anomaly_is_in_the_docs() -> None:
 
 
 def test_every_flag_of_the_code_has_words() -> None:
-    """A code that the fold sets is put into words for people, and no words stand for a code that is never set."""
+    """Every flag of the fold has words for people, and every such text belongs to a flag."""
     source = "".join(path.read_text() for path in sorted((ROOT / "projections").rglob("*.py")))
 
     assert set() == {
@@ -136,12 +140,12 @@ def test_every_flag_of_the_code_has_words() -> None:
 
 
 def test_every_rule_that_ships_is_in_the_docs() -> None:
-    """And so is its severity."""
+    """Every rule of the pack is in the docs."""
     assert set() == {rule.id for rule in pack().rules if rule.id not in DOCS["rules.md"]}
 
 
 def test_every_link_leads_somewhere() -> None:
-    """From one page to another, and from the README."""
+    """Every link from a page or from the README leads to an existing file."""
     for name, text in DOCS.items():
         folder = ROOT if name == "README.md" else ROOT / "docs"
         links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
@@ -150,7 +154,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> None:
-    """Nobody has to take our word for it: the program of docs/audit.md comes to the same head."""
+    """The program of docs/audit.md computes the head that casetrail reports."""
     program = re.findall(r"```python\n(.*?)```", DOCS["audit.md"], re.DOTALL)[0]
     run("init", tmp_path)
     run(f"publish {ROOT / 'examples' / 'kazakhstan-2022.ndjson'}", tmp_path)
@@ -164,16 +168,16 @@ def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("options", ["--help", ""])
-def test_the_command_says_what_it_is_for(tmp_path: Path, options: str) -> None:
-    """In the words of its page, and with every command."""
+def test_the_help_states_the_purpose(tmp_path: Path, options: str) -> None:
+    """The help states the purpose of the command, and lists every command."""
     done = run(options, tmp_path)
 
-    assert "Keeps the case status of public officials" in " ".join((done.stdout + done.stderr).split())
+    assert "Keep the case status of public officials" in " ".join((done.stdout + done.stderr).split())
     assert all(f"\n  {name} " in done.stdout + done.stderr for name in ("init", "publish", "status", "alerts"))
 
 
-def test_the_command_says_which_release_it_is(tmp_path: Path) -> None:
-    """As whoever reports a fault is asked; no database is needed."""
+def test_the_command_prints_its_release(tmp_path: Path) -> None:
+    """The command prints its release, as a report of a fault needs it; no database is needed."""
     done = run("--version", tmp_path)
 
     assert (0, f"casetrail {version('casetrail')}\n") == (done.returncode, done.stdout)

@@ -1,4 +1,4 @@
-"""The program under everything that may befall it; the long version is `python -m benchmarks.faults`."""
+"""The program under every kind of fault; the long version is `python -m benchmarks.faults`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from benchmarks.faults.schedule import KINDS, draw
 from tests.support.places import ROOT
 from tests.support.postgres import binaries
-from tests.support.skips import untested
+from tests.support.skips import skip_or_fail
 
 SEED = int(os.environ.get("CASETRAIL_TEST_FAULTS_SEED", "1"))
 SECONDS = 25
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 280
 
 
 def test_a_seed_draws_the_same_schedule_again() -> None:
-    """And another seed another one, but every kind of fault comes in each."""
+    """A seed always draws the same schedule, and each schedule contains every kind of fault."""
     schedules = [draw(seed, SECONDS) for seed in range(20)]
 
     assert draw(7, SECONDS) == schedules[7]
@@ -29,16 +29,21 @@ def test_a_seed_draws_the_same_schedule_again() -> None:
 
 
 @pytest.fixture
-def servers(kafka_programs: None) -> None:  # noqa: ARG001 - it may skip
-    """What the harness starts for itself is here."""
+def servers(kafka_programs: None) -> None:  # noqa: ARG001 - requested for its skip
+    """The programs that the harness starts itself: Java, Kafka and PostgreSQL."""
     if binaries() is None:
-        untested("PostgreSQL (apt-get install postgresql)")
+        skip_or_fail("PostgreSQL (apt-get install postgresql)")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("servers")
-def test_whatever_befalls_it_nothing_is_lost_and_nothing_happens_twice() -> None:
-    """Killed, frozen, cut off, scaled up and down: ledger, statuses, alerts and notices are as if nothing had been."""
+def test_faults_lose_no_record_and_repeat_no_effect() -> None:
+    """
+    No record is lost and no effect happens twice under any fault.
+
+    Processes are killed, frozen, cut off, and scaled up and down. Ledger, statuses, alerts and notices are the same as
+    without faults.
+    """
     command = f"-m benchmarks.faults --seed {SEED} --facts 5000 --seconds {SECONDS} --json"
     done = subprocess.run(
         [sys.executable, *command.split()],

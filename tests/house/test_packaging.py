@@ -1,4 +1,4 @@
-"""What is built is what runs: the wheel carries everything that a checkout has and the program needs."""
+"""The wheel holds every file of the checkout that the program needs, and no other."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from tests.support.places import ROOT
 from tests.support.wheels import build, contents, wanted
 
 VERBATIM = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
-"""SHA-256 of the text that the Apache Software Foundation publishes (LICENSE-2.0.txt)."""
+"""The SHA-256 of the text that the Apache Software Foundation publishes (LICENSE-2.0.txt)."""
 
 MIGRATE = """
 import sys
@@ -31,7 +31,11 @@ pytestmark = pytest.mark.slow
 
 
 def unpack(sdist: Path, into: Path) -> None:
-    """Unpack *sdist*; file by file, since Debian's Python 3.11.2 has no filter yet and later ones warn without."""
+    """
+    Unpack *sdist* file by file.
+
+    Debian's Python 3.11.2 has no filter for extraction yet, and later versions warn without one.
+    """
     with tarfile.open(sdist) as archive:
         for member in archive:
             data = archive.extractfile(member)
@@ -41,7 +45,7 @@ def unpack(sdist: Path, into: Path) -> None:
 
 
 def test_the_wheel_carries_the_code_the_rules_and_the_migrations(tmp_path: Path) -> None:
-    """Neither less, or an installed program would miss it, nor more: no tests, no folder named alembic."""
+    """The wheel has all files of the program, no tests, and no folder named alembic."""
     built = contents(build(ROOT, "wheel", tmp_path))
 
     assert built == wanted()
@@ -50,19 +54,19 @@ def test_the_wheel_carries_the_code_the_rules_and_the_migrations(tmp_path: Path)
 
 
 def test_the_wheel_carries_the_licence(tmp_path: Path) -> None:
-    """The verbatim text, and its name where tools look for it."""
+    """The wheel holds the verbatim text, and its name in the metadata."""
     with zipfile.ZipFile(build(ROOT, "wheel", tmp_path)) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        said = archive.read(metadata).decode().partition("\n\n")[0].splitlines()
-        carried = archive.read(metadata.replace("METADATA", "licenses/LICENSE"))
+        fields = archive.read(metadata).decode().partition("\n\n")[0].splitlines()
+        licence = archive.read(metadata.replace("METADATA", "licenses/LICENSE"))
 
-    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(said)
-    assert (ROOT / "LICENSE").read_bytes() == carried
-    assert VERBATIM == hashlib.sha256(carried).hexdigest()
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(fields)
+    assert (ROOT / "LICENSE").read_bytes() == licence
+    assert VERBATIM == hashlib.sha256(licence).hexdigest()
 
 
 def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:
-    """Whoever builds from the source archive gets the same program."""
+    """A build from the source archive has the same files."""
     for folder in ("sdist", "source", "wheel"):
         (tmp_path / folder).mkdir()
     unpack(build(ROOT, "sdist", tmp_path / "sdist"), tmp_path / "source")
@@ -72,12 +76,12 @@ def test_a_wheel_from_the_source_archive_is_the_same(tmp_path: Path) -> None:
 
 
 def test_the_installed_program_finds_its_migrations(tmp_path: Path, sqlite_url: str) -> None:
-    """No checkout around it: what the wheel carries is enough to make a database."""
+    """The installed program creates a database from the wheel alone, without a checkout."""
     (tmp_path / "wheel").mkdir()
     with zipfile.ZipFile(build(ROOT, "wheel", tmp_path / "wheel")) as archive:
-        archive.extractall(tmp_path / "installed")  # noqa: S202 - our own archive, made a moment ago
+        archive.extractall(tmp_path / "installed")  # noqa: S202 - the archive was built by this test
 
-    made = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", MIGRATE, sqlite_url],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
@@ -86,7 +90,7 @@ def test_the_installed_program_finds_its_migrations(tmp_path: Path, sqlite_url: 
         check=False,
     )
 
-    assert made.stderr == ""
-    place, tables = made.stdout.splitlines()
+    assert process.stderr == ""
+    place, tables = process.stdout.splitlines()
     assert Path(place).is_relative_to(tmp_path)
     assert int(tables) > 1

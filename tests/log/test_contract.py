@@ -1,4 +1,4 @@
-"""The contract of DESIGN section 7: the same facts come to the same, whatever the log and the database."""
+"""The same facts have the same results with each log and each database (docs/design.md, 7)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from projections.projector.rebuild import rebuild
 from projections.queries.verify import verify
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.schema import LIVE, ledger
 from services.log.local import LocalLog, LocalReader
@@ -29,7 +29,7 @@ from tests.support.builders import (
     statuses,
     wanted,
 )
-from tests.support.topic import PARTITIONS, Sent, chosen, drained, migrated, send, structured, total
+from tests.support.topic import PARTITIONS, Sent, drained, migrated, send, settings_for, structured, total
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ C_WANTED = wanted("2022-04-01", subject="c")
 STORY: list[Line] = [
     described("2022-01-01", name="Серик"),
     A_DISMISSED,
-    # The arrest first: known a millisecond after the dismissal, it would come too late, and rightly so.
+    # The arrest is published first. Recorded a millisecond after the dismissal, it would rightly be too late.
     B_DETAINED,
     B_DISMISSED,
     C_WANTED,
@@ -56,27 +56,27 @@ RUBBISH = (b"{", b"\xff", b'{"type": "Detained"}')
 
 
 class World(Protocol):
-    """A log and a database, and somebody who publishes to the one and projects into the other."""
+    """A log and a database, with methods to publish to the one and to project into the other."""
 
     engine: Engine
 
     def publish(self, lines: Sequence[Line | bytes]) -> None:
-        """Send facts, and bytes that are none."""
+        """Send facts, and bytes that are not facts."""
         ...
 
     def project(self) -> Sequence[Checkpoint]:
-        """Read all that was sent, and let time pass."""
+        """Project all records, and advance the watermark."""
         ...
 
 
 class Embedded:
-    """The log is a table of the same database."""
+    """A world whose log is a table of the same database."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def publish(self, lines: Sequence[Line | bytes]) -> None:
-        """Append them to the log."""
+        """Append *lines* to the log."""
         LocalLog(self.engine).append_records([(record.key, record.value) for record in records(lines)])
 
     def project(self) -> Sequence[Checkpoint]:
@@ -87,15 +87,15 @@ class Embedded:
 
 
 class Production:
-    """The log is a topic of three partitions."""
+    """A world whose log is a topic of three partitions."""
 
     def __init__(self, engine: Engine, address: str, topic: str) -> None:
         self.engine = engine
         self.address = address
-        self.settings = chosen(address, topic, clock_margin_seconds=0)
+        self.settings = settings_for(address, topic, clock_margin_seconds=0)
 
     def publish(self, lines: Sequence[Line | bytes]) -> None:
-        """Send them to the topic: facts in both modes by turns."""
+        """Send *lines* to the topic, facts in both modes by turns."""
         send(self.address, self.settings.kafka_topic, [self._sent(n, line) for n, line in enumerate(lines)])
 
     def project(self) -> Sequence[Checkpoint]:
@@ -110,7 +110,7 @@ class Production:
 
 @pytest.fixture(params=["local-sqlite", "local-postgresql", "kafka-sqlite", "kafka-postgresql"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each log with each database."""
+    """Yield each log with each database."""
     log, database = request.param.split("-")
     engine = migrated(request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[database]))
     if log == "local":
@@ -122,12 +122,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 
 def headlines(engine: Engine) -> dict[str, str]:
-    """Each person's headline."""
+    """Return each person's headline."""
     return {row["subject_id"]: row["headline"] for row in rows(engine, LIVE.subjects)}
 
 
 def lives(engine: Engine) -> dict[tuple[str, str], list[str]]:
-    """The states that each alert went through, by its rule and anchor."""
+    """Return the states that each alert went through, by its rule and anchor."""
     found: dict[tuple[str, str], list[str]] = {(row["rule"], row["anchor"]): [] for row in rows(engine, LIVE.alerts)}
     names = {row["alert_id"]: (row["rule"], row["anchor"]) for row in rows(engine, LIVE.alerts)}
     for row in sorted(rows(engine, LIVE.alert_changes), key=lambda row: (row["alert_id"], row["n"])):
@@ -136,18 +136,18 @@ def lives(engine: Engine) -> dict[tuple[str, str], list[str]]:
 
 
 def parked(engine: Engine) -> list[Row]:
-    """What is parked, by its bytes."""
+    """Return the parked records, sorted by their bytes."""
     return sorted((row for row in rows(engine, ledger) if row["outcome"] == "parked"), key=lambda row: row["value"])
 
 
 def sound(engine: Engine) -> bool:
-    """Whether chains, counts and positions are in order."""
+    """Return whether chains, counts and positions are in order."""
     with engine.connect() as conn:
         return verify(conn).findings == []
 
 
-def test_the_same_facts_come_to_the_same(world: World) -> None:
-    """Statuses, outcomes and alerts."""
+def test_the_same_facts_have_the_same_results(world: World) -> None:
+    """Statuses, outcomes and alerts are equal in every world."""
     world.publish(STORY)
     done = world.project()
     names = {status["subject_id"]: status["name"] for status in statuses(world.engine)}
@@ -163,7 +163,7 @@ def test_the_same_facts_come_to_the_same(world: World) -> None:
 
 
 def test_what_is_sent_again_changes_nothing(world: World) -> None:
-    """All of it once more, in the other order: known, and no status or alert is another; a conflict more waits."""
+    """All facts are sent again in reverse: statuses and alerts stay, and one more conflict waits."""
     world.publish(STORY)
     world.project()
     before, told_before = statuses(world.engine), lives(world.engine)
@@ -177,7 +177,7 @@ def test_what_is_sent_again_changes_nothing(world: World) -> None:
 
 
 def test_what_cannot_be_read_is_parked_and_kept(world: World) -> None:
-    """With its bytes and the reason; replayed, it stays so, and the counts add up."""
+    """It is parked with its bytes and the reason. Replayed, it stays parked, and the counts add up."""
     world.publish([*RUBBISH, A_DISMISSED])
     done = world.project()
     found = parked(world.engine)
@@ -191,7 +191,7 @@ def test_what_cannot_be_read_is_parked_and_kept(world: World) -> None:
 
 
 def test_a_person_may_acknowledge_beside_the_projectors(world: World) -> None:
-    """No broker is asked for it, and the projector goes on."""
+    """It needs no broker, and the projector continues."""
     world.publish([A_DISMISSED])
     world.project()
     (alert,) = rows(world.engine, LIVE.alerts)
@@ -205,8 +205,8 @@ def test_a_person_may_acknowledge_beside_the_projectors(world: World) -> None:
     assert sound(world.engine)
 
 
-def test_a_rebuild_comes_to_the_rows_that_are_there(world: World) -> None:
-    """Of every partition."""
+def test_a_rebuild_gives_the_rows_that_are_there(world: World) -> None:
+    """The rows of every partition are compared."""
     world.publish([*STORY, *RUBBISH])
     world.project()
 

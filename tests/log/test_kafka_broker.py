@@ -1,4 +1,4 @@
-"""The brokers that the tests run on are what they claim to be, and are not left behind."""
+"""The brokers of the tests work as real ones do, and end with the tests."""
 
 import os
 import signal
@@ -18,11 +18,11 @@ from tests.support.places import ROOT
 
 LOG_APPEND_TIME = 1
 SECONDS = 60
-# Two processes of one folder: whoever comes first starts the broker, both print its address and wait to be ended.
+# Two processes share a folder. The first starts the broker. Both print its address and wait until they are ended.
 USE = """
 import sys
 from pathlib import Path
-from tests.kafka import shared_broker
+from tests.support.kafka import shared_broker
 with shared_broker(Path(sys.argv[1])) as address:
     print(address, flush=True)
     sys.stdin.read()
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def produce(address: str, topic: str, keys: list[str], timestamp_ms: int | None = None) -> list[tuple[int, int]]:
-    """Produce a record for each of *keys*; return the partition and offset that each was given."""
+    """Produce a record for each of *keys*; return the partition and offset of each."""
     with closing(KafkaProducer(bootstrap_servers=address, enable_idempotence=True, acks="all")) as producer:
         futures = [
             producer.send(topic, key.encode(), key.encode(), [("n", str(n).encode())], timestamp_ms=timestamp_ms)
@@ -58,7 +58,7 @@ def consume(address: str, topic: str, wanted: int) -> list[ConsumerRecord]:
 
 
 def brokers(folder: Path) -> list[int]:
-    """The ids of the processes that are brokers on data in *folder*."""
+    """Return the ids of the processes that are brokers on data in *folder*."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -71,7 +71,7 @@ def brokers(folder: Path) -> list[int]:
 
 
 def gone(folder: Path) -> bool:
-    """Wait for the end of the brokers on data in *folder*; whether it came."""
+    """Wait for the end of the brokers on data in *folder*; return whether they ended."""
     deadline = time.monotonic() + SECONDS
     while brokers(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,7 +80,7 @@ def gone(folder: Path) -> bool:
 
 @pytest.fixture
 def users(tmp_path: Path, kafka_programs: None) -> Iterator[Callable[[], tuple["subprocess.Popen[str]", str]]]:  # noqa: ARG001 - it may skip
-    """Start processes that share the broker of one folder; each is given with the address that it was told."""
+    """Yield a function that starts a process on the shared broker; it returns the process and the broker's address."""
     processes = []
 
     def use() -> tuple["subprocess.Popen[str]", str]:
@@ -102,7 +102,7 @@ def users(tmp_path: Path, kafka_programs: None) -> Iterator[Callable[[], tuple["
 
 
 def test_what_is_produced_is_read_back_at_the_brokers_time(kafka_server: str, kafka_topic: str) -> None:
-    """Keys, values and headers as they were, and the time is the broker's whatever the producer says."""
+    """Keys, values and headers are unchanged, and the time is the broker's, not the producer's."""
     keys = [f"kz-{n}" for n in range(20)]
     before = time.time() * 1000
 
@@ -120,14 +120,14 @@ def test_what_is_produced_is_read_back_at_the_brokers_time(kafka_server: str, ka
 
 @pytest.mark.parametrize("again", [1, 2])
 def test_a_topic_for_a_test_is_empty_and_its_own(kafka_server: str, kafka_topic: str, again: int) -> None:
-    """No test meets the records of another."""
+    """No test reads the records of another."""
     produce(kafka_server, kafka_topic, ["kz-a"] * again)
 
     assert len(consume(kafka_server, kafka_topic, again)) == again
 
 
 def test_a_broker_that_was_killed_has_kept_what_it_acknowledged(kafka_broker: Broker) -> None:
-    """It comes back on the same port with the same data, after a kill and after a shutdown in good order."""
+    """It restarts on the same port with the same data, after a kill and after an orderly shutdown."""
     topic = make_topic(kafka_broker.address, partitions=1)
     produce(kafka_broker.address, topic, ["kz-a"])
 
@@ -142,20 +142,20 @@ def test_a_broker_that_was_killed_has_kept_what_it_acknowledged(kafka_broker: Br
 def test_one_broker_serves_all_and_ends_with_the_last(
     users: Callable[[], tuple["subprocess.Popen[str]", str]], tmp_path: Path
 ) -> None:
-    """Two workers meet on one broker; the first may go, and when the other is killed the broker goes too."""
-    first, told_first = users()
-    second, told_second = users()
+    """Two workers share one broker. The first may end; when the other is killed, the broker ends too."""
+    first, first_address = users()
+    second, second_address = users()
 
-    assert told_first == told_second
+    assert first_address == second_address
     first.communicate()
-    produce(told_second, make_topic(told_second, partitions=1), ["kz-a"])
+    produce(second_address, make_topic(second_address, partitions=1), ["kz-a"])
     assert len(brokers(tmp_path)) == 1
     second.send_signal(signal.SIGKILL)
     assert gone(tmp_path)
 
 
-def test_a_broker_does_not_outlive_who_started_it(tmp_path: Path) -> None:
-    """Even its keeper's violent end takes the broker along."""
+def test_a_broker_does_not_outlive_its_keeper(tmp_path: Path) -> None:
+    """The broker ends even if its keeper is killed."""
     with shared_broker(tmp_path):
         (broker,) = brokers(tmp_path)
         keeper = int(Path(f"/proc/{broker}/stat").read_text().rpartition(")")[2].split()[1])

@@ -1,4 +1,4 @@
-"""Projectors as members of a consumer group: who is given nothing, who is too many, and whose group it is."""
+"""Projectors as members of a consumer group: without partitions, too many, or of another database."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ from services.log.kafka.membership import Membership
 from services.settings import Settings
 from tests.support.builders import dismissed, suspended
 from tests.support.commands import run, start
-from tests.support.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, total, variables
+from tests.support.topic import PARTITIONS, loop_of, migrated, reader_of, running, send, settings_for, total, variables
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -31,30 +31,30 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Engine]:
-    """A migrated database, where its kind does not matter."""
+    """Yield a migrated database, of the kind that is faster to open."""
     made = migrated(sqlite_url)
     yield made
     made.dispose()
 
 
-def isolate_failures() -> type[CooperativeStickyAssignor]:
-    """An assignor that gives nobody anything until another than itself has joined a second time."""
+def late_assignor() -> type[CooperativeStickyAssignor]:
+    """Return an assignor that assigns nothing until another member than itself has joined twice."""
     seen: set[str] = set()
     itself_and_another_twice = 3
 
-    class Sparing(CooperativeStickyAssignor):  # type: ignore[misc] # kafka-python carries no types
+    class LateAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafka-python carries no types
         def assign(self, cluster: Any, members: Any) -> Any:
             seen.update(each.member_id for each in members)
             shared = super().assign(cluster, members)
             nothing = ConsumerProtocolAssignment(self.version, [], b"")
             return shared if len(seen) >= itself_and_another_twice else dict.fromkeys(shared, nothing)
 
-    return Sparing
+    return LateAssignor
 
 
 @contextmanager
 def leader(settings: Settings, assignor: type[CooperativeStickyAssignor]) -> Iterator[None]:
-    """The first member of the group, which shares out the partitions by *assignor*, while the block runs."""
+    """Run the first member of the group during the block. It shares out the partitions by *assignor*."""
     stop, joined = threading.Event(), threading.Event()
     member = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
@@ -82,98 +82,98 @@ def leader(settings: Settings, assignor: type[CooperativeStickyAssignor]) -> Ite
             thread.join(60)
 
 
-def said(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
-    """The names of what was logged."""
+def logged(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
+    """Return the names of the log events."""
     return [each["event"] for each in logs]
 
 
 def progress(env: Mapping[str, str]) -> list[Checkpoint]:
-    """How far the database of these variables is."""
+    """Return the checkpoints of the database that the variables name."""
     engine = open_database(env["CASETRAIL_DATABASE_URL"])
     found = progress_of(engine, env["CASETRAIL_KAFKA_TOPIC"])
     engine.dispose()
     return found
 
 
-class TestGivenNothing:
+class TestWithoutPartitions:
     """A member of the group that has no partition."""
 
-    def test_it_joins_anew_and_is_given_some(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
-        """Whoever shared the partitions out gave none to anybody, and would leave it at that."""
-        settings = chosen(kafka_server, kafka_topic, stall_seconds=1)
+    def test_it_joins_again_and_gets_some(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
+        """The leader assigned no partitions to any member, and would leave it so."""
+        settings = settings_for(kafka_server, kafka_topic, stall_seconds=1)
         with (
-            leader(settings, isolate_failures()),
+            leader(settings, late_assignor()),
             capture_logs() as logs,
-            source_of(settings) as source,
+            reader_of(settings) as source,
             running(loop_of(lite, source)),
         ):
-            wait_until(lambda: bool(source.ours))
+            wait_until(lambda: bool(source.owned))
 
-        assert "consumer_without_partitions" in said(logs)
+        assert "consumer_without_partitions" in logged(logs)
 
     def test_one_too_many_takes_nothing_from_those_at_work(
         self, kafka_server: str, kafka_topics: Callable[..., str], lite: Engine
     ) -> None:
-        """It asks less and less often; who has the partition keeps it, with its epoch, and goes on."""
+        """It asks less and less often. The member with the partition keeps it, with its epoch."""
         topic = kafka_topics(1)
-        settings = chosen(kafka_server, topic)
-        with source_of(settings, partitions=1) as one, running(loop_of(lite, one)):
+        settings = settings_for(kafka_server, topic)
+        with reader_of(settings, partitions=1) as one, running(loop_of(lite, one)):
             send(kafka_server, topic, [suspended("2022-03-01")])
             wait_until(lambda: total(progress_of(lite, topic)) == {"read": 1, "applied": 1})
             with (
                 capture_logs() as logs,
-                source_of(settings.model_copy(update={"stall_seconds": 0.2}), partitions=1) as extra,
+                reader_of(settings.model_copy(update={"stall_seconds": 0.2}), partitions=1) as extra,
                 running(loop_of(lite, extra)),
             ):
-                wait_until(lambda: said(logs).count("consumer_without_partitions") > 1)
+                wait_until(lambda: logged(logs).count("consumer_without_partitions") > 1)
                 send(kafka_server, topic, [dismissed("2022-03-27")])
                 wait_until(lambda: total(progress_of(lite, topic)) == {"read": 2, "applied": 2})
 
-            assert [frozenset({0}), frozenset()] == [one.ours, extra.ours]
-        assert [] == [each for each in said(logs) if each.startswith("partition")]
+            assert [frozenset({0}), frozenset()] == [one.owned, extra.owned]
+        assert [] == [each for each in logged(logs) if each.startswith("partition")]
         assert [1] == [each.epoch for each in progress_of(lite, topic)]
 
 
 class TestJoining:
-    """A member that comes, and one whose client has forgotten that it was to come."""
+    """A member that joins, and one whose client has forgotten its join."""
 
     def test_it_joins_once(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
-        """It knows the partitions that it shares out: learning of them later, it would have all join again."""
-        settings = chosen(kafka_server, kafka_topic)
-        with source_of(settings) as source, running(loop_of(lite, source)):
+        """The leader knows the partitions in time. Learning of them later, it would make all join again."""
+        settings = settings_for(kafka_server, kafka_topic)
+        with reader_of(settings) as source, running(loop_of(lite, source)):
             send(kafka_server, kafka_topic, [suspended("2022-03-01")])
             wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 1, "applied": 1})
             send(kafka_server, kafka_topic, [dismissed("2022-03-27")])
             wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 2, "applied": 2})
-            generation = source._consumer.group_metadata().generation_id  # noqa: SLF001 - of no use to anybody else
+            generation = source._consumer.group_metadata().generation_id  # noqa: SLF001 - only this test uses it
 
         assert 1 == generation
 
-    def test_one_whose_join_was_forgotten_joins_anew(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
-        """At its first record: the client reads on without heartbeats, whosever the partitions are."""
-        settings = chosen(kafka_server, kafka_topic)
-        with capture_logs() as logs, source_of(settings) as source, running(loop_of(lite, source)):
-            wait_until(lambda: len(source.ours) == PARTITIONS)
-            # As kafka-python 3.0.12 leaves it where what it was to join for has gone before its answer is looked at.
+    def test_one_whose_join_was_forgotten_joins_again(self, kafka_server: str, kafka_topic: str, lite: Engine) -> None:
+        """It does at its first record: the client reads on without heartbeats, even another's partitions."""
+        settings = settings_for(kafka_server, kafka_topic)
+        with capture_logs() as logs, reader_of(settings) as source, running(loop_of(lite, source)):
+            wait_until(lambda: len(source.owned) == PARTITIONS)
+            # The state in which kafka-python 3.0.12 is left if the reason to join is gone before the answer is handled.
             coordinator = source._consumer._coordinator  # noqa: SLF001
             coordinator.state = MemberState.REBALANCING
             coordinator._disable_heartbeat()  # noqa: SLF001
             send(kafka_server, kafka_topic, [suspended("2022-03-01")])
-            wait_until(lambda: "consumer_not_joined" in said(logs))
+            wait_until(lambda: "consumer_not_joined" in logged(logs))
             wait_until(lambda: total(progress_of(lite, kafka_topic)) == {"read": 1, "applied": 1})
-            wait_until(lambda: len(source.ours) == PARTITIONS)
+            wait_until(lambda: len(source.owned) == PARTITIONS)
 
-        assert 1 == said(logs).count("consumer_not_joined")
+        assert 1 == logged(logs).count("consumer_not_joined")
 
 
-class TestWhoseGroup:
+class TestOneDatabase:
     """A group has the projectors of one database."""
 
     @pytest.fixture
     def env(
         self, kafka_server: str, kafka_topics: Callable[..., str], tmp_path: Path
     ) -> Callable[[str], dict[str, str]]:
-        """Make the settings of a database by its name; all of them read one topic, in one group."""
+        """Return a function that makes the variables of a database by its name, for one topic and one group."""
         topic = kafka_topics(PARTITIONS, {"retention.ms": "-1"})
         send(kafka_server, topic, [dismissed("2022-03-27")])
 
@@ -187,7 +187,7 @@ class TestWhoseGroup:
     def test_another_database_is_refused_while_it_is_at_work(
         self, env: Callable[[str], dict[str, str]], tmp_path: Path
     ) -> None:
-        """It would be given partitions that then stand still here; the same database may come at any time."""
+        """It would get partitions that then stop here. Another projector of the same database may join."""
         one, other = env("one"), env("other")
         with start("run projector", tmp_path, one) as projector:
             wait_until(lambda: bool(progress(one)) and all(each.epoch for each in progress(one)))
@@ -202,10 +202,10 @@ class TestWhoseGroup:
         assert still is None
         assert 0 == sum(each.epoch for each in progress(other))
 
-    def test_where_nobody_is_in_it_another_database_takes_it_over(
+    def test_without_members_another_database_takes_it_over(
         self, env: Callable[[str], dict[str, str]], tmp_path: Path
     ) -> None:
-        """A new one in the place of one that is lost, say; the log tells, and the first one would be refused now."""
+        """For example, it replaces a lost database. The service logs it, and then refuses the first one."""
         one, other = env("one"), env("other")
         before = run("project", tmp_path, env=one)
         with start("run projector", tmp_path, other) as projector:
@@ -217,17 +217,17 @@ class TestWhoseGroup:
         assert (0, 3) == (before.returncode, refused.returncode)
         assert "group_taken_over" in logs
 
-    def test_who_was_overtaken_before_it_had_joined_reads_nothing(
+    def test_a_projector_that_was_overtaken_before_it_joined_reads_nothing(
         self, kafka_server: str, kafka_topic: str, lite: Engine
     ) -> None:
-        """Two databases that start at the same time may both find nobody in the group."""
-        settings = chosen(kafka_server, kafka_topic)
+        """Two databases that start at the same time may both find the group without members."""
+        settings = settings_for(kafka_server, kafka_topic)
         positions = dict.fromkeys(range(PARTITIONS), 0)
         Membership(settings, Origin(kafka_topic, None, "other")).claim(positions)
         enough = threading.Event()
         given_up = threading.Timer(60, enough.set)
         given_up.start()
-        with source_of(settings) as source, pytest.raises(Infrastructure, match="for the casetrail database other"):
+        with reader_of(settings) as source, pytest.raises(Infrastructure, match="for the casetrail database other"):
             loop_of(lite, source).run(enough, 0.1)
         given_up.cancel()
 

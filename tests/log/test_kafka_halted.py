@@ -1,4 +1,4 @@
-"""A partition that was stopped is looked at again, and goes on only where that passes over nothing."""
+"""A halted partition is checked again, and continues only if no record would be skipped."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +8,13 @@ from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
 from projections.tables.checkpoint import Checkpoint
-from projections.tables.database import writing
+from projections.tables.database import write_transaction
 from projections.tables.origin import note_partitions, progress_of
 from projections.tables.schema import partitions
+from services.log.kafka.halt_causes import producers_time
 from services.log.kafka.reader import KafkaReader
 from tests.support.builders import dismissed
-from tests.support.topic import PARTITIONS, chosen, loop_of, migrated, running, send, source_of, subject_at
+from tests.support.topic import PARTITIONS, loop_of, migrated, reader_of, running, send, settings_for, subject_at
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ FIRST = subject_at(0)
 
 @pytest.fixture
 def lite(sqlite_url: str) -> Iterator[Engine]:
-    """A migrated database, where its kind does not matter."""
+    """Yield a migrated database, of the kind that is faster to open."""
     made = migrated(sqlite_url)
     yield made
     made.dispose()
@@ -31,46 +32,47 @@ def lite(sqlite_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def source(kafka_server: str, kafka_topic: str) -> Iterator[KafkaReader]:
-    """A member of the group that looks again soon at what was stopped."""
-    with source_of(chosen(kafka_server, kafka_topic, stall_seconds=0.3, clock_margin_seconds=0)) as made:
+    """Yield a member of the group that soon checks halted partitions again."""
+    with reader_of(settings_for(kafka_server, kafka_topic, stall_seconds=0.3, clock_margin_seconds=0)) as made:
         yield made
 
 
 def first(engine: Engine, source: KafkaReader) -> Checkpoint:
-    """How far partition 0 is."""
+    """Return the checkpoint of partition 0."""
     return progress_of(engine, source.topic)[0]
 
 
-def looks(logs: list[Any], partition: int) -> int:
-    """How often it was said of *partition* that it goes on."""
+def continued(logs: list[Any], partition: int) -> int:
+    """Return the number of log events that say that *partition* continues."""
     return [(each["event"], each.get("partition")) for each in logs].count(("partition_goes_on", partition))
 
 
-@pytest.mark.parametrize("why", ["out_of_range", "at_producers_time"])
-def test_a_partition_that_can_be_read_after_all_goes_on(
-    kafka_server: str, source: KafkaReader, lite: Engine, why: str
+@pytest.mark.parametrize("cause", ["out_of_range", "producers_time"])
+def test_a_partition_that_can_be_read_after_all_continues(
+    kafka_server: str, source: KafkaReader, lite: Engine, cause: str
 ) -> None:
-    """Whoever has mended the log need not restart anything; nothing is read twice, and nothing is left out."""
+    """After the log was repaired no restart is needed. No record is read twice, and none is left out."""
     with capture_logs() as logs, running(loop_of(lite, source)):
         send(kafka_server, source.topic, [dismissed("2022-03-27", subject=FIRST)])
         wait_until(lambda: first(lite, source).position == 1)
-        # Behind its back, as if it had been so a moment ago.
-        getattr(source._stops, why)(0, 1)  # noqa: SLF001
+        # As if the broker had reported it a moment ago.
+        halted = source._causes.out_of_range(0, 1) if cause == "out_of_range" else producers_time(1)  # noqa: SLF001
+        source._halted.halt(0, halted)  # noqa: SLF001
         wait_until(lambda: first(lite, source).epoch == 2)
         send(kafka_server, source.topic, [dismissed("2022-03-28", subject=FIRST)])
         wait_until(lambda: first(lite, source).position == 2)
 
     assert {} == source.stopped
-    assert 1 == looks(logs, 0)
+    assert 1 == continued(logs, 0)
     assert (2, 2) == (first(lite, source).read, first(lite, source).applied)
 
 
 def test_a_log_that_has_only_grown_past_the_position_is_not_read(
     kafka_server: str, source: KafkaReader, lite: Engine
 ) -> None:
-    """Its end was lost and written anew since: what is new before the position would be passed over."""
+    """Its end was lost and written again. The new records before the position would be skipped."""
     note_partitions(lite, source.topic, PARTITIONS)
-    with writing(lite) as conn:
+    with write_transaction(lite) as conn:
         conn.execute(update(partitions).where(partitions.c.partition == 0).values(position=2))
     with running(loop_of(lite, source)):
         wait_until(lambda: 0 in source.stopped)

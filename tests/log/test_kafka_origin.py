@@ -1,4 +1,4 @@
-"""A database belongs to one topic: not to another that was made under its name."""
+"""A database belongs to one topic, and not to another topic that was made under the same name."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from sqlalchemy import Engine, update
 
 from events.errors import Infrastructure
-from projections.tables.database import writing
+from projections.tables.database import write_transaction
 from projections.tables.origin import Origin, note_partitions, origin_of, progress_of
 from projections.tables.schema import origin
 from services.log.kafka.topics import id_of
@@ -25,23 +25,23 @@ ONE, OTHER = "AAAAAAAAAAAAAAAAAAAAAQ", "AAAAAAAAAAAAAAAAAAAAAg"
 
 
 def make(address: str, topic: str, *, again: bool = False) -> None:
-    """Make *topic*, with one partition, after deleting it where it is there already."""
+    """Make *topic* with one partition; with *again*, delete it first."""
     with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
         if again:
             admin.delete_topics([topic])
         admin.create_topics({topic: {"num_partitions": 1, "configs": CONFIGS}}, wait_for_metadata=True)
 
 
-def known(engine: Engine, topic: str) -> Origin:
-    """What the database says of where it comes from."""
+def recorded_origin(engine: Engine, topic: str) -> Origin:
+    """Return the origin that the database has recorded."""
     with engine.connect() as conn:
-        found = origin_of(conn, topic)
-    assert found
-    return found
+        row = origin_of(conn, topic)
+    assert row
+    return row
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("described", "written"),
     [
         ({"topic_id": "00000000-0000-0000-0000-000000000001"}, ONE),
         ({"topic_id": "00000000-0000-0000-0000-000000000000"}, None),
@@ -49,50 +49,52 @@ def known(engine: Engine, topic: str) -> Origin:
         ({}, None),
     ],
 )
-def test_an_id_is_written_as_kafkas_tools_write_it(told: dict[str, str | None], kept: str | None) -> None:
-    """So that it can be held against kafka-topics.sh; an old broker gives none."""
-    assert kept == id_of(told)
+def test_an_id_is_written_as_kafkas_tools_write_it(described: dict[str, str | None], written: str | None) -> None:
+    """It can be compared with kafka-topics.sh. An old broker has no ids."""
+    assert written == id_of(described)
 
 
 class TestNoted:
-    """What the database keeps of its topic, on both kinds."""
+    """The origin that a database records, on both kinds of database."""
 
     @pytest.fixture
     def engine(self, engine: Engine) -> Engine:
-        """A database of each kind, projected from a topic of which the id was known."""
+        """Return a database of each kind, projected from a topic with a known id."""
         note_partitions(engine, "facts", 1, ONE)
         return engine
 
     def test_the_id_stays(self, engine: Engine) -> None:
-        """At any later start it is the same, and so is that of the database; a broker that gives none is no other."""
-        first = known(engine, "facts")
+        """It is the same at every later start, like the database's id. A broker without ids changes nothing."""
+        first = recorded_origin(engine, "facts")
 
         assert (ONE, first) == (first.topic_id, note_partitions(engine, "facts", 1, ONE))
         assert first == note_partitions(engine, "facts", 1)
 
     def test_another_id_is_refused(self, engine: Engine) -> None:
-        """With both, what it means, and what to do."""
-        with pytest.raises(Infrastructure, match=f"has the id {OTHER}, this database was projected from {ONE}: it was"):
+        """The error names both ids, the meaning and the next step."""
+        with pytest.raises(
+            Infrastructure, match=f"has the id {OTHER}, but this database was built from {ONE}: the topic"
+        ):
             note_partitions(engine, "facts", 1, OTHER)
 
-        assert ONE == known(engine, "facts").topic_id
+        assert ONE == recorded_origin(engine, "facts").topic_id
 
     def test_a_database_from_before_takes_the_id(self, engine: Engine) -> None:
-        """It was projected before the id was kept, or by a broker that gave none, or was told to forget."""
-        with writing(engine) as conn:
+        """It was projected before ids were recorded, or from a broker without ids, or its id was removed."""
+        with write_transaction(engine) as conn:
             conn.execute(update(origin).values(topic_id=None))
         note_partitions(engine, "facts", 1)
-        before = known(engine, "facts")
+        before = recorded_origin(engine, "facts")
 
         assert before._replace(topic_id=OTHER) == note_partitions(engine, "facts", 1, OTHER)
 
 
 class TestMadeAgain:
-    """A topic that was deleted and made again."""
+    """A topic that was deleted and created again."""
 
     @pytest.fixture
     def env(self, kafka_server: str, kafka_topics: Callable[..., str], tmp_path: Path) -> Iterator[dict[str, str]]:
-        """The settings of a database that has read one record of a topic, which has been made again with two others."""
+        """Yield variables of a database that read one record, before the topic was created again with two others."""
         topic = f"casetrail.again.{tmp_path.name}.{id(tmp_path)}"
         database, notices = f"sqlite:///{tmp_path / 'casetrail.db'}", kafka_topics(1)
         settings = variables(kafka_server, topic, database, kafka_alerts_topic=notices)
@@ -107,19 +109,19 @@ class TestMadeAgain:
         with closing(KafkaAdminClient(bootstrap_servers=kafka_server)) as admin:
             admin.delete_topics([topic])
 
-    def test_it_is_noticed_wherever_a_log_is_looked_at(self, env: dict[str, str], tmp_path: Path) -> None:
-        """Its positions mean other records, though there are as many partitions and the position is among them."""
+    def test_every_command_that_reads_the_log_notices(self, env: dict[str, str], tmp_path: Path) -> None:
+        """Its positions mean other records, although the number of partitions and the position fit."""
         refused = [run(command, tmp_path, env=env) for command in ("project", "run projector", "run notifier", "lag")]
         doctor = run("doctor", tmp_path, env=env)
 
         assert [3] * 4 == [done.returncode for done in refused]
-        assert all("it was deleted and made again" in done.stderr for done in refused), refused
-        assert "it was deleted and made again" in doctor.stdout
+        assert all("the topic was deleted and created again" in done.stderr for done in refused), refused
+        assert "the topic was deleted and created again" in doctor.stdout
 
     def test_a_projector_at_work_notices(
         self, kafka_server: str, kafka_topics: Callable[..., str], tmp_path: Path
     ) -> None:
-        """It ends, with the reason, before it has read a record of the other topic."""
+        """It ends with the reason, before it reads a record of the other topic."""
         topic, url = kafka_topics(1, CONFIGS), f"sqlite:///{tmp_path / 'casetrail.db'}"
         engine = migrated(url)
         send(kafka_server, topic, [dismissed("2022-03-27")])
@@ -133,4 +135,4 @@ class TestMadeAgain:
         engine.dispose()
 
         assert (3, [1]) == (code, read)
-        assert "it was deleted and made again" in said
+        assert "the topic was deleted and created again" in said

@@ -1,4 +1,4 @@
-"""Facts into Kafka: from our own commands, from other clients, and while the broker is away."""
+"""Publish facts to Kafka: with casetrail's commands, with other clients, and while the broker is away."""
 
 import json
 import subprocess
@@ -22,30 +22,30 @@ from tests.support.commands import fact_line, facts_file, many, ndjson, ready, r
 from tests.support.kafka import SCRIPT, Broker
 from tests.support.places import GOLDEN
 from tests.support.strategies import NOW
-from tests.support.topic import chosen, home, variables
+from tests.support.topic import home, settings_for, variables
 
 SECONDS = 60
 LOG_APPEND_TIME = 1
 LINES = (GOLDEN / "v1.ndjson").read_bytes().splitlines()
-"""A fact of each type."""
+"""One fact for each type."""
 
 Env = dict[str, str]
 
 
 @pytest.fixture
 def topic(kafka_topics: Callable[..., str]) -> str:
-    """A fresh topic of three partitions that keeps facts."""
+    """Return a new topic of three partitions that keeps facts."""
     return kafka_topics(3, {"retention.ms": "-1"})
 
 
 @pytest.fixture
 def env(kafka_server: str, topic: str, tmp_path: Path) -> Env:
-    """The variables of a process that publishes to that topic and projects it into a database of the test's."""
+    """Return the variables of a process that publishes to the topic and projects it into a database."""
     return variables(kafka_server, topic, f"sqlite:///{ready(tmp_path) / 'casetrail.db'}", clock_margin_seconds=60)
 
 
 def read(address: str, topic: str, wanted: int) -> list[ConsumerRecord]:
-    """Wait until *topic* holds *wanted* records and return them, in the order of partitions and offsets."""
+    """Wait until *topic* holds *wanted* records and return them, ordered by partition and offset."""
     with closing(KafkaConsumer(bootstrap_servers=address, isolation_level="read_committed")) as consumer:
         places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(places)
@@ -59,12 +59,12 @@ def read(address: str, topic: str, wanted: int) -> list[ConsumerRecord]:
 
 
 def facts(*subjects: str) -> list[tuple[str, bytes]]:
-    """A fact about each of *subjects*, as a log takes it."""
+    """Return a fact about each of *subjects*, in the form that a log takes."""
     return [(subject, complete(fact_line(subject=subject).encode(), NOW)[1]) for subject in subjects]
 
 
 def outcomes(folder: Path, env: Env) -> dict[str, int]:
-    """Project what is in the topic, and say what its records became."""
+    """Project the topic, and return the number of records by outcome."""
     done = run("project --json", folder, env=env)
     assert 0 == done.returncode, done.stderr
     names = ("applied", "duplicate", "conflict", "parked", "forwarded")
@@ -73,30 +73,30 @@ def outcomes(folder: Path, env: Env) -> dict[str, int]:
 
 
 def headers_of(event: bytes) -> dict[str, str]:
-    """The headers that a client has to send with *event*."""
+    """Return the headers that a client must send with *event*."""
     return {name: value.decode() for name, value in to_binary(event)[0]}
 
 
 def kcat(*words: str, stdin: bytes = b"") -> str:
-    """Run kcat and return what it prints."""
+    """Run kcat and return its output."""
     return subprocess.run(
         ["kcat", *words], input=stdin, capture_output=True, check=True, timeout=SECONDS
     ).stdout.decode()
 
 
 def java(tool: str, *words: str, stdin: bytes = b"") -> str:
-    """Run one of Kafka's console tools and return what it prints."""
+    """Run one of Kafka's console tools and return its output."""
     jars = subprocess.run([SCRIPT, "jars"], capture_output=True, text=True, check=True).stdout.strip()
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", f"org.apache.kafka.tools.{tool}", *words]
     return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=SECONDS).stdout.decode()
 
 
 class TestEncoding:
-    """The CloudEvents Kafka binding, as the CloudEvents SDK has it."""
+    """The CloudEvents Kafka binding, compared with the CloudEvents SDK."""
 
     @pytest.mark.parametrize("line", LINES, ids=lambda line: json.loads(line)["type"])
-    def test_the_sdk_reads_what_we_write(self, line: bytes) -> None:
-        """Every attribute and the data of a fact of every type."""
+    def test_the_sdk_reads_casetrails_events(self, line: bytes) -> None:
+        """Every attribute and the data of each fact type are equal."""
         _, event = complete(line, NOW)
         headers, value = to_binary(event)
         read_back = sdk.from_kafka_event(sdk.KafkaMessage(dict(headers), None, value))
@@ -107,8 +107,8 @@ class TestEncoding:
 
     @pytest.mark.parametrize("line", LINES, ids=lambda line: json.loads(line)["type"])
     @pytest.mark.parametrize("write", [sdk.to_binary_event, sdk.to_structured_event])
-    def test_we_read_what_the_sdk_writes(self, line: bytes, write: Callable[[Any], sdk.KafkaMessage]) -> None:
-        """In both modes the same fact comes out."""
+    def test_casetrail_reads_the_events_of_the_sdk(self, line: bytes, write: Callable[[Any], sdk.KafkaMessage]) -> None:
+        """Both modes give the same fact."""
         fact, event = complete(line, NOW)
         message = write(JSONFormat().read(None, event))
 
@@ -117,7 +117,7 @@ class TestEncoding:
         assert fact == decode(to_json_form(headers, message.value))
 
     def test_both_write_the_same_headers(self) -> None:
-        """To the byte, in whatever order."""
+        """They are equal to the byte; their order may differ."""
         _, event = complete(fact_line(note="Уволен").encode(), NOW)
 
         assert dict(to_binary(event)[0]) == sdk.to_binary_event(JSONFormat().read(None, event)).headers
@@ -130,7 +130,7 @@ class TestPublish:
     def test_each_fact_is_at_home_in_binary_mode_at_the_brokers_time(
         self, tmp_path: Path, env: Env, kafka_server: str, topic: str
     ) -> None:
-        """Keyed by its subject; published again it is known by its id."""
+        """Its key is its subject. Published again, it is a duplicate by its id."""
         lines = [fact_line(subject=f"kz-{n}", note="Уволен") for n in range(9)]
         facts_file(tmp_path, lines[0], "{}", *lines[1:])
         first = run("publish --json facts.ndjson", tmp_path, env=env)
@@ -145,20 +145,20 @@ class TestPublish:
         assert {LOG_APPEND_TIME} == {record.timestamp_type for record in records}
         assert all(record.partition == home(record.key.decode()) for record in records)
         assert {b"application/json"} == {dict(record.headers)["content-type"] for record in records}
-        told = {(result["id"], result["subject"]) for result in ndjson(first.stdout) if result["id"]}
-        assert told == {(dict(record.headers)["ce_id"].decode(), record.key.decode()) for record in records}
+        printed = {(result["id"], result["subject"]) for result in ndjson(first.stdout) if result["id"]}
+        assert printed == {(dict(record.headers)["ce_id"].decode(), record.key.decode()) for record in records}
         assert {"applied": 9, "duplicate": 9} == outcomes(tmp_path, env)
 
     def test_no_database_is_needed(self, tmp_path: Path, env: Env) -> None:
-        """An ingestion tool may run where only the broker can be reached."""
+        """An ingestion tool may run on a machine that reaches only the broker."""
         nowhere = env | {"CASETRAIL_DATABASE_URL": f"sqlite:///{tmp_path}/no/c.db"}
 
         assert 0 == run("publish -", tmp_path, fact_line(), nowhere).returncode
 
-    def test_what_trickles_in_is_in_the_topic_at_once(
+    def test_facts_from_a_slow_pipe_are_in_the_topic_at_once(
         self, tmp_path: Path, env: Env, kafka_server: str, topic: str
     ) -> None:
-        """A tool that runs for days must not wait for its end to be heard."""
+        """The facts of a tool that runs for days must not wait for its end."""
         with start("publish -", tmp_path, env) as tool:
             for count in (1, 2):
                 tool.tell(fact_line(subject=f"kz-{count}") + "\n")
@@ -170,7 +170,7 @@ class TestPublish:
     def test_a_file_of_many_batches_goes_in_whole(
         self, tmp_path: Path, env: Env, kafka_server: str, topic: str
     ) -> None:
-        """In its order within each partition."""
+        """The order within each partition is kept."""
         done = run("publish -", tmp_path, many(4500), env)
         records = read(kafka_server, topic, 4500)
 
@@ -179,7 +179,7 @@ class TestPublish:
         assert [sorted(some) for some in numbers] == numbers
 
     def test_the_largest_fact_goes_in(self, tmp_path: Path, env: Env, kafka_server: str, topic: str) -> None:
-        """What the bound allows, Kafka takes."""
+        """Kafka takes a fact of the largest size that casetrail allows."""
         _, event = complete(fact_line(note="x").encode(), NOW)
         line = fact_line(note="x" * (MAX_BYTES - len(event) - 100))
         done = run("publish -", tmp_path, line, env)
@@ -191,23 +191,23 @@ class TestPublish:
     def test_a_topic_that_is_missing_or_forgets_is_refused(
         self, tmp_path: Path, env: Env, kafka_topics: Callable[..., str], settings: Mapping[str, str] | None
     ) -> None:
-        """Before anything is sent, in one line, with what to do about it."""
+        """It is refused before any fact is sent, in one line, with the next step."""
         topic = kafka_topics(1, settings) if settings else "casetrail.nowhere"
         done = run("publish -", tmp_path, fact_line(), env | {"CASETRAIL_KAFKA_TOPIC": topic})
 
         assert (3, 1) == (done.returncode, len(done.stderr.splitlines()))
         assert ("retention.ms is 1000 (want -1" if settings else "run `casetrail topics create`") in done.stderr
 
-    def test_exactly_what_is_not_acknowledged_is_told(self, kafka_server: str, topic: str) -> None:
-        """What went before it is in the topic for good."""
+    def test_exactly_the_facts_that_are_not_acknowledged_are_named(self, kafka_server: str, topic: str) -> None:
+        """The fact before the refused one stays in the topic."""
         beyond = (
             "b",
             complete(fact_line(subject="b").encode(), NOW)[1].replace(b'"2022-03-27"', b'"' + b"x" * 2_000_000 + b'"'),
         )
-        with closing(KafkaLog(chosen(kafka_server, topic))) as log:
-            with pytest.raises(NotAcknowledged, match="MessageSizeTooLarge") as told:
+        with closing(KafkaLog(settings_for(kafka_server, topic))) as log:
+            with pytest.raises(NotAcknowledged, match="MessageSizeTooLarge") as error:
                 log.append([*facts("a"), beyond, *facts("c")])
-            assert [1, 2] == told.value.missing
+            assert [1, 2] == error.value.missing
             log.append(facts("d"))
 
         assert {b"a", b"d"} == {record.key for record in read(kafka_server, topic, 2)}
@@ -215,7 +215,7 @@ class TestPublish:
 
 @pytest.mark.slow
 def test_a_second_run_finishes_the_job(kafka_broker: Broker, tmp_path: Path) -> None:
-    """Whether the broker is away from the start or hangs on the way: what is not accepted is named, nothing twice."""
+    """The broker is away at the start or hangs later: facts not accepted are named, and none is applied twice."""
     env = variables(
         kafka_broker.address,
         "casetrail.events.v1",
@@ -235,7 +235,7 @@ def test_a_second_run_finishes_the_job(kafka_broker: Broker, tmp_path: Path) -> 
         accepted = json.loads(tool.stdout.readline())
         kafka_broker.freeze()
         tool.tell(lines[1] + "\n" + lines[2] + "\n")
-        code, told, said = tool.end()
+        code, out, err = tool.end()
     kafka_broker.thaw()
     finished = run("publish facts.ndjson", tmp_path, env=env)
 
@@ -243,9 +243,9 @@ def test_a_second_run_finishes_the_job(kafka_broker: Broker, tmp_path: Path) -> 
     assert f"casetrail: nothing is accepted: Kafka at {kafka_broker.address}: nothing listens there" in away.stderr
     assert ("accepted", 3) == (accepted["result"], code)
     assert [("bad", 2), ("not_accepted", 3), ("not_accepted", 4)] == [
-        (result["result"], result["line"]) for result in ndjson(told)
+        (result["result"], result["line"]) for result in ndjson(out)
     ]
-    assert "casetrail: -:3-4: not accepted, nor what follows -:4: Kafka at" in said
+    assert "casetrail: -:3-4: not accepted, nor any line after -:4: Kafka at" in err
     assert (0, "4 accepted, 0 bad\n") == (finished.returncode, finished.stderr)
     assert 4 == outcomes(tmp_path, env)["applied"]
 
@@ -254,10 +254,10 @@ def test_a_second_run_finishes_the_job(kafka_broker: Broker, tmp_path: Path) -> 
 class TestCorrect:
     """`correct` and `retract` with CASETRAIL_LOG=kafka."""
 
-    def test_what_is_published_and_not_projected_counts(
+    def test_facts_that_are_not_projected_yet_count(
         self, tmp_path: Path, env: Env, kafka_server: str, topic: str
     ) -> None:
-        """The second of two in a row must not undo the first; both are looked for at the person's home."""
+        """The second of two corrections must not undo the first. Both are read from the person's home partition."""
         source = "--source-title Letter --yes"
         run("publish -", tmp_path, fact_line(), env)
         (record,) = read(kafka_server, topic, 1)
@@ -265,6 +265,8 @@ class TestCorrect:
         early = run(f"correct {fact_id} --set note=x {source}", tmp_path, env=env)
         outcomes(tmp_path, env)
         for change in ("occurred=2022-03-01", "note=both"):
+            # Two corrections of one fact within a second would have one id.
+            time.sleep(1)
             assert 0 == run(f"correct {fact_id} --set {change} {source}", tmp_path, env=env).returncode
         seen = run(f"retract {fact_id} --reason mistake {source}", tmp_path, env=env)
 
@@ -276,10 +278,10 @@ class TestCorrect:
 
 @pytest.mark.slow
 class TestOtherClients:
-    """Any client of Kafka with the documented headers is as good as ours."""
+    """Any client of Kafka that sends the documented headers can publish."""
 
     def test_kcat_publishes_and_reads(self, tmp_path: Path, env: Env, kafka_server: str, topic: str) -> None:
-        """Told how to place keys, it puts facts where they belong; else they are forwarded, and applied once."""
+        """With the right partitioner its facts are at home. Otherwise they are forwarded, and applied once."""
         place = ("-b", kafka_server, "-t", topic)
         for placing in ("murmur2_random", "consistent_random"):
             for subject, event in facts("kz-a", "kz-b", "kz-c", "kz-d"):
@@ -299,7 +301,7 @@ class TestOtherClients:
     def test_javas_console_tools_publish_and_read(
         self, tmp_path: Path, env: Env, kafka_server: str, topic: str
     ) -> None:
-        """Java places keys as we do; nothing has to be told."""
+        """Java's partitioner is the same, so no option is needed."""
         lines = []
         for subject in ("kz-a", "kz-b", "kz-c"):
             _, event = complete(fact_line(subject=subject).encode(), NOW)

@@ -1,4 +1,4 @@
-"""`casetrail backup`: a copy of a live database that is whole, checked, and there under its name or not at all."""
+"""`casetrail backup` makes a complete and checked copy of a live database, or no copy."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from sqlalchemy import Engine, func, select, text
 
 from events.errors import BadInput
 from projections.queries.verify import verify
-from projections.tables.database import open_database, snapshot, writing
+from projections.tables.database import open_database, snapshot, write_transaction
 from projections.tables.schema import log
 from services.log.local import LocalLog
 from services.operate import backup
 from services.operate.backup import back_up
 from tests.support.builders import dismissed
 from tests.support.commands import COMMAND, environment, fact_line, facts_file, ndjson, ready, run, start
-from tests.support.reading import ask, known
-from tests.support.tampering import attack, told
+from tests.support.reading import ask, database_with
+from tests.support.tampering import attack, full_ledger
 
 WITH_LITTLE_ROOM = """
 import resource, signal, sys
@@ -33,19 +33,19 @@ main()
 
 
 def names(folder: Path) -> list[str]:
-    """The files in *folder* but for the database itself and what SQLite keeps beside it."""
+    """Return the files in *folder*, without the database itself and the files that SQLite keeps beside it."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("casetrail.db"))
 
 
-def test_a_copy_says_all_that_the_database_says(tmp_path: Path) -> None:
-    """Statuses, alerts and their acknowledgements, the ledger and the log."""
-    told(f"sqlite:///{tmp_path / 'casetrail.db'}").dispose()
+def test_a_copy_has_all_data_of_the_database(tmp_path: Path) -> None:
+    """It has the statuses, alerts with acknowledgements, the ledger and the log."""
+    full_ledger(f"sqlite:///{tmp_path / 'casetrail.db'}").dispose()
     done = ask("backup copy.db", tmp_path)
     copied = {"CASETRAIL_DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}"}
 
     assert (0, "") == (done.returncode, done.stdout)
     assert (
-        f"copy.db: {(tmp_path / 'copy.db').stat().st_size} bytes, 11 rows of the ledger, chain and counts hold\n"
+        f"copy.db: {(tmp_path / 'copy.db').stat().st_size} bytes, 11 rows of the ledger, chain and counts verified\n"
         == (done.stderr)
     )
     for command in ("status --json", "alerts --all --json", "audit head --json", "parked list --all --json"):
@@ -54,9 +54,9 @@ def test_a_copy_says_all_that_the_database_says(tmp_path: Path) -> None:
     assert ["copy.db"] == names(tmp_path)
 
 
-def test_a_copy_is_told_to_programs(tmp_path: Path) -> None:
-    """With its size and the rows that hold."""
-    known(tmp_path, dismissed("2022-03-27")).dispose()
+def test_the_json_output_describes_the_copy(tmp_path: Path) -> None:
+    """It has the size of the copy and the number of verified rows."""
+    database_with(tmp_path, dismissed("2022-03-27")).dispose()
     made = json.loads(ask("backup copy.db --json", tmp_path).stdout)
 
     assert {
@@ -69,8 +69,8 @@ def test_a_copy_is_told_to_programs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o277])
 def test_only_its_owner_can_read_a_copy(tmp_path: Path, mask: int) -> None:
-    """It holds what people are accused of; a umask can take rights away and adds none."""
-    known(tmp_path, dismissed("2022-03-27")).dispose()
+    """It holds accusations against people; a umask can remove rights and adds none."""
+    database_with(tmp_path, dismissed("2022-03-27")).dispose()
     done = subprocess.run(
         ["sh", "-c", f"umask {mask:o}; exec {' '.join(COMMAND)} backup copy.db"],
         cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=False,
@@ -79,10 +79,10 @@ def test_only_its_owner_can_read_a_copy(tmp_path: Path, mask: int) -> None:
     assert (0o600 & ~mask, b"") == (stat.S_IMODE((tmp_path / "copy.db").stat().st_mode), done.stdout), done.stderr
 
 
-def test_a_copy_is_of_one_instant_while_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each write between two pieces would make SQLite begin again, and never come to an end."""
+def test_a_copy_is_of_one_instant_while_other_processes_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write between two pieces would make SQLite begin again, so that it would never end."""
     monkeypatch.setattr(backup, "PAGES", 1)
-    engine = known(tmp_path, dismissed("2022-03-27"))
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
     writes = 0
 
     def write(_: float) -> None:
@@ -90,23 +90,23 @@ def test_a_copy_is_of_one_instant_while_others_write(tmp_path: Path, monkeypatch
         writes += 1
         LocalLog(engine).append([("kz-b", fact_line(subject="kz-b").encode())])
 
-    made = back_up(engine, tmp_path / "copy.db", write)
+    copy = back_up(engine, tmp_path / "copy.db", write)
 
-    assert {0: 2} == made.rows
+    assert {0: 2} == copy.rows
     assert writes > 20
-    assert (0, writes) == (records(open_database(f"sqlite:///{made.file}")), records(engine))
+    assert (0, writes) == (records(open_database(f"sqlite:///{copy.file}")), records(engine))
     engine.dispose()
 
 
 def records(engine: Engine) -> int:
-    """How many records the log of *engine* holds."""
+    """Return the number of records in the log of *engine*."""
     with engine.connect() as conn:
         count = conn.scalar(select(func.count()).select_from(log))
     return count or 0
 
 
 def test_a_service_goes_on_while_it_is_copied(tmp_path: Path) -> None:
-    """What it has not yet moved from its other file is in the copy too."""
+    """The copy also has the data that SQLite still keeps in its other file."""
     ready(tmp_path)
     facts_file(tmp_path, fact_line())
     with start("run", tmp_path) as service:
@@ -130,9 +130,9 @@ def test_a_service_goes_on_while_it_is_copied(tmp_path: Path) -> None:
         ("no/copy.db", "no/copy.db: its folder is missing (want a file in a folder that exists)"),
     ],
 )
-def test_nothing_is_written_over(tmp_path: Path, file: str, said: str) -> None:
-    """A backup that takes the place of another is none; a mistyped folder is not made."""
-    known(tmp_path, dismissed("2022-03-27")).dispose()
+def test_no_file_is_replaced(tmp_path: Path, file: str, said: str) -> None:
+    """A backup must not replace another one, and a mistyped folder is not created."""
+    database_with(tmp_path, dismissed("2022-03-27")).dispose()
     (tmp_path / "there.db").write_text("mine")
     (tmp_path / "link.db").symlink_to("nowhere")
     done = ask(f"backup {file}", tmp_path)
@@ -143,40 +143,40 @@ def test_nothing_is_written_over(tmp_path: Path, file: str, said: str) -> None:
     assert ["link.db", "there.db"] == names(tmp_path)
 
 
-def test_of_two_at_once_one_gets_the_name(tmp_path: Path) -> None:
-    """The second to finish finds the first one's file, and leaves it."""
-    engine = known(tmp_path, dismissed("2022-03-27"))
+def test_of_two_copies_at_once_one_gets_the_name(tmp_path: Path) -> None:
+    """The second to finish finds the file of the first one, and keeps it."""
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
     file = tmp_path / "copy.db"
 
-    def come_first(_: float) -> None:
+    def create_first(_: float) -> None:
         file.write_text("the first")
 
     with pytest.raises(BadInput, match="exists already"):
-        back_up(engine, file, come_first)
+        back_up(engine, file, create_first)
     engine.dispose()
 
     assert ("the first", ["copy.db"]) == (file.read_text(), names(tmp_path))
 
 
-def test_a_disk_without_links_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A memory stick, for instance."""
+def test_a_disk_without_links_is_sufficient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory stick is an example."""
 
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refused)
-    engine = known(tmp_path, dismissed("2022-03-27"))
-    made = back_up(engine, tmp_path / "copy? 100%.db")
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
+    copy = back_up(engine, tmp_path / "copy? 100%.db")
     engine.dispose()
 
-    assert {0: 2} == made.rows
+    assert {0: 2} == copy.rows
     assert ["copy? 100%.db"] == names(tmp_path)
 
 
-def test_a_copy_whose_chain_does_not_hold_is_no_backup(tmp_path: Path) -> None:
-    """A file under that name can be relied on. Findings are named, as by the audit."""
-    engine = told(f"sqlite:///{tmp_path / 'casetrail.db'}")
-    with writing(engine) as conn:
+def test_a_copy_with_a_broken_chain_is_removed(tmp_path: Path) -> None:
+    """A file with that name can be relied on. The findings are printed, as by the audit."""
+    engine = full_ledger(f"sqlite:///{tmp_path / 'casetrail.db'}")
+    with write_transaction(engine) as conn:
         attack(conn, "UPDATE ledger SET reason = 'other' WHERE seq = 4")
     with snapshot(engine) as conn:
         (finding,) = verify(conn).findings
@@ -184,14 +184,14 @@ def test_a_copy_whose_chain_does_not_hold_is_no_backup(tmp_path: Path) -> None:
     done, answered = ask("backup copy.db", tmp_path), ask("backup copy.db --json", tmp_path)
 
     assert (1, 1) == (done.returncode, answered.returncode)
-    assert f"the copy does not hold and was removed: {finding}" in done.stderr
+    assert f"the copy did not pass its check and was removed: {finding}" in done.stderr
     assert (None, [finding._asdict()]) == tuple(json.loads(answered.stdout)[name] for name in ("file", "findings"))
     assert [] == names(tmp_path)
 
 
-def test_a_damaged_page_is_found_in_any_table(tmp_path: Path) -> None:
-    """The chain is of the ledger alone."""
-    engine = known(tmp_path, *(dismissed("2022-03-27", subject=f"kz-{n}", note="n" * 3000) for n in range(20)))
+def test_a_damaged_page_of_any_table_is_detected(tmp_path: Path) -> None:
+    """The chain covers only the ledger."""
+    engine = database_with(tmp_path, *(dismissed("2022-03-27", subject=f"kz-{n}", note="n" * 3000) for n in range(20)))
     with engine.connect() as conn:
         page = conn.scalar(text("SELECT rootpage FROM sqlite_master WHERE name = 'subjects'"))
         size = conn.scalar(text("PRAGMA page_size"))
@@ -209,20 +209,20 @@ def test_a_damaged_page_is_found_in_any_table(tmp_path: Path) -> None:
 
 
 def test_a_database_can_be_copied_before_an_upgrade(tmp_path: Path) -> None:
-    """Its schema is an older one then, and the upgrade may be what it is to be saved from."""
-    engine = known(tmp_path, dismissed("2022-03-27"))
-    with writing(engine) as conn:
+    """Its schema is an older one then, and the backup protects it from the upgrade."""
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
+    with write_transaction(engine) as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     engine.dispose()
     done = ask("backup copy.db", tmp_path)
 
     assert 0 == done.returncode
-    assert "the database's schema is another release's: the copy opens, and its chain was not walked" in done.stderr
+    assert "the schema is of another release: the copy opens, and its chain was not verified" in done.stderr
     assert ["copy.db"] == names(tmp_path)
 
 
-def test_without_a_database_there_is_nothing_to_copy(tmp_path: Path) -> None:
-    """And none is made."""
+def test_a_missing_database_cannot_be_copied(tmp_path: Path) -> None:
+    """No file is created."""
     done = ask("backup copy.db", tmp_path)
 
     assert 3 == done.returncode
@@ -231,7 +231,7 @@ def test_without_a_database_there_is_nothing_to_copy(tmp_path: Path) -> None:
 
 
 def test_for_postgresql_the_right_tool_is_named(tmp_path: Path) -> None:
-    """Whether the server answers or not."""
+    """The server does not have to answer."""
     done = ask("backup copy.dump", tmp_path, CASETRAIL_DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/none")
 
     assert (2, "") == (done.returncode, done.stdout)
@@ -239,9 +239,9 @@ def test_for_postgresql_the_right_tool_is_named(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_copy_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
-    """By Ctrl-C, say."""
-    engine = known(tmp_path, dismissed("2022-03-27"))
+def test_an_interrupted_copy_leaves_no_file(tmp_path: Path) -> None:
+    """Ctrl-C is an example."""
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
 
     def stop(_: float) -> None:
         raise KeyboardInterrupt
@@ -253,9 +253,11 @@ def test_a_copy_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
     assert [] == names(tmp_path)
 
 
-def test_a_disk_that_is_full_is_said_to_be(tmp_path: Path) -> None:
-    """It ends as other trouble with the machine does."""
-    engine = known(tmp_path, *(dismissed("2022-03-27", subject=f"kz-{n}", note="n" * 30_000) for n in range(40)))
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
+    """The exit code is that of other errors of the infrastructure."""
+    engine = database_with(
+        tmp_path, *(dismissed("2022-03-27", subject=f"kz-{n}", note="n" * 30_000) for n in range(40))
+    )
     engine.dispose()
     limit = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); \
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); sys.argv = ['casetrail', 'backup', 'copy.db']; \

@@ -1,4 +1,4 @@
-"""`casetrail doctor` and `casetrail schema`: what is wrong, and what to do about it."""
+"""`casetrail doctor` prints problems with advice; `casetrail schema` prints the schema of a type."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.decode import complete
 from events.vocabulary import DATA
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import partitions
 from services.database import failed_with, migrate
 from services.log.local import LocalLog
@@ -27,51 +27,51 @@ TABLES = {"sqlite": "DROP TRIGGER ledger_no_update", "postgresql": "ALTER TABLE 
 
 
 def statement(sql: str) -> Callable[[Engine], None]:
-    """Return what runs *sql* on a database."""
+    """Return a function that runs *sql* on a database."""
 
     def harm(engine: Engine) -> None:
-        with writing(engine) as conn:
+        with write_transaction(engine) as conn:
             conn.execute(text(sql))
 
     return harm
 
 
 def set_row(**columns: object) -> Callable[[Engine], None]:
-    """Return what sets *columns* of the partition's row."""
+    """Return a function that sets *columns* of the partition's row."""
 
     def harm(engine: Engine) -> None:
-        with writing(engine) as conn:
+        with write_transaction(engine) as conn:
             conn.execute(update(partitions).values(**columns))
 
     return harm
 
 
 def publish_one(engine: Engine) -> None:
-    """Put one fact more into the log, which nobody projects."""
+    """Append one more fact to the log, without a projection."""
     fact, value = complete(fact_line(subject="kz-new").encode(), NOW)
     LocalLog(engine).append([(fact.subject, value)])
 
 
 def park_one(engine: Engine) -> None:
-    """Let a projector find a record that is no fact."""
+    """Append a record that is not a fact, and project it."""
     LocalLog(engine).append([("kz-a", b"{")])
     project(engine)
 
 
 def project(engine: Engine) -> None:
-    """Project all that is in the log."""
+    """Project the log to its end."""
     drain(engine)
 
 
 def examined() -> dict[str, Check]:
-    """The checks by name; of two with one name the worse."""
+    """Return the checks by name; of two with one name, the worse one."""
     worse = {"ok": 0, "warning": 1, "error": 2}
     return {check.name: check for check in sorted(examine(), key=lambda check: worse[check.state])}
 
 
 @pytest.fixture
 def engine(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
-    """The database that the settings name, with a fact in it that was projected."""
+    """Return the database of the settings, with one projected fact."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CASETRAIL_DATABASE_URL", database_url)
     engine = open_database(database_url)
@@ -82,13 +82,13 @@ def engine(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     engine.dispose()
 
 
-def test_where_nothing_is_wrong_everything_is_ok(engine: Engine) -> None:
-    """On both databases, without anything to advise."""
+def test_without_a_problem_every_check_is_ok(engine: Engine) -> None:
+    """This holds on both databases, and no check has advice."""
     checks = examined()
 
     assert engine.dialect.name in checks["settings"].found
     if engine.dialect.name == "postgresql":
-        # The tests' own server works without fsync, for speed, which is told.
+        # The server of the tests works without fsync, for speed, and the doctor reports it.
         assert checks.pop("durability").found.startswith("fsync ")
     assert [] == [check for check in checks.values() if check.state != "ok" or check.advice]
     assert {"settings", "rules", "database", "schema", "ledger", "log", "clock"} <= set(checks)
@@ -106,10 +106,10 @@ def test_where_nothing_is_wrong_everything_is_ok(engine: Engine) -> None:
         (statement("UPDATE alembic_version SET version_num = '0001'"), "schema", "error", 3, "at 0001, this release"),
     ],
 )
-def test_what_is_wrong_is_found(  # noqa: PLR0913, PLR0917 - a table of cases
+def test_each_problem_is_detected(  # noqa: PLR0913, PLR0917 - a table of cases
     engine: Engine, harm: Callable[[Engine], None], name: str, state: str, code: int, found: str
 ) -> None:
-    """Each kind of trouble has its check, and each check its advice."""
+    """Each kind of problem has its check, and each check has advice."""
     harm(engine)
     check = examined()[name]
 
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_found(  # noqa: PLR0913, PLR0917 - a table of cases
 
 
 def test_a_ledger_that_can_be_changed_is_an_error(engine: Engine) -> None:
-    """Somebody took away what refuses it: the one thing that must never go unnoticed."""
+    """A trigger that refuses changes is missing, which must never go unnoticed."""
     statement(TABLES[engine.dialect.name])(engine)
     check = examined()["ledger"]
 
@@ -127,8 +127,8 @@ def test_a_ledger_that_can_be_changed_is_an_error(engine: Engine) -> None:
     assert "ledger_no_update" in check.found
 
 
-def test_records_that_just_came_are_no_trouble(engine: Engine) -> None:
-    """A projector that wrote a moment ago will have them in another."""
+def test_records_that_have_just_arrived_are_not_a_problem(engine: Engine) -> None:
+    """A projector that wrote a moment ago will read them soon."""
     publish_one(engine)
 
     assert ("ok", "2 records, 1 of them not projected yet") == examined()["log"][1:3]
@@ -137,7 +137,7 @@ def test_records_that_just_came_are_no_trouble(engine: Engine) -> None:
 def test_rules_that_cannot_be_read_are_an_error(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With the place of what is wrong; the database is looked at all the same."""
+    """The check names the place of the problem; the database is checked all the same."""
     (tmp_path / "rules.yaml").write_text("rules: 7\n")
     monkeypatch.setenv("CASETRAIL_RULES", "rules.yaml")
     checks = examined()
@@ -152,7 +152,7 @@ def test_rules_that_cannot_be_read_are_an_error(
 def test_a_mistyped_variable_is_a_warning(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
-    """It would be ignored in silence; its value may be a secret and is not shown."""
+    """It would be ignored without notice; its value may be a secret and is not shown."""
     if place == "file":
         (tmp_path / ".env").write_text("CASETRAIL_BATCH_RECORD=geheim\n")
     else:
@@ -179,42 +179,44 @@ def test_a_mistyped_variable_is_a_warning(
     ],
 )
 def test_no_password_is_shown(url: str, shown: str) -> None:
-    """Wherever in the address it stands."""
+    """Its place in the address does not matter."""
     assert shown == without_secrets(url)
 
 
 @pytest.mark.parametrize("rest", ["p@geheim@db/x", "p@ss:geheim@db:5432/x", "geheim@db:5432x/x", "p@ss/geheim@db/x"])
 @pytest.mark.parametrize("command", ["doctor", "init", "status", "run"])
-def test_a_password_that_takes_the_url_apart_is_not_shown(tmp_path: Path, command: str, rest: str) -> None:
-    """Nobody can tell where it ends, so nothing of the URL is, but how to write it; and nothing is tried with it."""
+def test_a_password_with_reserved_characters_is_not_shown(tmp_path: Path, command: str, rest: str) -> None:
+    """Its end is unknown, so no part of the URL is shown, and no connection is tried; the error has the right form."""
     done = run(command, tmp_path, env={"CASETRAIL_DATABASE_URL": f"postgresql+psycopg://u:{rest}"})
 
     assert 2 == done.returncode
     assert "geheim" not in done.stdout + done.stderr
-    assert "CASETRAIL_DATABASE_URL: no URL of a database (want USER:PASSWORD@HOST:PORT" in done.stdout + done.stderr
+    assert (
+        "CASETRAIL_DATABASE_URL: not the URL of a database (want USER:PASSWORD@HOST:PORT" in done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "problem"),
     [
-        ("mysql://u:geheim@db/x", '"mysql" is no kind of database that casetrail knows'),
-        ("postgres://u:geheim@db/x", '"postgres" is no kind of database that casetrail knows'),
-        ("postgresql+psycopg2://u:geheim@db/x", '"postgresql+psycopg2" is no kind of database'),
-        ("geheim.db", "no URL of a database (want sqlite:///FILE or postgresql+psycopg://"),
-        ("", "no URL of a database"),
+        ("mysql://u:geheim@db/x", '"mysql" is not a kind of database that casetrail knows'),
+        ("postgres://u:geheim@db/x", '"postgres" is not a kind of database that casetrail knows'),
+        ("postgresql+psycopg2://u:geheim@db/x", '"postgresql+psycopg2" is not a kind of database'),
+        ("geheim.db", "not the URL of a database (want sqlite:///FILE or postgresql+psycopg://"),
+        ("", "not the URL of a database"),
     ],
 )
-def test_a_database_that_casetrail_does_not_know_is_a_mistake_of_usage(tmp_path: Path, url: str, said: str) -> None:
-    """Before anything is tried with it."""
+def test_an_unknown_kind_of_database_is_a_usage_error(tmp_path: Path, url: str, problem: str) -> None:
+    """The error comes before a connection is tried."""
     done = run("status", tmp_path, env={"CASETRAIL_DATABASE_URL": url})
 
     assert 2 == done.returncode
-    assert f"CASETRAIL_DATABASE_URL: {said}" in done.stderr
+    assert f"CASETRAIL_DATABASE_URL: {problem}" in done.stderr
     assert "geheim" not in done.stderr
 
 
-def test_a_login_that_nobody_asks_for_is_a_warning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever set it thinks that the connection is protected by it."""
+def test_a_login_without_effect_is_a_warning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may think that it protects the connection."""
     monkeypatch.setenv("CASETRAIL_KAFKA_SASL_PASSWORD", "geheim")
     check = examined()["settings"]
 
@@ -226,18 +228,18 @@ def test_a_login_that_nobody_asks_for_is_a_warning(engine: Engine, monkeypatch: 
     assert "geheim" not in check.found
 
 
-def test_all_that_a_setting_may_be_is_told(tmp_path: Path) -> None:
-    """Not only the first of it, which may be the least safe."""
+def test_all_values_of_a_setting_are_listed(tmp_path: Path) -> None:
+    """The first of them alone may be the least safe."""
     done = run("doctor", tmp_path, env={"CASETRAIL_KAFKA_SECURITY_PROTOCOL": "SASL_SSLX"})
 
     assert "(want 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL')" in done.stdout
 
 
-def test_what_a_database_fails_with_is_logged_by_its_code(engine: Engine) -> None:
-    """Its words may hold what is in a row; where there is no connection, they hold the reason and no row."""
-    known = insert(partitions).values(topic="geheim", partition=0)
-    with pytest.raises(DBAPIError) as failed, writing(engine) as conn:
-        conn.execute(known)
+def test_a_failure_of_a_database_is_logged_by_its_code(engine: Engine) -> None:
+    """Its words may hold values of a row; without a connection, they hold the reason and no row."""
+    statement = insert(partitions).values(topic="geheim", partition=0)
+    with pytest.raises(DBAPIError) as failed, write_transaction(engine) as conn:
+        conn.execute(statement)
     with pytest.raises(DBAPIError) as refused:
         open_database("postgresql+psycopg://u@127.0.0.1:1/x").connect()
 
@@ -247,8 +249,8 @@ def test_what_a_database_fails_with_is_logged_by_its_code(engine: Engine) -> Non
     assert "KeyError" == failed_with(KeyError("geheim"))
 
 
-def test_what_a_crash_would_lose_is_told(sqlite_url: str) -> None:
-    """SQLite must write ahead and wait for the disk, as our own connections do."""
+def test_a_database_that_is_not_durable_is_reported(sqlite_url: str) -> None:
+    """SQLite must write ahead and wait for the disk, as the connections of casetrail do."""
     engine = open_database(sqlite_url)
     with engine.connect() as conn:
         assert ("durability", "ok", "journal_mode wal, synchronous 2") == durability(conn)[:3]
@@ -260,17 +262,17 @@ def test_what_a_crash_would_lose_is_told(sqlite_url: str) -> None:
 
 
 class TestCommand:
-    """The command itself: its exit codes and its two forms."""
+    """Tests of the command itself: its exit codes and its two output forms."""
 
-    def test_all_is_well(self, tmp_path: Path) -> None:
-        """A line for each check."""
+    def test_without_a_problem_the_exit_code_is_zero(self, tmp_path: Path) -> None:
+        """It prints a line for each check."""
         done = run("doctor", ready(tmp_path))
 
         assert (0, "") == (done.returncode, done.stderr)
         assert {"ok"} == {line.split()[0] for line in done.stdout.splitlines()}
 
-    def test_without_a_database_the_machine_is_at_fault(self, tmp_path: Path) -> None:
-        """It is named with what to do, and it is not made."""
+    def test_a_missing_database_is_an_error_of_infrastructure(self, tmp_path: Path) -> None:
+        """It is named with the next step, and it is not created."""
         done = run("doctor --json", tmp_path)
         last = json.loads(done.stdout)[-1]
 
@@ -281,7 +283,7 @@ class TestCommand:
         assert [] == list(tmp_path.iterdir())
 
     def test_a_server_that_does_not_answer_is_named_without_its_password(self, tmp_path: Path) -> None:
-        """The message of the driver, in one line."""
+        """The message of the driver is printed in one line."""
         url = "postgresql+psycopg://u:geheim@127.0.0.1:1/x"
         done = run("doctor", tmp_path, env={"CASETRAIL_DATABASE_URL": url})
 
@@ -290,26 +292,26 @@ class TestCommand:
         assert "geheim" not in done.stdout + done.stderr
 
     def test_settings_that_do_not_fit_are_a_usage_error(self, tmp_path: Path) -> None:
-        """The variable is named."""
+        """The error names the variable."""
         done = run("doctor", tmp_path, env={"CASETRAIL_BATCH_RECORDS": "many"})
 
         assert 2 == done.returncode
         assert 'error   settings   CASETRAIL_BATCH_RECORDS: "many"' in done.stdout
 
     def test_bad_rules_are_findings(self, tmp_path: Path) -> None:
-        """Exit code 1: nothing is broken but what somebody wrote."""
+        """The exit code is 1: the rules are wrong, and not the infrastructure."""
         assert 1 == run("doctor", ready(tmp_path), env={"CASETRAIL_RULES": "nowhere"}).returncode
 
     def test_the_schema_of_a_type(self, tmp_path: Path) -> None:
-        """One JSON document; nothing else on stdout."""
+        """It is one JSON document; stdout has no other text."""
         one, every = run("schema Detained", tmp_path), run("schema", tmp_path)
 
         assert (0, 0) == (one.returncode, every.returncode)
         assert "urn:casetrail:schema:Detained:1" == json.loads(one.stdout)["$id"]
         assert len(DATA) == len(json.loads(every.stdout)["oneOf"])
 
-    def test_an_unknown_type_is_met_with_those_near(self, tmp_path: Path) -> None:
-        """Case does not matter to whoever helps."""
+    def test_an_unknown_type_is_refused_with_similar_names(self, tmp_path: Path) -> None:
+        """Upper and lower case do not matter to the comparison."""
         done = run("schema detaind", tmp_path)
 
         assert (2, "") == (done.returncode, done.stdout)

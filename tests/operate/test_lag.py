@@ -1,4 +1,4 @@
-"""`casetrail lag`: how far behind the projectors are, by what the log says."""
+"""`casetrail lag` prints the lag of each partition, by the end that the log reports."""
 
 import json
 from collections.abc import Callable
@@ -20,14 +20,14 @@ NOW = instant("2022-05-01T00:00:00Z")
 
 
 def lag_of(position: int, extent: Extent) -> Lag:
-    """The lag of a partition that has been read up to *position*."""
+    """Return the lag of a partition that has been read up to *position*."""
     return Lag(Checkpoint("t", 0, position), extent, 0, NOW)
 
 
 def lags(folder: Path, options: str = "", env: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """What `lag --json` says."""
-    found: list[dict[str, Any]] = json.loads(run(f"lag --json {options}", folder, env=env).stdout)
-    return found
+    """Return the output of `lag --json`."""
+    printed: list[dict[str, Any]] = json.loads(run(f"lag --json {options}", folder, env=env).stdout)
+    return printed
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def lags(folder: Path, options: str = "", env: dict[str, str] | None = None) -> 
         (1, Extent(0, 3, NOW, stamped_by_log=False), (2, 0.0, True)),
     ],
 )
-def test_what_is_waiting_and_what_has_stopped(
+def test_waiting_records_and_stopped_partitions(
     position: int, extent: Extent, expected: tuple[int, float | None, bool]
 ) -> None:
-    """A position outside of what the log holds is no position to go on from, and past the end is not caught up."""
+    """A partition with a position outside the log has stopped, and has not caught up."""
     lag = lag_of(position, extent)
 
     assert expected == (lag.records, lag.seconds, lag.stopped is not None)
@@ -53,7 +53,7 @@ def test_what_is_waiting_and_what_has_stopped(
 
 
 def test_an_empty_log_is_caught_up(tmp_path: Path) -> None:
-    """One partition, and nobody has projected it."""
+    """It has one partition, which was never projected."""
     (lag,) = lags(ready(tmp_path))
 
     assert {"partition": 0, "position": 0, "end": 0, "lag_records": 0, "lag_seconds": 0.0}.items() <= lag.items()
@@ -61,7 +61,7 @@ def test_an_empty_log_is_caught_up(tmp_path: Path) -> None:
 
 
 def test_the_local_log_is_behind_until_it_is_projected(tmp_path: Path) -> None:
-    """The shape of the design, more by addition; and the exit code for cron."""
+    """It prints every documented field, and has an exit code for cron."""
     ready(tmp_path)
     run("publish -", tmp_path, many(3))
     (before,) = lags(tmp_path)
@@ -88,7 +88,7 @@ def test_the_local_log_is_behind_until_it_is_projected(tmp_path: Path) -> None:
 def test_kafka_is_asked_for_its_end(
     kafka_server: str, kafka_topics: Callable[..., str], database_url: str, tmp_path: Path
 ) -> None:
-    """Every partition is listed, a record that waits has its age, and parked ones count until they are dismissed."""
+    """It lists every partition, the age of a waiting record, and parked records until they are dismissed."""
     topic = kafka_topics(partitions=PARTITIONS, settings={"retention.ms": "-1"})
     migrated(database_url).dispose()
     env = variables(kafka_server, topic, database_url)
@@ -112,10 +112,10 @@ def test_kafka_is_asked_for_its_end(
 
 
 @pytest.mark.slow
-def test_records_that_are_gone_are_no_reason_to_look_caught_up(
+def test_a_partition_with_lost_records_has_not_caught_up(
     kafka_server: str, kafka_topics: Callable[..., str], sqlite_url: str, tmp_path: Path
 ) -> None:
-    """A topic that was made anew ends before the position: that is said, and is beyond every limit."""
+    """A topic that was made again ends before the position: this is printed, and exceeds every limit."""
     first = kafka_topics(partitions=1, settings={"retention.ms": "-1"})
     engine = migrated(sqlite_url)
     env = variables(kafka_server, first, sqlite_url)
@@ -132,8 +132,8 @@ def test_records_that_are_gone_are_no_reason_to_look_caught_up(
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_away_is_not_a_lag_of_nothing(kafka_broker: Broker, sqlite_url: str, tmp_path: Path) -> None:
-    """It is exit 3, whatever the database says."""
+def test_a_broker_that_is_away_is_not_a_lag_of_zero(kafka_broker: Broker, sqlite_url: str, tmp_path: Path) -> None:
+    """The exit code is 3, even if the database answers."""
     topic = make_topic(kafka_broker.address)
     migrated(sqlite_url).dispose()
     kafka_broker.kill()

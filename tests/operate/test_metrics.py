@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz, asked over HTTP of a process at work."""
+"""The pages /metrics, /livez and /readyz of a running process, requested over HTTP."""
 
 import json
 import socket
@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from projections.tables.database import open_database
 from services.log.local import LocalOffsets
 from services.log.open import log_offsets
-from services.operate.metrics import KEEP_SECONDS, Watch, serving
+from services.operate.health import KEEP_SECONDS, Health
+from services.operate.metrics import serve_pages
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.probe import Probe, ProbeTimeout
 from services.settings import Settings
@@ -25,7 +26,7 @@ from tests.support.commands import Running, fact_line, many, ready, run, start
 from tests.support.kafka import Broker, make_topic
 from tests.support.places import ROOT
 from tests.support.postgres import fresh_database
-from tests.support.topic import chosen, migrated, send, subject_at, variables
+from tests.support.topic import migrated, send, settings_for, subject_at, variables
 from tests.support.waiting import wait_until
 from tests.workers.test_run import applied
 
@@ -33,7 +34,7 @@ Values = dict[tuple[str, ...], float]
 
 
 def get(address: str) -> tuple[int, str]:
-    """The status and the text of a page."""
+    """Return the status and the text of a page."""
     try:
         with urlopen(address, timeout=30) as answer:  # noqa: S310 - our own address
             return answer.status, answer.read().decode()
@@ -43,7 +44,7 @@ def get(address: str) -> tuple[int, str]:
 
 
 def served(service: Running) -> str:
-    """The address at which *service* is watched, as it logs it."""
+    """Return the address of the pages of *service*, as it logs it."""
     while True:
         entry = json.loads(service.stderr.readline())
         if entry["event"] == "metrics_served":
@@ -51,7 +52,7 @@ def served(service: Running) -> str:
 
 
 def metrics(address: str) -> Values:
-    """The values by name and labels, in the order of the labels' names."""
+    """Return the values by name and labels, in the order of the labels' names."""
     status, text = get(f"{address}/metrics")
     assert 200 == status
     return {
@@ -63,20 +64,20 @@ def metrics(address: str) -> Values:
 
 
 @contextmanager
-def watch(folder: Path, life_seconds: float = 60) -> Iterator[tuple[str, Heartbeat]]:
-    """The pages over the database in *folder*, and the heart that they watch."""
+def pages(folder: Path, life_seconds: float = 60) -> Iterator[tuple[str, Heartbeat]]:
+    """Serve the pages for the database in *folder*; yield their address and the heartbeat."""
     settings, heart = Settings(), Heartbeat()
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
-    watched = Watch(settings, engine, LocalOffsets(engine), {"projector": heart}, life_seconds)
-    with serving(watched, "127.0.0.1", 0) as port:
+    health = Health(settings, engine, LocalOffsets(engine), {"projector": heart}, life_seconds)
+    with serve_pages(health, "127.0.0.1", 0) as port:
         yield f"http://127.0.0.1:{port}", heart
     engine.dispose()
 
 
-def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) -> None:
-    """Two processes of one machine with the same variables are the usual way to it."""
+def test_a_port_in_use_is_named_with_its_setting(tmp_path: Path) -> None:
+    """The usual cause is two processes with the same variables on one machine."""
     ready(tmp_path)
-    with watch(tmp_path) as (address, _):
+    with pages(tmp_path) as (address, _):
         port = address.rpartition(":")[2]
         done = run("run", tmp_path, env={"CASETRAIL_METRICS_PORT": port})
 
@@ -85,16 +86,16 @@ def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) -> None:
     assert "CASETRAIL_METRICS_PORT" in done.stderr
 
 
-def test_a_service_tells_how_it_is(tmp_path: Path) -> None:
-    """Alive, ready, and where it stands; nothing of whom it is about."""
+def test_a_service_publishes_its_state(tmp_path: Path) -> None:
+    """It is alive and ready, and has values without names of persons."""
     ready(tmp_path)
     run("publish -", tmp_path, many(2, "secret") + fact_line(subject="secret-0") + "\n")
     with start("run", tmp_path, {"CASETRAIL_METRICS_PORT": "0"}) as service:
         address = served(service)
         wait_until(lambda: applied(f"sqlite:///{tmp_path / 'casetrail.db'}") == 2)
         wait_until(lambda: metrics(address)["casetrail_position", "0"] == 3)
-        found = metrics(address)
-        pages = [get(f"{address}{page}") for page in ("/livez", "/readyz", "/other")]
+        values = metrics(address)
+        answers = [get(f"{address}{page}") for page in ("/livez", "/readyz", "/other")]
         text = get(f"{address}/metrics")[1]
 
     assert {
@@ -109,29 +110,29 @@ def test_a_service_tells_how_it_is(tmp_path: Path) -> None:
         ("casetrail_records_total", "duplicate", "0"): 1,
         ("casetrail_database_up",): 1,
         ("casetrail_log_up",): 1,
-    }.items() <= found.items()
-    assert found["casetrail_heartbeat_age_seconds", "projector"] < 60
-    assert found["casetrail_seconds_since_progress", "0"] >= 0
-    assert ("casetrail_outbox_pending", "0") not in found
-    assert [200, 200, 404] == [status for status, _ in pages]
+    }.items() <= values.items()
+    assert values["casetrail_heartbeat_age_seconds", "projector"] < 60
+    assert values["casetrail_seconds_since_progress", "0"] >= 0
+    assert ("casetrail_outbox_pending", "0") not in values
+    assert [200, 200, 404] == [status for status, _ in answers]
     assert "secret" not in text
 
 
 def test_every_metric_is_in_the_docs(tmp_path: Path) -> None:
-    """By the name that is typed."""
+    """The docs have its full name."""
     docs = (ROOT / "docs" / "production.md").read_text()
     ready(tmp_path)
-    with watch(tmp_path) as (address, _):
+    with pages(tmp_path) as (address, _):
         names = {name for name, *_ in metrics(address)}
 
     assert names
     assert set() == {name for name in names if f"`{name}`" not in docs}
 
 
-def test_a_part_without_a_sign_of_life_is_told(tmp_path: Path) -> None:
-    """Which, and for how long; with the next sign it is alive again."""
+def test_a_part_without_a_sign_of_life_is_reported(tmp_path: Path) -> None:
+    """The page has its name and the seconds; with the next sign it is alive again."""
     ready(tmp_path)
-    with watch(tmp_path, life_seconds=1) as (address, heart):
+    with pages(tmp_path, life_seconds=1) as (address, heart):
         wait_until(lambda: heart.age_seconds > 1)
         lifeless = get(f"{address}/livez")
         heart.beat()
@@ -142,67 +143,67 @@ def test_a_part_without_a_sign_of_life_is_told(tmp_path: Path) -> None:
 
 
 def test_another_schema_is_not_ready(tmp_path: Path) -> None:
-    """The database answers, and is not what this release works on."""
+    """The database answers, but its schema is not that of this release."""
     ready(tmp_path)
     engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
     with engine.begin() as conn:
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
-    with watch(tmp_path) as (address, _):
-        status, said = get(f"{address}/readyz")
+    with pages(tmp_path) as (address, _):
+        status, text = get(f"{address}/readyz")
 
     assert 503 == status
-    assert said.startswith("schema: at 0001, this release wants ")
+    assert text.startswith("schema: at 0001, this release wants ")
 
 
-def test_who_asks_does_not_wait_for_an_answer_that_does_not_come() -> None:
-    """It is looked for by one at a time, and once it has come it is given."""
-    asked, go = 0, threading.Event()
+def test_a_probe_does_not_wait_long_for_an_answer() -> None:
+    """One call runs at a time, and its answer is returned once it has come."""
+    calls, go = 0, threading.Event()
 
-    def look() -> str:
-        nonlocal asked
-        asked += 1
+    def ask() -> str:
+        nonlocal calls
+        calls += 1
         go.wait(60)
-        return "found"
+        return "answer"
 
-    question = Probe(look, wait_seconds=0.05, keep_seconds=60)
+    probe = Probe(ask, wait_seconds=0.05, keep_seconds=60)
     for _ in range(2):
         with pytest.raises(ProbeTimeout):
-            question.answer()
+            probe.answer()
     go.set()
 
-    def found() -> bool:
+    def has_answer() -> bool:
         try:
-            return question.answer() == "found"
+            return probe.answer() == "answer"
         except ProbeTimeout:
             return False
 
-    wait_until(found)
-    assert 1 == asked
+    wait_until(has_answer)
+    assert 1 == calls
 
 
-def test_a_failure_is_an_answer_for_a_moment_only() -> None:
-    """What is away is not asked for with every scrape, and comes back by itself."""
+def test_a_probe_keeps_a_failure_only_for_a_moment() -> None:
+    """A system that is away is not asked at every scrape, and is found again when it is back."""
     problems = [ConnectionError("away")]
 
-    def look() -> str:
+    def ask() -> str:
         if problems:
             raise problems.pop()
         return "back"
 
-    question = Probe(look, wait_seconds=30, keep_seconds=0.2)
+    probe = Probe(ask, wait_seconds=30, keep_seconds=0.2)
     with pytest.raises(ConnectionError):
-        question.answer()
+        probe.answer()
     time.sleep(0.3)
 
-    assert "back" == question.answer()
+    assert "back" == probe.answer()
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_away_is_told_and_not_waited_for(
+def test_a_broker_that_is_away_is_reported_and_not_waited_for(
     kafka_broker: Broker, database_url: str, tmp_path: Path
 ) -> None:
-    """The service lives, is not ready, and a scrape leaves out what is not known; all comes back with the broker."""
+    """The service lives and is not ready; a scrape leaves out unknown values until the broker is back."""
     topic, alerts = (make_topic(kafka_broker.address, settings={"retention.ms": "-1"}) for _ in range(2))
     migrated(database_url).dispose()
     env = variables(kafka_broker.address, topic, database_url, kafka_alerts_topic=alerts, metrics_port=0)
@@ -217,41 +218,43 @@ def test_a_broker_that_is_away_is_told_and_not_waited_for(
         wait_until(lambda: metrics(address).get(("casetrail_outbox_pending", "0")) == 0)
         kafka_broker.kill()
         wait_until(lambda: lag(address) is None)
-        away, pages = metrics(address), [get(f"{address}{page}") for page in ("/livez", "/readyz")]
+        away, answers = metrics(address), [get(f"{address}{page}") for page in ("/livez", "/readyz")]
         kafka_broker.start()
         wait_until(lambda: lag(address) == 0)
         back = get(f"{address}/readyz")
 
     assert (0, 1) == (away["casetrail_log_up",], away["casetrail_database_up",])
     assert 1 == away["casetrail_position", "0"]
-    assert (200, "ok\n") == pages[0]
-    assert 503 == pages[1][0]
-    assert pages[1][1].startswith("log: ")
+    assert (200, "ok\n") == answers[0]
+    assert 503 == answers[1][0]
+    assert answers[1][1].startswith("log: ")
     assert (200, "ok\n") == back
 
 
 @contextmanager
-def watch_of(settings: Settings) -> Iterator[str]:
-    """The address of the pages over the database and the log of *settings*."""
+def pages_of(settings: Settings) -> Iterator[str]:
+    """Serve the pages for the database and the log of *settings*; yield their address."""
     engine = open_database(settings.database_url)
-    with log_offsets(settings, engine) as asking, serving(Watch(settings, engine, asking, {}), "127.0.0.1", 0) as port:
-        yield f"http://127.0.0.1:{port}"
+    with log_offsets(settings, engine) as offsets:
+        health = Health(settings, engine, offsets, {})
+        with serve_pages(health, "127.0.0.1", 0) as port:
+            yield f"http://127.0.0.1:{port}"
     engine.dispose()
 
 
 @pytest.mark.slow
-def test_a_database_that_goes_away_says_nothing_of_the_log(
+def test_a_database_that_goes_away_does_not_hide_the_log(
     kafka_server: str, kafka_topics: Callable[..., str], postgres_server: str
 ) -> None:
-    """Whoever is called at night looks at the one that is away."""
+    """The person on call has to look at the system that is away."""
     topic = kafka_topics(settings={"retention.ms": "-1"})
     with ExitStack() as stack:
         with fresh_database(postgres_server) as url:
             migrated(url).dispose()
-            address = stack.enter_context(watch_of(chosen(kafka_server, topic, database_url=url)))
+            address = stack.enter_context(pages_of(settings_for(kafka_server, topic, database_url=url)))
             there = metrics(address), get(f"{address}/readyz")
         wait_until(lambda: metrics(address)["casetrail_database_up",] == 0)
-        time.sleep(1.5 * KEEP_SECONDS)  # what the log said before is good no more
+        time.sleep(1.5 * KEEP_SECONDS)  # the last answer of the log is not used any more
         away, ready_page = metrics(address), get(f"{address}/readyz")
 
     assert {("casetrail_database_up",): 1, ("casetrail_log_up",): 1, ("casetrail_end", "0"): 0}.items() <= there[
@@ -264,14 +267,14 @@ def test_a_database_that_goes_away_says_nothing_of_the_log(
 
 
 @pytest.mark.slow
-def test_a_database_that_does_not_answer_says_nothing_of_the_log(
+def test_a_database_that_does_not_answer_does_not_hide_the_log(
     kafka_server: str, kafka_topics: Callable[..., str]
 ) -> None:
-    """One that hangs holds up whoever asks it, and not who asks the log."""
+    """A database that hangs holds up its own probe, and not the probe of the log."""
     topic = kafka_topics(settings={"retention.ms": "-1"})
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none?connect_timeout=30"
-        with watch_of(chosen(kafka_server, topic, database_url=url)) as address:
-            found = metrics(address)
+        with pages_of(settings_for(kafka_server, topic, database_url=url)) as address:
+            values = metrics(address)
 
-    assert {("casetrail_database_up",): 0, ("casetrail_log_up",): 1} == found
+    assert {("casetrail_database_up",): 0, ("casetrail_log_up",): 1} == values

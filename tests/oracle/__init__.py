@@ -1,1 +1,1 @@
-"""The model a second time, written from the contract alone, and the strategies that feed both."""
+"""The model a second time, written from docs/design.md alone, and the strategies for the inputs of both."""

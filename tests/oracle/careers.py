@@ -1,4 +1,4 @@
-"""Strategies for whole careers: few posts, cases and charges, and dates so close that facts meet and contradict."""
+"""Strategies for whole careers: few posts, cases and charges, on dates so close that facts agree or contradict."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +51,7 @@ CHARGES: tuple[Data, ...] = (
 KINDS = ("criminal", "criminal", "disciplinary")
 PART = {"kind": "imprisonment", "term": "P2Y"}
 
-# Of each theme the types that change something, the commonest more than once.
+# The types of each theme that change something, the most common ones more than once.
 THEMES = {
     "posts": "Appointed Appointed Appointed Elected Dismissed Dismissed Removed Resigned TermEnded Retired LeftOffice"
     " LeftOffice Suspended Suspended SuspensionLifted Reinstated DismissalAnnulled Transferred Transferred Died"
@@ -70,7 +70,7 @@ TRACK_OF = {name: track for track, names in TYPES.items() for name in names.spli
 
 @st.composite
 def some(draw: st.DrawFn, /, wanted: st.SearchStrategy[bool], **fields: st.SearchStrategy[Any]) -> Data:
-    """Data with those of *fields* for which *wanted* says so."""
+    """Data with those of *fields* for which *wanted* draws true."""
     return {name: draw(values) for name, values in fields.items() if draw(wanted)}
 
 
@@ -163,7 +163,11 @@ def data_of(draw: st.DrawFn, type_: str, others: Sequence[str]) -> Data:
 
 @st.composite
 def report_of(draw: st.DrawFn, line: Line) -> Data:
-    """Data of another report of the event of *line*: another source, and perhaps another precision or fewer fields."""
+    """
+    Data of another report of the event of *line*.
+
+    It has another source, and perhaps another precision or fewer fields.
+    """
     data: Data = {**line["data"], "sources": [{"title": draw(st.sampled_from(TITLES))}]}
     near = NEAR.get(data["occurred"], (data["occurred"], "2022-03"))
     data["occurred"] = draw(st.sampled_from(near))
@@ -176,7 +180,7 @@ def report_of(draw: st.DrawFn, line: Line) -> Data:
 
 @st.composite
 def about(draw: st.DrawFn, lines: Sequence[Line], others: Sequence[str]) -> tuple[str, str, Data]:
-    """A correction or retraction: the subject, the type and the data; often of one of *lines*."""
+    """The subject, the type and the data of a correction or retraction, often of one of *lines*."""
     target = draw(st.sampled_from(lines))
     fact_id = target["id"] if draw(st.integers(0, 7)) < 7 else draw(st.sampled_from([*others, "missing"]))
     data: Data = {"occurred": draw(st.sampled_from(OCCURRED)), "published": draw(st.sampled_from(PUBLISHED))}
@@ -203,9 +207,9 @@ def careers(draw: st.DrawFn, *, most: int = 12, people: str = "aaaaaaab") -> lis
     Facts about one person or two, with ids f0, f1 and so on.
 
     Args:
-        draw: given by Hypothesis.
+        draw: the function of Hypothesis.
         most: the greatest number of facts.
-        people: the people whom facts are about, the commonest more than once.
+        people: the subjects; a subject that is listed more often gets more facts.
     """
     theme = draw(st.sampled_from((*THEMES.values(), " ".join(THEMES.values()), EVERY)))
     types = st.sampled_from(theme.split())

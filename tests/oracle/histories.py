@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from events.vocabulary import TRACK_OF, TRACKS
-from tests.support.builders import SOURCES, Line, story
+from tests.support.builders import SOURCES, Line, encoded
 
 OCCURRED = (
     *("2022-03-01", "2022-03-05", "2022-03-10", "2022-03-15", "2022-03-16", "2022-03-17", "2022-03-20", "2022-03-25"),
@@ -15,7 +15,7 @@ OCCURRED = (
     *("2022-03-05T10:00:00Z", "2022-03-15T13:59:59Z", "2022-03-15T14:00:00Z", "2022-04-01", "2022-04-05?", "2022-04"),
 )
 PUBLISHED = ("2022-03-05", "2022-03-12", "2022-03-20", "2022-03-15~", "2022-04-02", "2022-04")
-# Among them the ends of days above, and of deadlines and settling times counted from them.
+# They include the ends of the days above, and of the deadlines and settling times counted from those days.
 RECORDED = (
     *("2022-03-02T00:00:00Z", "2022-03-06T00:00:00Z", "2022-03-11T00:00:00Z", "2022-03-16T00:00:00Z"),
     *("2022-03-18T00:00:00Z", "2022-03-21T12:00:00Z", "2022-03-23T00:00:00Z", "2022-03-28T00:00:00Z"),
@@ -23,7 +23,7 @@ RECORDED = (
 )
 DAY = 86400
 SHORT = {"for": 10 * DAY, "settle": 2 * DAY, "within": 15 * DAY}
-"""Changes to the pack's rules, so that these dates meet their deadlines."""
+"""Changes to the pack's rules, so that these dates reach their deadlines."""
 
 ABOUT_THE_WORLD = sorted({*TRACK_OF} - {*TRACKS["meta"]})
 KINDS = (
@@ -37,7 +37,7 @@ kinds = st.sampled_from((*(*KINDS, "Dismissed", "Detained", *TRACKS["meta"], *TR
 
 @st.composite
 def _of_a_post_or_hold(draw: st.DrawFn, kind: str) -> dict[str, Any]:
-    """The post, case or measure that a fact of *kind* may name, or the title that it has to."""
+    """The post, case or measure that a fact of *kind* may name, or the title that it must have."""
     match TRACK_OF[kind]:
         case "service" if not draw(st.integers(0, 2)):
             return {"post": draw(st.sampled_from(["chief", "deputy"]))}
@@ -51,7 +51,7 @@ def _of_a_post_or_hold(draw: st.DrawFn, kind: str) -> dict[str, Any]:
 
 @st.composite
 def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any]:
-    """Data of a fact of *kind*; what it speaks of, if anything, is among *targets*."""
+    """Data of a fact of *kind*; a fact that it refers to is one of *targets*."""
     data: dict[str, Any] = {
         "occurred": draw(st.sampled_from(OCCURRED)),
         "published": draw(st.sampled_from(PUBLISHED)),
@@ -82,7 +82,7 @@ def data_of(draw: st.DrawFn, kind: str, targets: Sequence[str]) -> dict[str, Any
 
 
 @st.composite
-def stories(
+def histories(
     draw: st.DrawFn,
     *,
     most: int = 10,
@@ -91,16 +91,18 @@ def stories(
     drawn_from: st.SearchStrategy[str] = kinds,
 ) -> list[Line]:
     """
-    Facts with ids of their own, corrections and retractions among them; some are reports of one event, or say "then".
+    Facts with ids f0, f1 and so on, with corrections and retractions among them.
+
+    Some facts are reports of one event. Some name others in `after`.
 
     Args:
-        draw: given by Hypothesis.
-        most: how many at the most.
-        stamped: whether each has its `recorded`.
-        people: whom they are about; often more than one fact about the same.
-        drawn_from: their types, beside one dismissal.
+        draw: the function of Hypothesis.
+        most: the greatest number of facts.
+        stamped: whether each fact has its `recorded`.
+        people: the subjects; a subject that is listed more often gets more facts.
+        drawn_from: the types, beside one dismissal.
     """
-    # Nearly everything here hangs on a dismissal, so there is one in every story.
+    # Nearly every rule and flag here depends on a dismissal, so each history has one.
     drawn = ["Dismissed", *draw(st.lists(drawn_from, min_size=1, max_size=most - 1))]
     ids = [f"f{n}" for n in range(len(drawn))]
     subjects = {name: draw(st.sampled_from(people)) for name in ids}
@@ -117,11 +119,11 @@ def stories(
     for name in ids[1:]:
         match draw(st.integers(0, 9)):
             case 0 | 1 if of[name] not in TRACKS["meta"]:
-                # Another report of what a fact before it says, if their dates allow.
+                # Another report of an earlier fact, if their dates allow.
                 first = draw(st.sampled_from(ids[: ids.index(name)]))
                 of[name], subjects[name] = of[first], subjects[first]
-                said = {key: value for key, value in data[first].items() if key not in {"occurred", "published"}}
-                data[name] = {key: data[name][key] for key in ("occurred", "published")} | said
+                words = {key: value for key, value in data[first].items() if key not in {"occurred", "published"}}
+                data[name] = {key: data[name][key] for key in ("occurred", "published")} | words
             case 2:
                 data[name]["after"] = [draw(st.sampled_from([*ids, "missing"]))]
             case _:
@@ -139,10 +141,10 @@ UNREADABLE = (b'{"type": "Detained"', b"\xff", b"{}", b'{"specversion":"1.0","ty
 
 
 @st.composite
-def noisy_stories(draw: st.DrawFn, *, most: int = 8) -> list[Line | bytes]:
-    """Stories with duplicates, conflicts and bytes nobody can read among them."""
+def noisy_histories(draw: st.DrawFn, *, most: int = 8) -> list[Line | bytes]:
+    """Histories with duplicates, conflicts and undecodable bytes among the facts."""
     noisy: list[Line | bytes] = []
-    for line in draw(stories(most=most)):
+    for line in draw(histories(most=most)):
         noisy.append(line)
         match draw(st.integers(0, 7)):
             case 0:
@@ -158,13 +160,13 @@ def noisy_stories(draw: st.DrawFn, *, most: int = 8) -> list[Line | bytes]:
 
 
 def raw(lines: Sequence[Line | bytes]) -> list[bytes]:
-    """The lines as they stand in a file."""
-    return [line if isinstance(line, bytes) else story(line)[0] for line in lines]
+    """Return the lines as they stand in a file."""
+    return [line if isinstance(line, bytes) else encoded(line)[0] for line in lines]
 
 
 @st.composite
 def cuts(draw: st.DrawFn, length: int) -> list[slice]:
-    """A way to cut *length* things into batches."""
+    """A division of *length* items into batches."""
     inner = draw(st.sets(st.integers(1, max(1, length - 1)), max_size=length)) if length > 1 else set()
     edges = [0, *sorted(inner), length]
     return [slice(a, b) for a, b in pairwise(edges) if a < b]

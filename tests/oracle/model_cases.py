@@ -1,4 +1,4 @@
-"""The contract's section 4 read literally: one case and its counts, as the events in world order leave them."""
+"""A literal reading of docs/design.md, 3.4: one case and its counts after the events in world order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -47,25 +47,25 @@ class Case:
 
     @property
     def open(self) -> bool:
-        """Whether a count is undecided, convicted and not final, or on appeal."""
+        """Return whether a count is undecided, convicted and not final, or on appeal."""
         return any(count.open for count in self.counts)
 
     @property
     def last_end(self) -> Event:
-        """The event by which a case that is not open ended."""
+        """Return the event that ended a case that is not open."""
         counts = [count for count in self.counts if count.status != "replaced"] or self.counts
         return max((count.end for count in counts), key=lambda event: event.pos)
 
     @property
     def shown_stage(self) -> tuple[str, Event] | None:
-        """The stage, open or ended, and the event on which it rests."""
+        """Return the stage, open or ended, and the event on which it rests."""
         if self.open or not self.counts:
             return self.stage
         final = [count.end for count in self.counts if count.finally_convicted]
         if final:
             return "final", max(final, key=lambda event: event.pos)
         counts = [count for count in self.counts if count.status != "replaced"] or self.counts
-        last = max(enumerate(counts), key=lambda each: (each[1].end.pos, each[0]))[1]
+        last = max(enumerate(counts), key=lambda pair: (pair[1].end.pos, pair[0]))[1]
         return last.status, last.end
 
     def read(self, event: Event) -> None:
@@ -110,38 +110,38 @@ class Case:
         return end.id in event.behind or begins_after(event.span, end.span)
 
     def _step(self, stage: str, event: Event, *, back: bool = False) -> None:
-        """Take a stage: the first one, a further one, or one to which the case goes *back*."""
+        """Set the stage if it is the first one or a further one, or if the case goes *back* to it."""
         now = self.stage[0] if self.stage else None
         if now is None or back or WEIGHT[stage] > WEIGHT[now]:
             self.stage = stage, event
 
     def _named(self, event: Event) -> list[Count] | None:
-        """The counts that the charges name, those not known added; None where it names no charges."""
+        """Return the counts that the charges name, after adding unknown ones; None if the event names no charges."""
         if "charges" not in event.data:
             return None
-        known: list[tuple[Count, Charge]] = []
+        matched: list[tuple[Count, Charge]] = []
         unknown = []
         for charge in event.data["charges"]:
-            found = [count for count in self.counts if matches(count.charge, charge)]
-            if len(found) > 1:
+            matching = [count for count in self.counts if matches(count.charge, charge)]
+            if len(matching) > 1:
                 self.flag("count_ambiguous", event)
-                found = [c for c in found if waits(event, c)] or found
-            known += [(count, charge) for count in found if count not in [each for each, _ in known]]
-            unknown += [] if found else [charge]
+                matching = [c for c in matching if waits(event, c)] or matching
+            matched += [(count, charge) for count in matching if count not in [other for other, _ in matched]]
+            unknown += [] if matching else [charge]
         undecided = [count for count in self.counts if count.status == "undecided"]
         worded = any(count.charge for count in self.counts)
         if unknown and worded and event.type not in STEPS:
             self.flag("count_unknown", event)
         if unknown and worded and event.type in ABOUT_VERDICTS:
             standing = [count for count in self.counts if count.status != "replaced"]
-            return [count for count, _ in known] if known or len(standing) > 1 else None
+            return [count for count, _ in matched] if matched or len(standing) > 1 else None
         added = self._state(event, unknown)
-        if event.type == "Convicted" and not known and len(undecided) == 1 and undecided[0] in self.counts:
+        if event.type == "Convicted" and not matched and len(undecided) == 1 and undecided[0] in self.counts:
             undecided[0].become("replaced", event)
-        return [part for count, charge in known for part in self._split(count, charge, event)] + added
+        return [part for count, charge in matched for part in self._split(count, charge, event)] + added
 
     def _state(self, event: Event, charges: Sequence[Charge], *, whole_only: bool = False) -> list[Count]:
-        """Add *charges* as counts: in the place and the state of the whole case where that is a count."""
+        """Add *charges* as counts; if the whole case is a count, they take its place and its state."""
         wholes = [count for count in self.counts if not count.charge]
         whole = next((count for count in wholes if count.open), wholes[0] if wholes else None)
         later = (
@@ -164,7 +164,11 @@ class Case:
         return added
 
     def _split(self, count: Count, charge: Charge, event: Event) -> list[Count]:
-        """The part of *count* that a decision on fewer is about; the rest stays as it was, behind it."""
+        """
+        Return the part of *count* that a decision on fewer counts concerns.
+
+        The rest is inserted behind it, unchanged.
+        """
         if event.type in DECISIONS and charge.get("counts", count.n) < count.n and changes(event, count):
             rest = copy(count)
             count.n = charge["counts"]
@@ -186,7 +190,7 @@ class Case:
         return [*(self.counts if named is None else named)]
 
     def amend(self, event: Event, named: Sequence[Count] | None) -> None:
-        """Replace the undecided counts that new charges do not name."""
+        """Replace the undecided counts that the new charges do not name."""
         for count in self.counts:
             if named is not None and count not in named and count.status == "undecided":
                 count.become("replaced", event)
@@ -195,28 +199,28 @@ class Case:
         """Convict or acquit."""
         verdict = event.type.lower()
         if named is None:
-            found = [count for count in self.counts if count.status == "undecided" or count.appeal]
-            if len(found) > 1:
+            targets = [count for count in self.counts if count.status == "undecided" or count.appeal]
+            if len(targets) > 1:
                 self.flag("counts_not_named", event)
             other = "acquitted" if verdict == "convicted" else "convicted"
             convicted = verdict == "convicted" and any(count.status == "convicted" for count in self.counts)
-            if not found and not convicted:
-                found = [count for count in self.counts if count.status == other]
-            if event.data.get("final") and not any(not count.final for count in found):
-                found = [count for count in self.counts if count.status == verdict]
+            if not targets and not convicted:
+                targets = [count for count in self.counts if count.status == other]
+            if event.data.get("final") and not any(not count.final for count in targets):
+                targets = [count for count in self.counts if count.status == verdict]
         else:
-            found = [*named]
-        found = [count for count in found if not count.final]
-        for count in found:
+            targets = [*named]
+        targets = [count for count in targets if not count.final]
+        for count in targets:
             if count.status == verdict and not count.appeal:
                 count.final = event if event.data.get("final") else None
             else:
                 count.decide(verdict, event)
-        if found and verdict == "convicted":
+        if targets and verdict == "convicted":
             self._step("convicted", event)
 
     def sentenced(self, event: Event, named: Sequence[Count] | None) -> None:
-        """Keep a sentence with the convicted counts."""
+        """Add a sentence to the convicted counts."""
         pool = self._pool(named)
         convicted = [count for count in pool if count.status == "convicted"]
         undecided = [count for count in pool if count.status == "undecided"]
@@ -234,13 +238,13 @@ class Case:
     def appeal(self, event: Event, named: Sequence[Count] | None) -> None:
         """Put counts on appeal."""
         pool = [count for count in self._pool(named) if count.decided]
-        found = [count for count in pool if not count.final]
-        convicted = [count for count in found if count.status == "convicted"]
+        targets = [count for count in pool if not count.final]
+        convicted = [count for count in targets if count.status == "convicted"]
         if named is None and convicted and event.data.get("by") != "prosecution":
-            found = convicted
-        for count in found:
+            targets = convicted
+        for count in targets:
             count.appeal = count.appeal or event
-        if pool and not found:
+        if pool and not targets:
             self.flag("appeal_after_final", event)
             return
         if not pool:
@@ -248,12 +252,12 @@ class Case:
         self._step("appeal", event)
 
     def uphold(self, event: Event, named: Sequence[Count] | None) -> None:
-        """Leave the verdict as it is."""
+        """Keep the verdict as it is."""
         decided = [count for count in self._pool(named) if count.decided]
-        found = [count for count in decided if count.appeal] or decided
-        if not found:
+        targets = [count for count in decided if count.appeal] or decided
+        if not targets:
             self.flag("no_verdict", event)
-        for count in found:
+        for count in targets:
             settle(count, event)
             if event.data.get("final"):
                 count.final = count.final or event
@@ -261,22 +265,22 @@ class Case:
     def finish(self, event: Event, named: Sequence[Count] | None) -> None:
         """Make verdicts final."""
         decided = [count for count in self._pool(named) if count.decided]
-        found = [count for count in decided if not count.appeal] if named is None else decided
+        targets = [count for count in decided if not count.appeal] if named is None else decided
         if not decided:
             self.flag("no_verdict", event)
-        for count in found or decided:
+        for count in targets or decided:
             settle(count, event)
             count.final = count.final or event
 
     def overturn(self, event: Event, named: Sequence[Count] | None) -> None:
         """Set verdicts aside."""
         pool = [count for count in self._pool(named) if overturnable(count)]
-        found = [*(named or ())]
+        targets = [*(named or ())]
         if named is None:
             appealed = [count for count in pool if count.appeal]
-            found = appealed or [count for count in pool if count.status != "acquitted"] or pool
+            targets = appealed or [count for count in pool if count.status != "acquitted"] or pool
         outcome = event.data.get("outcome", "remitted")
-        for count in found:
+        for count in targets:
             if outcome == "acquitted":
                 count.decide("acquitted", event)
             else:
@@ -284,11 +288,11 @@ class Case:
                 count.rehabilitated = outcome == "ended" and event.data.get("rehabilitating", False)
         if not pool:
             self.flag("no_verdict", event)
-        if not found or outcome == "remitted":
+        if not targets or outcome == "remitted":
             self._step("overturned", event, back=True)
 
     def mistrial(self, event: Event, _named: Sequence[Count] | None) -> None:
-        """Return the case to before a court."""
+        """Return the stage to the trial."""
         if self.open:
             self._step("trial", event, back=True)
 
@@ -299,22 +303,22 @@ class Case:
         undecided = [count for count in pool if count.status == "undecided"]
         if named is None and undecided and not clears:
             pool = undecided
-        found = [count for count in pool if changes(event, count)]
-        for count in found:
+        targets = [count for count in pool if changes(event, count)]
+        for count in targets:
             count.become("dropped" if event.type == "ChargesDropped" else "closed", event)
             count.rehabilitated = clears
-        if not found:
+        if not targets:
             self.flag("already_ended", event)
 
     def withdraw(self, event: Event, _named: Sequence[Count] | None) -> None:
-        """Withdraw the allegation, while there is no more than that."""
+        """Withdraw the allegation, if the case is not further than that."""
         if self.open and self.stage and self.stage[0] == "accused":
             for count in self.counts:
                 if count.open:
                     count.become("withdrawn", event)
 
     def pardon(self, event: Event, named: Sequence[Count] | None) -> None:
-        """Pardon or amnesty: an end that leaves the verdict as it is."""
+        """Pardon or amnesty the counts, which ends them and keeps the verdict."""
         if event.data.get("scope") == "partial":
             return
         for count in self._pool(named):
@@ -324,11 +328,11 @@ class Case:
 
     def unpardon(self, event: Event, named: Sequence[Count] | None) -> None:
         """Undo a pardon."""
-        found = [count for count in self._pool(named) if count.status == "pardoned" and count.before_pardon]
-        for count in found:
+        targets = [count for count in self._pool(named) if count.status == "pardoned" and count.before_pardon]
+        for count in targets:
             assert count.before_pardon
             count.status, count.since = count.before_pardon
-        if not found:
+        if not targets:
             self.flag("not_pardoned", event)
 
 

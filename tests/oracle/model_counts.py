@@ -1,4 +1,4 @@
-"""The contract's section 4 read literally: one count of a case, and the states that it can be in."""
+"""A literal reading of docs/design.md, 3.4: one count of a case and its states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Charge = Mapping[str, Any]
 
 @dataclass(eq=False)
 class Count:
-    """One count: a charge, or the whole case while none is stated."""
+    """One count: a charge, or the whole case while no charge is stated."""
 
     since: Event
     charge: Charge = field(default_factory=dict)
@@ -32,39 +32,39 @@ class Count:
 
     @property
     def decided(self) -> bool:
-        """Whether it is convicted or acquitted now."""
+        """Return whether it is convicted or acquitted now."""
         return self.status in {"convicted", "acquitted"}
 
     @property
     def open(self) -> bool:
-        """Whether it keeps its case open."""
+        """Return whether it keeps its case open."""
         unsettled = self.status == "convicted" and not self.final
         return self.status == "undecided" or unsettled or self.appeal is not None
 
     @property
     def finally_convicted(self) -> bool:
-        """Whether it is convicted, and finally so."""
+        """Return whether it has a final conviction."""
         return self.status == "convicted" and self.final is not None
 
     @property
     def stands_convicted(self) -> bool:
-        """Whether a conviction stands, a pardon or an amnesty notwithstanding."""
+        """Return whether a conviction stands; a pardon or an amnesty does not change that."""
         return self.verdict == "convicted" and self.status in {"convicted", "pardoned", "amnestied"}
 
     @property
     def end(self) -> Event:
-        """The event by which it ended."""
+        """Return the event that ended it."""
         settled = {"convicted": self.final, "acquitted": self.settled}.get(self.status)
         return settled or self.since
 
     def become(self, status: str, event: Event) -> None:
-        """Take a status in which no verdict stands."""
+        """Set a status without a verdict."""
         self.status, self.since = status, event
         self.verdict = self.verdict_event = self.final = self.appeal = self.settled = self.sentence = None
         self.in_absentia = self.rehabilitated = False
 
     def decide(self, verdict: str, event: Event) -> None:
-        """Take a verdict."""
+        """Set a verdict."""
         sentence = self.sentence if verdict == "convicted" else None
         self.become(verdict, event)
         self.verdict, self.verdict_event, self.sentence = verdict, event, sentence
@@ -75,7 +75,7 @@ class Count:
 
 
 def matches(a: Charge, b: Charge) -> bool:
-    """Whether two charges are the same, as far as both name it."""
+    """Return whether two charges are the same, in the fields that both name."""
     if "count_id" in a and "count_id" in b:
         return bool(a["count_id"] == b["count_id"])
     equal = [same(a.get(name), b.get(name)) for name in ("article", "title")]
@@ -83,18 +83,18 @@ def matches(a: Charge, b: Charge) -> bool:
 
 
 def settle(count: Count, event: Event) -> None:
-    """Take *count* off appeal."""
+    """End the appeal of *count*."""
     if count.appeal:
         count.appeal, count.settled = None, event
 
 
 def overturnable(count: Count) -> bool:
-    """Whether a verdict stands that can be set aside."""
+    """Return whether it has a verdict that can be set aside."""
     return count.decided or (count.status in {"pardoned", "amnestied"} and count.verdict == "convicted")
 
 
 def waits(event: Event, count: Count) -> bool:
-    """Whether *event* can be about *count*, where its words mean several."""
+    """Return whether *event* can be about *count*, if its words fit several counts."""
     kind = event.type
     if kind in {"Sentenced", "SentenceChanged"}:
         return count.status == "convicted"
@@ -108,7 +108,7 @@ def waits(event: Event, count: Count) -> bool:
 
 
 def changes(event: Event, count: Count) -> bool:
-    """Whether the decision *event* changes a count that it names."""
+    """Return whether the decision *event* changes a count that it names."""
     if event.type in {"Convicted", "Acquitted"}:
         return not count.final
     if event.type in {"Amnestied", "Pardoned"}:

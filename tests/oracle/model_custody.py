@@ -1,4 +1,4 @@
-"""The contract's section 5 read literally: holds, searches and measures, as the events in world order leave them."""
+"""A literal reading of docs/design.md, 3.5: holds, searches and measures after the events in world order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ Key = str | None
 
 @dataclass
 class Hold:
-    """The custody in one case, or in none that was named."""
+    """The custody in one case, or without a case."""
 
     status: str
     since: Event
@@ -37,7 +37,7 @@ class Hold:
 
     @property
     def active(self) -> bool:
-        """Whether no end of it is known."""
+        """Return whether it has no known end."""
         return self.status not in INACTIVE
 
 
@@ -49,18 +49,18 @@ class Search:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """The case, scope and jurisdiction that tell searches apart."""
+        """Return the case, scope and jurisdiction that distinguish searches."""
         return self.since.data.get("case_id"), self.scope, self.since.data.get("jurisdiction")
 
     @property
     def scope(self) -> str:
-        """The scope, national where none was named."""
+        """Return the scope, which is national by default."""
         return str(self.since.data.get("scope", "national"))
 
 
 @dataclass
 class Measure:
-    """One measure that stands."""
+    """One standing measure."""
 
     since: Event
     until: str | None
@@ -69,17 +69,17 @@ class Measure:
 
 
 def in_absence(event: Event) -> bool:
-    """Whether *event* is an arrest of somebody who was not there, and so a search."""
+    """Return whether *event* is an arrest in absentia, and so a search."""
     return event.type == "Arrested" and bool(event.data.get("in_absentia"))
 
 
 def begins(event: Event) -> bool:
-    """Whether *event* begins custody."""
+    """Return whether *event* begins custody."""
     return event.type in BEGINNING and not in_absence(event)
 
 
 def agrees(a: Event, b: Event, names: Sequence[str]) -> bool:
-    """Whether two events say the same in *names*, as far as both name them."""
+    """Return whether two events are equal in *names*, in the fields that both name."""
     return all(a.data[name] == b.data[name] for name in names if name in a.data and name in b.data)
 
 
@@ -93,7 +93,11 @@ class Custody:
     let_go: Event | None = None
 
     def read(self, event: Event, keys: set[Key] | None = None) -> None:
-        """Apply one event of the custody track; a `Released` without a case to the holds *keys* only, if any."""
+        """
+        Apply one event of the custody track.
+
+        *keys*, if any, limits the holds that a `Released` without a case ends.
+        """
         if event.type == "Wanted" or in_absence(event):
             if Search(event).key not in [search.key for search in self.searches]:
                 self.searches.append(Search(event))
@@ -105,7 +109,7 @@ class Custody:
             self._hold(event)
 
     def active(self) -> list[Key]:
-        """The cases, None for no case, in which a hold has no known end."""
+        """Return the cases of the holds without a known end; None stands for no case."""
         return [key for key, hold in self.holds.items() if hold.active]
 
     def die(self, event: Event) -> None:
@@ -115,13 +119,13 @@ class Custody:
         self.searches.clear()
 
     def case_ended(self, case_id: str, event: Event, *, convicted: bool) -> None:
-        """Release from bail, and from house arrest unless finally *convicted*, in a case that *event* ended."""
+        """End bail in a case that *event* ended, and house arrest too, unless the person is finally *convicted*."""
         ending = {"bailed"} if convicted else {"bailed", "house_arrest"}
         if case_id in self.holds and self.holds[case_id].status in ending:
             self.holds[case_id] = Hold("released", event)
 
     def target(self, event: Event) -> Key:
-        """The hold that *event* concerns; of a `Released` without a case, one of them."""
+        """Return the key of the hold that *event* concerns, or of one of them for a `Released` without a case."""
         case_id = event.data.get("case_id")
         if case_id is not None or begins(event) or event.type == "Extradited":
             return case_id
@@ -129,7 +133,7 @@ class Custody:
         return active[0] if None not in active and len(active) == 1 else None
 
     def _put(self, key: Key, status: str, event: Event) -> None:
-        """Set the status of a hold; the same again keeps its cell."""
+        """Set the status of a hold; the same status again keeps its cell."""
         ordered = event.data.get("until")
         hold = self.holds.get(key)
         if hold is None or hold.status != status:
@@ -152,12 +156,16 @@ class Custody:
             self.searches.clear()
             here = event.data.get("jurisdiction")
             for other in self.holds.values():
-                there = other.since.data.get("jurisdiction")
-                if other.active and other.since is not event and here and there and here != there:
+                elsewhere = other.since.data.get("jurisdiction")
+                if other.active and other.since is not event and here and elsewhere and here != elsewhere:
                     other.status, other.since, other.until, other.until_event = "released", event, None, None
 
     def _may_be_over(self, event: Event, key: Key) -> bool:
-        """Whether a beginning may lie before the release that was read; then a new hold is recorded with that."""
+        """
+        Return whether a beginning may lie before a release that was read.
+
+        If so, a hold that was unknown before is recorded as released.
+        """
         hold = self.holds.get(key)
         if hold is None and None in self.active():
             hold = self.holds[None]
@@ -179,9 +187,9 @@ class Custody:
         key = event.data.get("case_id")
         if key is None:
             self.let_go = event
-            going = [each for each in self.active() if keys is None or each in keys]
-            for each in going:
-                self._put(each, "released", event)
+            going = [hold_key for hold_key in self.active() if keys is None or hold_key in keys]
+            for hold_key in going:
+                self._put(hold_key, "released", event)
             if going or keys is not None:
                 return
         elif key not in self.active():
@@ -198,12 +206,12 @@ class Custody:
         self.searches = [s for s in self.searches if s not in (borne or ended)]
 
     def _same_hold(self, event: Event) -> Key:
-        """The hold that *event* concerns, as it is known before its batch: it may take over the one without a case."""
+        """Return the key of the hold before the batch; the event may take over the one without a case."""
         key = self.target(event)
         return None if None in self.active() and key not in self.active() else key
 
     def batch(self, events: Sequence[Event]) -> list[tuple[int, Event, set[Key] | None]]:
-        """The group in which each of the events of one span is read; those of unknown order are flagged."""
+        """Return the group in which each event of one span is read; flag those of unknown order."""
         held = {key for key, hold in self.holds.items() if hold.status in HELD}
         begun = {self._same_hold(event) for event in events if begins(event)}
         before = {key for key in {*self.holds, *begun} if key in held or None in held}
@@ -230,18 +238,18 @@ class Custody:
 
 
 def from_all(event: Event) -> bool:
-    """Whether *event* is a release that names no case, and so one from every hold."""
+    """Return whether *event* is a release without a case, and so a release from every hold."""
     return event.type == "Released" and "case_id" not in event.data
 
 
 def liftable(measure: Measure) -> bool:
-    """Whether another authority than the one that imposed it can lift it."""
+    """Return whether an authority other than the imposing one can lift it."""
     return "authority" not in measure.since.data or measure.since.data.get("kind") not in {"sanction", "debarment"}
 
 
 @dataclass
 class Measures:
-    """The measures that stand."""
+    """The standing measures."""
 
     flag: Flag
     standing: list[Measure] = field(default_factory=list)

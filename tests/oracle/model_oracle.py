@@ -1,7 +1,7 @@
 """
-The contract of MODEL.md read literally, as plainly and as slowly as possible, for the code to agree with.
+A literal reading of docs/design.md, as plain and as slow as possible, which the code must agree with.
 
-Everything is worked out from the whole set of facts about one person. Nothing of `projections` is used.
+All results are computed from the whole set of facts about one person. Nothing of `projections` is used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +25,12 @@ OF_A_ROW = ("post", "agency", "region")
 
 def status(facts: Sequence[Fact], clock: datetime, as_of: datetime | None = None) -> Row:
     """
-    The status of the person whom *facts* are about, as JSON, without `position` and `unread`.
+    Return the status of the person in *facts*, as JSON, without `position` and `unread`.
 
     Args:
         facts: all facts about one person, at least one.
         clock: the watermark; facts that are ahead count once it has passed them.
-        as_of: the instant of the world that is asked for; None for all that counts.
+        as_of: the instant of the world for the status; None for all facts that count.
     """
     events, flags = world(facts, clock, as_of)
     life = Life(flags)
@@ -41,7 +41,7 @@ def status(facts: Sequence[Fact], clock: datetime, as_of: datetime | None = None
 
 @dataclass
 class Life:
-    """All that is known about one person."""
+    """The whole state of one person."""
 
     flags: Flags
     cases: dict[str, Case] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Life:
 
     @property
     def died(self) -> Event | None:
-        """The death, where one is known."""
+        """Return the death, or None."""
         return self.posts.died
 
     def flag(self, code: str, event: Event) -> None:
@@ -62,7 +62,7 @@ class Life:
         self.flags.add((code, event.id))
 
     def read(self, group: Sequence[Event]) -> None:
-        """Apply the events of one span, track by track, each with those that stand behind it by `after`."""
+        """Apply the events of one span, track by track, each with the events that `after` places behind it."""
         by_rank = sorted({event.pos[0] for event in group})
         chains = [(root, [event for event in group if event.pos[0] == root]) for root in by_rank]
         of_service = [chain for chain in chains if TRACK_AT[chain[0][2]] == "service"]
@@ -83,7 +83,7 @@ class Life:
     def _service(self, chains: Sequence[Chain]) -> Iterator[Event]:
         roots = [event for _, events in chains for event in events if len(event.pos) == 1]
         phases = {} if self.died else self.posts.phases(roots)
-        # Those that stand behind another report of an event are read in the group of that event.
+        # Events behind another report of an event are read in the group of that event.
         phases |= {name: phases[event.id] for event in roots if event.id in phases for name in event.reports}
         for _, events in sorted(chains, key=lambda chain: (phases.get(chain[0][-1], 0), chain[0])):
             yield from events
@@ -93,8 +93,8 @@ class Life:
         steps = [(0, event, None) for event in roots] if self.died else self.custody.batch(roots)
         by_root = dict(chains)
         phase_of = {name: phase for phase, event, _ in steps[::-1] for name in event.reports}
-        known = {event.id for event in roots}
-        orphans = {(phase_of.get(root[-1], 0), root) for root in by_root if root[-1] not in known}
+        root_ids = {event.id for event in roots}
+        orphans = {(phase_of.get(root[-1], 0), root) for root in by_root if root[-1] not in root_ids}
         order = sorted({(phase, event.pos[0]) for phase, event, _ in steps} | orphans)
         keys_of = {(phase, event.pos[0]): (event, keys) for phase, event, keys in steps}
         done = set()
@@ -132,7 +132,7 @@ class Life:
             self.custody.case_ended(case_id, event, convicted=convicted)
 
     def row(self, subject_id: str) -> Row:
-        """The row of the person."""
+        """Return the row of the person."""
         self._flag_descriptions()
         self._flag_held_after_end()
         stage, stage_open = self._stage()
@@ -177,7 +177,7 @@ class Life:
         return [case for case in self.cases.values() if case.kind in {None, "criminal"}]
 
     def _words(self) -> Row:
-        """The name and the post of the row, each with its fact."""
+        """Return the name and the post of the row, each with its fact."""
         named = [event for event in self.described if "name" in event.data]
         post = self.posts.shown()[2]
         words: dict[str, Any] = {}
@@ -188,20 +188,20 @@ class Life:
             for event in self.described:
                 if event.data.keys() & {*OF_A_ROW}:
                     words, source = dict(event.data), event
-        there = {name: words.get(name) for name in OF_A_ROW}
-        told = [event for event in self.described if "jurisdiction" in event.data]
-        law = told[-1] if told else post.words_event if post and post.words.get("jurisdiction") else None
+        post_words = {name: words.get(name) for name in OF_A_ROW}
+        stating = [event for event in self.described if "jurisdiction" in event.data]
+        law = stating[-1] if stating else post.words_event if post and post.words.get("jurisdiction") else None
         return {
             "name": named[-1].data["name"] if named else None,
             "name_fact_id": named[-1].id if named else None,
-            **there,
-            **{f"{name}_fact_id": source.id if source and there[name] else None for name in OF_A_ROW},
+            **post_words,
+            **{f"{name}_fact_id": source.id if source and post_words[name] else None for name in OF_A_ROW},
             "jurisdiction": law.data.get("jurisdiction") if law else None,
             "jurisdiction_fact_id": law.id if law else None,
         }
 
     def _stage(self) -> tuple[Row | None, bool]:
-        """The stage of the row, and whether it is that of an open case."""
+        """Return the stage of the row, and whether it belongs to an open case."""
         stages = [(case.open, case.shown_stage) for case in self._criminal()]
         open_ = [stage for is_open, stage in stages if is_open and stage]
         if open_:
@@ -226,7 +226,7 @@ class Life:
         return "cleared" if any(clear) and not hinders else "presumed_innocent"
 
     def _held_since(self) -> bool:
-        """Whether custody or a search began after the last criminal case had ended."""
+        """Return whether custody or a search began after the end of the last criminal case."""
         ended = [case.shown_stage[1] for case in self._criminal() if not case.open and case.shown_stage]
         if not ended:
             return False
@@ -236,7 +236,7 @@ class Life:
         return any(last and event.span.earliest and event.span.earliest >= last for event in begun)
 
     def _left_out(self, case_id: str | None) -> bool:
-        """Whether the case has ended without a conviction."""
+        """Return whether the case ended without a conviction."""
         case = self.cases.get(case_id) if case_id else None
         return case is not None and not (case.open or any(count.stands_convicted for count in case.counts))
 
@@ -276,7 +276,7 @@ class Life:
         }
 
     def _cases(self) -> list[Row]:
-        """The cases, those that only custody facts name among them."""
+        """Return the rows of the cases, with those that only custody facts name."""
         rows = {case_id: self._case_row(case_id, case) for case_id, case in self.cases.items()}
         for key, hold in self.custody.holds.items():
             if key is not None and key not in rows:
@@ -315,16 +315,16 @@ class Life:
                 "place": hold.since.data.get("place"),
                 "counted": not (hold.active and self._left_out(key)),
             }
-            for key, hold in sorted(self.custody.holds.items(), key=lambda each: each[0] or "")
+            for key, hold in sorted(self.custody.holds.items(), key=lambda item: item[0] or "")
         ]
 
     def _searches(self) -> list[Row]:
         rows = []
         for search in self.custody.searches:
             case_id, scope, jurisdiction = search.key
-            found = {"case_id": case_id, "scope": scope, "jurisdiction": jurisdiction}
-            found |= {"authority": search.since.data.get("authority"), "counted": not self._left_out(case_id)}
-            rows.append(found | without_status(search.since))
+            fields = {"case_id": case_id, "scope": scope, "jurisdiction": jurisdiction}
+            fields |= {"authority": search.since.data.get("authority"), "counted": not self._left_out(case_id)}
+            rows.append(fields | without_status(search.since))
         return rows
 
     def _measures(self) -> list[Row]:
@@ -341,17 +341,17 @@ TRACK_AT = list(TRACK.values())
 
 
 def identity(event: Event | None) -> str | None:
-    """The id of the fact that stands for *event*."""
+    """Return the id of the best report of *event*."""
     return event.id if event else None
 
 
 def without_status(event: Event) -> Row:
-    """A cell without its status."""
+    """Return a cell without its status."""
     return {name: value for name, value in cell("", event).items() if name != "status"}
 
 
 def differs(a: Event, b: Event) -> bool:
-    """Whether two descriptions share no name and no year of birth."""
+    """Return whether two descriptions share no name and no year of birth."""
     names = [{folded(name) for name in (e.data.get("name"), *e.data.get("aliases", [])) if name} for e in (a, b)]
     born = [parse(event.data["born"]) for event in (a, b) if "born" in event.data]
     if not all(names) or names[0] & names[1] or len(born) < 2 or not all(span.dated for span in born):
@@ -361,16 +361,16 @@ def differs(a: Event, b: Event) -> bool:
 
 
 def numbers(counts: Sequence[Count]) -> Row:
-    """The numbers of counts by state; those that were replaced are left out."""
-    found = dict.fromkeys(("undecided", "convicted", "acquitted", "ended"), 0)
+    """Return the numbers of counts by state, without those that were replaced."""
+    totals = dict.fromkeys(("undecided", "convicted", "acquitted", "ended"), 0)
     for count in counts:
         if count.status != "replaced":
-            found[count.status if count.status in found else "ended"] += count.n
-    return found
+            totals[count.status if count.status in totals else "ended"] += count.n
+    return totals
 
 
 def count_row(count: Count) -> Row:
-    """One count as programs read it."""
+    """Return one count in the form that programs read."""
     return {
         **{name: count.charge.get(name) for name in ("count_id", "article", "title", "amount", "currency")},
         "counts": count.n,

@@ -1,4 +1,4 @@
-"""The contract's section 3 read literally: the posts of one person, as the events in world order leave them."""
+"""A literal reading of docs/design.md, 3.3: the posts of one person after the events in world order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Flag = Callable[[str, Event], None]
 
 @dataclass
 class Occupancy:
-    """One post held, or once held."""
+    """One post, held or ended."""
 
     words: Words
     words_event: Event | None
@@ -37,39 +37,39 @@ class Occupancy:
 
     @property
     def held(self) -> bool:
-        """Whether the person is in office or suspended."""
+        """Return whether the person is in office or suspended."""
         return self.status in HELD
 
 
 def own_words(event: Event) -> Words:
-    """The words for the post that *event* names."""
+    """Return the words of *event* for the post."""
     return {name: event.data.get(name) for name in OF_A_POST}
 
 
 def new_words(event: Event) -> Words:
-    """The words for the post that begins: those with `to_` of a transfer, else its own."""
+    """Return the words of the post that begins: those with `to_` for a transfer, else the own words."""
     if event.type != "Transferred":
         return own_words(event)
     return {"region": None} | {name: event.data.get(f"to_{name}") for name in ("post", "agency", "post_id")}
 
 
 def unnamed(words: Words) -> bool:
-    """Whether *words* name neither a post nor an agency."""
+    """Return whether *words* name neither a post nor an agency."""
     return not (words["post"] or words["agency"] or words["post_id"])
 
 
 def agency_alone(words: Words) -> bool:
-    """Whether *words* name an agency and no post."""
+    """Return whether *words* name an agency and no post."""
     return bool(words["agency"]) and not (words["post"] or words["post_id"])
 
 
 def same(a: str | None, b: str | None) -> bool | None:
-    """Whether two texts are equal; None where one of them is missing."""
+    """Return whether two texts are equal; None if one of them is missing."""
     return folded(a) == folded(b) if a and b else None
 
 
 def score(a: Words, b: Words) -> int:
-    """The number of fields in which two posts are the same; 0 where they do not match."""
+    """Return the number of fields in which two posts are the same; 0 if they do not match."""
     if a["post_id"] and b["post_id"]:
         return 3 if a["post_id"] == b["post_id"] else 0
     if same(a["region"], b["region"]) is False and same(a["agency"], b["agency"]) is not True:
@@ -79,7 +79,7 @@ def score(a: Words, b: Words) -> int:
 
 
 def best(words: Words, posts: Iterable[Occupancy]) -> list[Occupancy]:
-    """Those of *posts* that match *words* best."""
+    """Return those of *posts* that match *words* best."""
     scored = [(score(words, post.words), post) for post in posts]
     top = max((points for points, _ in scored), default=0)
     return [post for points, post in scored if points == top > 0]
@@ -95,11 +95,11 @@ class Posts:
     read_before: dict[str, int] = field(default_factory=dict)
 
     def held(self) -> list[Occupancy]:
-        """The posts held."""
+        """Return the held posts."""
         return [post for post in self.known if post.held]
 
     def ended(self) -> list[Occupancy]:
-        """The posts that ended."""
+        """Return the ended posts."""
         return [post for post in self.known if not post.held]
 
     def read(self, event: Event) -> None:
@@ -126,16 +126,16 @@ class Posts:
             self._annul(event)
 
     def pick(self, event: Event, words: Words, posts: Sequence[Occupancy]) -> list[Occupancy] | None:
-        """Those of *posts* that *words* mean; None, flagged, where they leave several open."""
+        """Return those of *posts* that *words* fit; None, with a flag, if several are possible."""
         if unnamed(words):
-            found, several = list(posts), len(posts) > 1
+            matches, several = list(posts), len(posts) > 1
         else:
-            found = best(words, posts)
-            several = len(found) > 1 and not agency_alone(words)
+            matches = best(words, posts)
+            several = len(matches) > 1 and not agency_alone(words)
         if several:
             self.flag("post_unknown", event)
             return None
-        return found
+        return matches
 
     def _end(self, event: Event) -> None:
         words = own_words(event)
@@ -143,11 +143,11 @@ class Posts:
         weak = event.type == "LeftOffice"
         bound = _upper_bound(event)
         held = [] if bound else self.held()
-        found = self.pick(event, words, held)
-        if found is None:
+        matches = self.pick(event, words, held)
+        if matches is None:
             return
-        if found:
-            for post in found:
+        if matches:
+            for post in matches:
                 _end(post, status, event)
             return
         ended = self._ended_before(words) if event.type in ENDS else []
@@ -165,7 +165,7 @@ class Posts:
         return self.ended()[::-1] if unnamed(words) else best(words, self.ended()[::-1])
 
     def _not_contradicted(self, event: Event, words: Words) -> list[Occupancy]:
-        """The only post held that *words* can mean in other wording, flagged."""
+        """Return the only held post that *words* can mean in other wording, with a flag."""
         left = [
             post
             for post in self.held()
@@ -188,13 +188,13 @@ class Posts:
 
     def _appoint(self, event: Event) -> None:
         words = new_words(event)
-        found = self.pick(event, words, self.held())
-        if found is None:
+        matches = self.pick(event, words, self.held())
+        if matches is None:
             return
-        if not found:
+        if not matches:
             self._begin(event, words)
         elif not unnamed(words):
-            for post in found:
+            for post in matches:
                 post.acting = event if event.data.get("acting") else None
                 _reword(post, event, words)
 
@@ -212,10 +212,10 @@ class Posts:
 
     def _transfer(self, event: Event) -> None:
         words = own_words(event)
-        found = self.pick(event, words, self.held())
-        if found == [] and not unnamed(words):
-            found = self._not_contradicted(event, words) or [self._own(event, words, "moved")]
-        for post in found or []:
+        matches = self.pick(event, words, self.held())
+        if matches == [] and not unnamed(words):
+            matches = self._not_contradicted(event, words) or [self._own(event, words, "moved")]
+        for post in matches or []:
             _end(post, "moved", event)
         to = new_words(event)
         if unnamed(to):
@@ -225,10 +225,10 @@ class Posts:
 
     def _lift(self, event: Event) -> None:
         words = own_words(event)
-        found = self.pick(event, words, [post for post in self.held() if post.status == "suspended"])
-        if found == []:
+        matches = self.pick(event, words, [post for post in self.held() if post.status == "suspended"])
+        if matches == []:
             self.flag("not_suspended", event)
-        for post in found or []:
+        for post in matches or []:
             _return(post, event)
 
     def _reinstate(self, event: Event) -> None:
@@ -245,21 +245,21 @@ class Posts:
 
     def _annul(self, event: Event) -> None:
         words = own_words(event)
-        found = [
+        dismissals = [
             post for post in self.known if post.status == "dismissed" and (unnamed(words) or score(words, post.words))
         ]
-        back = [post for post in self._last(found) if not self._held_again(post)]
+        back = [post for post in self._last(dismissals) if not self._held_again(post)]
         for post in back:
             _return(post, event)
         if not back:
             self.flag("not_dismissed", event)
 
     def _held_again(self, post: Occupancy) -> bool:
-        """Whether the same post is held by another beginning."""
+        """Return whether another post with the same words is held."""
         return any(other is not post and score(other.words, post.words) for other in self.held())
 
     def phases(self, batch: Sequence[Event]) -> dict[str, int]:
-        """The group in which each of the events of one span is read; those of unknown order are flagged."""
+        """Return the group in which each event of one span is read; flag those of unknown order."""
         held = self.held()
         begins = [event for event in batch if event.type in BEGINNING]
         phases = {event.id: 3 if event.type == "Died" else 1 for event in batch}
@@ -280,7 +280,7 @@ class Posts:
         return phases
 
     def shown(self) -> tuple[str, Event | None, Occupancy | None]:
-        """The service status of the row, the fact it rests on, and the post that is shown."""
+        """Return the service status of the row, its fact, and the post that is shown."""
         for status in ("in_office", "suspended"):
             posts = [post for post in self.known if post.status == status]
             if posts:
@@ -295,7 +295,7 @@ class Posts:
         return last.status, last.since, last
 
     def _end_shown(self) -> Occupancy | None:
-        """The post whose end came last."""
+        """Return the post with the latest end."""
         ended = [post for post in self.known if post.status != "moved"] or self.known
         strong = [post for post in ended if post.status != "left_office"]
         weak = [post for post in ended if post.status == "left_office"]
@@ -308,17 +308,17 @@ class Posts:
         return _begun_last(self._last(pool)) if pool else None
 
     def _turn(self, post: Occupancy) -> int:
-        """The number of the event that changed *post* last, as they were read."""
+        """Return the reading number of the latest event that changed *post*."""
         return self.read_before[post.since.id]
 
     def _last(self, posts: Sequence[Occupancy]) -> list[Occupancy]:
-        """Those whose latest change came last."""
+        """Return the posts with the latest change."""
         last = max(map(self._turn, posts), default=None)
         return [post for post in posts if self._turn(post) == last]
 
 
 def _upper_bound(event: Event) -> bool:
-    """Whether *event* says no more than that the person had left some post by then."""
+    """Return whether *event* only says that the person had left some post by then."""
     return event.type == "LeftOffice" and event.span.earliest is None and unnamed(own_words(event))
 
 
@@ -340,7 +340,7 @@ def _return(post: Occupancy, event: Event) -> None:
 
 
 def _reword(post: Occupancy, event: Event, words: Words) -> None:
-    """Take the words of *event* instead, whole, where it names all that *post* names, and more."""
+    """Replace the words of *post* by those of *event*, if these name all that *post* names, and more."""
     kept = all(same(words[name], post.words[name]) for name in OF_A_POST if post.words[name])
     if kept and any(words[name] and not post.words[name] for name in OF_A_POST):
         post.words = dict(words) | {"jurisdiction": event.data.get("jurisdiction")}
@@ -348,12 +348,12 @@ def _reword(post: Occupancy, event: Event, words: Words) -> None:
 
 
 def _begun_last(posts: Sequence[Occupancy]) -> Occupancy:
-    """The one begun last, or where no beginning is known, the one that became known last."""
-    return max(enumerate(posts), key=lambda each: ((each[1].began or each[1].first).pos, each[0]))[1]
+    """Return the post that began last, or became known last if no beginning is known."""
+    return max(enumerate(posts), key=lambda pair: ((pair[1].began or pair[1].first).pos, pair[0]))[1]
 
 
 def post_row(post: Occupancy) -> dict[str, Any]:
-    """One post as programs read it; `began` and the cell are added by the caller."""
+    """Return one post in the form that programs read; the caller adds `began` and the cell."""
     worded = post.words_event if any(post.words[name] for name in (*OF_A_POST, "jurisdiction")) else None
     return {
         **{name: post.words[name] for name in (*OF_A_POST, "jurisdiction")},

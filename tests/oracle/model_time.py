@@ -1,7 +1,8 @@
 """
-The contract's section 2 read literally: corrections, spans, facts that count, world order, `after` and events.
+A literal reading of docs/design.md, 2.2, 2.3, 3.1 and 3.2.
 
-Everything is worked out from the whole set of facts, and nothing of `projections` is used.
+It covers corrections, spans, facts that count, world order, `after` and events. All results are computed from the whole
+set of facts. Nothing of `projections` is used.
 """
 
 import unicodedata
@@ -58,20 +59,20 @@ class Statement(NamedTuple):
 
     @property
     def dated_ahead(self) -> bool:
-        """Whether it begins more than 14 hours after it was recorded, and was not announced."""
+        """Return whether it begins more than 14 hours after it was recorded, and was not announced."""
         begins = self.span.earliest
         return not self.announced and begins is not None and begins > later(self.recorded, SPARE)
 
     @property
     def normal(self) -> Normal:
-        """Its normal place in world order."""
+        """Return its normal place in world order."""
         ends = (self.span.latest or LAST, self.span.earliest or FIRST)
-        said = (self.published.latest or LAST, self.published.earliest or FIRST)
-        return (*ends, RANK[self.type], *said, self.id)
+        published = (self.published.latest or LAST, self.published.earliest or FIRST)
+        return (*ends, RANK[self.type], *published, self.id)
 
 
 class Event(NamedTuple):
-    """The fact that stands for an event, its place, its reports, and all facts behind which it stands."""
+    """The best report of an event, with its place, all its reports, and all facts behind which it stands."""
 
     id: str
     type: str
@@ -84,23 +85,23 @@ class Event(NamedTuple):
 
 
 def later(instant: datetime, by: timedelta) -> datetime:
-    """*instant* plus *by*, at most the end of time."""
+    """Return *instant* plus *by*, but not past the end of time."""
     return instant + by if LAST - instant > by else LAST
 
 
 def slack(exact: bool, other: bool) -> timedelta:  # noqa: FBT001 - two ends of spans
-    """The time to spare between two ends: 14 hours between a day and a date-time."""
+    """Return the time to spare between two ends: 14 hours between a day and a date-time."""
     return SPARE if exact != other else timedelta(0)
 
 
 def bounded(occurred: Span, published: Span) -> tuple[Span, bool]:
-    """*occurred* with a latest instant no later than *published* ends, and whether it is announced."""
+    """Return *occurred*, cut at the end of *published*, and whether it is announced."""
     if not occurred.dated or published.latest is None:
         return occurred, False
     begins = later(published.latest, slack(occurred.earliest_exact, published.latest_exact))
     if occurred.earliest is not None and occurred.earliest >= begins:
         return occurred, True
-    # With the time to spare at either end: else an interval of a day and a date-time could end before it begins.
+    # The 14 hours apply at either end. Otherwise an interval from a day to a date-time could end before it begins.
     alike = occurred.earliest_exact == occurred.latest_exact == published.latest_exact
     cap = published.latest if alike else later(published.latest, SPARE)
     if occurred.latest is not None and occurred.latest <= cap:
@@ -110,7 +111,7 @@ def bounded(occurred: Span, published: Span) -> tuple[Span, bool]:
 
 
 def possibly_before(a: Span, b: Span) -> bool:
-    """Whether *a* can have begun before *b* ended."""
+    """Return whether *a* can have begun before *b* ended."""
     if not (a.dated and b.dated):
         return False
     if a.earliest is None or b.latest is None:
@@ -119,31 +120,31 @@ def possibly_before(a: Span, b: Span) -> bool:
 
 
 def overlap(a: Span, b: Span) -> bool:
-    """Whether each can have begun before the other ended."""
+    """Return whether each can have begun before the other ended."""
     return possibly_before(a, b) and possibly_before(b, a)
 
 
 def begins_after(a: Span, b: Span) -> bool:
-    """Whether *a* begins where *b* has ended."""
+    """Return whether *a* begins after the end of *b*."""
     if a.earliest is None or b.latest is None:
         return False
     return a.earliest >= later(b.latest, slack(a.earliest_exact, b.latest_exact))
 
 
 def contradicts_order(event: Event, end: Event) -> bool:
-    """Whether *event* overlaps *end* without being of the same span or behind it by `after`."""
+    """Return whether *event* overlaps *end*, has another span, and is not behind it by `after`."""
     if end.id in event.behind or event.span[:2] == end.span[:2]:
         return False
     return overlap(event.span, end.span)
 
 
 def folded(text: str) -> str:
-    """*text* as it is compared: NFKC, case folded, white space collapsed."""
+    """Return *text* in the form for comparison: NFKC, case folded, white space collapsed."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def moment(event: Event | None) -> dict[str, Any]:
-    """The date and the fact of a cell."""
+    """Return the date and the fact of a cell."""
     if event is None:
         return {"since": None, "since_earliest": None, "since_latest": None, "fact_id": None}
     ends = [end and format_instant(end) for end in event.span[:2]]
@@ -156,27 +157,27 @@ def moment(event: Event | None) -> dict[str, Any]:
 
 
 def cell(status: str, event: Event | None) -> dict[str, Any]:
-    """A cell of *status* that rests on *event*."""
+    """Return a cell with *status* that rests on *event*."""
     return {"status": status, **moment(event), "facts": len(event.reports) if event else 0}
 
 
 def stated(fact: Fact, data: Mapping[str, Any], recorded: datetime) -> Statement:
-    """The statement that *fact* makes when its data is *data*, which was *recorded* then."""
+    """Return the statement of *fact* with *data*, known since *recorded*."""
     published = parse(data["published"])
     span, announced = bounded(parse(data["occurred"]), published)
     return Statement(fact.id, fact.type, data, recorded, span, published, announced)
 
 
 def in_force(facts: Sequence[Fact]) -> tuple[list[Statement], Flags]:
-    """The facts about the world as corrections and retractions leave them; and the flags."""
+    """Return the facts about the world after corrections and retractions, and the flags."""
     ids = {fact.id for fact in facts}
     about = {fact.id: fact.data["fact_id"] for fact in facts if TRACK[fact.type] == "about"}
     flags: Flags = set()
 
     def in_cycle(name: str) -> bool:
-        at, seen = about.get(name), {name}
-        while at in about and at not in seen:
-            seen.add(at)
+        at, visited = about.get(name), {name}
+        while at in about and at not in visited:
+            visited.add(at)
             at = about[at]
         return at == name
 
@@ -205,7 +206,12 @@ def in_force(facts: Sequence[Fact]) -> tuple[list[Statement], Flags]:
 
 
 def counts_at(fact: Statement, clock: datetime, as_of: datetime | None) -> bool:
-    """Whether a fact counts: dated, in the world at *as_of*, and if ahead, of a type and time that count by then."""
+    """
+    Return whether a fact counts.
+
+    It must be dated, and past at *as_of*. A fact that is ahead counts only if its type may be ahead and its time has
+    passed.
+    """
     latest = fact.span.latest or LAST
     if not fact.span.dated or (as_of is not None and latest > as_of):
         return False
@@ -214,30 +220,30 @@ def counts_at(fact: Statement, clock: datetime, as_of: datetime | None) -> bool:
 
 
 def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tuple[list[Event], Flags]:
-    """The events that count, in world order, and the flags of the history."""
+    """Return the events that count, in world order, and the flags of the history."""
     left, flags = in_force(facts)
     flags |= {("undated", fact.id) for fact in left if not fact.span.dated}
     flags |= {("announced", fact.id) for fact in left if fact.announced}
     flags |= {("dated_ahead", fact.id) for fact in left if fact.dated_ahead}
-    known = {fact.id: fact for fact in left if counts_at(fact, clock, as_of)}
+    counting = {fact.id: fact for fact in left if counts_at(fact, clock, as_of)}
     named = {
-        fact.id: {name for name in fact.data["after"] if name in known}
-        for fact in known.values()
+        fact.id: {name for name in fact.data["after"] if name in counting}
+        for fact in counting.values()
         if "after" in fact.data
     }
     flags |= {("after_missing", name) for name, targets in named.items() if not targets}
-    groups = grouped(list(known.values()), reach(without_circles(named, set()), known))
+    groups = grouped(list(counting.values()), reach(without_circles(named, set()), counting))
     stands = {name: group[0].id for group in groups for name in (fact.id for fact in group)}
-    targets = {name: found | {stands[each] for each in found} for name, found in named.items()}
+    targets = {name: ids | {stands[other] for other in ids} for name, ids in named.items()}
     targets = without_circles(targets, flags)
-    behind = reach(targets, known)
+    behind = reach(targets, counting)
 
     def pos(name: str) -> tuple[Normal, ...]:
-        own = (known[name].normal,)
-        last = max((pos(stands[each]) for each in targets.get(name, ())), default=own)
+        own = (counting[name].normal,)
+        last = max((pos(stands[other]) for other in targets.get(name, ())), default=own)
         return (*last, *own) if last > own or (last[0][:2] == own[0][:2] and last is not own) else own
 
-    made = [
+    events = [
         Event(
             first.id,
             first.type,
@@ -251,40 +257,40 @@ def world(facts: Sequence[Fact], clock: datetime, as_of: datetime | None) -> tup
         for group in groups
         for first in group[:1]
     ]
-    return sorted(made, key=lambda event: event.pos), flags
+    return sorted(events, key=lambda event: event.pos), flags
 
 
 def reach(targets: Mapping[str, set[str]], names: Iterable[str]) -> dict[str, frozenset[str]]:
-    """All that is reached from each of *names* over *targets*."""
-    found = {}
+    """Return the names that can be reached from each of *names* over *targets*."""
+    result = {}
     for name in names:
-        seen: set[str] = set()
+        visited: set[str] = set()
         todo = [*targets.get(name, ())]
         while todo:
             at = todo.pop()
-            if at not in seen:
-                seen.add(at)
+            if at not in visited:
+                visited.add(at)
                 todo.extend(targets.get(at, ()))
-        found[name] = frozenset(seen)
-    return found
+        result[name] = frozenset(visited)
+    return result
 
 
 def without_circles(targets: Mapping[str, set[str]], flags: Flags) -> dict[str, set[str]]:
-    """*targets* without those of the members of a circle, which are flagged."""
+    """Return *targets* without the members of circles, which are flagged."""
     reached = reach(targets, targets)
     members = {name for name in targets if name in reached[name]}
     flags |= {("after_circle", name) for name in members}
-    return {name: found for name, found in targets.items() if name not in members}
+    return {name: ids for name, ids in targets.items() if name not in members}
 
 
 def grouped(facts: Sequence[Statement], behind: Mapping[str, frozenset[str]]) -> list[list[Statement]]:
-    """The reports of each event, the fact that stands for it first."""
+    """Return the reports of each event, the best report first."""
     left = sorted(facts, key=quality)
     groups = []
     while left:
         group = [left[0]]
         for fact in left[1:]:
-            tied = any(fact.id in behind[each.id] or each.id in behind[fact.id] for each in group)
+            tied = any(fact.id in behind[member.id] or member.id in behind[fact.id] for member in group)
             if agree(group[0], fact) and not tied:
                 group.append(fact)
         groups.append(group)
@@ -293,14 +299,14 @@ def grouped(facts: Sequence[Statement], behind: Mapping[str, frozenset[str]]) ->
 
 
 def quality(fact: Statement) -> tuple[timedelta, bool, int, str]:
-    """The key of the order of quality: narrower, then unmarked, then naming more that counts, then the smaller id."""
+    """Return the sort key of quality: narrower, then unmarked, then more fields that count, then the smaller id."""
     earliest, latest = fact.span[:2]
     width = latest - earliest if earliest and latest else timedelta.max
     return width, fact.span.marked, -len({*WORDED, *PLAIN} & fact.data.keys()), fact.id
 
 
 def agree(a: Statement, b: Statement) -> bool:
-    """Whether two facts are reports of one event, as far as their words say."""
+    """Return whether two facts are reports of one event, by their data."""
     if a.type != b.type or TRACK[a.type] not in EVENT_TRACKS or not overlap(a.span, b.span):
         return False
     both = a.data.keys() & b.data.keys()
@@ -310,7 +316,7 @@ def agree(a: Statement, b: Statement) -> bool:
 
 
 def years(span: Span) -> tuple[int, int]:
-    """The first and the last year of *span*."""
+    """Return the first and the last year of *span*."""
     first = span.earliest.year if span.earliest else 0
     ends_with_a_year = span.latest is not None and span.latest.timetuple()[1:6] == (1, 1, 0, 0, 0)
     return first, (span.latest.year - ends_with_a_year if span.latest else 10_000)

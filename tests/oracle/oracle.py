@@ -1,8 +1,8 @@
 """
-A second opinion about alerts: RULES.md 1 read literally, as plainly and as slowly as possible.
+A second computation of alerts: a literal reading of docs/design.md, 4, as plain and as slow as possible.
 
-Everything is worked out from the whole set of facts at every instant that could matter. Nothing is carried on but the
-alerts themselves, and nothing of `projections` is used. Events and statuses are those of the other oracle.
+Every finding is computed from the whole set of facts, at every instant that could matter. Only the alerts are kept from
+one instant to the next. Nothing of `projections` is used. Events and statuses come from the other oracle.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from tests.oracle.model_oracle import Life as Person
 from tests.oracle.model_time import LAST, Event, in_force, later, possibly_before, slack, world
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
-"""Of the ids of alerts, for ever."""
+"""The namespace of the ids of alerts, which never changes."""
 
 
 class Silence(NamedTuple):
-    """``absent ... for``, with the exceptions of the rule that ships."""
+    """``absent ... for``, with the exceptions of the packaged rule."""
 
     id: str
     on: frozenset[str]
@@ -34,12 +34,12 @@ class Silence(NamedTuple):
 
     @property
     def follow(self) -> frozenset[str]:
-        """The types of its follow-ups: death is one, unless the rule starts from it."""
+        """Return the types of its follow-ups; death is one of them, unless the rule starts from it."""
         return self.absent | ({"Died"} - self.on)
 
 
 class Following(NamedTuple):
-    """``then ... within``, with the exceptions of the rule that ships."""
+    """``then ... within``, with the exceptions of the packaged rule."""
 
     id: str
     on: frozenset[str]
@@ -56,8 +56,8 @@ Life = list[tuple[str, datetime]]
 
 
 @dataclass
-class Told:
-    """An alert: the anchor it opened with, its latest one, and the changes of its state."""
+class ExpectedAlert:
+    """An alert: its first anchor, its latest anchor, and the changes of its state."""
 
     rule: str
     first: str
@@ -66,23 +66,23 @@ class Told:
 
     @property
     def id(self) -> str:
-        """The UUIDv5 of the rule and the first anchor."""
+        """Return the UUIDv5 of the rule and the first anchor."""
         return str(uuid5(NAMESPACE, f"{self.rule} {self.first}"))
 
     @property
     def state(self) -> str:
-        """The latest state."""
+        """Return the latest state."""
         return self.life[-1][0] if self.life else ""
 
     @property
     def opened(self) -> datetime:
-        """The instant at which it first opened."""
+        """Return the instant at which it first opened."""
         return self.life[0][1]
 
 
 @dataclass
-class Watched(Person):
-    """A person whose status is noted before each event of the types *on*."""
+class WatchedPerson(Person):
+    """A person with the status before each event of the types *on*."""
 
     on: frozenset[str] = frozenset()
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -93,22 +93,26 @@ class Watched(Person):
         super()._apply(event, keys)
 
 
-def read(rule: Rule, events: Sequence[Event]) -> Watched:
-    """The person whom *events* are about, with the status before each anchor of *rule*."""
-    person = Watched(set(), on=rule.on)
+def read(rule: Rule, events: Sequence[Event]) -> WatchedPerson:
+    """Return the person of *events*, with the status before each anchor of *rule*."""
+    person = WatchedPerson(set(), on=rule.on)
     for _, group in groupby(events, key=lambda event: event.pos[0][:2]):
         person.read(list(group))
     return person
 
 
 def is_exempt(rule: Rule, before: dict[str, Any]) -> bool:
-    """Whether an `unless` of *rule* holds of the status *before* the anchor."""
+    """Return whether an `unless` of *rule* holds in the status *before* the anchor."""
     words = {name: (before[name] or {}).get("status") for name in ("service", "custody", "stage")}
     return words["service"] in rule.service or words["custody"] in rule.custody or words["stage"] in rule.stage
 
 
 def certainly_before(anchor: Event, follow: Event) -> bool:
-    """Whether *anchor* ended before *follow* began, both unmarked, with 14 hours to spare between day and time."""
+    """
+    Return whether *anchor* certainly ended before *follow* began.
+
+    Both must be unmarked. Between a day and a date-time, 14 hours are to spare.
+    """
     a, b = anchor.span, follow.span
     if a.marked or b.marked or a.latest is None or b.earliest is None:
         return False
@@ -116,7 +120,7 @@ def certainly_before(anchor: Event, follow: Event) -> bool:
 
 
 def completes(rule: Following, anchor: Event, follow: Event) -> bool:
-    """Whether *follow* completes the pattern of *rule* from *anchor* on."""
+    """Return whether *follow* completes the pattern of *rule* from *anchor* on."""
     a, b = anchor.span, follow.span
     if follow.type not in rule.then or follow.id == anchor.id:
         return False
@@ -131,10 +135,10 @@ def completes(rule: Following, anchor: Event, follow: Event) -> bool:
     return possibly_before(a, b)
 
 
-def silence(rule: Silence, anchor: Event, events: Sequence[Event], known: Sequence[Fact], at: datetime) -> str:
-    """What the silence after *anchor* is at *at*: void, ended or standing."""
+def silence(rule: Silence, anchor: Event, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> str:
+    """Return the value of the silence after *anchor* at *at*: void, ended or standing."""
     deadline = later(anchor.span.latest or LAST, rule.wait)
-    undated = [fact for fact in in_force(known)[0] if not fact.span.dated and fact.type in rule.follow]
+    undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in rule.follow]
     if undated or at < later(deadline, rule.settle):
         return "void"
     follows = [
@@ -149,65 +153,65 @@ def silence(rule: Silence, anchor: Event, events: Sequence[Event], known: Sequen
     return "ended" if follows else "standing"
 
 
-def values(rule: Rule, events: Sequence[Event], known: Sequence[Fact], at: datetime) -> dict[str, str]:
-    """What *rule* finds at *at* from each anchor, by the fact that stands for it: void, ended or standing."""
+def values(rule: Rule, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> dict[str, str]:
+    """Return the value of *rule* at *at* for each anchor, by the id of its best report: void, ended or standing."""
     person = read(rule, events)
-    found = {}
+    result = {}
     for anchor in events:
         if anchor.type not in rule.on:
             continue
         if is_exempt(rule, person.before[anchor.id]):
-            found[anchor.id] = "void"
+            result[anchor.id] = "void"
         elif isinstance(rule, Silence):
-            found[anchor.id] = silence(rule, anchor, events, known, at)
+            result[anchor.id] = silence(rule, anchor, events, facts, at)
         elif not any(completes(rule, anchor, event) for event in events):
-            found[anchor.id] = "void"
+            result[anchor.id] = "void"
         else:
             cleared = person.row("anybody")["presumption"] == "cleared"
-            found[anchor.id] = "ended" if cleared else "standing"
-    return found
+            result[anchor.id] = "ended" if cleared else "standing"
+    return result
 
 
-def lives(rule: Rule, ledger: Sequence[Fact], until: datetime) -> list[Told]:
+def lives(rule: Rule, ledger: Sequence[Fact], until: datetime) -> list[ExpectedAlert]:
     """
-    The alerts of *rule* about one person, each with its life.
+    Return the alerts of *rule* about one person, each with its life.
 
     Args:
         rule: the pattern.
         ledger: the person's facts in the order in which they were recorded.
         until: the watermark at the end.
     """
-    alerts: list[Told] = []
-    known: list[Fact] = []
+    alerts: list[ExpectedAlert] = []
+    facts: list[Fact] = []
     for at in sorted({fact.recorded for fact in ledger} | _instants(rule, ledger)):
         for fact in ledger:
             if fact.recorded == at <= until:
-                known.append(fact)
-                _step(rule, known, at, alerts, still_coming=True)
-        # Strictly past the instant: every record stamped with it is in.
+                facts.append(fact)
+                _step(rule, facts, at, alerts, still_coming=True)
+        # Strictly past the instant, so that every record with this stamp is in.
         if at < until:
-            _step(rule, known, at, alerts, still_coming=False)
+            _step(rule, facts, at, alerts, still_coming=False)
     return alerts
 
 
 def _instants(rule: Rule, ledger: Sequence[Fact]) -> set[datetime]:
-    """Every instant at which time alone could change a value, whatever is known by then."""
+    """Return every instant at which time alone could change a value, with any number of the facts known."""
     versions = [fact for n in range(len(ledger)) for fact in in_force(ledger[: n + 1])[0]]
     ends = {fact.span.latest for fact in versions if fact.span.latest is not None}
     return ends | ({later(end, rule.wait + rule.settle) for end in ends} if isinstance(rule, Silence) else set())
 
 
-def _step(rule: Rule, known: Sequence[Fact], at: datetime, alerts: list[Told], *, still_coming: bool) -> None:
-    events, _ = world(known, at, None)
+def _step(rule: Rule, facts: Sequence[Fact], at: datetime, alerts: list[ExpectedAlert], *, still_coming: bool) -> None:
+    events, _ = world(facts, at, None)
     current = _of_events(rule, events, at, alerts)
-    for anchor, value in values(rule, events, known, at).items():
+    for anchor, value in values(rule, events, facts, at).items():
         alert = current.get(anchor)
         state = alert.state if alert else ""
         if value == "standing" and state != "open":
             if isinstance(rule, Silence) and still_coming:
                 continue
             if alert is None:
-                alert = Told(rule.id, anchor, anchor)
+                alert = ExpectedAlert(rule.id, anchor, anchor)
                 alerts.append(alert)
             alert.life.append(("open", at))
         elif alert and value == "ended" and state in {"open", "retracted"}:
@@ -216,10 +220,12 @@ def _step(rule: Rule, known: Sequence[Fact], at: datetime, alerts: list[Told], *
             alert.life.append(("retracted", at))
 
 
-def _of_events(rule: Rule, events: Sequence[Event], at: datetime, alerts: Sequence[Told]) -> dict[str, Told]:
-    """The alert of each event: the one that opened first continues, the others of the event are superseded."""
+def _of_events(
+    rule: Rule, events: Sequence[Event], at: datetime, alerts: Sequence[ExpectedAlert]
+) -> dict[str, ExpectedAlert]:
+    """Return the alert of each event: the first one continues, and the others of the event are superseded."""
     event_of = {report: event.id for event in events if event.type in rule.on for report in event.reports}
-    owned: dict[str, list[Told]] = {}
+    owned: dict[str, list[ExpectedAlert]] = {}
     for alert in alerts:
         event = event_of.get(alert.first) or event_of.get(alert.anchor)
         if event is not None:

@@ -1,4 +1,4 @@
-"""A backtest says what would have been known, and when, had casetrail been running; and touches no database."""
+"""A backtest reports past conclusions with their instants, and touches no database."""
 
 import json
 import re
@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from projections.projector.backtest import backtest
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from tests.support.builders import (
     Line,
     alerts,
     described,
     detained,
     dismissed,
+    encoded,
     instant,
     life,
     report,
     silence,
     states,
-    story,
 )
 from tests.support.commands import COMMAND, environment, fact_line, facts_file, run
 from tests.support.reading import answer, ask
@@ -30,35 +30,35 @@ DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
 LATER = described("2022-03-27", name="Second", id="2", recorded="2022-05-02T00:00:00Z")
 EARLIER = described("2022-03-27", name="First", id="1", recorded="2022-05-01T00:00:00Z")
 SILENT = "2022-07-03T00:00:00Z"
-"""When the silence about DISMISSED is due: 90 days and 7 more after its day."""
+"""The instant at which the silence after DISMISSED is due: 90 days and 7 more after its day."""
 
 
-def counts(lines: list[Line | bytes], until: str = "2030") -> dict[str, int]:
-    """What became of the lines, but for what there is none of."""
-    raw = [line if isinstance(line, bytes) else story(line)[0] for line in lines]
-    found = backtest(raw, pack(), instant(until)).report["counts"]
-    return {name: count for name, count in found.items() if count}
+def counts(lines: list[Line | bytes], until: str = "2030") -> dict[str, object]:
+    """Return the counts of outcomes, without those that are 0."""
+    raw = [line if isinstance(line, bytes) else encoded(line)[0] for line in lines]
+    outcomes = backtest(raw, pack(), instant(until)).report["counts"]
+    return {name: count for name, count in outcomes.items() if count}
 
 
 def bad(*lines: Line | bytes, until: str = "2030") -> list[tuple[int, str]]:
-    """The bad lines, each with the instant from which on it counted."""
-    raw = [line if isinstance(line, bytes) else story(line)[0] for line in lines]
+    """Return the numbers of the bad lines, each with the instant at which it counts as recorded."""
+    raw = [line if isinstance(line, bytes) else encoded(line)[0] for line in lines]
     return [(line.number, f"{line.recorded:%Y-%m-%d}") for line in backtest(raw, pack(), instant(until)).bad]
 
 
 def test_lines_are_read_in_the_order_of_recorded() -> None:
-    """Of two contents under one id the one recorded first stays, wherever it is in the file."""
+    """The content that is recorded first stays, wherever it stands in the file."""
     first = EARLIER | {"id": "one"}
     second = LATER | {"id": "one"}
 
     for lines in ([first, second], [second, first]):
-        found = report(lines)
-        assert "First" == found["subjects"][0]["name"]
-        assert {"read": 2, "applied": 1, "duplicate": 0, "conflict": 1, "parked": 0} == found["counts"]
+        result = report(lines)
+        assert "First" == result["subjects"][0]["name"]
+        assert {"read": 2, "applied": 1, "duplicate": 0, "conflict": 1, "parked": 0} == result["counts"]
 
 
 def test_ties_stay_in_the_order_of_the_file() -> None:
-    """As a log would have them, and more than one batch of them."""
+    """Lines with one instant stay in the order of the file, over several batches."""
     same = [described("2022-03-27", name=f"Name {n}", id="one", recorded=EARLIER["recorded"]) for n in range(5000)]
 
     assert "Name 0" == report(same)["subjects"][0]["name"]
@@ -76,14 +76,18 @@ def test_ties_stay_in_the_order_of_the_file() -> None:
     ],
 )
 def test_published_stands_in_where_nothing_is_recorded(expected: str, published: str) -> None:
-    """By its latest instant: by then everybody knew."""
-    found = alerts([DISMISSED, detained("2022-04-20", published=published)])
+    """A line without `recorded` counts from the latest instant of `published`."""
+    results = alerts([DISMISSED, detained("2022-04-20", published=published)])
 
-    assert [("open", expected, "followed")] == life(found)
+    assert [("open", expected, "followed")] == life(results)
 
 
 def test_an_unreadable_line_takes_the_instant_of_the_one_before_it() -> None:
-    """In the file; those before the first readable one take its instant, and without any there is only the end."""
+    """
+    An unreadable line takes the instant of the line before it in the file.
+
+    Lines before the first readable one take its instant. Without readable lines, they take the end.
+    """
     assert [(2, "2022-05-02"), (3, "2022-05-02"), (5, "2022-05-01")] == bad(LATER, b"{", b"[]", EARLIER, b"nonsense")
     assert [(1, "2022-05-01"), (2, "2022-05-01")] == bad(b"{", b"[]", EARLIER)
     assert [(1, "2030-12-31"), (2, "2030-12-31")] == [(n, "2030-12-31") for n, _ in bad(b"{", b"[]")]
@@ -91,7 +95,7 @@ def test_an_unreadable_line_takes_the_instant_of_the_one_before_it() -> None:
 
 
 def test_lines_after_the_end_are_not_read() -> None:
-    """Nor said to be bad: they had not come yet."""
+    """A line after the end is neither read nor reported as bad."""
     lines: list[Line | bytes] = [EARLIER, b"nonsense", LATER, b"{"]
 
     assert {"read": 2, "applied": 1, "parked": 1} == counts(lines, "2022-05-01T12:00:00Z")
@@ -101,15 +105,15 @@ def test_lines_after_the_end_are_not_read() -> None:
 
 
 def test_the_clock_stops_at_the_end() -> None:
-    """What is due at that very instant is not open, since a record of that instant could still have come."""
+    """An alert that is due at the end itself is not open, because a record of that instant could still come."""
     assert [] == silence([DISMISSED], SILENT)
     assert [("open", SILENT, "deadline")] == life(silence([DISMISSED], "2022-07-03T00:00:00.000001Z"))
     assert SILENT == report([DISMISSED], SILENT)["until"]
     assert "2022-07-04T00:00:00Z" == report([DISMISSED], "2022-07-03")["until"], "a day means its end"
 
 
-def test_the_whole_life_of_an_alert_is_told() -> None:
-    """Up to the end, and no further."""
+def test_the_report_holds_the_life_of_an_alert() -> None:
+    """The report holds the life of an alert up to the end."""
     follow = detained("2022-04-20", recorded="2022-09-01T00:00:00Z")
 
     assert ["open", "retracted"] == states(silence([DISMISSED, follow]))
@@ -124,18 +128,18 @@ def test_the_whole_life_of_an_alert_is_told() -> None:
         DISMISSED | {"id": "2", "recorded": "2022-13-01T00:00:00Z"},
         DISMISSED | {"id": "2", "type": "Unheard"},
         DISMISSED | {"id": "2", "data": DISMISSED["data"] | {"occurred": "2022-13-01"}},
-        story(DISMISSED | {"specversion": "1.0"})[0].replace(b'"id"', b'"id":"2","id"'),
+        encoded(DISMISSED | {"specversion": "1.0"})[0].replace(b'"id"', b'"id":"2","id"'),
     ],
     ids=["recorded", "a number", "no such month", "unheard of", "no such day", "a key twice"],
 )
 def test_a_line_that_publish_would_leave_out_is_bad(line: Line | bytes) -> None:
-    """Parked, whatever could be read of it, and named by its number in the file, blank lines counted."""
+    """A line that publish would refuse is parked, and named by its number in the file, blank lines included."""
     assert {"read": 2, "applied": 1, "parked": 1} == counts([LATER, b"", line])
     assert [3] == [number for number, _ in bad(LATER, b"", line)]
 
 
-def test_nothing_at_all_is_a_report_too() -> None:
-    """Of zeros."""
+def test_an_empty_file_has_a_report() -> None:
+    """An empty file leads to a report with zeros."""
     assert {
         "until": "2031-01-01T00:00:00Z",
         "counts": {"read": 0, "applied": 0, "duplicate": 0, "conflict": 0, "parked": 0},
@@ -146,14 +150,14 @@ def test_nothing_at_all_is_a_report_too() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a file of facts, one of them twice, one in conflict, and a bad line."""
+    """A folder with a file of facts: a duplicate, a conflict and a bad line are in it."""
     other = DISMISSED | {"data": DISMISSED["data"] | {"note": "another"}}
-    facts_file(tmp_path, *story(DISMISSED, DISMISSED, other), b"nonsense", *story(EARLIER))
+    facts_file(tmp_path, *encoded(DISMISSED, DISMISSED, other), b"nonsense", *encoded(EARLIER))
     return tmp_path
 
 
 def test_bad_lines_are_named_and_the_report_is_printed(folder: Path) -> None:
-    """Exit 1, and the output is whole."""
+    """Bad lines are named on stderr with exit code 1, and the whole report is printed."""
     shown, read = ask("backtest facts.ndjson --until 2022-08-01", folder), ask("backtest facts.ndjson --json", folder)
 
     assert (1, 1) == (shown.returncode, read.returncode)
@@ -164,7 +168,7 @@ def test_bad_lines_are_named_and_the_report_is_printed(folder: Path) -> None:
 
 
 def test_people_are_shown_the_statuses_and_the_lives(folder: Path) -> None:
-    """A table, and each alert with what it is and went through; an id is the id of a fact."""
+    """The output for people is a table, and each alert with its sentence and its life."""
     lines = ask("backtest facts.ndjson --until 2022-08-01", folder).stdout.splitlines()
 
     assert "subject name headline since service custody case before the law" == " ".join(lines[2].split())
@@ -176,9 +180,9 @@ def test_people_are_shown_the_statuses_and_the_lives(folder: Path) -> None:
     )
 
 
-def test_what_a_terminal_would_act_on_is_shown_and_not_done(tmp_path: Path) -> None:
-    """Markup and escapes in a name are somebody's text."""
-    facts_file(tmp_path, *story(DISMISSED, described("2022-03-27", name="[red]\x1b[31mSerik")))
+def test_markup_and_escapes_are_printed_as_text(tmp_path: Path) -> None:
+    """Markup and escapes in a name are printed as plain text."""
+    facts_file(tmp_path, *encoded(DISMISSED, described("2022-03-27", name="[red]\x1b[31mSerik")))
     shown = ask("backtest facts.ndjson", tmp_path).stdout
 
     assert r"[red]\x1b[31mSerik" in shown
@@ -186,9 +190,9 @@ def test_what_a_terminal_would_act_on_is_shown_and_not_done(tmp_path: Path) -> N
 
 
 def test_it_reads_standard_input(tmp_path: Path) -> None:
-    """From a pipe, and behind the mark that some editors put at the start of a file."""
-    given = b"\xef\xbb\xbf" + b"\r\n".join(story(DISMISSED, EARLIER))
-    done = run("backtest - --json", tmp_path, given)
+    """A backtest reads standard input, also behind a byte order mark."""
+    data = b"\xef\xbb\xbf" + b"\r\n".join(encoded(DISMISSED, EARLIER))
+    done = run("backtest - --json", tmp_path, data)
 
     assert (0, "") == (done.returncode, done.stderr)
     assert 2 == json.loads(done.stdout)["counts"]["applied"]
@@ -196,7 +200,7 @@ def test_it_reads_standard_input(tmp_path: Path) -> None:
 
 
 def test_it_touches_no_database(tmp_path: Path) -> None:
-    """Without any setting, in a folder where nothing may be written, nothing is."""
+    """A backtest runs without settings in a folder without write permission, and writes no file."""
     inherited = {name: value for name, value in environment(tmp_path).items() if not name.startswith("CASETRAIL_")}
     tmp_path.chmod(0o555)
     try:
@@ -211,17 +215,18 @@ def test_it_touches_no_database(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_it_says_what_lies_after_its_end(tmp_path: Path) -> None:
-    """An export bears the time of our log: whoever stops the clock before all of it is told why nothing was read."""
-    facts_file(tmp_path, *story(LATER, EARLIER))
+def test_lines_after_the_end_are_reported(tmp_path: Path) -> None:
+    """Lines after the end are reported on stderr, because an export carries the time of the log."""
+    facts_file(tmp_path, *encoded(LATER, EARLIER))
     none, some, everything = (
         run(f"backtest facts.ndjson --json --until {until}", tmp_path)
         for until in ("2022-04-29", "2022-05-01T00:00:00Z", "2022-05-02")
     )
 
     assert (0, 0) == (none.returncode, json.loads(none.stdout)["counts"]["read"])
-    assert "not read: 2 recorded after 2022-04-30T00:00:00Z, the earliest at 2022-05-01T00:00:00Z\n" == none.stderr
-    assert "not read: 1 recorded after 2022-05-01T00:00:00Z, the earliest at 2022-05-02T00:00:00Z\n" == some.stderr
+    first, second = "2022-05-01T00:00:00Z", "2022-05-02T00:00:00Z"
+    assert f"not read: 2 lines recorded after 2022-04-30T00:00:00Z, the earliest at {first}\n" == none.stderr
+    assert f"not read: 1 lines recorded after {first}, the earliest at {second}\n" == some.stderr
     assert "" == everything.stderr
 
 
@@ -235,20 +240,20 @@ RULES = """rules:
 """
 
 
-def test_other_rules_are_tried(tmp_path: Path) -> None:
-    """Those of --rules, else those of CASETRAIL_RULES, else the ones that ship."""
-    facts_file(tmp_path, *story(DISMISSED))
+def test_other_rules_can_be_chosen(tmp_path: Path) -> None:
+    """The rules come from --rules, else from CASETRAIL_RULES, else from the pack."""
+    facts_file(tmp_path, *encoded(DISMISSED))
     (tmp_path / "rules.yaml").write_text(RULES, "utf-8")
     (tmp_path / "set.yaml").write_text(RULES.replace("quick", "set"), "utf-8")
 
-    def asked(args: str = "", **env: str) -> list[tuple[str, str]]:
-        found: Any = answer(f"backtest facts.ndjson --until 2023 {args}", tmp_path, **env)
-        return [(alert["rule"], alert["life"][0]["at"]) for alert in found["alerts"]]
+    def opened(args: str = "", **env: str) -> list[tuple[str, str]]:
+        result: Any = answer(f"backtest facts.ndjson --until 2023 {args}", tmp_path, **env)
+        return [(alert["rule"], alert["life"][0]["at"]) for alert in result["alerts"]]
 
-    assert [("quick", "2022-03-29T00:00:00Z")] == asked("--rules rules.yaml")
-    assert [("dismissed-without-follow-up", SILENT)] == asked()
-    assert [("set", "2022-03-29T00:00:00Z")] == asked(CASETRAIL_RULES="set.yaml")
-    assert [("quick", "2022-03-29T00:00:00Z")] == asked("--rules rules.yaml", CASETRAIL_RULES="set.yaml")
+    assert [("quick", "2022-03-29T00:00:00Z")] == opened("--rules rules.yaml")
+    assert [("dismissed-without-follow-up", SILENT)] == opened()
+    assert [("set", "2022-03-29T00:00:00Z")] == opened(CASETRAIL_RULES="set.yaml")
+    assert [("quick", "2022-03-29T00:00:00Z")] == opened("--rules rules.yaml", CASETRAIL_RULES="set.yaml")
 
 
 @pytest.mark.parametrize(
@@ -261,9 +266,9 @@ def test_other_rules_are_tried(tmp_path: Path) -> None:
         ('--until: "soon" is not a date (want EDTF, such as 2024-01-13 or 2024-01)', "facts.ndjson --until soon"),
     ],
 )
-def test_a_slip_ends_with_2_before_anything_is_read(tmp_path: Path, expected: str, args: str) -> None:
-    """And says where."""
-    facts_file(tmp_path, *story(DISMISSED))
+def test_a_wrong_argument_ends_with_2(tmp_path: Path, expected: str, args: str) -> None:
+    """A wrong option, rule file or input file ends with exit code 2 and its place, before any output."""
+    facts_file(tmp_path, *encoded(DISMISSED))
     (tmp_path / "rules.yaml").write_text(RULES.replace("Dismissed\n", "Dismised\n"), "utf-8")
     done = ask(f"backtest {args}", tmp_path)
 
@@ -272,8 +277,8 @@ def test_a_slip_ends_with_2_before_anything_is_read(tmp_path: Path, expected: st
 
 
 @pytest.mark.slow
-def test_a_long_file_is_no_matter(tmp_path: Path) -> None:
-    """20,000 facts about 2,000 people: far from the limits of a small machine."""
+def test_a_long_file_is_handled(tmp_path: Path) -> None:
+    """A backtest handles 20,000 facts about 2,000 people, far from the limits of a small machine."""
     lines = (fact_line(subject=f"s{n % 2000}", occurred=f"2022-03-{n % 28 + 1:02}", ref=str(n)) for n in range(20_000))
     facts_file(tmp_path, *lines)
     done = run("backtest facts.ndjson --json", tmp_path)

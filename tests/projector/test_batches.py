@@ -1,4 +1,4 @@
-"""However the same log is read (in batches, with a small memory, crashing, rebuilt), the same rows come out."""
+"""The rows do not depend on batches, cache size, crashes or a rebuild."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +11,13 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 
 from projections.ledger.chain import Entry, LogRecord
-from projections.projector.derive import Concluder
+from projections.projector.derive import Deriver
 from projections.projector.projector import Projector
 from projections.rules.rulebook import Rulebook
-from projections.tables.database import writing
+from projections.tables.database import write_transaction
 from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions
-from projections.tables.write_batch import Writes
-from tests.oracle.histories import RECORDED, SHORT, cuts, noisy_stories
+from projections.tables.write_batch import WriteBatch
+from tests.oracle.histories import RECORDED, SHORT, cuts, noisy_histories
 from tests.support.builders import conclusions, database, dismissed, instant, records, rows, rulebook
 
 BOOKS = (rulebook(**SHORT), rulebook(**SHORT, certainty="possible"), rulebook(**SHORT | {"for": 3 * 86400}))
@@ -29,8 +29,8 @@ Step = tuple[str, Any]
 
 @st.composite
 def scripts(draw: st.DrawFn) -> list[Step]:
-    """What happens to a partition: records, and between them time that passes, other rules, people who have seen it."""
-    steps: list[Step] = [("record", line) for line in draw(noisy_stories(most=8))]
+    """The steps of a partition: records, and between them time, other rules, acknowledgements and replays."""
+    steps: list[Step] = [("record", line) for line in draw(noisy_histories(most=8))]
     for _ in range(draw(st.integers(0, 4))):
         between: Step = draw(
             st.one_of(
@@ -45,7 +45,7 @@ def scripts(draw: st.DrawFn) -> list[Step]:
 
 
 class Reader:
-    """One way to read a script: with batches cut somehow, and a memory of some size."""
+    """One way to read a script: with some batches and some cache size."""
 
     def __init__(self, cache_facts: int = 200_000, again: Callable[[Callable[[], Any]], Any] | None = None) -> None:
         self.engine = database()
@@ -55,47 +55,47 @@ class Reader:
 
     def assign(self, rules: Rulebook) -> None:
         """Take the partition over with *rules*."""
-        self.held = Projector(self.engine, rules, cache_facts=self.cache_facts)
-        self.again(lambda: self.held.assign(BEGINNING))
+        self.checkpoint = Projector(self.engine, rules, cache_facts=self.cache_facts)
+        self.again(lambda: self.checkpoint.assign(BEGINNING))
 
     def follow(self, script: Sequence[Step], edges: Sequence[slice]) -> "Reader":
-        """Go through *script*, records in batches that end where *edges* do."""
+        """Go through *script*, with batches of records that end at *edges*."""
         ends = {cut.stop for cut in edges}
-        log = records([what for kind, what in script if kind == "record"])
+        log = records([value for kind, value in script if kind == "record"])
         read = 0
-        for n, (kind, what) in enumerate(script, 1):
+        for n, (kind, value) in enumerate(script, 1):
             read += kind == "record"
             if kind != "record" or n in ends:
-                self.read(log[self.held.held.position : read])
-            self.do(kind, what)
+                self.read(log[self.checkpoint.checkpoint.position : read])
+            self.do(kind, value)
         return self
 
     def read(self, batch: Sequence[LogRecord]) -> None:
-        """Project *batch*, if there is anything in it."""
+        """Project *batch*, unless it is empty."""
         if batch:
-            self.again(lambda: self.held.project(batch, END))
+            self.again(lambda: self.checkpoint.project(batch, END))
 
-    def do(self, kind: str, what: Any) -> None:
-        """One step that is not a record."""
+    def do(self, kind: str, value: Any) -> None:
+        """Do one step that is not a record."""
         match kind:
             case "time":
-                self.again(lambda: self.held.advance_watermark(what, END))
+                self.again(lambda: self.checkpoint.advance_watermark(value, END))
             case "rules":
-                self.assign(what)
+                self.assign(value)
             case "seen":
                 alerts = rows(self.engine, LIVE.alerts)
                 if alerts:
-                    alert = alerts[what % len(alerts)]
-                    seen = (alert["alert_id"], alert["subject_id"], "kim", None, BEGINNING)
-                    self.again(lambda: self.held.acknowledge(*seen))
+                    alert = alerts[value % len(alerts)]
+                    arguments = (alert["alert_id"], alert["subject_id"], "kim", None, BEGINNING)
+                    self.again(lambda: self.checkpoint.acknowledge(*arguments))
             case "replay":
                 parked = [row["seq"] for row in rows(self.engine, ledger) if row["outcome"] == "parked"][:1]
                 still = parked and not [row for row in rows(self.engine, ledger) if row["entry"] == "replay"]
                 if still:
-                    self.again(lambda: self.held.replay(parked, END))
+                    self.again(lambda: self.checkpoint.replay(parked, END))
 
     def left(self) -> dict[str, Any]:
-        """Everything that must not depend on the way."""
+        """Return everything that must not depend on the way."""
         notices: dict[str, list[Any]] = defaultdict(list)
         for row in rows(self.engine, outbox):
             notices[row["alert_id"]].append(row["notice"])
@@ -110,14 +110,14 @@ class Reader:
 
 
 def one_by_one(script: Sequence[Step]) -> list[slice]:
-    """Every record a batch of its own."""
+    """Return one batch for each step."""
     return [slice(n, n + 1) for n in range(len(script))]
 
 
 @settings(max_examples=30)
 @given(st.data(), scripts())
 def test_no_size_of_a_batch_or_of_the_memory_matters(data: st.DataObject, script: list[Step]) -> None:
-    """The same subjects, alerts, lives, hashes and notices, one record at a time or many, from memory or anew."""
+    """Subjects, alerts, lives, hashes and notices are the same for any batches, from the cache or loaded again."""
     expected = Reader().follow(script, one_by_one(script)).left()
     small = data.draw(st.sampled_from([0, 5]))
 
@@ -128,15 +128,15 @@ def test_no_size_of_a_batch_or_of_the_memory_matters(data: st.DataObject, script
 @settings(max_examples=30)
 @given(st.data(), scripts())
 def test_rebuilt_equals_live(data: st.DataObject, script: list[Step]) -> None:
-    """Walking the ledger in its order, in any batches and with any memory, gives the same rows."""
+    """A rebuild from the ledger, with any batches and any cache size, leads to the live rows."""
     live = Reader().follow(script, data.draw(cuts(len(script))))
-    rebuild(live.engine, data.draw(cuts(live.held.held.seq)), data.draw(st.sampled_from([0, 5, 200_000])))
+    rebuild(live.engine, data.draw(cuts(live.checkpoint.checkpoint.seq)), data.draw(st.sampled_from([0, 5, 200_000])))
 
     assert conclusions(live.engine) == conclusions(live.engine, REBUILD)
 
 
-def test_a_rebuild_dates_other_rules_by_the_watermark_of_then() -> None:
-    """Time that only passed left no row behind, but the rules that came after it say when they came."""
+def test_a_rebuild_dates_other_rules_by_their_watermark() -> None:
+    """A rebuild dates a change of rules by the watermark of that time, although passing time leaves no row."""
     script: list[Step] = [
         ("record", dismissed("2022-03-01", recorded=RECORDED[0])),
         ("time", instant("2022-03-20")),
@@ -152,21 +152,21 @@ def test_a_rebuild_dates_other_rules_by_the_watermark_of_then() -> None:
 
 
 def rebuild(engine: Engine, edges: Sequence[slice], cache_facts: int) -> None:
-    """Conclude all rows of the ledger into the twins."""
-    concluder = Concluder(0, BOOKS[0], REBUILD, cache_facts=cache_facts)
+    """Compute all conclusions of the ledger into the tables of a rebuild."""
+    deriver = Deriver(0, BOOKS[0], REBUILD, cache_facts=cache_facts)
     with engine.connect() as conn:
         entries = [Entry(**row) for row in conn.execute(select(ledger).order_by(ledger.c.seq)).mappings()]
     watermark = None
     for cut in edges:
-        with writing(engine) as conn:
-            writes = Writes()
-            watermark = concluder.conclude(conn, entries[cut], watermark, writes)
+        with write_transaction(engine) as conn:
+            writes = WriteBatch()
+            watermark = deriver.derive(conn, entries[cut], watermark, writes)
             writes.write(conn)
 
 
 @contextmanager
 def failing(engine: Engine, countdown: int) -> Iterator[None]:
-    """Let the statement numbered *countdown* (a commit is one) fail, once."""
+    """Make the statement numbered *countdown* fail once; a commit counts as a statement."""
     left = [countdown]
 
     def count(*_: Any) -> None:
@@ -186,7 +186,7 @@ def failing(engine: Engine, countdown: int) -> Iterator[None]:
 @settings(max_examples=25)
 @given(st.data(), scripts())
 def test_a_failure_in_the_middle_leaves_no_trace(data: st.DataObject, script: list[Step]) -> None:
-    """Whatever statement fails, nothing of the step was written; done again it comes out as if nothing had been."""
+    """A failed statement leaves no row of its step, and the repeated step leads to the same rows."""
     expected = Reader().follow(script, one_by_one(script)).left()
     countdowns = iter(data.draw(st.lists(st.integers(1, 25), min_size=len(script) * 2, max_size=len(script) * 2)))
     crashing = Reader()
@@ -199,16 +199,16 @@ def test_a_failure_in_the_middle_leaves_no_trace(data: st.DataObject, script: li
             act()
 
     crashing.again = crash_first
-    found = crashing.follow(script, data.draw(cuts(len(script)))).left()
+    result = crashing.follow(script, data.draw(cuts(len(script)))).left()
 
-    # An assignment that was repeated raised the epoch once more; that is all.
-    for left in (expected, found):
+    # A repeated assignment raises the epoch once more, and nothing else.
+    for left in (expected, result):
         left["partitions"] = [row | {"epoch": None} for row in left["partitions"]]
-    assert expected == found
+    assert expected == result
 
 
-def test_a_script_reaches_what_it_is_for() -> None:
-    """The steps above do happen: an alert is acknowledged, rules change, a timer fires."""
+def test_the_steps_of_a_script_have_effects() -> None:
+    """The steps of a script have their effects: an acknowledgement, a change of rules, a timer."""
     script: list[Step] = [
         ("record", dismissed("2022-03-01", recorded=RECORDED[0])),
         ("time", instant("2022-03-20")),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.projector.rebuild import rebuild
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from tests.oracle.careers import careers
 from tests.support.builders import Line, Row, database, instant, project, projector, statuses
 
@@ -15,22 +15,22 @@ END = instant("2040")
 
 
 def concluded(batches: Sequence[Sequence[Line]], cache_facts: int = 200_000) -> tuple[list[Row], list[object]]:
-    """The statuses after *batches*, all recorded at one instant, and the rows that a rebuild would change."""
+    """Return the statuses after *batches*, all recorded at one instant, and the rows that a rebuild would change."""
     held = projector(engine := database())
     held.set_cache_limit(cache_facts)
     for batch in batches:
         if batch:
             project(held, batch, STAMPED)
     held.advance_watermark(END, END)
-    found = statuses(engine), list[object](rebuild(engine, pack(), lambda _: None, exchange=False))
+    result = statuses(engine), list[object](rebuild(engine, pack(), lambda _: None, exchange=False))
     engine.dispose()
-    return found
+    return result
 
 
 @settings(max_examples=60, derandomize=True)
 @given(st.data(), careers())
 def test_a_career_is_the_same_in_any_order_and_any_batches(data: st.DataObject, lines: list[Line]) -> None:
-    """One by one out of a tiny cache, or all at once: the same rows, and a rebuild finds nothing to change."""
+    """A career leads to the same rows one by one with a tiny cache or all at once, and a rebuild changes none."""
     shuffled = data.draw(st.permutations(lines))
     cut = data.draw(st.integers(0, len(lines)))
     one_by_one = [[line] for line in shuffled[:cut]]

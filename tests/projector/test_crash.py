@@ -1,4 +1,4 @@
-"""kill -9 of the service at random instants, while facts are published: nothing lost, nothing twice."""
+"""The service is killed with kill -9 at random instants, while facts are published: no loss, no repetition."""
 
 import json
 import os
@@ -20,13 +20,24 @@ from sqlalchemy import Engine
 from events.decode import complete
 from events.edtf import format_instant
 from projections.projector.backtest import backtest
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger, log, outbox, partitions
 from services.log.local import LocalLog
-from tests.support.builders import NOW, Line, corrected, detained, dismissed, retracted, rows, story, suspended, told
+from tests.support.builders import (
+    NOW,
+    Line,
+    corrected,
+    detained,
+    dismissed,
+    encoded,
+    retracted,
+    rows,
+    stated,
+    suspended,
+)
 from tests.support.commands import environment, ready, run
-from tests.support.ledgers import recomputed
+from tests.support.ledgers import recomputed_hashes
 
 KILLS = 50
 PATIENCE_SECONDS = 120
@@ -46,20 +57,20 @@ for asked in sys.stdin:
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 SEED = int(os.environ.get("CASETRAIL_TEST_CRASH_SEED", random.SystemRandom().randrange(10**6)))
-"""Told when the test fails; set the variable to it to have the same facts and instants again."""
+"""The seed, printed for a failed test; the variable set to it repeats the same facts and instants."""
 
 
 def facts(chance: random.Random, n: int) -> list[Line | bytes]:
-    """A handful of facts about new and known people, with duplicates, a conflict and rubbish now and then."""
-    who = f"p{chance.randrange(40)}"
-    first = dismissed("2022-03-27", subject=who, id=f"{n} dismissed")
+    """Return some facts about new and known people, sometimes with duplicates, a conflict and unreadable bytes."""
+    person = f"p{chance.randrange(40)}"
+    first = dismissed("2022-03-27", subject=person, id=f"{n} dismissed")
     batch: list[Line | bytes] = [
         first,
-        suspended("2022-03-01", subject=who, id=f"{n} suspended"),
-        told("Charged", "2022-04-01", subject=who, case=f"c{n}", id=f"{n} charged"),
+        suspended("2022-03-01", subject=person, id=f"{n} suspended"),
+        stated("Charged", "2022-04-01", subject=person, case=f"c{n}", id=f"{n} charged"),
     ]
     more: list[Line | bytes] = [
-        detained("2022-05-01", subject=who, id=f"{n} detained"),
+        detained("2022-05-01", subject=person, id=f"{n} detained"),
         corrected(first, occurred="2022-02-01", id=f"{n} corrected"),
         retracted(first, id=f"{n} retracted"),
         first,
@@ -70,19 +81,19 @@ def facts(chance: random.Random, n: int) -> list[Line | bytes]:
 
 
 def published(lines: list[Line | bytes]) -> list[tuple[str, bytes]]:
-    """The lines as a publisher hands them to the log."""
-    found = []
+    """Return the lines as a publisher appends them to the log."""
+    result = []
     for line in lines:
         if isinstance(line, bytes):
-            found.append(("rubbish", line))
+            result.append(("rubbish", line))
         else:
-            fact, value = complete(story(line)[0], NOW)
-            found.append((fact.subject, value))
-    return found
+            fact, value = complete(encoded(line)[0], NOW)
+            result.append((fact.subject, value))
+    return result
 
 
 def keep_publishing(source: LocalLog, chance: random.Random, stop: threading.Event, done: list[Line | bytes]) -> None:
-    """Append a handful after the other, each in a transaction, until *stop*; what was appended goes to *done*."""
+    """Append batches, each in a transaction, until *stop*; each appended batch is added to *done*."""
     n = 0
     while not stop.is_set():
         batch = facts(chance, n)
@@ -95,35 +106,35 @@ def keep_publishing(source: LocalLog, chance: random.Random, stop: threading.Eve
 @contextmanager
 def services(folder: Path, epoch: Callable[[], int]) -> Iterator[Callable[[float], int]]:
     """
-    Give a way to start ``casetrail run``, kill it after so many seconds, and learn what ended it.
+    Yield a function that starts ``casetrail run``, kills it after some seconds, and returns its exit code.
 
-    Each is a process of its own, forked from one that has read the program and done nothing yet: a start that takes
-    a second would make it rare to be killed at work. Every other one is given the time to take the partition first,
-    which raises its *epoch*, however busy the machine is.
+    Each run is a process of its own. It is forked from a parent that has loaded the program and has done nothing else.
+    A normal start takes a second, so the kill would rarely hit a process at work. Every second run has the time to take
+    the partition first, which raises its *epoch*, even on a busy machine.
     """
     command = [sys.executable, "-c", FORKING]
     with subprocess.Popen(
         command, cwd=folder, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
-        asked, told_back = parent.stdin, parent.stdout
-        assert asked
-        assert told_back
+        requests, replies = parent.stdin, parent.stdout
+        assert requests
+        assert replies
 
         patient = cycle([0, 1])
 
-        def live_and_be_killed(seconds: float) -> int:
+        def run_and_kill(seconds: float) -> int:
             before, until = epoch(), time.monotonic() + PATIENCE_SECONDS * next(patient)
-            asked.write("run\n")
-            asked.flush()
-            child = int(told_back.readline())
+            requests.write("run\n")
+            requests.flush()
+            child = int(replies.readline())
             while epoch() == before and time.monotonic() < until:
                 time.sleep(0.002)
             time.sleep(seconds)
             os.kill(child, signal.SIGKILL)
-            return int(told_back.readline())
+            return int(replies.readline())
 
-        yield live_and_be_killed
-        asked.close()
+        yield run_and_kill
+        requests.close()
 
 
 def _epoch(engine: Engine) -> int:
@@ -132,16 +143,16 @@ def _epoch(engine: Engine) -> int:
 
 @pytest.mark.slow
 def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    """After every crash the next start goes on; at the end all is as if there had been one long quiet run."""
-    chance = random.Random(SEED)  # noqa: S311 - a story, not a secret
+    """After every crash the next start continues, and at the end all is as after one uninterrupted run."""
+    chance = random.Random(SEED)  # noqa: S311 - random facts, not a secret
     sys.stdout.write(f"CASETRAIL_TEST_CRASH_SEED={SEED}\n")
     engine = open_database(f"sqlite:///{ready(tmp_path) / 'casetrail.db'}")
     stop, done = threading.Event(), list[Line | bytes]()
     publisher = threading.Thread(target=keep_publishing, args=(LocalLog(engine), random.Random(SEED), stop, done))  # noqa: S311
     publisher.start()
     try:
-        with services(tmp_path, lambda: _epoch(engine)) as live_and_be_killed:
-            ends = Counter(live_and_be_killed(chance.uniform(0.005, 0.3)) for _ in range(KILLS))
+        with services(tmp_path, lambda: _epoch(engine)) as run_and_kill:
+            ends = Counter(run_and_kill(chance.uniform(0.005, 0.3)) for _ in range(KILLS))
     finally:
         stop.set()
         publisher.join()
@@ -156,7 +167,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     written = [row for row in rows(engine, ledger) if row["entry"] == "record"]
     assert [row["log_offset"] for row in written] == [*range(len(done))] == [r["log_offset"] for r in rows(engine, log)]
     assert [row["value"] for row in written] == [value for _, value in published(done)]
-    assert [row["hash"] for row in rows(engine, ledger)] == recomputed(engine)
+    assert [row["hash"] for row in rows(engine, ledger)] == recomputed_hashes(engine)
     counts = Counter(row["outcome"] for row in written)
     assert counts == {name: held[name] for name in counts}
     assert len(done) == held["read"] == held["position"] == counts.total()
@@ -164,7 +175,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
 
 
 def as_if_never_killed(engine: Engine, done: list[Line | bytes]) -> None:
-    """What stands in the tables is what one run over the same records says, each notice told once."""
+    """Check that the tables are the same as after one run over the same records, with each notice written once."""
     recorded = {row["log_offset"]: row["recorded"] for row in rows(engine, ledger) if row["entry"] == "record"}
     lines = [
         line if isinstance(line, bytes) else json.dumps(line | {"recorded": format_instant(recorded[n])}).encode()

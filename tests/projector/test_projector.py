@@ -9,10 +9,10 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from projections.projector.projector import Projector
 from projections.projector.side_writer import SideWriter
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.checkpoint import PartitionLost
-from projections.tables.database import writing
-from projections.tables.ledger_rows import still_parked
+from projections.tables.database import write_transaction
+from projections.tables.parked_rows import parked_pages
 from projections.tables.schema import LIVE, ledger, log, outbox
 from services.log.local import LocalLog
 from tests.support.builders import (
@@ -32,12 +32,12 @@ from tests.support.builders import (
     records,
     retracted,
     rows,
+    stated,
     statuses,
     suspended,
-    told,
     wanted,
 )
-from tests.support.ledgers import recomputed, refusing
+from tests.support.ledgers import failing_statements, recomputed_hashes
 
 NOW = instant("2022-12-31T00:00:00Z")
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
@@ -50,14 +50,14 @@ STORY: list[Line | bytes] = [
     DISMISSED | {"data": DISMISSED["data"] | {"note": "another"}},
     suspended("2022-03-01", recorded="2022-03-01T00:00:00Z", subject="b", id="late stamp"),
     FOLLOW,
-    told("Charged", "2022-09-01", case="c", subject="b", charges=[{"title": "взятка", "amount": 0.1}]),
+    stated("Charged", "2022-09-01", case="c", subject="b", charges=[{"title": "взятка", "amount": 0.1}]),
     corrected(FOLLOW, "2022-09-10", occurred="2022-05-01"),
     retracted(FOLLOW, "2022-09-20"),
 ]
 
 
-def told_in_one_way(engine: Engine) -> dict[str, Any]:
-    """A story with something of everything, projected in two batches with a pause, and an acknowledgement."""
+def project_history(engine: Engine) -> dict[str, Any]:
+    """Project a varied history in two batches with a pause and an acknowledgement, and return all rows."""
     held = projector(engine)
     held.project(records(STORY[:6]), NOW)
     held.advance_watermark(instant("2022-07-04T00:00:00Z"), NOW)
@@ -70,26 +70,26 @@ def told_in_one_way(engine: Engine) -> dict[str, Any]:
         "statuses": statuses(engine),
         "ledger": rows(engine, ledger),
         "outbox": rows(engine, outbox),
-        "held": held.held,
+        "held": held.checkpoint,
     }
 
 
-def test_both_databases_come_to_the_same(engine: Engine) -> None:
-    """Every row, down to the hashes and the notices, is that of the embedded mode in memory."""
-    expected = told_in_one_way(database())
-    found = told_in_one_way(engine)
+def test_both_databases_hold_the_same_rows(engine: Engine) -> None:
+    """Both databases hold the same rows as the embedded mode in memory, down to the hashes and the notices."""
+    expected = project_history(database())
+    result = project_history(engine)
 
-    assert {name: None for name in expected if expected[name] != found[name]} == {}
+    assert {name: None for name in expected if expected[name] != result[name]} == {}
     assert ["open", "acknowledged", "resolved", "retracted", "open"] == [r["state"] for r in expected["alert_changes"]]
 
 
-def test_the_chain_can_be_checked_by_what_its_description_says(engine: Engine) -> None:
-    """The hash before, a line feed, the fields as JSON, a line feed, the value."""
-    told_in_one_way(engine)
+def test_the_chain_follows_the_documented_formula(engine: Engine) -> None:
+    """The documented formula leads to the hashes: hash before, line feed, fields as JSON, line feed, value."""
+    project_history(engine)
     hashes = [row["hash"] for row in rows(engine, ledger)]
 
     assert [*range(1, len(hashes) + 1)] == [row["seq"] for row in rows(engine, ledger)]
-    assert hashes == recomputed(engine)
+    assert hashes == recomputed_hashes(engine)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_the_chain_can_be_checked_by_what_its_description_says(engine: Engine) -
     ],
 )
 def test_the_database_refuses_to_rewrite_history(engine: Engine, statement: str) -> None:
-    """Whatever the statement: not even its owner does it by accident."""
+    """The database refuses any statement that changes or removes a ledger row, even from its owner."""
     project(projector(engine), [DISMISSED])
     before = rows(engine, ledger)
 
-    with pytest.raises(DatabaseError), writing(engine) as conn:
+    with pytest.raises(DatabaseError), write_transaction(engine) as conn:
         conn.execute(text(statement))
     assert before == rows(engine, ledger)
 
 
 def test_an_older_assignment_cannot_write(engine: Engine) -> None:
-    """Whoever lost the partition, paused or cut off, writes nothing, timers included."""
+    """A projector that lost its partition writes neither records nor timers."""
     old = projector(engine)
     project(old, [DISMISSED])
     new = projector(engine)
@@ -135,8 +135,8 @@ def test_an_older_assignment_cannot_write(engine: Engine) -> None:
     assert new.advance_watermark(NOW, NOW).notices == 1
 
 
-def test_whoever_holds_the_partition_is_the_one_assigned_last(engine: Engine) -> None:
-    """Taken back and forth, each goes on from where the other stopped."""
+def test_the_projector_assigned_last_holds_the_partition(engine: Engine) -> None:
+    """The projector that was assigned last holds the partition, and continues where the other one stopped."""
     first, second = projector(engine), projector(engine)
     project(second, [DISMISSED])
     with pytest.raises(PartitionLost):
@@ -144,13 +144,13 @@ def test_whoever_holds_the_partition_is_the_one_assigned_last(engine: Engine) ->
     first.assign(NOW)
     project(first, [FOLLOW])
 
-    assert 2 == first.held.position == first.held.applied
-    assert 3 == first.held.epoch
+    assert 2 == first.checkpoint.position == first.checkpoint.applied
+    assert 3 == first.checkpoint.epoch
     assert [*range(1, 4)] == [row["seq"] for row in rows(engine, ledger)]
 
 
-def test_a_write_from_beside_is_noticed(engine: Engine) -> None:
-    """An acknowledgement in another process does not end an assignment, and is not undone by what is kept."""
+def test_a_write_by_another_process_is_noticed(engine: Engine) -> None:
+    """An acknowledgement by another process does not end an assignment, and the cache does not undo it."""
     held = projector(engine)
     project(held, [DISMISSED])
     held.advance_watermark(NOW, NOW)
@@ -160,11 +160,11 @@ def test_a_write_from_beside_is_noticed(engine: Engine) -> None:
 
     assert ["acknowledged"] == [row["state"] for row in rows(engine, LIVE.alerts)]
     assert "Serik" in rows(engine, LIVE.alerts)[0]["explanation"]
-    assert [row["hash"] for row in rows(engine, ledger)] == recomputed(engine)
+    assert [row["hash"] for row in rows(engine, ledger)] == recomputed_hashes(engine)
 
 
-def test_what_has_come_in_stays_in_when_the_casefile_is_read_again() -> None:
-    """A decree that a record of its very instant let in is not taken out by an acknowledgement from beside."""
+def test_a_fact_that_counts_still_counts_after_a_reload() -> None:
+    """A fact that counts since a record of its instant still counts after an acknowledgement by another process."""
     held = projector(engine := database())
     project(held, [DISMISSED, suspended("2022-08-10", published="2022-08-01", recorded="2022-08-02T00:00:00Z")])
     project(held, [described("2022-01-01", name="Serik", recorded="2022-08-11T00:00:00Z")])
@@ -176,78 +176,83 @@ def test_what_has_come_in_stays_in_when_the_casefile_is_read_again() -> None:
     assert before == rows(engine, LIVE.subjects)
 
 
-def test_the_rows_of_cases_are_those_that_there_are(engine: Engine) -> None:
-    """One that moves is written again, one that is said to be another goes, and nobody else's does."""
+def test_the_rows_of_cases_follow_the_facts(engine: Engine) -> None:
+    """The rows of cases follow the facts: a moved case is written again, a renamed one is removed, others stay."""
     held = projector(engine)
     first, other = accused("2022-03-01", case="one"), accused("2022-03-02", case="two", id="other")
     project(held, [first, other, accused("2022-03-01", subject="b", case="one", id="b")])
     project(held, [charged("2022-04-01", case="two"), corrected(first, case_id="three", recorded="2022-06-01")])
-    found = {(row["subject_id"], row["case_id"], row["stage_status"]) for row in rows(engine, LIVE.cases)}
+    case_rows = {(row["subject_id"], row["case_id"], row["stage_status"]) for row in rows(engine, LIVE.cases)}
 
-    assert {("a", "two", "charged"), ("a", "three", "accused"), ("b", "one", "accused")} == found
+    assert {("a", "two", "charged"), ("a", "three", "accused"), ("b", "one", "accused")} == case_rows
 
 
-def test_a_commit_that_fails_can_be_made_again(engine: Engine) -> None:
-    """Nothing was written, and the projector knows."""
+def test_a_failed_commit_can_be_repeated(engine: Engine) -> None:
+    """A failed commit writes no record, and the same batch can be projected again."""
     held = projector(engine)
     with (
-        refusing(engine, "commit", OperationalError("commit", {}, Exception("gone"))),
+        failing_statements(engine, "commit", OperationalError("commit", {}, Exception("gone"))),
         pytest.raises(OperationalError),
     ):
         project(held, [DISMISSED])
 
-    assert (0, 1) == (held.held.position, len(rows(engine, ledger)))
+    assert (0, 1) == (held.checkpoint.position, len(rows(engine, ledger)))
     assert 1 == project(held, [DISMISSED]).applied
 
 
 def test_a_record_on_which_the_program_fails_is_parked_alone() -> None:
-    """It holds nobody up, says what failed, and is applied when it is replayed and all is well."""
+    """A record on which the program fails is parked alone with the reason, and applied by a later replay."""
     held = projector(engine := database())
     batch: list[Line | bytes] = [DISMISSED, suspended("2022-03-01", subject="poison"), FOLLOW]
-    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
+    with failing_statements(engine, "('poison', None", ValueError("boom"), times=99):
         project(held, batch)
     (bad,) = [row for row in rows(engine, ledger) if row["outcome"] == "parked"]
 
     assert ("failed: ValueError", 1) == (bad["reason"][:18], bad["log_offset"])
-    assert (3, 2, 1) == (held.held.read, held.held.applied, held.held.parked)
+    assert (3, 2, 1) == (held.checkpoint.read, held.checkpoint.applied, held.checkpoint.parked)
     held.replay([bad["seq"]], NOW)
-    assert (3, 3, 0) == (held.held.read, held.held.applied, held.held.parked)
+    assert (3, 3, 0) == (held.checkpoint.read, held.checkpoint.applied, held.checkpoint.parked)
     assert ["a", "poison"] == [row["subject_id"] for row in rows(engine, LIVE.subjects)]
 
 
-def parked(engine: Engine, **options: bool) -> list[int]:
-    """The offsets of what is parked still."""
+def parked(engine: Engine, *, dismissed: bool = False) -> list[int]:
+    """Return the offsets of the records that are still parked."""
     with engine.connect() as conn:
-        return [row["log_offset"] for row in conn.execute(still_parked(**options)).mappings()]  # type: ignore[arg-type]
+        return [entry.log_offset or 0 for page in parked_pages(conn, dismissed=dismissed) for entry in page]
 
 
 def test_a_dismissed_record_is_kept_and_no_longer_listed() -> None:
-    """It stays parked in the counts, with its bytes, and can be replayed yet."""
+    """A dismissed record stays parked in the counts, with its bytes, and can still be replayed."""
     held = projector(engine := database())
     project(held, [b"{", b"\xff"])
     held.dismiss(2, "known rubbish\x00", NOW)
 
     assert ([1], [0, 1]) == (parked(engine), parked(engine, dismissed=True))
-    assert (2, 2) == (held.held.read, held.held.parked)
+    assert (2, 2) == (held.checkpoint.read, held.checkpoint.parked)
     held.replay([2], NOW)
     assert [1, 0] == sorted(parked(engine), reverse=True)
-    assert 2 == held.held.parked
+    assert 2 == held.checkpoint.parked
 
 
-def test_what_is_replayed_twice_is_counted_once() -> None:
-    """The second replay finds nothing parked there, and the counts still add up."""
+def test_a_record_replayed_twice_is_counted_once() -> None:
+    """A second replay finds no parked record, and the counts still add up."""
     held = projector(engine := database())
-    with refusing(engine, "('poison', None", ValueError("boom"), times=99):
+    with failing_statements(engine, "('poison', None", ValueError("boom"), times=99):
         project(held, [suspended("2022-03-01", subject="poison")])
     first, second = held.replay([2], NOW), held.replay([2], NOW)
 
     assert (["applied"], []) == ([entry.outcome for entry in first], second)
-    assert (1, 1, 0, 0) == (held.held.read, held.held.applied, held.held.duplicate, held.held.parked)
+    assert (1, 1, 0, 0) == (
+        held.checkpoint.read,
+        held.checkpoint.applied,
+        held.checkpoint.duplicate,
+        held.checkpoint.parked,
+    )
     assert not held.dismiss(2, "too late", NOW)
 
 
 def test_recorded_never_runs_backwards() -> None:
-    """It is the later of the log's stamp, kept beside it, and the watermark already declared."""
+    """A record's `recorded` is the later of the log's stamp, which is kept beside it, and the watermark."""
     held = projector(engine := database())
     project(held, [detained("2022-01-01", subject="b", recorded="2022-05-01T00:00:00Z"), DISMISSED])
     held.advance_watermark(instant("2022-05-02T00:00:00Z"), NOW)
@@ -259,30 +264,30 @@ def test_recorded_never_runs_backwards() -> None:
 
 
 def test_offsets_of_the_log_may_jump() -> None:
-    """Kafka's do; the chain's numbers do not."""
+    """The offsets of a log may have gaps, as in Kafka; the numbers of the chain have none."""
     held = projector(engine := database())
     (first,), (second,) = records([DISMISSED], 7), records([FOLLOW], 100)
     held.project([first, second], NOW)
 
-    assert (101, 2) == (held.held.position, held.held.read)
+    assert (101, 2) == (held.checkpoint.position, held.checkpoint.read)
     assert [1, 2, 3] == [row["seq"] for row in rows(engine, ledger)]
 
 
 def test_a_record_that_is_delivered_again_is_read_once() -> None:
-    """Its position has its outcome: it is neither a duplicate nor parked twice, and the position does not run back."""
+    """A redelivered record is read once: it is neither a duplicate nor parked again, and the position stays."""
     held = projector(engine := database())
     log_of_three = records([DISMISSED, b"{", FOLLOW])
     for redelivered in (log_of_three[:2], log_of_three[:2], log_of_three, log_of_three[:1]):
         held.project(redelivered, NOW)
 
     assert (3, 3, 2, 0, 1) == tuple(
-        getattr(held.held, name) for name in ("position", "read", "applied", "duplicate", "parked")
+        getattr(held.checkpoint, name) for name in ("position", "read", "applied", "duplicate", "parked")
     )
     assert [0, 1, 2] == [row["log_offset"] for row in rows(engine, ledger)[1:]]
 
 
 def test_the_first_content_of_an_id_stays() -> None:
-    """The other is a conflict: kept with its bytes, shown, and without effect."""
+    """The first content of an id stays; another content is a conflict, kept with its bytes and without effect."""
     held = projector(engine := database())
     other = DISMISSED | {"data": DISMISSED["data"] | {"ground": "another"}}
     project(held, [DISMISSED, other])
@@ -295,7 +300,7 @@ def test_the_first_content_of_an_id_stays() -> None:
 
 
 def test_a_record_under_another_key_is_parked() -> None:
-    """A key that is not the subject would put the record in a wrong partition."""
+    """A record whose key is not its subject is parked, because the key decides the partition."""
     held = projector(engine := database())
     (record,) = records([DISMISSED])
     held.project([record._replace(key=b"b"), record._replace(offset=1, value=None)], NOW)
@@ -304,7 +309,7 @@ def test_a_record_under_another_key_is_parked() -> None:
 
 
 def test_the_local_log_is_projected_as_it_was_appended(engine: Engine) -> None:
-    """Offsets are dense, whoever published, and what stands in the table is what the ledger keeps."""
+    """Offsets of the local log are dense, and the ledger keeps the bytes of the log."""
     source = LocalLog(engine)
     for batch in (STORY[:4], STORY[4:]):
         source.append([("a", record.value or b"") for record in records(batch)])
@@ -317,7 +322,7 @@ def test_the_local_log_is_projected_as_it_was_appended(engine: Engine) -> None:
 
 
 def test_the_position_of_a_status_is_its_last_fact() -> None:
-    """(partition, offset) of the last fact folded in."""
+    """The position of a status is the partition and offset of the last fact in it."""
     held = projector(engine := database())
     project(held, [DISMISSED, described("2022-01-01", subject="b", name="B"), FOLLOW])
 
@@ -325,11 +330,11 @@ def test_the_position_of_a_status_is_its_last_fact() -> None:
 
 
 def test_the_rules_in_force_are_an_entry_of_the_ledger() -> None:
-    """Once, until they change."""
+    """The rules in force are one entry of the ledger, until they change."""
     held = projector(engine := database())
     again = Projector(engine, pack())
     again.assign(NOW)
-    found: list[Row] = rows(engine, ledger)
+    entries: list[Row] = rows(engine, ledger)
 
-    assert ["rules"] == [row["entry"] for row in found]
-    assert pack().version == json.loads(found[0]["value"])["version"] == held.held.rules_version
+    assert ["rules"] == [row["entry"] for row in entries]
+    assert pack().version == json.loads(entries[0]["value"])["version"] == held.checkpoint.rules_version

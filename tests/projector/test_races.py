@@ -1,4 +1,4 @@
-"""Two partitions that apply a fact of one id at the same moment: one is first, and the other knows by then."""
+"""Two partitions apply facts with one id at the same moment: one is first, and the other sees it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.projector.isolate import isolate_failures
 from projections.projector.projector import Projector
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger
 from services.database import migrate
@@ -24,7 +24,7 @@ FACT = dismissed("2022-03-27", id="one")
 
 @contextmanager
 def held_back(engine: Engine) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Keep the next commit waiting: the first event says that it is about to be, the second lets it go on."""
+    """Hold the next commit back: the first event reports that it is about to start, the second releases it."""
     about, extend = threading.Event(), threading.Event()
 
     def wait(_: object) -> None:
@@ -40,49 +40,49 @@ def held_back(engine: Engine) -> Iterator[tuple[threading.Event, threading.Event
 
 
 def waiting(engine: Engine) -> bool:
-    """Whether somebody waits for another's transaction."""
+    """Return whether a transaction waits for another one."""
     with engine.connect() as conn:
         return bool(conn.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def projecting(engine: Engine, partition: int) -> Projector:
-    """A projector of one of two partitions."""
-    made = Projector(engine, pack(), partition, topic="two")
-    made.assign(NOW)
-    return made
+    """Return a projector of one of two partitions."""
+    result = Projector(engine, pack(), partition, topic="two")
+    result.assign(NOW)
+    return result
 
 
 @pytest.mark.parametrize(
     ("other", "outcome"), [(FACT, "duplicate"), (FACT | {"subject": "b"}, "conflict")], ids=["same", "other"]
 )
-def test_the_second_of_two_at_once_is_known(postgres_url: str, other: Line, outcome: str) -> None:
-    """The database lets only one in; the batch of the other is looked at again, and nothing of it is parked."""
+def test_the_second_of_two_equal_ids_is_classified_again(postgres_url: str, other: Line, outcome: str) -> None:
+    """The database accepts only one of two equal ids; the other batch is classified again, and no record is parked."""
     one, two = open_database(postgres_url), open_database(postgres_url)
     migrate(one)
     first, second = projecting(one, 0), projecting(two, 1)
-    theirs = [record._replace(topic="two", partition=1) for record in records([suspended("2022-03-01"), other])]
+    second_records = [record._replace(topic="two", partition=1) for record in records([suspended("2022-03-01"), other])]
     with held_back(one) as (about, extend):
         threads = [threading.Thread(target=first.project, args=(records([FACT]), NOW))]
         threads[0].start()
         assert about.wait(60)
-        threads.append(threading.Thread(target=second.project, args=(theirs, NOW)))
+        threads.append(threading.Thread(target=second.project, args=(second_records, NOW)))
         threads[1].start()
         wait_until(lambda: waiting(two))
         extend.set()
         for thread in threads:
             thread.join(60)
-    found = [(row["partition"], row["outcome"]) for row in rows(one, ledger) if row["entry"] == "record"]
+    outcomes = [(row["partition"], row["outcome"]) for row in rows(one, ledger) if row["entry"] == "record"]
     people = [row["subject_id"] for row in rows(one, LIVE.subjects)]
     for engine in (one, two):
         engine.dispose()
 
-    assert [(0, "applied"), (1, "applied"), (1, outcome)] == found
-    assert (1, 2, 0) == (second.held.applied, second.held.read, second.held.parked)
+    assert [(0, "applied"), (1, "applied"), (1, outcome)] == outcomes
+    assert (1, 2, 0) == (second.checkpoint.applied, second.checkpoint.read, second.checkpoint.parked)
     assert ["a"] == people
 
 
 def failing(*with_: Exception | None) -> Callable[[object, Exception | None], list[str]]:
-    """Work that fails with these in turn, then succeeds."""
+    """Return work that fails with these exceptions in turn, then succeeds."""
     left = [*with_]
 
     def work(items: object, failed: Exception | None) -> list[str]:
@@ -94,8 +94,8 @@ def failing(*with_: Exception | None) -> Callable[[object, Exception | None], li
     return work
 
 
-def test_a_race_that_never_ends_is_no_race() -> None:
-    """What the database refuses again and again is the record's fault, which is parked alone."""
+def test_a_record_that_is_always_refused_is_parked() -> None:
+    """A record that the database refuses every time is parked alone."""
     refused = IntegrityError("insert", {}, Exception("unique"))
 
     assert ["[1] NoneType"] == isolate_failures(failing(*[refused] * 5), [1])
@@ -103,8 +103,8 @@ def test_a_race_that_never_ends_is_no_race() -> None:
     assert ["[1] NoneType", "[2] NoneType"] == isolate_failures(failing(*[refused] * 6), [1, 2])
 
 
-def test_two_that_wait_for_each_other_are_no_failure_of_the_records() -> None:
-    """PostgreSQL ends one of them, which does its batch again."""
+def test_a_deadlock_is_not_a_failure_of_the_records() -> None:
+    """A deadlock is not a failure of the records: PostgreSQL ends one transaction, and its batch is repeated."""
     deadlocked = OperationalError("insert", {}, DeadlockDetected())
 
     assert ["[1] NoneType"] == isolate_failures(failing(deadlocked), [1])

@@ -1,4 +1,4 @@
-"""A rebuild comes to the rows that are there, repairs those that are not as they should be, and sends nothing twice."""
+"""A rebuild computes the live rows, repairs rows that differ, and sends nothing twice."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +12,7 @@ from events.errors import Infrastructure
 from projections.projector import rebuild as rebuilding
 from projections.projector.projector import Projector
 from projections.projector.rebuild import Difference, code_files, rebuild
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.support.builders import (
@@ -27,18 +27,18 @@ from tests.support.builders import (
     rows,
 )
 from tests.support.places import ROOT
-from tests.support.scenario_db import A_DISMISSED, acknowledge, change, rich, written
+from tests.support.scenario_db import A_DISMISSED, acknowledge, change, populate, written
 
 SERIK = {"subject_id": "a", "name": "Serik"}
 
 
 class Stopped(Exception):
-    """Stands for whatever ends a process in the middle."""
+    """An exception that ends a process in the middle."""
 
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three rows at a time, so that a short history takes several batches."""
+    """Set the batch to three rows, so that a short history takes several batches."""
     monkeypatch.setattr(rebuilding, "BATCH", 3)
 
 
@@ -48,7 +48,7 @@ def again(engine: Engine, tell: Callable[[int], None] = lambda _: None, *, excha
 
 
 def stopping_after(batches: int) -> Callable[[int], None]:
-    """What ends a rebuild after so many *batches*."""
+    """Return a callback that ends a rebuild after a number of *batches*."""
     left = iter(range(batches))
 
     def tell(_: int) -> None:
@@ -66,8 +66,12 @@ def interrupted(engine: Engine, batches: int = 1) -> None:
 
 
 def test_every_row_is_as_before(engine: Engine) -> None:
-    """After acknowledgements, other rules, watermarks, replays, corrections and retractions; and nothing is sent."""
-    rich(engine)
+    """
+    A rebuild changes no row and sends nothing, after every kind of event.
+
+    The events are acknowledgements, other rules, watermarks, replays, corrections and retractions.
+    """
+    populate(engine)
     before = written(engine)
     states = {row["state"] for row in before["alert_changes"]}
 
@@ -103,11 +107,11 @@ TAMPERED: dict[str, tuple[Any, Difference]] = {
 
 
 @pytest.mark.parametrize(("statement", "expected"), TAMPERED.values(), ids=TAMPERED)
-def test_a_row_that_was_tampered_with_is_listed_and_put_right(
+def test_a_row_that_was_tampered_with_is_listed_and_repaired(
     engine: Engine, statement: Any, expected: Difference
 ) -> None:
-    """With its columns that differ; a check says the same and changes nothing."""
-    rich(engine)
+    """A row that was tampered with is listed with the columns that differ, and repaired; a check only lists it."""
+    populate(engine)
     right = conclusions(engine)
     change(engine, statement)
     wrong = written(engine)
@@ -120,55 +124,55 @@ def test_a_row_that_was_tampered_with_is_listed_and_put_right(
 
 @pytest.mark.parametrize("table", LIVE.derived, ids=lambda table: table.name)
 def test_a_table_that_was_emptied_is_filled_again(engine: Engine, table: Table) -> None:
-    """Each row of it is listed as new."""
-    rich(engine)
+    """A table that was emptied is filled again, and each of its rows is listed as new."""
+    populate(engine)
     right = conclusions(engine)
     change(engine, delete(table))
 
-    assert {(table.name, True)} == {(found.table, found.before is None) for found in again(engine)}
+    assert {(table.name, True)} == {(difference.table, difference.before is None) for difference in again(engine)}
     assert right == conclusions(engine)
 
 
-def test_an_alert_that_was_tampered_with_is_put_right(engine: Engine) -> None:
-    """An alert that was said to be resolved is not."""
-    rich(engine)
+def test_an_alert_that_was_tampered_with_is_repaired(engine: Engine) -> None:
+    """An alert that was tampered with is repaired."""
+    populate(engine)
     right = written(engine)
     change(engine, update(LIVE.alerts).values(state="resolved"), update(LIVE.alert_changes).values(note="forged"))
-    found = again(engine)
+    differences = again(engine)
 
     assert {"alerts": {"state"}, "alert_changes": {"note"}} == {
-        each.table: set(each.before or ()) for each in found
+        difference.table: set(difference.before or ()) for difference in differences
     }  # fmt: skip
     assert right == written(engine)
 
 
 @pytest.mark.parametrize("batches", [1, 2, 4])
-def test_an_interrupted_rebuild_is_taken_up(engine: Engine, batches: int) -> None:
-    """Where it stopped, with the rules that were in force there, and it ends the same."""
-    rich(engine)
+def test_an_interrupted_rebuild_is_continued(engine: Engine, batches: int) -> None:
+    """An interrupted rebuild continues where it stopped, with the rules of that place, and ends the same."""
+    populate(engine)
     change(engine, update(LIVE.subjects).values(headline="cleared"))
     expected = again(engine, exchange=False)
     interrupted(engine, batches)
     (stopped,) = rows(engine, rebuild_partitions)
-    told: list[int] = []
+    progress: list[int] = []
 
-    assert expected == again(engine, told.append)
-    assert stopped["seq"] + 3 == told[0]
+    assert expected == again(engine, progress.append)
+    assert stopped["seq"] + 3 == progress[0]
 
 
 def test_it_can_stop_at_any_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Right behind other rules, too, which are the cause of what comes after them."""
+    """A rebuild can stop at any row, also right behind a change of rules."""
     monkeypatch.setattr(rebuilding, "BATCH", 1)
-    rich(engine)
+    populate(engine)
 
     for row in range(1, len(rows(engine, ledger))):
         interrupted(engine, row)
         assert [] == again(engine, exchange=False), f"stopped at row {row}"
 
 
-def test_what_other_code_concluded_is_not_mixed_in(engine: Engine) -> None:
-    """A release that concludes otherwise starts over."""
-    rich(engine)
+def test_rows_of_other_code_are_not_continued(engine: Engine) -> None:
+    """A rebuild does not continue the rows of a release with other code, but starts again."""
+    populate(engine)
     before = written(engine)
     interrupted(engine, 2)
     change(
@@ -176,19 +180,19 @@ def test_what_other_code_concluded_is_not_mixed_in(engine: Engine) -> None:
         update(rebuild_partitions).values(rules_version="another release"),
         update(REBUILD.subjects).values(headline="by another release"),
     )
-    told: list[int] = []
+    progress: list[int] = []
 
-    assert [] == again(engine, told.append)
-    assert 3 == told[0]
+    assert [] == again(engine, progress.append)
+    assert 3 == progress[0]
     assert before == written(engine)
 
 
 def test_two_rebuilds_do_not_mix(engine: Engine) -> None:
-    """The second takes over, whether or not it comes to its end, and the first one stops."""
-    rich(engine)
+    """A second rebuild takes over, whether or not it ends, and the first one stops."""
+    populate(engine)
     before = written(engine)
 
-    found: list[Difference] = []
+    differences: list[Difference] = []
 
     def cut_in(_: int) -> None:
         with suppress(Stopped):
@@ -197,41 +201,41 @@ def test_two_rebuilds_do_not_mix(engine: Engine) -> None:
     with pytest.raises(Infrastructure, match="another rebuild took over"):
         again(engine, cut_in)
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        again(engine, lambda _: found.extend(again(engine)))
+        again(engine, lambda _: differences.extend(again(engine)))
     assert [] == again(engine)
     assert before == written(engine)
 
 
 def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Engine) -> None:
-    """Even where the first one had not done a batch yet."""
-    rich(engine)
+    """A later rebuild takes over from its beginning, even before the first one has done a batch."""
+    populate(engine)
     first, second = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
     first.take_over()
     second.take_over()
 
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.invalidate_changed(lambda _: None)
+        first.advance(lambda _: None)
     assert [] == again(engine)
 
 
-def test_a_rebuild_that_others_have_ended_since_does_not_go_on(engine: Engine) -> None:
-    """Nor where a third has begun, whose claim looks like its own."""
-    rich(engine)
+def test_a_rebuild_stops_after_another_has_ended(engine: Engine) -> None:
+    """A rebuild stops if others have ended since, even if a third one has a claim like its own."""
+    populate(engine)
     first, third = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
     first.take_over()
     assert [] == again(engine)
 
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.invalidate_changed(lambda _: None)
+        first.advance(lambda _: None)
     third.take_over()
-    third.invalidate_changed(lambda _: None)
+    third.advance(lambda _: None)
     with pytest.raises(Infrastructure, match="another rebuild took over"):
-        first.invalidate_changed(lambda _: None)
+        first.advance(lambda _: None)
 
 
-def test_a_partition_that_is_born_meanwhile_is_taken_in(engine: Engine) -> None:
-    """A projector may take up a second one while the first is concluded again."""
-    rich(engine)
+def test_a_partition_created_during_a_rebuild_is_included(engine: Engine) -> None:
+    """A partition that is created during the rebuild is included."""
+    populate(engine)
     born = iter([Projector(engine, pack(), partition=1)])
 
     def more(_: int) -> None:
@@ -244,9 +248,9 @@ def test_a_partition_that_is_born_meanwhile_is_taken_in(engine: Engine) -> None:
     assert "e" in [row["subject_id"] for row in rows(engine, LIVE.subjects)]
 
 
-def test_a_ledger_that_was_cut_off_is_not_concluded_from(engine: Engine) -> None:
-    """Or the rows that rest on what is missing would go; it says whom to ask what happened."""
-    rich(engine)
+def test_a_ledger_with_missing_rows_is_not_used(engine: Engine) -> None:
+    """A ledger with missing rows is not used, and the error names the command that checks it."""
+    populate(engine)
     before = conclusions(engine)
     change(engine, update(partitions).values(seq=partitions.c.seq + 1))
 
@@ -255,9 +259,9 @@ def test_a_ledger_that_was_cut_off_is_not_concluded_from(engine: Engine) -> None
     assert before == conclusions(engine)
 
 
-def test_a_projector_goes_on_meanwhile(engine: Engine) -> None:
-    """What it writes during the rebuild is taken in, and it need not even notice."""
-    held = rich(engine)
+def test_a_projector_can_write_during_a_rebuild(engine: Engine) -> None:
+    """A projector can write during the rebuild, and its rows are included."""
+    held = populate(engine)
 
     def more(done: int) -> None:
         if done < 16:
@@ -269,9 +273,9 @@ def test_a_projector_goes_on_meanwhile(engine: Engine) -> None:
     assert [] == again(engine)
 
 
-def test_what_comes_at_the_last_moment_is_taken_in(engine: Engine) -> None:
-    """Between the last batch and the lock a projector may write once more."""
-    held = rich(engine)
+def test_rows_of_the_last_moment_are_included(engine: Engine) -> None:
+    """Rows that a projector writes between the last batch and the lock are included."""
+    held = populate(engine)
     end = len(rows(engine, ledger))
 
     def more(done: int) -> None:
@@ -283,8 +287,8 @@ def test_what_comes_at_the_last_moment_is_taken_in(engine: Engine) -> None:
 
 
 def test_a_projector_rejoins_after_rows_were_exchanged(engine: Engine) -> None:
-    """What it holds in memory came of rows that are gone: its next write is refused, and then it goes on."""
-    held = rich(engine)
+    """A projector whose cached rows were exchanged is refused once, rejoins, and continues."""
+    held = populate(engine)
     change(engine, update(LIVE.alerts).values(state="resolved"))
     again(engine)
     news = [described("2023-04-01", name="Dana", recorded="2023-05-02T00:00:00Z")]
@@ -297,21 +301,21 @@ def test_a_projector_rejoins_after_rows_were_exchanged(engine: Engine) -> None:
     assert [] == again(engine)
 
 
-def test_nobody_is_told_again_of_what_was_lost(engine: Engine) -> None:
-    """The alerts come back with their lives; the notices of them are in the outbox, so none is written."""
-    rich(engine)
+def test_restored_alerts_send_no_notice_again(engine: Engine) -> None:
+    """Lost alerts come back with their lives, and no notice is written a second time."""
+    populate(engine)
     before = written(engine)
     change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts))
-    found = again(engine)
+    differences = again(engine)
 
-    assert {"alerts", "alert_changes"} == {difference.table for difference in found}
-    assert {None} == {difference.before for difference in found}
+    assert {"alerts", "alert_changes"} == {difference.table for difference in differences}
+    assert {None} == {difference.before for difference in differences}
     assert before == written(engine)
 
 
-def test_whoever_is_told_learns_of_what_is_new(engine: Engine) -> None:
-    """A release that concludes more has its notices, numbered on, those of one alert in its order."""
-    held = rich(engine)
+def test_missing_notices_are_written(engine: Engine) -> None:
+    """Missing notices are written with the next numbers, in order for each alert."""
+    held = populate(engine)
     before = rows(engine, outbox)
     change(engine, delete(LIVE.alert_changes), delete(LIVE.alerts), delete(outbox).where(outbox.c.n > 2))
     again(engine)
@@ -328,8 +332,8 @@ def test_whoever_is_told_learns_of_what_is_new(engine: Engine) -> None:
     assert len(before) + 1 == len(rows(engine, outbox))
 
 
-def test_an_acknowledgement_follows_what_was_seen_whatever_the_persons_clock(engine: Engine) -> None:
-    """Notices of one alert come in its order, even where somebody's clock was years behind."""
+def test_an_acknowledgement_follows_the_opening_despite_a_wrong_clock(engine: Engine) -> None:
+    """An acknowledgement comes after the opening in the notices, even if the person's clock was years behind."""
     held = projector(engine)
     project(held, [A_DISMISSED])
     held.advance_watermark(instant("2022-08-01"), instant("2022-08-01"))
@@ -341,17 +345,17 @@ def test_an_acknowledgement_follows_what_was_seen_whatever_the_persons_clock(eng
 
 
 def test_an_empty_ledger_leaves_no_rows(engine: Engine) -> None:
-    """There is nothing to conclude from; whatever stands in the tables came from elsewhere."""
+    """A rebuild of an empty ledger removes rows that come from elsewhere."""
     assert [] == again(engine)
 
     change(engine, insert(LIVE.names).values(subject_id="a", name="Other", folded="other"))
 
-    assert ["names"] == [found.table for found in again(engine)]
+    assert ["names"] == [difference.table for difference in again(engine)]
     assert [] == rows(engine, LIVE.names)
 
 
 def test_the_version_of_the_code_covers_every_folder() -> None:
-    """Two codes that differ in any module of events/ or projections/ do not share the rows of a rebuild."""
+    """The version of the code depends on every module of events/ and projections/."""
     modules = {file for package in ("events", "projections") for file in (ROOT / package).rglob("*.py")}
 
     assert modules == {Path(file) for file in code_files()}

@@ -1,4 +1,4 @@
-"""The records about a person that wait: a status and an alert say how many, so that nobody relies on a silence."""
+"""The waiting records of a person, whose number is shown beside statuses and alerts."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from projections.queries.alerts import AlertFilter, alerts
 from projections.queries.subjects import Filter, statuses
 from projections.tables.schema import ledger, outbox
 from tests.support.builders import dismissed, instant, project, projector, records, rows
-from tests.support.reading import answer, ask, known, on_terminal
+from tests.support.reading import answer, ask, database_with, on_terminal
 
 SILENT = dismissed("2022-03-27", subject="silent", id="d")
 OTHER = dismissed("2022-03-28", subject="other")
@@ -22,14 +22,14 @@ PARKED = (b"silent", "parked")
 
 
 def project_broken(held: Projector, keys: Iterable[bytes | None]) -> None:
-    """Project a record that nobody can read under each of *keys*."""
+    """Project an unreadable record under each of *keys*."""
     for key in keys:
-        (record,) = records([BROKEN], held.held.position, "2022-10-03")
+        (record,) = records([BROKEN], held.checkpoint.position, "2022-10-03")
         held.project([record._replace(key=key)], instant("2022-10-03"))
 
 
 def waiting(engine: Engine) -> dict[str, Any]:
-    """The number that each status says, and each alert of the same person."""
+    """Return the number at each status, after checking that the alerts of the same people agree."""
     with engine.connect() as conn:
         of_people = {row["subject_id"]: row["unread"] for row in statuses(conn, Filter())}
         of_alerts = {row["subject_id"]: row["unread"] for row in alerts(conn, AlertFilter())}
@@ -38,7 +38,7 @@ def waiting(engine: Engine) -> dict[str, Any]:
 
 
 def troubled(engine: Engine) -> Projector:
-    """Two people nothing followed about; of one, a conflict and two unreadable records wait."""
+    """Project two silent people; a conflict and two unreadable records of one of them wait."""
     held = projector(engine)
     project(held, [SILENT, OTHER])
     held.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
@@ -48,14 +48,14 @@ def troubled(engine: Engine) -> Projector:
 
 
 def test_conflicts_and_parked_records_of_a_person_are_counted(engine: Engine) -> None:
-    """By the person of the conflict and by the key of what cannot be read; nobody else's, and none without a key."""
+    """A conflict counts for its person and an unreadable record for its key; records without a key do not count."""
     troubled(engine)
 
     assert {"silent": 3, "other": 0} == waiting(engine)
 
 
-def test_what_was_dismissed_or_replayed_waits_no_more(engine: Engine) -> None:
-    """A person has read it, or the program has; the conflict stays, since the first content stands."""
+def test_dismissed_and_replayed_records_no_longer_wait(engine: Engine) -> None:
+    """A dismissed or applied record no longer waits; a conflict does, because the first content stands."""
     held = troubled(engine)
     (first, second) = (row["seq"] for row in rows(engine, ledger) if (row["key"], row["outcome"]) == PARKED)
 
@@ -65,8 +65,8 @@ def test_what_was_dismissed_or_replayed_waits_no_more(engine: Engine) -> None:
     assert 2 == waiting(engine)["silent"], "it stays parked, and is counted once"
 
 
-def test_a_notice_says_how_many_waited_when_it_was_written(engine: Engine) -> None:
-    """A notice of a silence says how many records wait."""
+def test_a_notice_has_the_number_of_waiting_records(engine: Engine) -> None:
+    """A notice has the number of records that waited when it was written."""
     held = projector(engine)
     project(held, [SILENT, CONFLICT | {"recorded": "2022-04-01T00:00:00Z"}])
     held.advance_watermark(instant("2022-10-01"), instant("2022-10-01"))
@@ -77,15 +77,15 @@ def test_a_notice_says_how_many_waited_when_it_was_written(engine: Engine) -> No
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with that database in SQLite."""
-    engine = known(tmp_path)
+    """A folder with this database in SQLite."""
+    engine = database_with(tmp_path)
     troubled(engine)
     engine.dispose()
     return tmp_path
 
 
-def test_programs_read_the_number_beside_the_status(folder: Path) -> None:
-    """The stored row, the same at an instant, in a history, and in the alerts."""
+def test_the_number_is_in_the_json(folder: Path) -> None:
+    """The number stands in the stored row, in the row at an instant, in a history and in the alerts."""
     (other, silent) = answer("status", folder)
 
     assert (0, 3) == (other["unread"], silent["unread"])
@@ -99,8 +99,8 @@ def test_programs_read_the_number_beside_the_status(folder: Path) -> None:
 WAIT = "3 records about this person wait, in conflict or not readable: see `casetrail conflicts` and"
 
 
-def test_people_read_it_in_words(folder: Path) -> None:
-    """In the person's page, in the dossier, in the alert; where nothing waits nothing is said."""
+def test_the_number_is_in_the_text(folder: Path) -> None:
+    """The number is in the text of a status, a dossier and an alert, and absent without waiting records."""
     of = {row["subject_id"]: row["alert_id"] for row in answer("alerts", folder)}
     commands = ("status {0}", "history {0} --format markdown", "alerts show {1}")
 
@@ -110,8 +110,8 @@ def test_people_read_it_in_words(folder: Path) -> None:
         assert "wait" not in ask(command.format("other", of["other"]), folder).stdout
 
 
-def test_the_table_of_alerts_says_it_behind_the_sentence(folder: Path) -> None:
-    """A silence is relied on by those who read the list alone; narrow tables say it too."""
+def test_the_table_of_alerts_shows_the_number(folder: Path) -> None:
+    """The table of alerts shows the number behind the sentence, on narrow terminals too."""
     shown = ask("alerts", folder).stdout
 
     assert 1 == shown.count("in the 90 days after. 3 records about this person wait.")

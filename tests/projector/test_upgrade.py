@@ -1,4 +1,4 @@
-"""A database of an earlier release: nothing works on it before `casetrail init`, and everything after."""
+"""A database of an earlier release: no command works on it before `casetrail init`, and all do after it."""
 
 import json
 import signal
@@ -13,8 +13,8 @@ from sqlalchemy import Engine, insert, select
 from events.errors import Infrastructure
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
-from projections.rules.rulebook import pack
-from projections.tables.database import open_database, writing
+from projections.rules.loading import pack
+from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
 from services.database import migrate
 from tests.support import builders
@@ -29,7 +29,7 @@ TOLD = {row["alert_id"]: row["subject_id"] for row in ROWS["alerts"]}
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Engine]:
-    """The database of the earlier release, once of each kind."""
+    """The database of the earlier release, of each kind."""
     engine = earlier(database_url)
     yield engine
     engine.dispose()
@@ -37,7 +37,7 @@ def database(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with that database in SQLite, whose schema is this release's and whose people are not concluded."""
+    """A folder with this database in SQLite, migrated but without computed statuses."""
     engine = earlier(f"sqlite:///{tmp_path / 'casetrail.db'}")
     migrate(engine)
     engine.dispose()
@@ -45,27 +45,27 @@ def folder(tmp_path: Path) -> Path:
 
 
 def url(engine: Engine) -> dict[str, str]:
-    """The setting by which a command finds the database."""
+    """Return the setting by which a command finds the database."""
     return {"CASETRAIL_DATABASE_URL": engine.url.render_as_string(hide_password=False)}
 
 
 def initialised(engine: Engine, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """What `casetrail init` says on the database."""
+    """Run `casetrail init` on the database."""
     return run("init", folder, env=url(engine))
 
 
 def states(engine: Engine) -> dict[str, tuple[str, str]]:
-    """The person and the state of each alert, by its id."""
+    """Return the person and the state of each alert, by its id."""
     return {row["alert_id"]: (row["subject_id"], row["state"]) for row in rows(engine, LIVE.alerts)}
 
 
 @pytest.mark.parametrize("args", ["status", "project", "audit verify", "rebuild --check"])
 def test_a_schema_of_an_earlier_release_is_refused(database: Engine, tmp_path: Path, args: str) -> None:
-    """Exit 3 with the command that helps, and nothing is done."""
+    """A command refuses an earlier schema with exit code 3 and the command that helps, and changes nothing."""
     done = run(args, tmp_path, env=url(database))
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert "schema is at 0004, this release wants 0005 (run `casetrail init`)" in done.stderr
+    assert "schema is at 0004, this release wants 0006 (run `casetrail init`)" in done.stderr
     assert "0004" == revision(database)
 
 
@@ -90,8 +90,8 @@ def test_a_schema_of_an_earlier_release_is_refused(database: Engine, tmp_path: P
         "lag",
     ],
 )
-def test_commands_refuse_to_work_on_people_that_are_not_concluded(folder: Path, args: str) -> None:
-    """An empty answer would be taken for good news: exit 3 and the reason, on whatever is read or written."""
+def test_commands_refuse_statuses_that_are_not_computed(folder: Path, args: str) -> None:
+    """Commands refuse statuses that are not computed with exit code 3, because an empty answer would mislead."""
     facts_file(folder, fact_line())
     engine = earlier_again(folder)
     before = (rows(engine, ledger), rows(engine, log))
@@ -104,27 +104,27 @@ def test_commands_refuse_to_work_on_people_that_are_not_concluded(folder: Path, 
 
 
 def earlier_again(folder: Path) -> Engine:
-    """The database in *folder*, opened once more."""
+    """Open the database in *folder* once more."""
     return open_database(f"sqlite:///{folder / 'casetrail.db'}")
 
 
 @pytest.mark.parametrize("args", ["audit verify", "audit head", "audit export --output facts.ndjson", "backup copy.db"])
-def test_the_ledger_is_at_hand_before_people_are_concluded(folder: Path, args: str) -> None:
-    """It has not changed, so it can be checked, exported and copied."""
+def test_the_ledger_is_usable_before_statuses_are_computed(folder: Path, args: str) -> None:
+    """The ledger can be checked, exported and copied before statuses are computed, because it has not changed."""
     assert 0 == ask(args, folder).returncode
 
 
-def test_the_doctor_says_what_is_to_be_done(folder: Path) -> None:
-    """The schema is this release's, and that is not enough."""
+def test_the_doctor_names_the_next_step(folder: Path) -> None:
+    """The doctor reports that the statuses are from an earlier release, although the schema is current."""
     done = ask("doctor", folder)
 
     assert 3 == done.returncode
-    assert "error   schema     at 0005, and the statuses were concluded by an earlier release\n" in done.stdout
+    assert "error   schema     at 0006, and the statuses were concluded by an earlier release\n" in done.stdout
     assert "-> run `casetrail init`, which concludes them again\n" in done.stdout
 
 
 def test_a_projector_refuses_too(database: Engine) -> None:
-    """One that started before the schema changed takes no partition over, and says what to run."""
+    """A projector that started before the migration takes no partition over, and names the command to run."""
     migrate(database)
     before = (rows(database, ledger), rows(database, LIVE.partitions))
 
@@ -134,14 +134,14 @@ def test_a_projector_refuses_too(database: Engine) -> None:
     assert before == (rows(database, ledger), rows(database, LIVE.partitions))
 
 
-def test_init_concludes_everything_again(database: Engine, tmp_path: Path) -> None:
-    """People, their parts and names are there, as a rebuild would have them; the ledger is not touched."""
+def test_init_computes_everything_again(database: Engine, tmp_path: Path) -> None:
+    """Init computes people, parts and names as a rebuild would, and does not touch the ledger."""
     before = rows(database, ledger)
     done = initialised(database, tmp_path)
 
     assert 0 == done.returncode
-    assert "brought from schema 0004 to 0005\n" in done.stderr
-    assert "statuses of 6 people concluded again from the ledger, 2 alerts differ\n" in done.stderr
+    assert "migrated from schema 0004 to 0006\n" in done.stderr
+    assert "statuses of 6 people recomputed from the ledger, 2 alerts differ\n" in done.stderr
     assert before == rows(database, ledger)
     assert sorted({row["subject_id"] for row in ROWS["subjects"]}) == [
         row["subject_id"] for row in builders.statuses(database)
@@ -150,24 +150,29 @@ def test_init_concludes_everything_again(database: Engine, tmp_path: Path) -> No
     assert [] == rebuild(database, pack(), lambda _: None)
 
 
-def test_init_says_to_programs_how_many_people_were_concluded(database: Engine, tmp_path: Path) -> None:
-    """The second time there is nothing to do."""
+def test_init_reports_the_number_of_people(database: Engine, tmp_path: Path) -> None:
+    """Init reports the number of people in JSON, and 0 the second time."""
     (first, again) = (json.loads(run("init --json", tmp_path, env=url(database)).stdout) for _ in range(2))
 
-    assert ("0004", "0005", 6) == (first["before"], first["after"], first["concluded"])
-    assert ("0005", "0005", 0) == (again["before"], again["after"], again["concluded"])
+    assert ("0004", "0006", 6) == (first["before"], first["after"], first["concluded"])
+    assert ("0006", "0006", 0) == (again["before"], again["after"], again["concluded"])
     assert [("alerts", "reported", "report-2", None), ("alerts", "reported", "report-3", None)] == sorted(
-        (each["table"], each["before"]["subject_id"], each["before"]["anchor"], each["after"])
-        for each in first["alerts"]
+        (alert["table"], alert["before"]["subject_id"], alert["before"]["anchor"], alert["after"])
+        for alert in first["alerts"]
     )
     assert [] == again["alerts"]
 
 
-def test_what_one_fact_said_in_the_earlier_release_is_kept_apart(database: Engine, tmp_path: Path) -> None:
-    """One count ended in conviction, the other in acquittal; three reports are one dismissal."""
+def test_facts_merged_by_the_earlier_release_are_kept_apart(database: Engine, tmp_path: Path) -> None:
+    """
+    Facts that the earlier release merged are kept apart.
+
+    The history has two counts of one case, and three reports of one dismissal.
+    """
     initialised(database, tmp_path)
     (mixed, reported) = (
-        next(row for row in builders.statuses(database) if row["subject_id"] == who) for who in ("mixed", "reported")
+        next(row for row in builders.statuses(database) if row["subject_id"] == person)
+        for person in ("mixed", "reported")
     )
 
     assert [("bribery", "convicted"), ("fraud", "acquitted")] == [
@@ -179,7 +184,11 @@ def test_what_one_fact_said_in_the_earlier_release_is_kept_apart(database: Engin
 
 
 def test_facts_that_are_refused_by_now_are_read_as_they_were(database: Engine, tmp_path: Path) -> None:
-    """What was accepted stays: a subject_id with an invisible character, a charge without title, blank sources."""
+    """
+    Facts that are refused by now stay as they were accepted.
+
+    Examples are an invisible character in a subject_id, a charge without title, and blank sources.
+    """
     initialised(database, tmp_path)
     odd = next(row for row in builders.statuses(database) if row["subject_id"].startswith("odd"))
 
@@ -188,7 +197,7 @@ def test_facts_that_are_refused_by_now_are_read_as_they_were(database: Engine, t
 
 
 def test_alerts_keep_their_ids_and_states(database: Engine, tmp_path: Path) -> None:
-    """Also the acknowledgement: somebody has seen it. Of three alerts about one event one is left."""
+    """Alerts keep their ids and states, and acknowledgements too; of three alerts about one event one is left."""
     initialised(database, tmp_path)
     after = states(database)
     reported = [alert_id for alert_id, (subject_id, _) in after.items() if subject_id == "reported"]
@@ -201,7 +210,7 @@ def test_alerts_keep_their_ids_and_states(database: Engine, tmp_path: Path) -> N
 
 
 def test_alerts_that_are_gone_are_listed(database: Engine, tmp_path: Path) -> None:
-    """Two of the three about one event: somebody has to tell those who were told of them."""
+    """Alerts that are gone are listed, so that a person can inform their readers."""
     gone = {row["alert_id"]: row for row in ROWS["alerts"] if row["anchor"] in {"report-2", "report-3"}}
     done = initialised(database, tmp_path)
 
@@ -212,8 +221,8 @@ def test_alerts_that_are_gone_are_listed(database: Engine, tmp_path: Path) -> No
     assert "" == initialised(database, tmp_path).stdout
 
 
-def test_nobody_is_told_twice(database: Engine, tmp_path: Path) -> None:
-    """What was told stays as it was told, and no change of an alert that goes on is told again."""
+def test_no_notice_is_written_twice(database: Engine, tmp_path: Path) -> None:
+    """Notices stay as they were, and no change of a continuing alert is written again."""
     before = rows(database, outbox)
     initialised(database, tmp_path)
     after = rows(database, outbox)
@@ -221,8 +230,8 @@ def test_nobody_is_told_twice(database: Engine, tmp_path: Path) -> None:
     assert before == after
 
 
-def test_projectors_go_on_with_the_alerts_of_the_earlier_release(database: Engine, tmp_path: Path) -> None:
-    """A late arrest ends what was said before the upgrade, under the id it had, and by the rules of this release."""
+def test_projectors_continue_the_alerts_of_the_earlier_release(database: Engine, tmp_path: Path) -> None:
+    """A projector continues an earlier alert under its id: a late arrest ends it, by the rules of this release."""
     initialised(database, tmp_path)
     projector = Projector(database, pack())
     projector.assign(instant("2022-08-05"))
@@ -240,8 +249,8 @@ def test_projectors_go_on_with_the_alerts_of_the_earlier_release(database: Engin
     assert [] == rebuild(database, pack(), lambda _: None)
 
 
-def test_a_rebuild_that_the_earlier_release_left_unfinished_is_thrown_away(database: Engine, tmp_path: Path) -> None:
-    """Its rows were concluded by other code, and some of them bear keys that come again."""
+def test_an_unfinished_rebuild_of_the_earlier_release_is_removed(database: Engine, tmp_path: Path) -> None:
+    """Rows of an unfinished rebuild by the earlier release are removed, since their keys may come again."""
     leave_half_a_rebuild(database)
     done = initialised(database, tmp_path)
 
@@ -252,9 +261,9 @@ def test_a_rebuild_that_the_earlier_release_left_unfinished_is_thrown_away(datab
 
 
 def leave_half_a_rebuild(engine: Engine) -> None:
-    """Leave what a rebuild of the earlier release had concluded when it was stopped."""
+    """Write rows as a rebuild of the earlier release had left them when it was stopped."""
     (reached,) = rows(engine, LIVE.partitions)
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         for name in ("alerts", "alert_changes", "names"):
             twin, live = getattr(REBUILD, name), getattr(LIVE, name)
             columns = [column.name for column in live.columns if column.name != "first_anchor"]
@@ -263,7 +272,7 @@ def leave_half_a_rebuild(engine: Engine) -> None:
         conn.execute(insert(rebuild_partitions).values(reached | {"rules_version": "other code"}))
 
 
-# Casetrail's command, in batches of five rows, and killed as it writes its third.
+# The command, in batches of five rows, killed at the write of the third batch.
 KILLED = """
 import os, signal
 from sqlalchemy import Engine, event
@@ -282,8 +291,8 @@ main()
 """
 
 
-def test_an_init_that_was_killed_is_taken_up(folder: Path) -> None:
-    """Until it has ended nothing works; the next one goes on where it stopped."""
+def test_a_killed_init_is_continued(folder: Path) -> None:
+    """After a killed init no command works, and the next init continues where it stopped."""
     command = [sys.executable, "-c", KILLED, "init"]
     killed = subprocess.run(command, cwd=folder, env=environment(folder), timeout=SECONDS, check=False)
     engine = earlier_again(folder)
@@ -292,25 +301,25 @@ def test_an_init_that_was_killed_is_taken_up(folder: Path) -> None:
 
     assert (-signal.SIGKILL, 10) == (killed.returncode, reached["seq"])
     assert WORKING in ask("status", folder).stderr
-    assert "statuses of 6 people concluded again" in run("init", folder).stderr
+    assert "statuses of 6 people recomputed" in run("init", folder).stderr
     assert 6 == len(answer("status", folder))
 
 
-def test_those_who_start_at_the_same_time_wait_for_each_other(database: Engine, tmp_path: Path) -> None:
-    """Several containers start at once, each with its init: one concludes everything, none fails."""
+def test_inits_at_the_same_time_wait_for_each_other(database: Engine, tmp_path: Path) -> None:
+    """Of several inits at the same time, one computes everything, the others wait, and none fails."""
     setting = environment(tmp_path, url(database))
     starters = [
         subprocess.Popen([*COMMAND, "init", "--json"], cwd=tmp_path, env=setting, stdout=subprocess.PIPE)
         for _ in range(4)
     ]
-    said = [json.loads(starter.communicate(timeout=SECONDS)[0]) for starter in starters]
+    outputs = [json.loads(starter.communicate(timeout=SECONDS)[0]) for starter in starters]
 
     assert [0] * 4 == [starter.returncode for starter in starters]
-    assert [0, 0, 0, 6] == sorted(each["concluded"] for each in said)
+    assert [0, 0, 0, 6] == sorted(output["concluded"] for output in outputs)
 
 
 def test_an_empty_database_of_an_earlier_release_has_nothing_to_conclude(database_url: str, tmp_path: Path) -> None:
-    """Without facts there are no people."""
+    """An empty database of an earlier release has no statuses to compute."""
     engine = open_database(database_url)
     upgrade(engine, "0004")
     done = initialised(engine, tmp_path)

@@ -1,9 +1,9 @@
-"""`correct --set FIELD=VALUE`: a value is read as its field wants it, and refused in words of its field."""
+"""`correct --set FIELD=VALUE`: a value is read by the type of its field, and a refusal names the field's form."""
 
 import pytest
 
 from events.vocabulary import data_problem
-from services.publish.corrections import changed
+from services.publish.assignments import apply_changes
 
 PERSON = {"occurred": "2022", "published": "2022", "sources": [{"title": "Decree"}]}
 CHARGE = PERSON | {"case_id": "c-1", "charges": [{"title": "Fraud", "amount": 5}]}
@@ -24,14 +24,14 @@ CHARGE = PERSON | {"case_id": "c-1", "charges": [{"title": "Fraud", "amount": 5}
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_words_of_its_field(assignment: str, said: str) -> None:
-    """A number where a date is wanted is answered with the date, and not with the kind of JSON it is not."""
-    assert said in str(data_problem("SubjectDescribed", changed("SubjectDescribed", PERSON, [assignment], [])))
+    """A number in the place of a date is refused with the form of a date, not with a type of JSON."""
+    assert said in str(data_problem("SubjectDescribed", apply_changes("SubjectDescribed", PERSON, [assignment], [])))
 
 
 def test_a_field_is_read_by_itself_while_others_are_still_to_be_mended() -> None:
-    """The assignments follow one another, and the first may leave what the next one puts right."""
+    """A later assignment may correct an error that an earlier one left."""
     assigned = ["occurred=2022-13", "ref=191", "charges.0.amount=7", "occurred=2022"]
-    after = changed("Charged", CHARGE, assigned, [])
+    after = apply_changes("Charged", CHARGE, assigned, [])
 
     assert ("2022", "191", 7) == (after["occurred"], after["ref"], after["charges"][0]["amount"])
     assert data_problem("Charged", after) is None

@@ -1,4 +1,4 @@
-"""Invented facts: the same for the same seed, plausible, and as untidy as they are meant to be."""
+"""Invented facts: equal for equal seeds, plausible, and untidy to the intended degree."""
 
 import json
 import tracemalloc
@@ -16,7 +16,7 @@ from events.edtf import parse
 from events.errors import BadInput, Unreadable
 from events.vocabulary import DATA
 from projections.projector.backtest import backtest
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from services.publish.samples import generate
 from tests.support.commands import run
 
@@ -34,8 +34,8 @@ def lines(*, tidy: bool = False) -> list[bytes]:
 
 @cache
 def report() -> dict[str, Any]:
-    """The report of a backtest of them."""
-    return backtest(lines(), pack(), UNTIL).report
+    """The report of a backtest of these lines."""
+    return {**backtest(lines(), pack(), UNTIL).report}
 
 
 def events(*, tidy: bool = False) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def counts(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def before(fact_id: str) -> str:
-    """The id of the fact before, about the same person."""
+    """The id of the previous fact about the same person."""
     subject, _, serial = fact_id.rpartition("-")
     return f"{subject}-{int(serial) - 1}"
 
@@ -71,12 +71,12 @@ def verdicts(case: dict[str, Any]) -> set[str]:
 
 
 def held(hold: dict[str, Any]) -> bool:
-    """Whether somebody is kept somewhere, in one case."""
+    """Whether a person is in custody in one case."""
     return hold["status"] in {"detained", "remanded", "house_arrest", "imprisoned"}
 
 
 def codes(of: list[bytes]) -> Counter[str]:
-    """How many of the lines *of* cannot be read, by the reason."""
+    """The number of the lines *of* that cannot be read, by the reason."""
     found: Counter[str] = Counter()
     for line in of:
         try:
@@ -87,7 +87,7 @@ def codes(of: list[bytes]) -> Counter[str]:
 
 
 def test_a_seed_gives_the_same_lines_again_and_another_seed_others() -> None:
-    """A benchmark or a failing test can be run again on what it ran on."""
+    """A benchmark or a failing test can be repeated with the same facts."""
     again, other = list(generate(20, 7, until=UNTIL)), list(generate(20, 8, until=UNTIL))
 
     assert again == list(generate(20, 7, until=UNTIL))
@@ -95,7 +95,7 @@ def test_a_seed_gives_the_same_lines_again_and_another_seed_others() -> None:
 
 
 def test_a_later_number_to_begin_with_gives_other_people() -> None:
-    """So that two files can be published into one database."""
+    """Two files can then be published into one database."""
     one, other = (
         {json.loads(line)["id"] for line in generate(20, 7, first=first, until=UNTIL, tidy=True)} for first in (1, 21)
     )
@@ -105,7 +105,7 @@ def test_a_later_number_to_begin_with_gives_other_people() -> None:
 
 
 def test_the_facts_are_as_many_as_asked_for() -> None:
-    """A million facts of 100,000 people are a million, whatever comes on top."""
+    """A mean of ten facts for 100,000 people is a million facts, plus duplicates and malformed lines."""
     counts = report()["counts"]
 
     assert (10 * PEOPLE, PEOPLE) == (counts["applied"], len(report()["subjects"]))
@@ -113,7 +113,7 @@ def test_the_facts_are_as_many_as_asked_for() -> None:
 
 
 def test_duplicates_conflicts_and_malformed_lines_are_among_them() -> None:
-    """Each in the kinds that a projector has to tell apart, and together about two in a hundred."""
+    """Each kind that a projector must distinguish occurs. Together they are about two in a hundred lines."""
     counts = report()["counts"]
 
     assert all(counts[outcome] > 0 for outcome in ("duplicate", "conflict", "parked"))
@@ -122,7 +122,7 @@ def test_duplicates_conflicts_and_malformed_lines_are_among_them() -> None:
 
 
 def test_tidy_lines_can_all_be_read_and_never_conflict() -> None:
-    """Duplicates stay in, since publishing something twice is not a mistake."""
+    """Duplicates stay, since publishing a fact twice is not an error."""
     contents = {(event["id"], json.dumps(event["data"])) for event in events(tidy=True)}
 
     assert not codes(lines(tidy=True))
@@ -130,7 +130,7 @@ def test_tidy_lines_can_all_be_read_and_never_conflict() -> None:
 
 
 def test_every_type_of_the_vocabulary_occurs() -> None:
-    """All 64 of them, so that a reader who tries the program on them sees the whole vocabulary."""
+    """All 64 types occur, so that a reader of the facts sees the whole vocabulary."""
     assert set(DATA) | {"Vanished"} == {event["type"] for event in events()}
 
 
@@ -158,7 +158,7 @@ def test_every_type_of_the_vocabulary_occurs() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_some_people_have_two_of_everything(shape: str, holds: Any) -> None:
-    """Each shape in which two things that can differ stand beside each other occurs among a thousand people."""
+    """Among a thousand people, each pair of things that can exist side by side occurs."""
     assert any(holds(row) for row in report()["subjects"]), shape
 
 
@@ -174,7 +174,7 @@ def test_one_life_in_four_has_such_shapes_and_the_others_are_plain() -> None:
 
 
 def test_papers_that_report_one_event_put_its_date_with_another_precision() -> None:
-    """Another source, and the same statement: the reports agree, and their dates need not be equal."""
+    """The reports agree though their sources and the precision of their dates differ."""
     facts = {event["id"]: event for event in events(tidy=True)}
     second = [event for event in facts.values() if "publisher" in event["data"]["sources"][0]]
     pairs = [(facts[before(event["id"])], event) for event in second]
@@ -187,7 +187,7 @@ def test_papers_that_report_one_event_put_its_date_with_another_precision() -> N
 
 
 def test_a_fact_that_came_after_another_names_it_and_has_its_date() -> None:
-    """Its source says that it followed on the same day."""
+    """The source states that it followed on the same day."""
     facts = {event["id"]: event for event in events(tidy=True)}
     later = [event for event in facts.values() if "after" in event["data"]]
 
@@ -213,12 +213,12 @@ def test_a_fact_that_came_after_another_names_it_and_has_its_date() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_dates_are_as_vague_and_as_late_as_sources_are(kind: str, holds: Any) -> None:
-    """Each way of putting a date that changes what may be concluded occurs."""
+    """Each form of a date that changes a conclusion occurs."""
     assert any(holds(event["data"]["occurred"], event["data"]["published"]) for event in events()), kind
 
 
 def test_corrections_and_retractions_speak_of_facts_there_are() -> None:
-    """Also of corrections, which a retraction takes back."""
+    """Their targets exist. A retraction may also retract a correction."""
     types = {event["id"]: event["type"] for event in events(tidy=True)}
     about = [event for event in events(tidy=True) if event["type"] in {"Corrected", "Retracted"}]
     targets = {(event["type"], types[event["data"]["fact_id"]] == "Corrected") for event in about}
@@ -228,7 +228,7 @@ def test_corrections_and_retractions_speak_of_facts_there_are() -> None:
 
 
 def test_lines_come_in_the_order_in_which_they_were_recorded() -> None:
-    """So a file is an arrival: none before it was published or after the end, many beside other people's."""
+    """No line is recorded before it was published or after the end, and the lines of people are mixed."""
     recorded = [event["recorded"] for event in events()]
 
     assert recorded == sorted(recorded)
@@ -238,7 +238,7 @@ def test_lines_come_in_the_order_in_which_they_were_recorded() -> None:
 
 
 def test_alerts_of_both_rules_open_and_end_in_every_way() -> None:
-    """The careers are plausible enough for the rules to have something to say."""
+    """The careers are plausible enough for the rules to find something."""
     lives = {(alert["rule"], *(step["state"] for step in alert["life"])) for alert in report()["alerts"]}
 
     assert {
@@ -251,7 +251,7 @@ def test_alerts_of_both_rules_open_and_end_in_every_way() -> None:
 
 
 def test_only_careers_under_way_are_held_in_memory() -> None:
-    """A line that can be written is written before later careers are made up."""
+    """A line is yielded before later careers are generated."""
     tracemalloc.start()
     try:
         size = sum(len(line) for line in generate(3000, 1, until=UNTIL))
@@ -263,7 +263,7 @@ def test_only_careers_under_way_are_held_in_memory() -> None:
 
 
 def test_one_person_with_one_fact_is_enough() -> None:
-    """The least that can be asked for."""
+    """This is the smallest request."""
     (line,) = generate(1, 1, facts_per_subject=1, until=UNTIL, tidy=True)
 
     assert "SubjectDescribed" == json.loads(line)["type"]
@@ -276,7 +276,7 @@ def test_a_year_without_four_digits_is_refused() -> None:
 
 
 def test_the_command_writes_the_same_to_stdout_and_to_a_file(tmp_path: Path) -> None:
-    """One fact a line and nothing else."""
+    """The output has one fact a line and nothing else."""
     printed = run("generate --subjects 20 --seed 3", tmp_path)
     written = run("generate --subjects 20 --seed 3 -o facts.ndjson", tmp_path)
 
@@ -304,7 +304,7 @@ def test_the_command_takes_an_end_a_mean_and_tidiness(tmp_path: Path) -> None:
     ],
 )
 def test_the_command_says_what_is_wrong_with_an_option(tmp_path: Path, options: str, said: str) -> None:
-    """Usage, exit code 2, and nothing on stdout."""
+    """It is a usage error: exit code 2, and nothing on stdout."""
     done = run(f"generate {options}", tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)

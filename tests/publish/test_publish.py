@@ -1,4 +1,4 @@
-"""Facts from files and pipes into the log: what goes in, what is refused, and what is said of it."""
+"""Facts from files and pipes into the log: accepted facts, refused lines, and the messages."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from events.decode import MAX_BYTES, complete
 from events.errors import Infrastructure
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from projections.tables.origin import note_partitions
 from projections.tables.schema import ledger, log
 from services.log.base import Append, NotAcknowledged
@@ -41,7 +41,7 @@ BAD_LINES = {
 
 
 def in_log(folder: Path) -> int:
-    """How many records the log in *folder* holds."""
+    """The number of records in the log of *folder*."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     with engine.connect() as conn:
         count = conn.scalar(select(func.count()).select_from(log))
@@ -50,7 +50,7 @@ def in_log(folder: Path) -> int:
 
 
 def outcomes(folder: Path) -> list[str]:
-    """What each record read became, in order."""
+    """The outcome of each record read, in order."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     with engine.connect() as conn:
         found = conn.scalars(select(ledger.c.outcome).where(ledger.c.outcome.is_not(None)).order_by(ledger.c.seq))
@@ -68,14 +68,14 @@ def wait_for(records: int, folder: Path) -> None:
 
 
 def read(folder: Path, content: bytes) -> list[Line]:
-    """The lines that are read of a file with *content*."""
+    """The lines of a file with *content*, as they are read."""
     file = folder / "facts.ndjson"
     file.write_bytes(content)
     return [line for line in read_lines(str(file), Event(), lambda _: None) if line]
 
 
 def refusing(lost: list[int]) -> Append:
-    """A log that does not acknowledge these of the facts it is given."""
+    """A log that does not acknowledge the facts at these places."""
 
     def append(facts: Sequence[tuple[str, bytes]]) -> None:
         del facts
@@ -85,10 +85,10 @@ def refusing(lost: list[int]) -> Append:
 
 
 class TestInit:
-    """The database, made and made again."""
+    """The creation of the database, and its repetition."""
 
     def test_it_says_what_it_did_and_may_be_repeated(self, tmp_path: Path) -> None:
-        """The second time there is nothing to do, and nothing is lost."""
+        """The second run changes nothing."""
         first, second = run("init --json", tmp_path), run("init --json", tmp_path)
 
         assert (0, 0) == (first.returncode, second.returncode)
@@ -111,7 +111,7 @@ class TestInit:
         assert f"the folder of {tmp_path}/no/c.db is missing" in done.stderr
 
     def test_without_a_database_every_command_says_how_to_make_one(self, tmp_path: Path) -> None:
-        """The first thing a newcomer forgets."""
+        """A newcomer often forgets `casetrail init`."""
         facts_file(tmp_path, fact_line())
         done = run("publish facts.ndjson", tmp_path)
 
@@ -128,16 +128,16 @@ class TestLines:
         ids=["plain", "no end", "CRLF", "mark", "blank"],
     )
     def test_what_editors_and_systems_add_is_taken_off(self, tmp_path: Path, content: bytes) -> None:
-        """The same two lines, however they are written."""
+        """Both lines are read in the same way in every form of a file."""
         assert [b"a", b"b"] == [line.value for line in read(tmp_path, content)]
 
     def test_numbers_count_blank_lines(self, tmp_path: Path) -> None:
-        """A number is for an editor, which counts every line."""
+        """A line number is for an editor, which counts every line."""
         assert ["1", "4"] == [line.place.rpartition(":")[2] for line in read(tmp_path, b"a\n\n\nb\n")]
 
     @pytest.mark.parametrize("end", [b"\n", b""])
     def test_a_line_beyond_all_bounds_is_counted_and_not_held(self, tmp_path: Path, end: bytes) -> None:
-        """Ten megabytes without a line feed cost their size in reading and nothing in memory."""
+        """Ten megabytes without a line feed are read, and not kept in memory."""
         before, long, *after = read(tmp_path, b"a\n" + b"x" * 10_000_000 + b"\r" + end + (b"b\n" if end else b""))
 
         assert (b"a", 1) == (before.value, before.number)
@@ -145,11 +145,11 @@ class TestLines:
         assert [(b"b", 3)] * bool(end) == [(line.value, line.number) for line in after]
 
     def test_the_largest_fact_is_not_too_long(self, tmp_path: Path) -> None:
-        """What the bound allows is read whole, whatever ends the line."""
+        """A line of the greatest size is read whole, with any line end."""
         assert [MAX_BYTES] == [len(line.value) for line in read(tmp_path, b"x" * MAX_BYTES + b"\r\n")]
 
     def test_where_it_is_stopped_it_gives_no_half_line(self, tmp_path: Path) -> None:
-        """Half a line would be reported as a bad one, which it is not."""
+        """Half a line would be reported as a bad line."""
         file = tmp_path / "facts.ndjson"
         file.write_bytes(b"a\n" + b"x" * 500_000)
         stop = Event()
@@ -158,7 +158,7 @@ class TestLines:
 
 
 class TestPublishing:
-    """What goes into the log, and what is said."""
+    """The facts in the log, and the messages."""
 
     def test_a_file_goes_in_under_one_stamp_and_twice_adds_nothing(self, tmp_path: Path) -> None:
         """The second time every record is a duplicate, and the exit code is that of success."""
@@ -174,7 +174,7 @@ class TestPublishing:
         engine.dispose()
 
     def test_bad_lines_are_named_and_those_around_them_go_in(self, tmp_path: Path) -> None:
-        """Whatever is wrong with a line, it says where and what, and harms nobody else."""
+        """Each bad line is named with its problem, and does not affect the others."""
         around = [fact_line(subject=f"kz-{n}") for n in range(len(BAD_LINES))]
         lines = [line for bad, good in zip(BAD_LINES.values(), around, strict=True) for line in (bad[0], good)]
         facts_file(ready(tmp_path), *lines)
@@ -191,7 +191,7 @@ class TestPublishing:
         assert len(BAD_LINES) == json.loads(run("project --json", tmp_path).stdout)["applied"]
 
     def test_what_comes_past_our_checks_is_parked_with_the_same_words(self, tmp_path: Path) -> None:
-        """A client of the log without them holds nobody up either."""
+        """A client of the log without these checks does not stop the projector either."""
         engine = open_database(f"sqlite:///{ready(tmp_path) / 'casetrail.db'}")
         good = [complete(fact_line(subject=f"kz-{n}").encode(), NOW)[1] for n in range(len(BAD_LINES))]
         keys = [f"kz-{n}".encode() for n in range(len(BAD_LINES))]
@@ -204,11 +204,11 @@ class TestPublishing:
         engine.dispose()
 
         assert (len(BAD_LINES), len(BAD_LINES)) == (totals["applied"], totals["parked"])
-        # Without an envelope, the first thing that is wrong may be that, in what the publisher would have filled in.
+        # Without an envelope, the first problem may be a missing field that the publisher would have filled in.
         assert [code for _, code in BAD_LINES.values()] == codes
 
     def test_an_error_says_where_what_and_wanted(self, tmp_path: Path) -> None:
-        """As the house's rule for messages has it, word for word."""
+        """The message has the exact form that the house rules require."""
         facts_file(ready(tmp_path), fact_line(occurred="2024-13-01"))
         done = run("publish facts.ndjson", tmp_path)
 
@@ -218,7 +218,7 @@ class TestPublishing:
         assert "0 accepted, 1 bad" == summary
 
     def test_each_line_gets_a_result(self, tmp_path: Path) -> None:
-        """A tool finds its line by file and number, and learns the id it was given."""
+        """A tool finds its line by file and number, and learns its id."""
         facts_file(ready(tmp_path), "", fact_line(subject="a"), "{}")
         good, bad = ndjson(run("publish --json facts.ndjson", tmp_path).stdout)
 
@@ -231,7 +231,7 @@ class TestPublishing:
         assert {"code": "invalid", "where": "type", "what": "missing"}.items() <= bad["error"].items()
 
     def test_the_same_id_with_other_content_is_a_conflict_for_the_projector_to_show(self, tmp_path: Path) -> None:
-        """The log takes both, the ledger keeps the first and shows the other; what follows is applied."""
+        """The log accepts both. The ledger keeps the first and shows the other; the facts after it are applied."""
         other = fact_line(subject="a", note="another")
         facts_file(ready(tmp_path), fact_line(subject="a"), other, fact_line(subject="b"))
 
@@ -240,7 +240,7 @@ class TestPublishing:
         assert ["applied", "conflict", "applied"] == outcomes(tmp_path)
 
     def test_checking_needs_no_database_and_writes_none(self, tmp_path: Path) -> None:
-        """So that a tool can be tested where casetrail does not run."""
+        """A tool can be tested on a machine without casetrail's database."""
         facts_file(tmp_path, fact_line(), "{}")
         done = run("publish --check --json facts.ndjson", tmp_path)
 
@@ -249,7 +249,7 @@ class TestPublishing:
 
     @pytest.mark.parametrize("missing", ["nowhere.ndjson", "."])
     def test_a_missing_file_is_found_before_anything_is_written(self, tmp_path: Path, missing: str) -> None:
-        """Else one mistyped name leaves a question which of the others went in."""
+        """Otherwise one wrong name would leave it unclear which of the other files were published."""
         facts_file(ready(tmp_path), fact_line())
         done = run(f"publish facts.ndjson {missing}", tmp_path)
 
@@ -257,18 +257,18 @@ class TestPublishing:
         assert done.stderr.startswith(f"casetrail: {missing}: ")
 
     def test_no_file_at_all_is_a_usage_error(self, tmp_path: Path) -> None:
-        """Waiting for a terminal that nobody types into would look like work."""
+        """Waiting for input from a terminal would look like work."""
         assert 2 == run("publish", tmp_path).returncode
 
     def test_a_pipe_is_read_to_its_end(self, tmp_path: Path) -> None:
-        """What a tool prints goes in, and places in it are named by the dash."""
+        """The output of a tool is published, and places in it are named by the dash."""
         done = run("publish -", ready(tmp_path), many(2500) + "{}")
 
         assert (1, 2500) == (done.returncode, in_log(tmp_path))
         assert done.stderr.startswith("-:2501: type: missing")
 
     def test_what_trickles_in_is_in_the_log_at_once(self, tmp_path: Path) -> None:
-        """A tool that runs for days must not wait for its end to be heard."""
+        """The facts of a tool that runs for days must not wait for its end."""
         with start("publish --json -", ready(tmp_path)) as tool:
             tool.tell(fact_line(subject="kz-1") + "\n{")
             wait_for(1, tmp_path)
@@ -282,11 +282,11 @@ class TestPublishing:
 
 
 class TestInterruption:
-    """A publish that does not come to its end."""
+    """A publish that is interrupted."""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_ends_it_and_it_says_how_far_it_came(self, tmp_path: Path, number: signal.Signals) -> None:
-        """What was committed stays; the exit code is the shell's for that signal."""
+        """Committed facts stay. The exit code is the shell's for that signal."""
         with start("publish -", ready(tmp_path)) as tool:
             tool.tell(many(3) + '{"half":')
             wait_for(3, tmp_path)
@@ -299,7 +299,7 @@ class TestInterruption:
         assert 3 == in_log(tmp_path)
 
     def test_a_second_run_finishes_the_job(self, tmp_path: Path) -> None:
-        """Interrupted in the middle of a file, published again, every fact is applied once."""
+        """A file that was interrupted and published again is applied once."""
         facts = many(5000)
         half = "".join(facts.splitlines(keepends=True)[:2500])
         with start("publish -", ready(tmp_path)) as tool:
@@ -314,14 +314,14 @@ class TestInterruption:
         assert (5000, 2500) == (totals["applied"], totals["duplicate"])
 
     def test_a_database_that_fails_midway_is_told_with_the_lines_left_out(self, tmp_path: Path) -> None:
-        """The first two thousand lines are in, and whoever reads the message knows from where on they are not."""
+        """The first two thousand lines are in the log, and the message names the lines that are not."""
         (ready(tmp_path) / "facts.ndjson").write_text("{}\n" + many(3000))
         lines = read_lines(str(tmp_path / "facts.ndjson"), Event(), lambda _: None)
         engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
         batches = publish(lines, LocalLog(engine).append)
 
         assert 2000 == len(next(batches))
-        with writing(engine) as conn:
+        with write_transaction(engine) as conn:
             conn.execute(text("ALTER TABLE log RENAME TO gone"))
         with pytest.raises(Infrastructure, match=r"facts\.ndjson:2001-3001: not accepted, nor .*:3001: no such table"):
             next(batches)
@@ -337,7 +337,7 @@ class TestInterruption:
         ],
     )
     def test_exactly_the_lines_that_the_log_does_not_have_are_named(self, lost: list[int], places: str) -> None:
-        """Those in a row as one, by file; the others of the batch are reported as accepted before that."""
+        """Lines in a row are one range a file. The other lines of the batch are reported as accepted before."""
         numbered = [("a", 1), ("a", 2), ("a", 4), ("a", 5), *(("b", number) for number in range(1, 61))]
         lines = [
             Line(file, number, b"{}" if (file, number) == ("a", 4) else fact_line(subject=f"{n}").encode(), 2)
@@ -348,14 +348,16 @@ class TestInterruption:
         told = next(batches)
         assert 64 - len(lost) == len(told)
         assert ["a:4"] == [result.line.place for result in told if result.problem]
-        with pytest.raises(NotAccepted, match=rf"^{places}: not accepted, nor what follows b:60: away \(publish again"):
+        with pytest.raises(
+            NotAccepted, match=rf"^{places}: not accepted, nor any line after b:60: away \(publish again"
+        ):
             next(batches)
 
     def test_a_database_that_fails_is_the_machines_fault(self, tmp_path: Path) -> None:
-        """Exit code 3, and it still says how many lines had gone in."""
+        """The exit code is 3, and the message still has the number of accepted lines."""
         facts_file(ready(tmp_path), "{}", fact_line())
         engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
-        with writing(engine) as conn:
+        with write_transaction(engine) as conn:
             conn.execute(text("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(FAIL, 'full'); END"))
         engine.dispose()
         done = run("publish facts.ndjson", tmp_path)
@@ -365,7 +367,7 @@ class TestInterruption:
 
     @pytest.mark.parametrize(("option", "code"), [("--check", 0), ("", 3)])
     def test_a_reader_that_has_seen_enough_ends_it(self, tmp_path: Path, option: str, code: int) -> None:
-        """Quietly where nothing was at stake; else it says that the rest has not gone in."""
+        """A check ends without a message. A publish reports that the rest is not in the log."""
         (ready(tmp_path) / "facts.ndjson").write_text(many(20_000))
         with start(f"publish {option} --json facts.ndjson", tmp_path) as tool:
             tool.stdout.readline()
@@ -375,18 +377,18 @@ class TestInterruption:
 
         assert code == tool.process.returncode
         assert "Traceback" not in said
-        assert bool(code) == ("nobody reads the results" in said)
+        assert bool(code) == ("has closed the pipe" in said)
         assert in_log(tmp_path) < 20_000
 
 
 def test_a_database_of_kafka_takes_nothing_into_a_log_of_its_own(tmp_path: Path) -> None:
-    """Nobody would ever read it there, and no projector would start: a shell without CASETRAIL_LOG is enough for it."""
+    """No projector would read the records there. A shell without CASETRAIL_LOG is enough to cause it."""
     ready(tmp_path)
     engine = open_database(f"sqlite:///{tmp_path / 'casetrail.db'}")
     note_partitions(engine, "facts.v1", 6)
     done = run("publish -", tmp_path, fact_line() + "\n")
 
     assert 3 == done.returncode
-    assert "this database was projected from 6 partitions of facts.v1 of Kafka" in done.stderr
+    assert "this database was built from 6 partitions of facts.v1 of Kafka" in done.stderr
     with engine.connect() as conn:
         assert 0 == conn.scalar(select(func.count()).select_from(log))

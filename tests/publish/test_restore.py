@@ -1,4 +1,4 @@
-"""An export moves into another database, and what was concluded there is concluded here."""
+"""The import of an export into another database, with the same statuses and alerts."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ from services.database import migrate
 from services.log.local import LocalLog
 from services.publish.restore import restore
 from services.publish.samples import generate
-from tests.support.builders import NOW, detained, dismissed, instant, project, projector, rows, statuses, story
+from tests.support.builders import NOW, detained, dismissed, encoded, instant, project, projector, rows, statuses
 from tests.support.commands import facts_file, ndjson, ready, run
 from tests.support.draining import drain
 from tests.support.reading import ask
@@ -43,7 +43,7 @@ def opened(url: str) -> Engine:
 
 @pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite"])
 def databases(request: pytest.FixtureRequest, sqlite_url: str, postgres_url: str) -> Iterator[tuple[Engine, Engine]]:
-    """A database that is left and one that is moved to."""
+    """The database of the export, and the database of the import."""
     urls = (sqlite_url, postgres_url) if request.param == "sqlite to postgresql" else (postgres_url, sqlite_url)
     engines = opened(urls[0]), opened(urls[1])
     yield engines
@@ -52,7 +52,7 @@ def databases(request: pytest.FixtureRequest, sqlite_url: str, postgres_url: str
 
 
 def lived(engine: Engine, lines: Sequence[bytes]) -> Projector:
-    """Project *lines* at their `recorded`, what cannot be read at that of the one before, up to the present."""
+    """Project *lines* at their `recorded`, and unreadable records at the previous one, up to the present."""
     held = projector(engine)
     stamped, batch = NOW, []
     for line in lines:
@@ -67,8 +67,8 @@ def lived(engine: Engine, lines: Sequence[bytes]) -> Projector:
 
 
 def append(held: Projector, *came: tuple[datetime, bytes | None, Any, bytes | None]) -> None:
-    """Project records, and let time pass to the present."""
-    start = held.held.position
+    """Project records, and advance the watermark to the present."""
+    start = held.checkpoint.position
     held.project([LogRecord(TOPIC, 0, start + n, *record) for n, record in enumerate(came)], NOW)
     held.advance_watermark(datetime.now(UTC), NOW)
 
@@ -87,13 +87,13 @@ def exported(engine: Engine, *, everything: bool = False) -> list[bytes]:
 
 
 def counts(engine: Engine) -> dict[str, int]:
-    """What the records became."""
+    """The outcomes of the records, with their counts."""
     (row,) = rows(engine, partitions)
     return {name: row[name] for name in ("read", "applied", "duplicate", "conflict", "parked")}
 
 
 def test_people_alerts_and_their_lives_come_out_as_they_were(databases: tuple[Engine, Engine]) -> None:
-    """From one kind of database to the other; and an export of the copy is the export of the original."""
+    """It holds between all kinds of databases, and an export of the copy equals the first export."""
     left, taken = databases
     lived(left, list(generate(60, 7, until=datetime(2024, 1, 1, tzinfo=UTC))))
     lines = exported(left)
@@ -108,10 +108,10 @@ def test_people_alerts_and_their_lives_come_out_as_they_were(databases: tuple[En
 
 
 def test_with_all_the_records_that_were_not_applied_come_too(databases: tuple[Engine, Engine]) -> None:
-    """Each at its place and with its bytes, so that the counts are the same."""
+    """Each record keeps its place and its bytes, so that the counts are the same."""
     left, taken = databases
     other = DISMISSED | {"data": DISMISSED["data"] | {"note": "another"}}
-    noise = [*story(DISMISSED, DISMISSED, other), b"nonsense"]
+    noise = [*encoded(DISMISSED, DISMISSED, other), b"nonsense"]
     lived(left, [*noise, *generate(20, 7, until=datetime(2024, 1, 1, tzinfo=UTC))])
     lines = exported(left, everything=True)
     moved(lines, taken)
@@ -123,11 +123,11 @@ def test_with_all_the_records_that_were_not_applied_come_too(databases: tuple[En
 
 
 def test_bytes_that_nobody_can_read_travel_exactly(databases: tuple[Engine, Engine]) -> None:
-    """Whatever they are, with their key and headers; what was replayed since comes at its last place."""
+    """They keep their key and headers. A record that was replayed later is at its last place."""
     left, taken = databases
-    held = lived(left, story(DISMISSED))
+    held = lived(left, encoded(DISMISSED))
     stamp = instant("2022-05-01")
-    readable = complete(story(DETAINED)[0], NOW)[1]
+    readable = complete(encoded(DETAINED)[0], NOW)[1]
     odd = [["trace", None], ["photo", {"base64": "/w=="}], ["\\x00", {"name": "AA==", "base64": None}]]
     headers = [["content-type", "application/json"], ["ce_type", "Unheard"], *odd]
     append(
@@ -158,10 +158,10 @@ def test_bytes_that_nobody_can_read_travel_exactly(databases: tuple[Engine, Engi
 
 
 def test_a_record_in_binary_mode_becomes_a_line_like_the_others(databases: tuple[Engine, Engine]) -> None:
-    """The fact is the same in either mode."""
+    """The fact is the same in both modes."""
     left, taken = databases
-    held = lived(left, story(DISMISSED))
-    headers, value = to_binary(complete(story(DETAINED)[0], NOW)[1])
+    held = lived(left, encoded(DISMISSED))
+    headers, value = to_binary(complete(encoded(DETAINED)[0], NOW)[1])
     append(held, (instant("2022-05-01"), b"b", [[name, told.decode()] for name, told in headers], value))
     lines = exported(left)
     moved(lines, taken)
@@ -172,11 +172,11 @@ def test_a_record_in_binary_mode_becomes_a_line_like_the_others(databases: tuple
 
 
 def test_attributes_that_are_called_like_ours_stay(sqlite_url: str, tmp_path: Path) -> None:
-    """A tool may call its own extension `outcome` or `reason`; and one that is null is kept as it came."""
+    """A tool may name its own extension `outcome` or `reason`, and one that is null is kept."""
     left, taken = opened(sqlite_url), opened(f"sqlite:///{tmp_path / 'taken.db'}")
     own = DISMISSED | {"outcome": "approved", "reason": "x", "recorded": "2022-03-28T09:00:00Z"}
-    raw = json.loads(complete(story(DETAINED)[0], NOW)[1])
-    held = lived(left, story(own))
+    raw = json.loads(complete(encoded(DETAINED)[0], NOW)[1])
+    held = lived(left, encoded(own))
     append(held, (NOW, b"b", None, json.dumps({"recorded": None, **raw, "dataschema": None}).encode()))
     lines = exported(left)
     moved(lines, taken)
@@ -188,7 +188,7 @@ def test_attributes_that_are_called_like_ours_stay(sqlite_url: str, tmp_path: Pa
 
 @pytest.mark.parametrize("word", ["parked", "forwarded"])
 def test_an_extension_that_says_one_of_our_words_is_the_tools_own(sqlite_url: str, word: str) -> None:
-    """Only a line with bytes in base64 is a record that could not be read, or was sent on."""
+    """Only a line with bytes in base64 is a record that could not be read or was forwarded."""
     line = exported_line(outcome=word)
     engine = opened(sqlite_url)
     moved([line], engine)
@@ -197,7 +197,7 @@ def test_an_extension_that_says_one_of_our_words_is_the_tools_own(sqlite_url: st
 
 
 def test_what_was_sent_on_is_left_to_where_it_went(sqlite_url: str) -> None:
-    """It stands once more in the other partition, later; taken here it would have been known earlier than it was."""
+    """The record is in the export again, in the other partition. Imported here, it would be known too early."""
     line = json.loads(exported_line()) | {"recorded": "2022-05-02T00:00:00Z"}
     key = {"key_base64": base64.b64encode(b"a").decode(), "headers": None}
     sent_on = {"outcome": "forwarded", "reason": None, "recorded": "2022-05-01T00:00:00Z", "value_base64": ""} | key
@@ -208,7 +208,7 @@ def test_what_was_sent_on_is_left_to_where_it_went(sqlite_url: str) -> None:
 
 
 def test_a_projector_that_found_the_log_empty_lets_no_time_pass_over_an_import(database_url: str) -> None:
-    """Or everything would be recorded as of today: it loses the partition, and looks again."""
+    """It loses the partition and looks again. Otherwise all records would have the present as `recorded`."""
     engine = opened(database_url)
     held = projector(engine)
     restore(LocalLog(engine), [exported_line()], "facts.ndjson", datetime.now(UTC))
@@ -218,7 +218,7 @@ def test_a_projector_that_found_the_log_empty_lets_no_time_pass_over_an_import(d
 
 
 def test_an_import_that_was_cut_short_is_ended_by_project(sqlite_url: str) -> None:
-    """The records are in the log with their stamps, so whoever projects them gives them the same `recorded`."""
+    """The records are in the log with their stamps, so a later projection yields the same `recorded`."""
     engine = opened(sqlite_url)
     restore(LocalLog(engine), [exported_line()], "facts.ndjson", datetime.now(UTC))
     drain(engine, batch_records=1)
@@ -227,8 +227,8 @@ def test_an_import_that_was_cut_short_is_ended_by_project(sqlite_url: str) -> No
 
 
 def exported_line(**changes: Any) -> bytes:
-    """A line as an export has it, with *changes*."""
-    fact = json.loads(complete(story(DISMISSED)[0], NOW)[1])
+    """A line of an export, with *changes*."""
+    fact = json.loads(complete(encoded(DISMISSED)[0], NOW)[1])
     line = fact | {"recorded": "2022-03-28T09:00:00Z"} | changes
     kept = {name: value for name, value in line.items() if value is not None}
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
@@ -248,9 +248,9 @@ PARKED = {
         ("the line has no `recorded` (want a line of `casetrail audit export`; `casetrail publish` takes others)",
          exported_line(recorded=None)),
         ('recorded: "soon" is not a date (want EDTF, such as 2024-01-13 or 2024-01)', exported_line(recorded="soon")),
-        ("`recorded` 2022-03-28T08:59:59Z is before that of the line before (want the lines in the order of ",
+        ("`recorded` 2022-03-28T08:59:59Z is before that of the previous line (want the lines in the order of ",
          exported_line(recorded="2022-03-28T08:59:59Z")),
-        ("`recorded` 2099-01-01T00:00:00Z is yet to come (want an instant that has been)",
+        ("`recorded` 2099-01-01T00:00:00Z is in the future (want an instant in the past)",
          exported_line(recorded="2099-01-01T00:00:00Z")),
         ("id: missing (want ", exported_line(id=None)),
         ("not a record: ", PARKED | {"key_base64": "x"}),
@@ -264,7 +264,7 @@ PARKED = {
     ids=str,
 )  # fmt: skip
 def test_a_bad_line_is_named_and_nothing_goes_in(sqlite_url: str, expected: str, line: bytes | dict[str, Any]) -> None:
-    """An export is a whole: half of it would be another history."""
+    """Half of an export would be another history."""
     engine = opened(sqlite_url)
     bad = line if isinstance(line, bytes) else json.dumps(line).encode()
 
@@ -277,7 +277,7 @@ def test_a_bad_line_is_named_and_nothing_goes_in(sqlite_url: str, expected: str,
 
 
 def test_a_bad_line_ends_the_command_with_1(tmp_path: Path) -> None:
-    """And the database is empty still, so that the mended file can be taken."""
+    """The database is still empty, so that the repaired file can be imported."""
     ready(tmp_path)
     facts_file(tmp_path, exported_line(), b"{}")
     done = run("audit import facts.ndjson", tmp_path)
@@ -291,25 +291,28 @@ def test_a_bad_line_ends_the_command_with_1(tmp_path: Path) -> None:
 
 
 def test_a_database_that_was_in_use_is_refused(tmp_path: Path) -> None:
-    """What was published, what was projected, even the time that passed would be mixed with what is imported."""
+    """Published facts, projected facts or a watermark would be mixed with the import."""
     facts_file(tmp_path, exported_line())
     ready(tmp_path)
     ask("project", tmp_path)
     passed = ask("audit import facts.ndjson", tmp_path)
 
     assert (3, "") == (passed.returncode, passed.stdout)
-    assert "casetrail: the database has been in use (want one fresh from `casetrail init`)\n" == passed.stderr
+    assert (
+        "casetrail: the database has been in use (import into a new database, made by `casetrail init`)\n"
+        == passed.stderr
+    )
 
     run("publish facts.ndjson", tmp_path)
     published = ask("audit import facts.ndjson", tmp_path)
 
-    assert (3, "casetrail: the log already holds 1 records (want an empty database)\n") == (
+    assert (3, "casetrail: the log already holds 1 records (use an empty database)\n") == (
         published.returncode, published.stderr
     )  # fmt: skip
 
 
 def test_it_reads_standard_input_and_prints_nothing_but_the_result(tmp_path: Path) -> None:
-    """Not even what it logs, which goes to stderr; a mark at the start of the file is passed over."""
+    """Log messages go to stderr, and a byte order mark at the start of the input is skipped."""
     ready(tmp_path)
     given = b"\xef\xbb\xbf" + exported_line() + b"\r\n" + json.dumps(PARKED).encode()
     done = run("audit import - --json", tmp_path, given, {"CASETRAIL_LOG_LEVEL": "debug"})
@@ -322,7 +325,7 @@ def test_it_reads_standard_input_and_prints_nothing_but_the_result(tmp_path: Pat
 
 
 def test_a_file_that_is_not_there_is_a_slip(tmp_path: Path) -> None:
-    """Nothing was read."""
+    """No line was read."""
     ready(tmp_path)
     done = ask("audit import missing.ndjson", tmp_path)
 
@@ -332,7 +335,7 @@ def test_a_file_that_is_not_there_is_a_slip(tmp_path: Path) -> None:
 
 
 def test_acknowledgements_do_not_travel(sqlite_url: str, tmp_path: Path) -> None:
-    """The help says so: the alert is open in the copy."""
+    """The alert is open in the copy, and the help mentions it."""
     left, taken = opened(sqlite_url), opened(f"sqlite:///{tmp_path / 'taken.db'}")
     held = projector(left)
     project(held, [DISMISSED])

@@ -1,4 +1,4 @@
-"""The ledger holds itself: whatever somebody changes behind the triggers, the walk names the place."""
+"""The check of the ledger finds the place of any change that was made without the triggers."""
 
 import json
 import threading
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, select
 from projections.projector.projector import Projector
 from projections.queries.export import export
 from projections.queries.verify import Finding, verify
-from projections.rules.rulebook import pack
-from projections.tables.database import snapshot, writing
+from projections.rules.loading import pack
+from projections.tables.database import snapshot, write_transaction
 from projections.tables.schema import ledger
 from tests.support.builders import described, detained, project, projector, records
 from tests.support.postgres import fresh_database
@@ -27,43 +27,43 @@ from tests.support.tampering import (
     SILENT,
     attack,
     findings,
+    full_ledger,
     head,
     rewrite,
-    told,
 )
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Such a database for the test alone."""
-    engine = told(database_url)
+    """Return a database with every kind of row for one test."""
+    engine = full_ledger(database_url)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """Such a database for all tests that take back what they did to it."""
+    """Return such a database for all tests that roll their changes back."""
     with ExitStack() as stack:
         if request.param == "sqlite":
             url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'casetrail.db'}"
         else:
             url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        engine = told(url)
+        engine = full_ledger(url)
         stack.callback(engine.dispose)
         yield engine
 
 
 @pytest.fixture
 def conn(shared: Engine) -> Iterator[Connection]:
-    """A transaction that is rolled back in the end, triggers and all."""
+    """Return a connection in a transaction that is rolled back at the end, with the triggers."""
     with shared.connect() as conn, conn.begin() as transaction:
         yield conn
         transaction.rollback()
 
 
-def test_a_ledger_that_nobody_touched_holds(conn: Connection) -> None:
-    """Every kind of row is in it, and the rows are counted."""
+def test_an_unchanged_ledger_has_no_findings(conn: Connection) -> None:
+    """It has every kind of row, and the rows are counted."""
     verdict = verify(conn, [head(conn)])
     kinds = set(conn.scalars(select(ledger.c.entry)))
 
@@ -131,14 +131,14 @@ TO_NINETY = "UPDATE ledger SET seq = 90 WHERE seq = 3"
 def test_the_first_bad_position_is_named(
     conn: Connection, expected: tuple[int | None, int | None, str], statements: list[str]
 ) -> None:
-    """Whatever was edited, swapped, removed, added or set back."""
+    """Rows are edited, swapped, removed, added or set back, and one finding has the place."""
     attack(conn, *statements)
 
     assert [Finding(0, *expected)] == findings(conn)
 
 
-def test_a_record_that_was_passed_over_is_found(conn: Connection) -> None:
-    """Whoever sets the position forward hides what the log holds there; offsets of another log may jump."""
+def test_a_record_that_was_skipped_is_found(conn: Connection) -> None:
+    """A position moved forward hides records of the embedded log. Offsets of another log may have gaps."""
     attack(conn, "UPDATE partitions SET position = 8")
 
     assert [] == findings(conn)
@@ -160,74 +160,74 @@ def test_a_record_that_was_passed_over_is_found(conn: Connection) -> None:
     ],
     ids=["recorded", "offset", "replay", "outcome"],
 )  # fmt: skip
-def test_hashes_that_hold_do_not_make_a_ledger(
+def test_correct_hashes_are_not_enough(
     conn: Connection, expected: tuple[int | None, int | None, str], statement: str
 ) -> None:
-    """A chain computed anew must also be one that the program could have written."""
+    """A chain with new hashes must also be one that the program could have written."""
     attack(conn, statement)
     rewrite(conn)
 
     assert [Finding(0, *expected)] == findings(conn)
 
 
-NONSENSE = "a column does not hold what its type says"
+WRONG_TYPE = "a column does not hold what its type says"
 
 
 @pytest.mark.parametrize(
     ("expected", "statement"),
     [
-        ((6, 4, NONSENSE), "UPDATE ledger SET recorded = 'nonsense' WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET recorded = rtrim(recorded, 'Z') WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET recorded = 5 WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET stamped = x'ff' WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET value = 'text' WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET value = 5 WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET value = 9e18 WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET key = 'text' WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET reason = x'ff' WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET reason = CAST(x'ff' AS TEXT) WHERE seq = 6"),
-        ((6, 4, NONSENSE), "UPDATE ledger SET headers = '{' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET recorded = 'nonsense' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET recorded = rtrim(recorded, 'Z') WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET recorded = 5 WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET stamped = x'ff' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET value = 'text' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET value = 5 WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET value = 9e18 WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET key = 'text' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET reason = x'ff' WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET reason = CAST(x'ff' AS TEXT) WHERE seq = 6"),
+        ((6, 4, WRONG_TYPE), "UPDATE ledger SET headers = '{' WHERE seq = 6"),
         ((6, "four", BROKEN), "UPDATE ledger SET log_offset = 'four' WHERE seq = 6"),
         ((7, None, "row 6 is missing before it"), "UPDATE ledger SET seq = 'six' WHERE seq = 6"),
-        ((1, None, NONSENSE), "UPDATE ledger SET recorded = 'nonsense' WHERE seq = 1"),
-        ((0, 4, NONSENSE), "UPDATE ledger SET recorded = 'nonsense', seq = 0 WHERE seq = 6"),
-        ((11, 5, f"in its row of `partitions`, {NONSENSE}"), "UPDATE partitions SET watermark = 'nonsense'"),
-        ((11, 5, f"in its row of `partitions`, {NONSENSE}"), "UPDATE partitions SET position = 'nonsense'"),
+        ((1, None, WRONG_TYPE), "UPDATE ledger SET recorded = 'nonsense' WHERE seq = 1"),
+        ((0, 4, WRONG_TYPE), "UPDATE ledger SET recorded = 'nonsense', seq = 0 WHERE seq = 6"),
+        ((11, 5, f"in its row of `partitions`, {WRONG_TYPE}"), "UPDATE partitions SET watermark = 'nonsense'"),
+        ((11, 5, f"in its row of `partitions`, {WRONG_TYPE}"), "UPDATE partitions SET position = 'nonsense'"),
         ((11, 5, "the chain ends here, but `partitions` says at row x"), "UPDATE partitions SET seq = 'x'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
-def test_nonsense_is_a_finding_and_no_crash(
+def test_a_value_of_another_type_is_a_finding_and_not_a_crash(
     conn: Connection, expected: tuple[int | None, Any, str], statement: str
 ) -> None:
-    """SQLite keeps anything in any column."""
+    """SQLite stores any value in any column."""
     attack(conn, statement)
 
     assert [Finding(0, *expected)] == findings(conn)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_nonsense_far_down_is_named_too(engine: Engine) -> None:
-    """The rows are read many at a time, and the others of that lot are looked at one by one."""
+def test_a_value_of_another_type_is_found_in_a_later_page(engine: Engine) -> None:
+    """Rows are read in pages, and after a fault the rows of the page are read one by one."""
     held = projector(engine)
     project(held, [described("2022-03-27", name=f"Name {n}", id=str(n)) for n in range(2500)])
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         attack(conn, "UPDATE ledger SET recorded = 'nonsense' WHERE seq = 2105")
 
-        assert [(2105, NONSENSE)] == [(found.seq, found.what) for found in findings(conn)]
+        assert [(2105, WRONG_TYPE)] == [(finding.seq, finding.what) for finding in findings(conn)]
 
 
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
-def test_rows_under_a_number_that_is_none_are_found(conn: Connection) -> None:
-    """A partition that nobody could have been assigned is walked as well."""
+def test_rows_of_a_partition_without_a_number_are_found(conn: Connection) -> None:
+    """A partition that no projector could have been assigned is checked too."""
     attack(conn, "UPDATE ledger SET partition = 'x' WHERE seq = 11")
 
-    assert [(0, 10), ("x", 11)] == [(found.partition, found.seq) for found in findings(conn)]
+    assert [(0, 10), ("x", 11)] == [(finding.partition, finding.seq) for finding in findings(conn)]
 
 
 def test_a_chain_that_was_rewritten_whole_is_found_by_its_head(conn: Connection) -> None:
-    """It holds in itself: nothing in the database tells. The head from before does not stand in it any more."""
+    """The new chain is consistent, but an earlier head that was kept elsewhere is not in it."""
     kept = head(conn)
     attack(conn, "UPDATE ledger SET value = (SELECT value FROM ledger WHERE seq = 4) WHERE seq = 2")
     rewrite(conn)
@@ -239,8 +239,8 @@ def test_a_chain_that_was_rewritten_whole_is_found_by_its_head(conn: Connection)
 
 
 def test_a_tail_that_was_cut_off_cleanly_is_found_by_its_head(engine: Engine) -> None:
-    """The row of `partitions` can be set back to fit, and more rows written after it."""
-    with writing(engine) as conn:
+    """The row of `partitions` can be set back to match, and more rows can be written after it."""
+    with write_transaction(engine) as conn:
         kept = head(conn)
         attack(
             conn,
@@ -258,23 +258,23 @@ def test_a_tail_that_was_cut_off_cleanly_is_found_by_its_head(engine: Engine) ->
         assert 1 == len(findings(conn, [kept]))
 
 
-def test_heads_of_earlier_times_stand_in_the_chain(conn: Connection) -> None:
-    """One kept a year ago is as good as yesterday's, and either case of its letters will do."""
+def test_earlier_heads_are_in_the_chain(conn: Connection) -> None:
+    """A head of any time is accepted, in either case of its letters."""
     every = conn.scalars(select(ledger.c.hash)).all()
 
     assert [] == findings(conn, [*every, every[3].upper()])
 
 
-def test_a_head_behind_the_break_is_left_to_the_break(conn: Connection) -> None:
-    """It stands there still; that the chain leading up to it is broken was said."""
+def test_a_head_after_the_first_fault_is_not_reported(conn: Connection) -> None:
+    """The head is still in the chain, and the fault before it is already a finding."""
     kept = head(conn)
     attack(conn, "UPDATE ledger SET reason = 'other' WHERE seq = 4")
 
     assert [Finding(0, 4, 2, BROKEN)] == findings(conn, [kept])
 
 
-def test_partitions_are_walked_each_for_itself(conn: Connection) -> None:
-    """A break in one does not hide another's."""
+def test_each_partition_is_checked_alone(conn: Connection) -> None:
+    """A fault in one partition does not hide a fault in another."""
     attack(
         conn,
         "INSERT INTO ledger (partition, seq, entry, topic, recorded, hash) "
@@ -282,12 +282,12 @@ def test_partitions_are_walked_each_for_itself(conn: Connection) -> None:
         "DELETE FROM ledger WHERE partition = 0 AND seq = 4",
     )
 
-    assert [(0, 5), (1, 1)] == [(found.partition, found.seq) for found in findings(conn)]
+    assert [(0, 5), (1, 1)] == [(finding.partition, finding.seq) for finding in findings(conn)]
 
 
 @pytest.mark.slow
-def test_it_holds_while_a_projector_writes(engine: Engine) -> None:
-    """The walk sees one moment of the database, whatever is written meanwhile."""
+def test_a_check_while_a_projector_writes_has_no_findings(engine: Engine) -> None:
+    """The check sees one state of the database, though a projector writes at the same time."""
     held = projector(engine)
     enough = threading.Event()
 
@@ -299,30 +299,30 @@ def test_it_holds_while_a_projector_writes(engine: Engine) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    walked = set[int]()
+    counts = set[int]()
     try:
-        while len(walked) < 5 and writer.is_alive():
+        while len(counts) < 5 and writer.is_alive():
             with snapshot(engine) as conn:
                 verdict = verify(conn)
-            walked.add(verdict.rows[0])
+            counts.add(verdict.rows[0])
             assert [] == verdict.findings
     finally:
         enough.set()
         writer.join()
 
-    assert 5 == len(walked), "the writer failed"
+    assert 5 == len(counts), "the writer failed"
 
 
 def lines(conn: Connection, *, everything: bool = False) -> list[dict[str, Any]]:
-    """The lines of an export."""
+    """Return the lines of an export."""
     return [json.loads(line) for line in export(conn, everything=everything)]
 
 
 def test_an_export_holds_each_applied_fact_once_in_ledger_order(conn: Connection) -> None:
-    """With the ledger's `recorded`, in their JSON form."""
-    told = [(line["id"], line["recorded"]) for line in lines(conn)]
+    """Each line is the JSON form of the fact, with the ledger's `recorded`."""
+    exported = [(line["id"], line["recorded"]) for line in lines(conn)]
 
-    assert told == [
+    assert exported == [
         (DISMISSED["id"], "2022-03-28T09:00:00Z"),
         (DETAINED["id"], "2022-04-27T08:00:00Z"),
         (LAST["id"], "2022-08-02T00:00:00Z"),
@@ -330,31 +330,31 @@ def test_an_export_holds_each_applied_fact_once_in_ledger_order(conn: Connection
     assert DISMISSED["data"] == lines(conn)[0]["data"]
 
 
-def test_the_export_of_everything_tells_the_outcome_of_the_others(conn: Connection) -> None:
-    """Each record stands once, with its last outcome; what was parked keeps its bytes."""
-    found = lines(conn, everything=True)
+def test_the_export_of_everything_has_the_other_outcomes(conn: Connection) -> None:
+    """Each record is there once, with its last outcome; a parked one keeps its bytes."""
+    exported = lines(conn, everything=True)
 
-    assert [None, "duplicate", "conflict", None, "parked", None] == [line.get("outcome") for line in found]
-    assert f"other_content: the fact {DISMISSED['id']} was recorded before with other content" == found[2]["reason"]
+    assert [None, "duplicate", "conflict", None, "parked", None] == [line.get("outcome") for line in exported]
+    assert f"other_content: the fact {DISMISSED['id']} was recorded before with other content" == exported[2]["reason"]
     assert {
         "outcome": "parked",
-        "reason": found[4]["reason"],
+        "reason": exported[4]["reason"],
         "recorded": "2022-08-02T00:00:00Z",
         "key_base64": None,
         "headers": None,
         "value_base64": "eyJ0eXBlIjoiVW5oZWFyZCJ9",
-    } == found[4]  # fmt: skip
+    } == exported[4]  # fmt: skip
 
 
 def test_an_export_of_two_partitions_is_in_the_order_of_recorded(engine: Engine) -> None:
-    """So that one log can take both in."""
+    """One log can then hold the facts of both."""
     other = Projector(engine, pack(), partition=1)
     other.assign(SILENT)
     (record,) = records([detained("2022-04-21", subject="c", recorded="2022-04-01T00:00:00Z")])
     other.project([record._replace(partition=1)], SILENT)
 
     with snapshot(engine) as conn:
-        found = lines(conn)
+        exported = lines(conn)
 
-    assert ["a", "c", "b", "a"] == [line["subject"] for line in found]
-    assert sorted(line["recorded"] for line in found) == [line["recorded"] for line in found]
+    assert ["a", "c", "b", "a"] == [line["subject"] for line in exported]
+    assert sorted(line["recorded"] for line in exported) == [line["recorded"] for line in exported]

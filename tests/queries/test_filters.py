@@ -1,11 +1,11 @@
-"""`status --agency X --service Y` asks for one and the same post: two posts never make up one that nobody held."""
+"""`status --agency X --service Y` selects by one post: conditions met by two different posts do not match."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.support.builders import appointed, described, died, dismissed, suspended, told
-from tests.support.reading import answer, known
+from tests.support.builders import appointed, described, died, dismissed, stated, suspended
+from tests.support.reading import answer, database_with
 
 CHIEF = {"post": "Chief", "agency": "Police"}
 AIDE = {"post": "Aide", "agency": "Ministry of Finance"}
@@ -13,9 +13,9 @@ AIDE = {"post": "Aide", "agency": "Ministry of Finance"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """People with two posts, each of which came to another end; some with one, and one with none that is known."""
+    """Return a folder with people: most have two posts with different ends, some have one, and one has none known."""
     made = tmp_path_factory.mktemp("people")
-    known(
+    database_with(
         made,
         appointed("2019", subject="left-police", **CHIEF),
         appointed("2020", subject="left-police", **AIDE),
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         appointed("2020", subject="suspended", **AIDE),
         suspended("2022-03-27", subject="suspended", **CHIEF),
         appointed("2019", subject="moved", **CHIEF),
-        told("Transferred", "2022-03-27", subject="moved", **CHIEF, to_post="Aide", to_agency="Ministry of Finance"),
+        stated("Transferred", "2022-03-27", subject="moved", **CHIEF, to_post="Aide", to_agency="Ministry of Finance"),
         appointed("2019", subject="dead", **CHIEF),
         died("2022-03-27", subject="dead"),
         described("2022-01-01", subject="described", agency="Police"),
@@ -53,20 +53,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--agency police",
             ["dead", "described", "left-finance", "left-police", "moved", "one-post", "suspended"],
         ),
-        # Without an agency it is the summary: of somebody in office anywhere, in office.
+        # Without an agency the summary counts: in office in any post is in office.
         ("--service dismissed", ["one-post"]),
         ("--service in_office", ["left-finance", "left-police", "moved", "suspended"]),
         ("--service suspended", []),
     ],
 )
 def test_agency_and_service_are_of_one_post(folder: Path, args: str, expected: list[str]) -> None:
-    """In the rows and in the fold alike; somebody dismissed there and in office elsewhere is found as both."""
+    """The rows and the fold agree. A person dismissed from one post and in office in another matches both."""
     assert expected == [row["subject_id"] for row in answer(f"status {args}", folder)]
     assert expected == [row["subject_id"] for row in answer(f"status --known-at 2030 {args}", folder)]
 
 
 def test_before_the_dismissal_the_post_was_held(folder: Path) -> None:
-    """At an instant the posts of then are asked."""
+    """At an earlier instant, the posts of that instant count."""
     asked = "status --as-of 2022-03-01 --agency police --service"
 
     assert ["dead", "left-finance", "left-police", "moved", "suspended"] == [

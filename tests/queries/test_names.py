@@ -1,6 +1,6 @@
-"""A name is found however it is written: by letters that people take for one another, on both databases."""
+"""A name is found in any spelling with letters that people write for one another, on both databases."""
 
-# ruff: noqa: RUF001 - letters that look alike are what this is about
+# ruff: noqa: RUF001 - letters that look alike are the subject of these tests
 import unicodedata
 from collections.abc import Iterator
 
@@ -53,7 +53,7 @@ PEOPLE = {
     ],
 )
 def test_spellings_that_a_reader_takes_for_one_name_are_one(written: str, typed: str) -> None:
-    """No mark of a search_form letter is left over, or the name would be found by nobody who types it."""
+    """The search form keeps no single mark of a letter, since a typed name would not have it."""
     assert search_form(typed) == search_form(written)
 
 
@@ -62,7 +62,7 @@ def test_spellings_that_a_reader_takes_for_one_name_are_one(written: str, typed:
     [("Майя", "Маия"), ("Йод", "Иод"), ("\u0130\u015f", "is"), ("\u00cbl", "el"), ("ї", "і"), ("ivan ov", "ivanov")],
 )
 def test_letters_that_only_look_alike_stay_apart(one: str, other: str) -> None:
-    """The folding joins what is written for one another, not every letter with a mark and the one without."""
+    """The search form joins letters that are written for one another, not every letter with the one without a mark."""
     assert search_form(one) != search_form(other)
 
 
@@ -70,8 +70,8 @@ def test_letters_that_only_look_alike_stay_apart(one: str, other: str) -> None:
 @example("\u0130\u0307")
 @example("i\u200b\u0307\u0301")
 @example("\u0390\u0345")
-def test_a_folded_name_folds_to_itself(name: str) -> None:
-    """In whatever normal form it came: stored names and typed ones meet in one place."""
+def test_the_search_form_of_a_search_form_is_itself(name: str) -> None:
+    """It is the same for every normal form of Unicode, so stored names and typed ones are equal."""
     once = search_form(name)
 
     assert once == search_form(once)
@@ -81,13 +81,13 @@ def test_a_folded_name_folds_to_itself(name: str) -> None:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """A database with people whose names are written in other ways than they are typed."""
+    """Return a database with names that are written in other ways than they are typed."""
     engine = open_database(database_url)
     migrate(engine)
     projector = builders.projector(engine)
     for subject, name in PEOPLE.items():
-        told = {"subject": subject, "agency": name, "jurisdiction": name}
-        builders.project(projector, [described("2022-01-01", name=name, **told), dismissed("2022-01-02", **told)])
+        fields = {"subject": subject, "agency": name, "jurisdiction": name}
+        builders.project(projector, [described("2022-01-01", name=name, **fields), dismissed("2022-01-02", **fields)])
     projector.advance_watermark(instant("2023-01-01"), instant("2023-01-01"))
     yield engine
     engine.dispose()
@@ -113,17 +113,17 @@ def engine(database_url: str) -> Iterator[Engine]:
 def test_both_databases_find_a_name_as_it_is_typed(
     engine: Engine, moment: AsOf, typed: str, expected: list[str]
 ) -> None:
-    """In the rows and in the fold for a moment."""
+    """Names match in the rows, and in the fold for another moment."""
     with snapshot(engine) as conn:
-        assert expected == [found["subject_id"] for found in statuses(conn, Filter(name=typed), moment)]
+        assert expected == [status["subject_id"] for status in statuses(conn, Filter(name=typed), moment)]
 
 
 @pytest.mark.parametrize("moment", [NOW, FAR])
 def test_an_agency_and_a_jurisdiction_are_found_as_a_name_is(engine: Engine, moment: AsOf) -> None:
-    """For statuses and for alerts: the part of an agency's name, and the whole of a jurisdiction's."""
+    """A part of the agency's name matches, and the whole of the jurisdiction's, for statuses and for alerts."""
     with snapshot(engine) as conn:
-        of = [found["subject_id"] for found in statuses(conn, Filter(agency="ИВАН ПЕТРОВ"), moment)]
-        whole = [found["subject_id"] for found in statuses(conn, Filter(jurisdiction="ФЕДОР  БЕРЕЗОВ"), moment)]
-        about = [found["subject_id"] for found in alerts(conn, AlertFilter(agency="I\u015eIQLI"))]
+        in_agency = [status["subject_id"] for status in statuses(conn, Filter(agency="ИВАН ПЕТРОВ"), moment)]
+        in_place = [status["subject_id"] for status in statuses(conn, Filter(jurisdiction="ФЕДОР  БЕРЕЗОВ"), moment)]
+        with_alert = [alert["subject_id"] for alert in alerts(conn, AlertFilter(agency="I\u015eIQLI"))]
 
-    assert (["hidden"], ["yo"], ["az"]) == (of, whole, about)
+    assert (["hidden"], ["yo"], ["az"]) == (in_agency, in_place, with_alert)

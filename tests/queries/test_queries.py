@@ -1,4 +1,4 @@
-"""Reading holds on both databases, and of stored rows and of folds alike."""
+"""Queries return the same on both databases, and from stored rows and from the fold."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,14 +12,15 @@ from sqlalchemy import Engine
 from projections.projector.side_writer import SideWriter
 from projections.queries.alerts import AlertFilter, alerts, alerts_like, notices_after, notices_end
 from projections.queries.rejected import Position, conflicts, parked
-from projections.queries.subjects import Filter, near, status_of, statuses, story_of
-from projections.subjects.view import NOW, AsOf, history_json
+from projections.queries.subjects import Filter, similar_ids, status_of, statuses, view_of
+from projections.subjects.history_shapes import history_json
+from projections.subjects.view import NOW, AsOf
 from projections.tables.database import open_database, snapshot
 from services.database import migrate
 from tests.oracle.histories import RECORDED
-from tests.oracle.histories import stories as any_story
+from tests.oracle.histories import histories as any_story
 from tests.support import builders
-from tests.support.builders import Line, charged, corrected, described, detained, dismissed, instant, retracted, told
+from tests.support.builders import Line, charged, corrected, described, detained, dismissed, instant, retracted, stated
 
 FAR = AsOf(known_at=instant("2040"))
 FIRST = dismissed("2022-03-27")
@@ -30,7 +31,7 @@ FACTS = (
     detained("2022-04-20", case="c"),
     charged("2022-05", subject="B", case="z", id="z"),
     charged("2022-05", subject="B", case="Z", id="Z"),
-    told("Detained", "XXXX-01", subject="B"),
+    stated("Detained", "XXXX-01", subject="B"),
     retracted(FIRST, id="of nothing here") | {"subject": "B"},
     dismissed("2022-06-01", subject="c"),
 )
@@ -38,7 +39,7 @@ FACTS = (
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """A database with a few people, a conflict and two parked records."""
+    """Return a database with a few people, a conflict and two parked records."""
     engine = open_database(database_url)
     migrate(engine)
     projector = builders.projector(engine)
@@ -48,8 +49,8 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_both_databases_answer_the_same(engine: Engine) -> None:
-    """Statuses, alerts, notices, parked records and conflicts, now and at a moment."""
+def test_both_databases_return_the_same(engine: Engine) -> None:
+    """It holds for statuses, alerts, notices, parked records and conflicts, now and at another moment."""
     with snapshot(engine) as conn:
         everybody = list(statuses(conn, Filter()))
         listed = list(alerts(conn, AlertFilter()))
@@ -60,7 +61,7 @@ def test_both_databases_answer_the_same(engine: Engine) -> None:
         assert ["a"] == [each["subject_id"] for each in statuses(conn, Filter(name="100%"))]
         assert ["B"] == [each["subject_id"] for each in statuses(conn, Filter(stage=("charged",), name="b"))]
         assert ["a"] == [each["subject_id"] for each in statuses(conn, Filter(agency="POLICE", jurisdiction=None))]
-        assert "c" in near(conn, "c")
+        assert "c" in similar_ids(conn, "c")
         assert {"open"} == {each["state"] for each in listed}
         assert listed == list(alerts(conn, AlertFilter(known_at=instant("2040"))))
         assert listed[:1] == alerts_like(conn, listed[0]["alert_id"][:8])
@@ -70,8 +71,8 @@ def test_both_databases_answer_the_same(engine: Engine) -> None:
         assert [["source"]] == [conflict["differs"] for conflict in conflicts(conn)]
 
 
-def test_both_databases_take_a_visit(engine: Engine) -> None:
-    """An acknowledgement, a dismissal and a replay, beside whoever projects."""
+def test_both_databases_accept_a_side_write(engine: Engine) -> None:
+    """An acknowledgement, a dismissal and a replay are written beside the projector."""
     side_writer = SideWriter(engine, 0)
     with snapshot(engine) as conn:
         alert = next(alerts(conn, AlertFilter()))
@@ -90,7 +91,7 @@ INSTANTS = st.sampled_from([instant(text) for text in (*RECORDED, "2022-03-08", 
 
 
 def projected(lines: list[Line], until: datetime | None = None) -> Engine:
-    """A database in memory that read *lines*, and nothing after *until*."""
+    """Return a database in memory that read those of *lines* recorded until *until*."""
     projector = builders.projector(rules=None)
     read = [line for line in lines if until is None or builders.fact(line).recorded <= until]
     if read:
@@ -103,16 +104,16 @@ def projected(lines: list[Line], until: datetime | None = None) -> Engine:
 
 
 def answers(engine: Engine, moment: AsOf = NOW) -> list[dict[str, Any]]:
-    """The status of everybody at *moment*."""
+    """Return the status of every person at *moment*."""
     with snapshot(engine) as conn:
-        return list(statuses(conn, Filter(), moment))
+        return [dict(status) for status in statuses(conn, Filter(), moment)]
 
 
 @settings(max_examples=60)
 @given(any_story(), INSTANTS)
 @example([dismissed("2022-03-10", recorded="2022-03-10T00:00:00Z")], instant("2022-03-09"))
-def test_known_at_an_instant_is_what_was_said_then(lines: list[Line], then: datetime) -> None:
-    """Asked today about a day, we answer what we answered on that day: all of it, anomalies and positions too."""
+def test_known_at_an_instant_is_the_answer_of_that_instant(lines: list[Line], then: datetime) -> None:
+    """A query today about a day returns the same as a query on that day, with anomalies and positions."""
     story = sorted(lines, key=lambda line: str(line["recorded"]))
 
     assert answers(projected(story, then)) == answers(projected(story), AsOf(known_at=then))
@@ -120,15 +121,15 @@ def test_known_at_an_instant_is_what_was_said_then(lines: list[Line], then: date
 
 @settings(max_examples=60)
 @given(st.data(), any_story(), INSTANTS)
-def test_the_world_at_an_instant_hangs_on_no_order_of_arrival(
+def test_the_world_at_an_instant_does_not_depend_on_the_order_of_arrival(
     data: st.DataObject, lines: list[Line], then: datetime
 ) -> None:
-    """The same facts, whenever each came in, tell the same of a day; only the position is another."""
+    """The same facts in any order lead to the same status at an instant, apart from the position."""
     shuffled = data.draw(st.permutations(lines))
 
     def world(story: list[Line]) -> list[dict[str, Any]]:
         at_once = [line | {"recorded": "2022-06-01T00:00:00Z"} for line in story]
-        return [each | {"position": None} for each in answers(projected(at_once), AsOf(as_of=then))]
+        return [status | {"position": None} for status in answers(projected(at_once), AsOf(as_of=then))]
 
     assert world(lines) == world(shuffled)
 
@@ -136,20 +137,20 @@ def test_the_world_at_an_instant_hangs_on_no_order_of_arrival(
 @settings(max_examples=60)
 @given(any_story(), st.builds(AsOf, st.none() | INSTANTS, st.none() | INSTANTS))
 def test_a_history_holds_every_known_fact_once_and_agrees_with_the_status(lines: list[Line], moment: AsOf) -> None:
-    """Whatever corrections and retractions there are: nothing hidden but what had not happened, nothing twice."""
+    """With any corrections and retractions, only facts that had not happened are left out, and none is listed twice."""
     engine = projected(sorted(lines, key=lambda line: str(line["recorded"])))
     with snapshot(engine) as conn:
-        found = story_of(conn, "a", moment)
-        if found is None:
+        view = view_of(conn, "a", moment)
+        if view is None:
             return
-        told_of = history_json(found, moment, status_of(conn, found, moment))
-    ids = [fact["id"] for fact in told_of["facts"]]
-    states = {fact["id"]: fact for fact in told_of["facts"]}
-    counted = {fact.id for fact in found.world}
+        shown = history_json(view, moment, status_of(conn, view, moment))
+    ids = [fact["id"] for fact in shown["facts"]]
+    states = {fact["id"]: fact for fact in shown["facts"]}
+    counted = {fact.id for fact in view.world}
 
     assert sorted(set(ids)) == sorted(ids)
-    assert moment.as_of or set(ids) == found.lines.keys()
+    assert moment.as_of or set(ids) == view.facts.keys()
     assert counted == {
         id_ for id_, each in states.items() if each["section"] == "world" and each["data_in_force"] is not None
     }
-    assert told_of["status"] in answers(engine, moment)
+    assert shown["status"] in answers(engine, moment)

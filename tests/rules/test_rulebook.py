@@ -1,4 +1,4 @@
-"""Rules in force: what makes a rule another rule, when it is looked at, its sentence, and its documentation."""
+"""The rules in force: their versions, types, sentences and documentation."""
 
 import json
 import re
@@ -8,8 +8,11 @@ import pytest
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
+from projections.rules.absence import AbsenceRule
 from projections.rules.explain import explain_text
-from projections.rules.rulebook import AbsenceRule, Rulebook, SequenceRule, load, pack
+from projections.rules.loading import load, pack
+from projections.rules.rulebook import Rulebook
+from projections.rules.sequence import SequenceRule
 from projections.rules.values import FIELDS, NOT_STATED, STATUSES
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
@@ -19,13 +22,13 @@ DOCS = ROOT / "docs" / "rules.md"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an empty folder the working one, so that messages name files as a person would type them."""
+    """Change to an empty folder, so that messages name files as a person would type them."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 class TestVersion:
-    """When a rule is another rule."""
+    """The version of a rule."""
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -39,7 +42,7 @@ class TestVersion:
         ],
     )
     def test_layout_does_not_change_it(self, old: str, new: str) -> None:
-        """Comments, order in lists, and another spelling of a duration say the same."""
+        """Comments, the order of lists and another spelling of a duration do not change the version."""
         assert silence().version == silence(SILENCE.replace(old, new)).version
 
     @pytest.mark.parametrize(
@@ -57,36 +60,36 @@ class TestVersion:
             ("was dismissed", "was removed"),
         ],
     )
-    def test_whatever_it_says_changes_it(self, old: str, new: str) -> None:
-        """A rule that says something else has another version, and so has the book."""
+    def test_any_other_change_changes_it(self, old: str, new: str) -> None:
+        """Any other change of a rule changes its version, and the version of the book."""
         before, after = book(SILENCE), book(SILENCE.replace(old, new, 1))
 
         assert before.rules[0].version != after.rules[0].version
         assert before.version != after.version
 
     def test_a_default_written_out_does_not_change_it(self) -> None:
-        """Saying what holds anyway is not another rule."""
+        """A default that is written out does not change the version."""
         spelled = SEQUENCE.replace("    within", "    severity: notice\n    certainty: certain\n    within")
 
         assert sequence().version == sequence(spelled).version
 
     def test_the_shipped_versions_stand(self) -> None:
-        """A new version supersedes every open alert, so it must never come about by accident."""
+        """The versions of the pack never change by accident, because a new version supersedes every open alert."""
         assert {rule.id: rule.version for rule in pack().rules} == {
             "dismissal-before-arrest": "bfd41e48a540",
             "dismissed-without-follow-up": "9d9a291f62b7",
         }
 
     def test_twelve_hex_digits(self) -> None:
-        """Short enough to read out, long enough not to meet by chance."""
+        """A version is short enough to read out, and long enough to avoid collisions."""
         assert all(re.fullmatch("[0-9a-f]{12}", text) for text in (pack().version, *(r.version for r in pack().rules)))
 
 
 class TestRulebook:
     """The rules in force, together."""
 
-    def test_it_survives_the_ledger(self) -> None:
-        """A rebuild reads the rules that were in force, and they are the same rules."""
+    def test_the_ledger_keeps_the_same_rules(self) -> None:
+        """A rebuild reads the rules from the ledger, and they are the same rules."""
         kept = pack().as_json()
 
         assert pack() == Rulebook.from_json(kept)
@@ -96,13 +99,13 @@ class TestRulebook:
     @pytest.mark.parametrize(
         "text", ["", "[]", "{}", '{"rules": [1]}', '{"rules": [{"absent": "case"}]}', '{"rules": 1}']
     )
-    def test_something_else_in_the_ledger_is_said_so(self, text: str) -> None:
-        """What cannot be read is not taken for an empty rulebook."""
+    def test_an_unreadable_rulebook_is_an_error(self, text: str) -> None:
+        """A stored rulebook that cannot be read is an error, not an empty rulebook."""
         with pytest.raises(BadInput, match="the stored rulebook is not readable"):
             Rulebook.from_json(text)
 
-    def test_a_rule_is_looked_at_only_for_the_types_it_names(self) -> None:
-        """Its anchor, its follow-ups, the tracks its exception reads, and death."""
+    def test_a_rule_is_evaluated_only_for_its_types(self) -> None:
+        """A rule names its anchor, its follow-ups, the tracks of its exception, and death."""
         assert {"Dismissed", "Detained", "Died"} == sequence().types
         assert {"Dismissed", *TRACKS["case"], *TRACKS["custody"], "Died"} == silence().types
 
@@ -118,7 +121,7 @@ class TestRulebook:
         ],
     )
     def test_an_exception_reads_its_track(self, condition: str, track: str) -> None:
-        """A fact of that track can change the status, and so the answer."""
+        """An exception adds its track to the rule, because a fact of that track can change the status."""
         rule = sequence(SEQUENCE.replace("    within", f"    unless: {{{condition}}}\n    within"))
 
         assert rule.unless is not None
@@ -126,31 +129,31 @@ class TestRulebook:
         assert {"Dismissed", "Detained", "Died", *TRACKS[track]} == rule.types
 
     def test_rules_by_type(self) -> None:
-        """Looked up for every record, so it is a table, and of nothing for a type that no rule names."""
-        assert [r.id for r in pack().by_type("Detained")] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
-        assert [r.id for r in pack().by_type("Charged")] == ["dismissed-without-follow-up"]
-        assert [r.id for r in pack().by_type("Resigned")][:1] == ["dismissal-before-arrest"]
-        assert pack().by_type("SubjectDescribed") == ()
+        """Rules are looked up by type for every record; a type without rules has none."""
+        assert [r.id for r in pack().by_type["Detained"]] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
+        assert [r.id for r in pack().by_type["Charged"]] == ["dismissed-without-follow-up"]
+        assert [r.id for r in pack().by_type["Resigned"]][:1] == ["dismissal-before-arrest"]
+        assert pack().by_type["SubjectDescribed"] == ()
         assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == pack().anchors
 
     def test_death_follows_every_silence_that_does_not_start_from_it(self) -> None:
-        """No rule has to name it: nobody waits for a follow-up about the dead (RULES 1)."""
+        """Death follows every silence that does not start from it, in each rule (docs/design.md, 4.3)."""
         unnamed = SILENCE.replace("[case, Died]", "[case]")
 
         assert "Died" in silence(unnamed).follow - silence(unnamed).absent
         assert "Died" not in silence(unnamed.replace("on: Dismissed", "on: Died")).follow
 
     def test_rules_are_frozen(self) -> None:
-        """A rule in force cannot be changed under the alerts that rest on it."""
+        """A rule in force cannot be changed under its alerts."""
         with pytest.raises(ValueError, match="frozen"):
             pack().rules[0].title = "Another"
 
 
 class TestExplanation:
-    """One sentence that a person can check."""
+    """The sentence of an alert, which a person can check."""
 
     def test_the_shipped_sentences(self) -> None:
-        """They read as sentences, with the dates as their sources gave them."""
+        """The sentences of the pack are readable, with the dates exactly as in their sources."""
         arrest, quiet = pack().rules
         dismissed, detained = fact("Dismissed", occurred="2022-03~"), fact("HouseArrested", occurred="2022-04-25")
 
@@ -165,10 +168,10 @@ class TestExplanation:
         )
 
     def test_every_field(self) -> None:
-        """Each placeholder gives its field; what the fact does not have is said not to be stated."""
-        asked = "; ".join(f"{{anchor.{field}}}" for field in FIELDS)
+        """Each placeholder is replaced by its field; a missing field is shown as not stated."""
+        placeholders = "; ".join(f"{{anchor.{field}}}" for field in FIELDS)
         rule = sequence(
-            SEQUENCE.replace("{name} was dismissed and {then.type}.", f"{{subject}}: {asked}; {{then.place}}")
+            SEQUENCE.replace("{name} was dismissed and {then.type}.", f"{{subject}}: {placeholders}; {{then.place}}")
         )
 
         assert (
@@ -177,35 +180,37 @@ class TestExplanation:
         ) == explain_text(rule, "", "kz-a", fact("Dismissed", post="chief", agency="police", region="Almaty"), None)
 
     def test_the_subject_stands_in_for_a_name(self) -> None:
-        """A person whose name is not known still has an id."""
+        """A person without a known name is called by the subject id."""
         assert explain_text(pack().rules[1], "", "kz-a", fact("Dismissed"), None).startswith("kz-a was dismissed")
 
     def test_a_name_is_text_and_nothing_more(self) -> None:
         """Braces and line breaks in the data neither name placeholders nor break the sentence."""
-        said = explain_text(sequence(), "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained"))
+        sentence = explain_text(
+            sequence(), "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained")
+        )
 
-        assert said == r"{then.type} {0.__class__} \1 was dismissed and detained."
+        assert sentence == r"{then.type} {0.__class__} \1 was dismissed and detained."
 
 
 class TestDocs:
-    """docs/rules.md is what editors read, so it is held to the code."""
+    """docs/rules.md agrees with the code."""
 
     def test_the_examples_load(self, folder: Path) -> None:
-        """What is shown can be copied; and it is what ships."""
+        """The examples of the page can be loaded, and are the rules of the pack."""
         for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)):
             (folder / f"{number}.yaml").write_text(example)
 
         assert pack() == load(folder)
 
     def test_the_messages_are_those_of_the_program(self) -> None:
-        """A reader who makes the mistakes shown sees the lines shown."""
+        """The messages of the page are those of the program for the same mistakes."""
         (shown,) = re.findall(r"```text\n(.*?)```", DOCS.read_text(), re.DOTALL)
         mistaken = SILENCE.replace("warning", "warnin").replace("on: Dismissed", "on: Dismised").replace("P90D", "P3M")
 
         assert shown.splitlines() == problems(mistaken)
 
     def test_every_key_word_and_field_is_there(self) -> None:
-        """Nothing that a rule can say is left for people to find out."""
+        """Every key, word and field of a rule is in the docs."""
         text = DOCS.read_text()
         keys = {
             field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()
@@ -218,7 +223,7 @@ class TestDocs:
         assert NOT_STATED in text
 
     def test_the_keys_of_its_table_are_the_keys_of_a_rule(self) -> None:
-        """And nothing is promised that no rule can say."""
+        """The table of keys in the docs has no other key than those of a rule."""
         table = DOCS.read_text().partition("| key | needed |")[2].partition("\n\n")[0]
         keys = {
             field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()

@@ -1,4 +1,4 @@
-"""Rule files: what is read from them, what is refused, and where it stands."""
+"""Rule files: their content, their refusal, and the place of each problem."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,23 +9,26 @@ from hypothesis import strategies as st
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rules.rulebook import AbsenceRule, Rulebook, RulesError, SequenceRule, load, pack
+from projections.rules.absence import AbsenceRule
+from projections.rules.loading import RulesError, load, pack
+from projections.rules.rulebook import Rulebook
+from projections.rules.sequence import SequenceRule
 from projections.rules.values import STATUSES
 from tests.support.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an empty folder the working one, so that messages name files as a person would type them."""
+    """Change to an empty folder, so that messages name files as a person would type them."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 class TestReading:
-    """What a rule file says."""
+    """The content of a rule file."""
 
     def test_the_shipped_rules_are_the_two_of_the_contract(self) -> None:
-        """The pack holds both patterns, with the figures that people were told."""
+        """The pack has both patterns, with the documented figures."""
         arrest, quiet = pack().rules
 
         assert isinstance(quiet, AbsenceRule)
@@ -45,29 +48,29 @@ class TestReading:
         assert timedelta(days=180) == arrest.within
 
     def test_on_and_no_are_words(self) -> None:
-        """YAML 1.1 reads `on` as true and NO as false; a rule file means what is written."""
+        """YAML 1.1 reads `on` as true and NO as false; in a rule file they are words."""
         assert {"Dismissed"} == silence().on
         assert (
             'rules.yaml:5:9: "NO" is not a fact type' in problems(SILENCE.replace("Dismissed\n    a", "NO\n    a"))[0]
         )
 
     def test_a_word_does_for_a_list(self) -> None:
-        """A single word and a list of it are the same rule."""
+        """A single word and a list with this word are the same rule."""
         assert sequence(SEQUENCE.replace("[Dismissed]", "Dismissed")).version == sequence().version
 
     def test_a_track_stands_for_its_types(self) -> None:
-        """The lower-case name of a track is every type of it."""
+        """The lower-case name of a track stands for all its types."""
         assert {*TRACKS["case"], "Died"} == silence().absent
 
     def test_defaults(self) -> None:
-        """What is not said is: notice, certain, no settling, no exception."""
+        """The defaults are notice, certain, no settling and no exception."""
         rule = sequence()
 
         assert (rule.severity, rule.certainty, rule.unless) == ("notice", "certain", None)
         assert timedelta(0) == silence(SILENCE.replace("    settle: P7D\n", "")).settle
 
     def test_a_text_may_be_folded_over_lines(self) -> None:
-        """A sentence stays on one line however the file is laid out."""
+        """A sentence is one line, however the file folds it."""
         folded = SEQUENCE.replace(
             '"{name} was dismissed and {then.type}."', ">\n      {name} was dismissed\n      and {then.type}.\n"
         )
@@ -87,11 +90,11 @@ class TestReading:
         ],
     )
     def test_durations(self, text: str, length: timedelta) -> None:
-        """Weeks, days, hours, minutes and seconds, alone or together."""
+        """A duration has weeks, days, hours, minutes and seconds, alone or together."""
         assert length == silence(SILENCE.replace("P90D", text)).wait
 
     def test_a_folder_is_all_its_files(self, folder: Path) -> None:
-        """Every .yaml and .yml counts, hidden files and others do not, and the rules come by id."""
+        """Every .yaml and .yml file of a folder is read, except hidden files, and the rules are sorted by id."""
         (folder / "b.yml").write_text(SILENCE)
         (folder / "a.yaml").write_text(SEQUENCE)
         (folder / ".a.yaml").write_text("not: rules")
@@ -99,13 +102,13 @@ class TestReading:
 
         assert [rule.id for rule in load(folder).rules] == ["sequence", "silence"]
 
-    def test_a_byte_order_mark_is_no_part_of_the_text(self) -> None:
-        """Editors on Windows put one there."""
+    def test_a_byte_order_mark_is_not_part_of_the_text(self) -> None:
+        """A byte order mark, as editors on Windows write it, is not part of the text."""
         assert book(SILENCE) == book(b"\xef\xbb\xbf" + SILENCE.encode())
 
 
 class TestRefusing:
-    """What is wrong with a file, and where."""
+    """The problems of a file, and their places."""
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),
@@ -113,7 +116,7 @@ class TestRefusing:
             ("id: silence", "id: Silence", '2:9: "Silence" is not an id'),
             ("id: silence", "id: -x", '2:9: "-x" is not an id'),
             ("    title: Dismissed, and nothing followed\n", "", "2:5: title is missing"),
-            ("Dismissed, and nothing followed", "", "3:11: nothing is no text for this"),
+            ("Dismissed, and nothing followed", "", "3:11: nothing is not a text for this"),
             ("title:", "titel:", '3:5: unknown key "titel" (want title)'),
             ("warning", "warnin", '4:15: "warnin" is not a severity (want warning)'),
             ("warning", "[warning]", "4:15: a list is not a severity"),
@@ -127,9 +130,9 @@ class TestRefusing:
                 "on: dismissed",
                 '5:9: "dismissed" is not a fact type that a rule can name (want Dismissed)',
             ),
-            ("on: Dismissed", "on:", "5:8: nothing stands here"),
-            ("on: Dismissed", "on: []", "5:9: nothing stands here"),
-            ("on: Dismissed", "on: {a: b}", "5:9: a mapping stands here"),
+            ("on: Dismissed", "on:", "5:8: nothing is here"),
+            ("on: Dismissed", "on: []", "5:9: nothing is here"),
+            ("on: Dismissed", "on: {a: b}", "5:9: a mapping is here"),
             ("on: Dismissed", "on: Corrected", '5:9: "Corrected" is not a fact type that a rule can name'),
             ("[case, Died]", "[case, Deid]", '6:20: "Deid" is not a fact type that a rule can name (want Died)'),
             ("[case, Died]", "[case, [Died]]", "6:20: a list is not a fact type"),
@@ -171,14 +174,14 @@ class TestRefusing:
         ],
     )
     def test_the_place_of_a_mistake(self, old: str, new: str, message: str) -> None:
-        """Each mistake is named with its line and column, and with what was wanted."""
-        found = problems(SILENCE.replace(old, new, 1))
+        """Each mistake is named with its line, its column and the wanted value."""
+        messages = problems(SILENCE.replace(old, new, 1))
 
-        assert any(problem.startswith(f"rules.yaml:{message}") for problem in found), found
-        assert all("(want " in problem and "(want )" not in problem for problem in found)
+        assert any(problem.startswith(f"rules.yaml:{message}") for problem in messages), messages
+        assert all("(want " in problem and "(want )" not in problem for problem in messages)
 
     def test_unless_needs_a_condition(self) -> None:
-        """An exception that excepts nothing is a slip."""
+        """An exception without a condition is refused."""
         text = SEQUENCE.replace("    within", "    unless: {}\n    within")
 
         assert [problem.partition(" (")[0] for problem in problems(text)] == [
@@ -187,7 +190,7 @@ class TestRefusing:
 
     @pytest.mark.parametrize(("field", "word"), [(field, word) for field, words in STATUSES.items() for word in words])
     def test_every_status_word_is_taken_by_its_field_alone(self, field: str, word: str) -> None:
-        """The sets are closed: a word is taken where it belongs and refused elsewhere."""
+        """A status word is accepted in its own field and refused in others."""
         text = SEQUENCE.replace("    within", f"    unless: {{{field}: {word}}}\n    within")
         other = next(name for name, words in STATUSES.items() if word not in words)
         unless = sequence(text).unless
@@ -197,15 +200,15 @@ class TestRefusing:
         assert f'"{word}" is not' in problems(text.replace(f"{field}:", f"{other}:"))[0]
 
     def test_a_rule_has_one_pattern(self) -> None:
-        """Silence or sequence: both at once mean nothing, nor does neither."""
+        """A rule has one pattern: both at once and neither are refused."""
         both = SILENCE + "    then: Detained\n    within: P9D\n"
         neither = SEQUENCE.replace("    then: Detained\n    within: P180D\n", "")
 
         assert "rules.yaml:2:5: both absent and then are in this rule" in problems(both)[0]
         assert "rules.yaml:2:5: neither absent nor then is in this rule" in problems(neither)[0]
 
-    def test_all_problems_of_all_files_are_said_at_once(self, folder: Path) -> None:
-        """Nobody should have to run the check ten times."""
+    def test_all_problems_of_all_files_are_reported_at_once(self, folder: Path) -> None:
+        """All problems of all files are reported at once, so that one check is enough."""
         (folder / "a.yaml").write_text(
             SILENCE.replace("warning", "loud").replace("P90D", "P3M").replace("{name}", "{x}")
         )
@@ -226,7 +229,7 @@ class TestRefusing:
         assert isinstance(refused.value, BadInput)
 
     def test_two_rules_of_one_id(self, folder: Path) -> None:
-        """An id names one rule, across all files, even where another thing is wrong with it."""
+        """An id names one rule across all files, even if the rule has another problem."""
         (folder / "a.yaml").write_text(SEQUENCE)
         (folder / "b.yaml").write_text(SEQUENCE.replace("P180D", "soon"))
 
@@ -234,7 +237,7 @@ class TestRefusing:
             load(Path())
 
     def test_rules_without_an_id_do_not_share_it(self) -> None:
-        """What is missing twice is missing, not repeated."""
+        """Two missing ids are reported as missing, not as the same id."""
         nameless = SEQUENCE.replace("id: sequence", "id:")
 
         assert [problem.partition(" (")[0] for problem in problems(nameless + nameless.partition("\n")[2])] == [
@@ -243,7 +246,7 @@ class TestRefusing:
         ]
 
     def test_a_key_given_twice(self) -> None:
-        """YAML libraries take the last in silence; an editor meant one of them."""
+        """A key that stands twice is refused, although YAML libraries silently take the last one."""
         assert problems(SEQUENCE.replace("    title", "    id: sequence\n    title")) == [
             'rules.yaml:3:5: the key "id" is here twice (want each key once)'
         ]
@@ -253,7 +256,7 @@ class TestRefusing:
         [
             ("", "1:1: the file is empty"),
             ("# nothing\n", "1:1: the file is empty"),
-            ("- id: x\n", "1:1: a list stands here"),
+            ("- id: x\n", "1:1: a list is here"),
             ("rules:\n", "1:7: no rules are here"),
             ("rules: []\n", "1:8: no rules are here"),
             ("rules: {a: b}\n", "1:8: no rules are here"),
@@ -281,24 +284,28 @@ class TestRefusing:
             ("rules: " + "- " * 100_000, "1:"),
         ],
     )
-    def test_files_that_are_no_rule_files(self, text: str | bytes, message: str) -> None:
-        """Whatever lies in the folder is refused with its place, never with a traceback."""
+    def test_other_files_are_refused_with_a_place(self, text: str | bytes, message: str) -> None:
+        """A file with any content is refused with a place, never with a traceback."""
         assert any(problem.startswith(f"rules.yaml:{message}") for problem in problems(text))
 
     def test_aliases_are_refused_and_not_followed(self) -> None:
-        """A dozen lines of aliases can stand for a billion words; the rest of the file is checked all the same."""
+        """
+        Aliases are refused, since a dozen lines of them can stand for a billion words.
+
+        The rest of the file is checked too.
+        """
         bomb = "a: &a [x, x]\n" + "".join(
             f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
         )
-        found = problems(bomb + SEQUENCE.replace("[Dismissed]", "*a").replace("P180D", "soon"))
+        messages = problems(bomb + SEQUENCE.replace("[Dismissed]", "*a").replace("P180D", "soon"))
 
-        assert sum("is an alias" in problem for problem in found) == 8 * 2 + 1
-        assert sum("is an anchor" in problem for problem in found) == 9
-        assert sum('"soon" is not a duration' in problem for problem in found) == 1
-        assert not any(":13:9: nothing" in problem for problem in found)
+        assert sum("is an alias" in problem for problem in messages) == 8 * 2 + 1
+        assert sum("is an anchor" in problem for problem in messages) == 9
+        assert sum('"soon" is not a duration' in problem for problem in messages) == 1
+        assert not any(":13:9: nothing" in problem for problem in messages)
 
-    def test_what_is_not_there(self, folder: Path) -> None:
-        """A missing file and an empty folder are said so."""
+    def test_missing_files_are_reported(self, folder: Path) -> None:
+        """A missing file and an empty folder are reported as such."""
         with pytest.raises(RulesError, match=r"^gone\.yaml:1:1: not readable: No such file"):
             load(Path("gone.yaml"))
         with pytest.raises(RulesError, match="no rule file is in this folder"):
@@ -308,7 +315,7 @@ class TestRefusing:
     def test_any_text_is_a_rulebook_or_a_list_of_problems(
         self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """However a file is damaged, the answer is one of the two, and every problem lies inside the file."""
+        """Any damaged file is either a rulebook or a list of problems, and every problem lies inside the file."""
         lines = SILENCE.splitlines() + SEQUENCE.splitlines()[1:]
         for _ in range(data.draw(st.integers(1, 4))):
             row = data.draw(st.integers(0, len(lines) - 1))
@@ -319,12 +326,12 @@ class TestRefusing:
         file = tmp_path_factory.getbasetemp() / "damaged.yaml"
         file.write_text("\n".join(lines), encoding="utf-8", newline="")
 
-        read, found = Rulebook(()), []
+        read, messages = Rulebook(()), []
         try:
             read = load(file)
         except RulesError as error:
-            found = error.problems
+            messages = error.problems
 
-        assert bool(read.rules) != bool(found)
+        assert bool(read.rules) != bool(messages)
         assert read == Rulebook.from_json(read.as_json())
-        assert all(problem.line >= 1 and problem.column >= 1 and problem.wanted for problem in found)
+        assert all(problem.line >= 1 and problem.column >= 1 and problem.wanted for problem in messages)

@@ -1,4 +1,4 @@
-"""The rule about silence: a fact with no such fact for a time (RULES 1, `absent ... for`)."""
+"""The rule pattern `absent ... for`: a fact without a follow-up for a time (docs/design.md, 4.3)."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -22,9 +22,9 @@ from tests.support.builders import (
     released,
     retracted,
     silence,
+    stated,
     states,
     suspended,
-    told,
     wanted,
 )
 
@@ -34,8 +34,8 @@ OPENS = "2022-07-03T00:00:00Z"
 OPENED = ("open", OPENS, "deadline")
 
 
-def test_silence_is_said_at_the_deadline_and_the_settling_time() -> None:
-    """At that instant, never at the one somebody noticed."""
+def test_a_silence_opens_at_the_deadline_plus_the_settling_time() -> None:
+    """The alert opens at the deadline plus the settling time, whenever it is evaluated."""
     (alert,) = silence([DISMISSED], until="2025")
 
     assert [OPENED] == life([alert])
@@ -46,21 +46,21 @@ def test_silence_is_said_at_the_deadline_and_the_settling_time() -> None:
     ) == alert["explanation"]
 
 
-def test_silence_is_said_once_the_watermark_is_strictly_past_it() -> None:
-    """So that every record stamped with that very instant is in."""
+def test_a_silence_opens_once_the_watermark_is_strictly_past_it() -> None:
+    """The alert opens once the watermark is strictly past its instant, so that every record with that stamp is in."""
     assert [] == states(silence([DISMISSED], until=OPENS))
     assert ["open"] == states(silence([DISMISSED], until="2022-07-03T00:00:00.000001Z"))
 
 
 def test_a_vague_anchor_is_counted_from_its_latest_instant() -> None:
-    """What happened in March is over with March."""
+    """A vague anchor counts from its latest instant: a dismissal in March from the end of March."""
     vague = dismissed("2022-03", published="2022-04-02")
 
     assert [("open", "2022-07-07T00:00:00Z", "deadline")] == life(silence([vague]))
 
 
 def test_a_follow_up_recorded_at_the_very_instant_prevents_the_alert() -> None:
-    """Whatever else was stamped with that instant, and in whatever order it was read."""
+    """A follow-up recorded at the very instant prevents the alert, in any order of the records with that stamp."""
     other = described("2022-01-01", published="2022-01-02", recorded=OPENS, name="A")
     follow = detained("2022-04-20", recorded=OPENS)
 
@@ -69,13 +69,13 @@ def test_a_follow_up_recorded_at_the_very_instant_prevents_the_alert() -> None:
 
 
 def test_a_follow_up_before_the_deadline_prevents_the_alert() -> None:
-    """The person was in custody on the last possible day; the day after the deadline is too late."""
+    """A follow-up on the last possible day prevents the alert; on the day after the deadline it is too late."""
     assert [] == silence([DISMISSED, detained("2022-06-25")])
     assert ["open", "resolved"] == states(silence([DISMISSED, detained("2022-06-26", recorded="2022-07-04")]))
 
 
 def test_a_backdated_detention_retracts_the_silence_alert() -> None:
-    """A detention known late was a follow-up all along: the alert was never true."""
+    """A detention known late retracts the alert."""
     story = [DISMISSED, detained("2022-04-20", recorded="2022-07-10T12:00:00Z")]
     (alert,) = silence(story)
 
@@ -84,14 +84,14 @@ def test_a_backdated_detention_retracts_the_silence_alert() -> None:
 
 
 def test_a_detention_after_the_deadline_resolves_it() -> None:
-    """The world changed: silence there was, and it is over."""
+    """A detention after the deadline resolves the alert, because the silence was real and is over."""
     story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z")]
 
     assert [OPENED, ("resolved", "2022-08-21T12:00:00Z", "world_changed")] == life(silence(story))
 
 
-def test_a_resolved_alert_is_retracted_when_an_earlier_follow_up_comes_out() -> None:
-    """Whoever was told that it was true, and then over, is told that it was not."""
+def test_a_resolved_alert_is_retracted_when_an_earlier_follow_up_becomes_known() -> None:
+    """A resolved alert is retracted when an earlier follow-up becomes known."""
     story = [
         DISMISSED,
         detained("2022-08-20", recorded="2022-08-21T12:00:00Z"),
@@ -102,8 +102,8 @@ def test_a_resolved_alert_is_retracted_when_an_earlier_follow_up_comes_out() -> 
     assert ("retracted", "2022-09-01T12:00:00Z", "late_knowledge") == life(silence(story))[-1]
 
 
-def test_a_retracted_follow_up_lets_the_alert_stand_again() -> None:
-    """A new row of the same alert, at the instant that made it standing."""
+def test_an_alert_stands_again_when_its_follow_up_is_retracted() -> None:
+    """The alert opens again when its follow-up is retracted, at the instant of the retraction."""
     follow = detained("2022-04-20", recorded="2022-07-10T12:00:00Z")
     story = [DISMISSED, follow, retracted(follow, recorded="2022-07-20T12:00:00Z")]
 
@@ -111,8 +111,8 @@ def test_a_retracted_follow_up_lets_the_alert_stand_again() -> None:
     assert ("open", "2022-07-20T12:00:00Z", "retracted") == life(silence(story))[-1]
 
 
-def test_a_resolution_taken_back_lets_the_alert_stand_again() -> None:
-    """The detention of August was an error, so the silence goes on."""
+def test_an_alert_stands_again_when_its_resolution_is_retracted() -> None:
+    """The alert opens again when the detention that resolved it is retracted."""
     follow = detained("2022-08-20", recorded="2022-08-21T12:00:00Z")
     story = [DISMISSED, follow, retracted(follow, recorded="2022-09-01T12:00:00Z")]
 
@@ -120,7 +120,7 @@ def test_a_resolution_taken_back_lets_the_alert_stand_again() -> None:
 
 
 def test_a_retracted_alert_is_resolved_when_the_follow_up_moves_behind_the_deadline() -> None:
-    """Ended is ended, also after retracted."""
+    """A retracted alert is resolved when its follow-up is corrected to a day after the deadline."""
     follow = detained("2022-04-20", recorded="2022-07-10T12:00:00Z")
     moved = corrected(follow, recorded="2022-09-01T12:00:00Z", occurred="2022-07-05", published="2022-07-10")
 
@@ -128,8 +128,8 @@ def test_a_retracted_alert_is_resolved_when_the_follow_up_moves_behind_the_deadl
     assert ("resolved", "2022-09-01T12:00:00Z", "corrected") == life(silence([DISMISSED, follow, moved]))[-1]
 
 
-def test_a_silence_that_becomes_known_late_opens_when_it_became_known() -> None:
-    """The later of deadline and settling time and the record that made it standing."""
+def test_a_silence_that_becomes_known_late_opens_late() -> None:
+    """A silence that becomes known after the deadline opens at the `recorded` that made it standing."""
     follow = detained("2022-04-20", recorded="2022-04-21T12:00:00Z")
     late = dismissed("2022-03-27", recorded="2022-12-01T12:00:00Z")
 
@@ -139,23 +139,23 @@ def test_a_silence_that_becomes_known_late_opens_when_it_became_known() -> None:
     )
 
 
-def test_a_follow_up_taken_back_before_the_deadline_leaves_the_deadline() -> None:
-    """What was known in between and is not known any more does not matter."""
+def test_a_follow_up_retracted_before_the_deadline_keeps_the_deadline() -> None:
+    """A follow-up that is retracted before the deadline does not move the alert."""
     follow = detained("2022-04-20", recorded="2022-04-21T12:00:00Z")
 
     assert [OPENED] == life(silence([DISMISSED, follow, retracted(follow, recorded="2022-05-01T12:00:00Z")]))
 
 
 def test_a_retracted_dismissal_retracts_its_alert() -> None:
-    """No anchor, no finding; the cause is the retraction."""
+    """A retracted dismissal retracts its alert, with the retraction as the cause."""
     story = [DISMISSED, retracted(DISMISSED, recorded="2022-07-10T12:00:00Z")]
 
     assert [OPENED, ("retracted", "2022-07-10T12:00:00Z", "retracted")] == life(silence(story))
     assert [] == silence([DISMISSED, retracted(DISMISSED, recorded="2022-05-10T12:00:00Z")])
 
 
-def test_a_retracted_dismissal_retracts_what_was_resolved_too() -> None:
-    """Whoever was told that it was true, and over, is told that there was nothing."""
+def test_a_retracted_dismissal_retracts_a_resolved_alert() -> None:
+    """A retracted dismissal retracts a resolved alert too."""
     story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z")]
 
     assert ["open", "resolved"] == states(silence(story))
@@ -163,7 +163,7 @@ def test_a_retracted_dismissal_retracts_what_was_resolved_too() -> None:
 
 
 def test_a_dismissal_corrected_to_a_later_day_retracts_and_opens_again() -> None:
-    """The deadline is ahead once more."""
+    """A dismissal that is corrected to a later day retracts the alert, which opens again at the new deadline."""
     moved = corrected(DISMISSED, recorded="2022-07-10T12:00:00Z", occurred="2022-05-10", published="2022-05-10")
 
     assert [
@@ -173,8 +173,8 @@ def test_a_dismissal_corrected_to_a_later_day_retracts_and_opens_again() -> None
     ] == (life(silence([DISMISSED, moved])))
 
 
-def test_a_moved_deadline_that_a_follow_up_is_behind_resolves_by_itself() -> None:
-    """Void while the settling time runs, ended after it: told at that instant, whether or not a record arrives."""
+def test_a_moved_deadline_before_a_follow_up_resolves_by_itself() -> None:
+    """A finding that is void while it settles, and ended afterwards, is resolved at that instant without a record."""
     follow = detained("2022-08-12", recorded="2022-08-13T12:00:00Z")
     moved = corrected(DISMISSED, recorded="2022-08-14T12:00:00Z", occurred="2022-05-10", published="2022-05-10")
     expected = [
@@ -192,41 +192,41 @@ def test_a_moved_deadline_that_a_follow_up_is_behind_resolves_by_itself() -> Non
     [
         detained("2022-03-01"),
         arrested("2022-03-01"),
-        told("HouseArrested", "2022-03-01"),
-        told("Bailed", "2022-03-01"),
-        told("Imprisoned", "2022-03-01"),
+        stated("HouseArrested", "2022-03-01"),
+        stated("Bailed", "2022-03-01"),
+        stated("Imprisoned", "2022-03-01"),
         investigated("2022-03-01"),
         charged("2022-03-01"),
     ],
     ids=lambda line: str(line["type"]),
 )
-def test_no_silence_about_somebody_already_held_or_in_a_case(before: Line) -> None:
-    """`unless` asks for the status at the anchor: held, bail included, or in a case beyond an accusation."""
+def test_a_person_held_or_in_a_case_is_excepted(before: Line) -> None:
+    """A person in custody, on bail or in a case beyond an accusation at the anchor is excepted by `unless`."""
     assert [] == silence([before, DISMISSED])
 
 
-def test_an_accusation_before_the_dismissal_is_no_exception() -> None:
-    """The pack excepts a case beyond an accusation: an accused who was dismissed, and then nothing, is its subject."""
+def test_an_accusation_before_the_dismissal_is_not_an_exception() -> None:
+    """A person who was only accused before the dismissal is not excepted."""
     assert [OPENED] == life(silence([accused("2022-03-01"), DISMISSED]))
 
 
-def test_a_closed_case_or_a_release_before_the_dismissal_is_no_exception() -> None:
-    """What was over is over."""
-    ended = told("CaseClosed", "2022-03-02", case="c")
+def test_a_closed_case_or_a_release_before_the_dismissal_is_not_an_exception() -> None:
+    """A closed case or a release before the dismissal is not an exception."""
+    ended = stated("CaseClosed", "2022-03-02", case="c")
     story = [accused("2022-03-01"), ended, detained("2022-03-03"), released("2022-03-04"), DISMISSED]
 
     assert [OPENED] == life(silence(story))
 
 
 def test_custody_that_is_known_late_retracts_by_the_exception() -> None:
-    """The person had been in custody when dismissed."""
+    """Custody before the dismissal that becomes known late retracts the alert."""
     story = [DISMISSED, detained("2022-03-01", recorded="2022-07-10T12:00:00Z")]
 
     assert [OPENED, ("retracted", "2022-07-10T12:00:00Z", "late_knowledge")] == life(silence(story))
 
 
 def test_a_follow_up_without_a_year_prevents_silence_until_it_is_corrected() -> None:
-    """It may have been within the time: nothing is said that the evidence does not say."""
+    """A follow-up without a year may be within the time, so it prevents the alert until it is corrected."""
     vague = wanted("XXXX-04-20", published="2022-06-01", recorded="2022-06-01T12:00:00Z")
     dated = corrected(vague, recorded="2022-07-10T12:00:00Z", occurred="2021-04-20")
 
@@ -235,12 +235,12 @@ def test_a_follow_up_without_a_year_prevents_silence_until_it_is_corrected() -> 
 
 
 def test_a_dismissal_without_a_year_anchors_nothing() -> None:
-    """No day to count from."""
+    """A dismissal without a year starts no rule, because it has no day to count from."""
     assert [] == alerts([dismissed("XXXX-03-27", published="2022-04-01"), detained("2022-04-20")])
 
 
 def test_an_announced_return_counts_from_its_instant_on() -> None:
-    """Until then it is not a follow-up; after the deadline it resolves, before it it prevents."""
+    """An announced return is a follow-up from its instant on: before the deadline it prevents, after it it resolves."""
     after = reinstated("2022-08-20", published="2022-06-01", recorded="2022-06-01T12:00:00Z")
     before = reinstated("2022-06-10", published="2022-06-01", recorded="2022-06-01T12:00:00Z")
 
@@ -250,7 +250,11 @@ def test_an_announced_return_counts_from_its_instant_on() -> None:
 
 @pytest.mark.parametrize("announced", [detained, charged], ids=["custody", "case"])
 def test_an_announced_detention_or_charge_is_never_a_follow_up(announced: Callable[..., Line]) -> None:
-    """Of what "will be charged on Monday" says, only the report that it happened counts (MODEL 2)."""
+    """
+    An announced detention or charge is not a follow-up.
+
+    Only the report that it happened counts (docs/design.md, 2.3).
+    """
     ahead = announced("2022-06-10", published="2022-06-01", recorded="2022-06-01T12:00:00Z", id="ahead")
     happened = announced("2022-06-10", published="2022-06-12", recorded="2022-06-12T12:00:00Z", id="happened")
 
@@ -259,21 +263,25 @@ def test_an_announced_detention_or_charge_is_never_a_follow_up(announced: Callab
 
 
 def test_an_announced_dismissal_anchors_from_its_instant_on() -> None:
-    """Counted from its own latest instant."""
+    """An announced dismissal counts from its own latest instant."""
     decree = dismissed("2022-04-10", published="2022-03-27")
 
     assert [("open", "2022-07-17T00:00:00Z", "deadline")] == life(silence([decree]))
 
 
 def test_a_marked_follow_up_after_the_deadline_resolves() -> None:
-    """It is not possibly before the deadline, so the silence is over, though nobody knows the day (RULES 1)."""
+    """
+    A marked follow-up after the deadline resolves the alert.
+
+    It is not possibly before the deadline, although its day is unknown (docs/design.md, 4.3).
+    """
     story = [DISMISSED, detained("2022-08-20~", published="2022-08-30")]
 
     assert ["open", "resolved"] == states(silence(story))
 
 
-def test_a_marked_follow_up_leaves_a_silence_that_is_over_as_it_is() -> None:
-    """What ended it is not taken back by what could not have."""
+def test_a_marked_follow_up_does_not_change_a_resolved_silence() -> None:
+    """A marked follow-up that could not have ended the silence does not change a resolved alert."""
     ending = detained("2022-08-20", recorded="2022-08-21T12:00:00Z")
     story = [DISMISSED, ending, wanted("2022-09-01~", published="2022-09-10", recorded="2022-09-11T12:00:00Z")]
 
@@ -281,17 +289,17 @@ def test_a_marked_follow_up_leaves_a_silence_that_is_over_as_it_is() -> None:
 
 
 def test_a_marked_follow_up_before_the_deadline_prevents_the_alert() -> None:
-    """It may well have been."""
+    """A marked follow-up before the deadline prevents the alert, because it may have happened."""
     assert [] == silence([DISMISSED, detained("2022-06-25?", published="2022-06-30")])
 
 
 def test_a_follow_up_of_an_unknown_start_prevents_the_alert() -> None:
-    """Some time before May 2023 is possibly before the deadline and possibly after the anchor."""
+    """A follow-up some time before May 2023 is possibly in time, so it prevents the alert."""
     assert [] == silence([DISMISSED, detained("../2023-05-01", published="2022-06-01")])
 
 
-def test_a_follow_up_certainly_before_the_anchor_is_none() -> None:
-    """What had ended before the dismissal does not follow it."""
+def test_a_fact_certainly_before_the_anchor_is_not_a_follow_up() -> None:
+    """A detention that ended before the dismissal is not a follow-up."""
     story = [detained("2022-03-01"), released("2022-03-26"), DISMISSED]
 
     assert ["open"] == states(silence(story))
@@ -300,9 +308,10 @@ def test_a_follow_up_certainly_before_the_anchor_is_none() -> None:
 
 def test_a_day_after_a_deadline_of_the_clock_needs_fourteen_hours() -> None:
     """
-    A dismissal at 10:00Z has a deadline at 10:01Z; the day after that day leaves 13:59, the next one enough.
+    A day needs 14 hours to spare behind a deadline that is a time.
 
-    The day after may have begun before the deadline, somewhere: so it is a follow-up in time (MODEL 2).
+    A dismissal at 10:00Z has a deadline at 10:01Z. The day after that day leaves only 13:59, so somewhere it may have
+    begun before the deadline. It is a follow-up in time (docs/design.md, 2.3). The next day is late enough.
     """
     exact = dismissed("2022-03-27T10:00Z", published="2022-03-27")
     too_near, enough = detained("2022-06-26", recorded="2022-08-01"), detained("2022-06-27", recorded="2022-08-01")
@@ -314,9 +323,9 @@ def test_a_day_after_a_deadline_of_the_clock_needs_fourteen_hours() -> None:
 
 
 def test_every_type_that_is_absent_counts() -> None:
-    """New steps of a case, custody, a return to office, and death, which no rule has to name (RULES 1)."""
+    """New steps of a case, custody, a return to office and death are follow-ups (docs/design.md, 4.3)."""
     for follow in (reinstated("2022-05-01"), died("2022-05-01"), investigated("2022-05-01"), wanted("2022-05-01")):
         assert [] == silence([DISMISSED, follow])
     assert ["open"] == states(silence([DISMISSED, suspended("2022-05-01")]))
     assert ["open"] == states(silence([DISMISSED, accused("2022-05-01")])), "an accusation is not a step of a case"
-    assert ["open"] == states(silence([DISMISSED, told("CaseClosed", "2022-05-01", case="old")]))
+    assert ["open"] == states(silence([DISMISSED, stated("CaseClosed", "2022-05-01", case="old")]))

@@ -1,4 +1,4 @@
-"""World order where days do not tell: `after`, facts of one span, and spans that overlap (MODEL 2)."""
+"""World order if dates are not enough: `after`, facts of one span, and spans that overlap (docs/design.md, 3.1)."""
 
 from itertools import permutations
 
@@ -17,24 +17,24 @@ from tests.support.builders import (
     life,
     released,
     row_of,
+    stated,
     states,
     suspended,
-    told,
 )
 
 DAY = "2022-03-05"
 
 
 def order(*lines: Line) -> list[str]:
-    """The ids in world order."""
+    """Return the ids in world order."""
     return [fact.id for fact in history(*lines).world]
 
 
 class TestAfter:
-    """What a source says of the order, where its dates do not."""
+    """The order that a source states, if its dates do not state one."""
 
     def test_a_fact_stands_right_behind_the_one_it_names(self) -> None:
-        """Ahead of all else that comes later, whatever its own date and rank."""
+        """It stands before all later facts, without regard to its own date and rank."""
         first, last = suspended("2022-03-20", id="first"), suspended("2022-03-25", id="last", post="x")
         march = "2022-03", "2022-03-10"
         there = appointed(march[0], published=march[1], id="there")
@@ -44,19 +44,19 @@ class TestAfter:
         assert ["first", "behind", "last"] == order(first, last, behind)
 
     def test_it_stands_at_its_own_place_if_that_is_later(self) -> None:
-        """Nobody is placed too early for naming an old fact."""
+        """A fact that names an old fact is not placed too early."""
         lines = [detained("2022-03-01", id="a"), charged("2022-03-05", id="b"), released("2022-03-09", after=["a"])]
 
         assert ["a", "b", "Released a 2022-03-09"] == order(*lines)
 
     def test_it_stands_behind_the_last_of_those_it_names(self) -> None:
-        """Of several, in any order."""
+        """It stands behind the last of several, named in any order."""
         lines = [detained("2022-03-01", id="a"), charged("2022-03-20", id="b")]
 
         assert ["a", "b", "x"] == order(*lines, released("2022-03-02", id="x", after=["b", "a"]))
 
     def test_several_behind_one_keep_world_order_among_themselves(self) -> None:
-        """And a chain is followed to its end."""
+        """A chain is followed to its end."""
         lines = [
             charged("2022-03-20", id="a"),
             detained("2022-03-03", id="d", after=["a"]),
@@ -68,7 +68,7 @@ class TestAfter:
             assert ["a", "r", "x", "d", "s"] == order(*story)
 
     def test_behind_a_report_is_behind_its_event(self) -> None:
-        """A vague report of the arrest is named; the better one stands for the event, and is behind nothing."""
+        """A vague report of the arrest is named. The better report stands for the event, and is behind nothing."""
         vague = detained("2022-03", published="2022-03-02", id="vague")
         better = detained("2022-03-01T10:00:00Z", published="2022-03-02", id="better")
         row = row_of(vague, better, released("2022-03-01", id="out", after=["vague"]))
@@ -82,7 +82,7 @@ class TestAfter:
         assert {} == history(*lines).stands_for
 
     def test_an_after_that_names_nothing_that_counts_is_flagged(self) -> None:
-        """It has no effect; with one that counts it has."""
+        """It has no effect unless it also names a fact that counts."""
         alone = row_of(detained(DAY, id="x", after=["missing"]))
         beside = row_of(charged("2022-03-04", id="c"), detained(DAY, id="x", after=["missing", "c"]))
 
@@ -90,7 +90,7 @@ class TestAfter:
         assert [] == flags(beside)
 
     def test_a_circle_is_flagged_and_orders_nothing(self) -> None:
-        """Each of its members; one that only names a member is not one."""
+        """Each member is flagged. A fact that only names a member is not a member."""
         lines = [
             detained("2022-03-01", id="a", after=["b"]),
             released("2022-03-02", id="b", after=["a"]),
@@ -108,7 +108,7 @@ class TestAfter:
             arrested("2022-03-08", published="2022-03-10", id="in"),
             dismissed("2022-03", published="2022-03-07", id="out", after=["note"]),
         ]
-        note = told("Noted", "2022-03-09", title="Summoned", id="note", recorded="2022-09-01T00:00:00Z")
+        note = stated("Noted", "2022-03-09", title="Summoned", id="note", recorded="2022-09-01T00:00:00Z")
 
         assert (["out", "in"], ["in", "note", "out"]) == (order(*lines), order(*lines, note))
         assert ["open"] == states(arrest(lines))
@@ -116,13 +116,13 @@ class TestAfter:
 
 
 class TestOneSpan:
-    """Facts of the same span that may contradict each other: read as follows from the state before them."""
+    """Facts of the same span that may contradict each other: the state before them decides the reading order."""
 
     @pytest.mark.parametrize(
         ("expected", "before"), [("released", []), ("detained", [detained("2022-03-01", id="before")])]
     )
     def test_detained_and_released_on_one_day(self, expected: str, before: list[Line]) -> None:
-        """Free before: first in, then out. Held before: first out, then in again."""
+        """Free before: first detained, then released. Held before: first released, then detained again."""
         row = row_of(*before, detained(DAY, id="in"), released(DAY, id="out"))
         later = "in" if before else "out"
 
@@ -154,14 +154,14 @@ class TestOneSpan:
         ("expected", "before"), [("dismissed", []), ("in_office", [appointed("2022-03-01", post="head", id="before")])]
     )
     def test_dismissed_from_and_appointed_to_the_same_post_on_one_day(self, expected: str, before: list[Line]) -> None:
-        """Not in office before: first in, then out. In office before: first out, then in again."""
+        """Not in office before: first appointed, then dismissed. In office before: the other way round."""
         row = row_of(*before, appointed(DAY, post="head", id="in"), dismissed(DAY, post="head", id="out"))
 
         assert expected == row["service"]["status"]
         assert [("order_unknown", "in" if before else "out")] == flags(row)
 
     def test_another_post_on_the_day_of_a_dismissal_is_no_contradiction(self) -> None:
-        """A minister who becomes ambassador on the day of the dismissal is in office, and nothing is unknown."""
+        """A minister is dismissed and appointed ambassador on one day: in office, and no order is unknown."""
         row = row_of(
             appointed("2022-01-01", post="minister", agency="Transport"),
             dismissed(DAY, post="minister", agency="Transport"),
@@ -172,7 +172,7 @@ class TestOneSpan:
         assert [] == flags(row)
 
     def test_a_release_without_a_case_is_read_for_each_hold(self) -> None:
-        """It frees from the hold that stood before, and from the one that began that day."""
+        """It ends the hold that stood before, and the one that began that day."""
         row = row_of(
             detained("2022-03-01", case="c", id="before"),
             detained(DAY, case="d", id="in"),
@@ -216,10 +216,10 @@ class TestOverlap:
 
     def test_a_vague_charge_does_not_open_an_ended_case(self) -> None:
         """Charged "in March"; the case was closed on the 5th: closed."""
-        closed = [charged("2022-03-01", id="first"), told("CaseClosed", DAY, case="c", id="end")]
-        vague = told("Indicted", "2022-03", published="2022-04-02", case="c", id="vague")
+        closed = [charged("2022-03-01", id="first"), stated("CaseClosed", DAY, case="c", id="end")]
+        vague = stated("Indicted", "2022-03", published="2022-04-02", case="c", id="vague")
         row = row_of(*closed, vague)
-        again = row_of(*closed, told("Indicted", "2022-03-06", case="c"))
+        again = row_of(*closed, stated("Indicted", "2022-03-06", case="c"))
 
         assert ("closed", 0) == (row["stage"]["status"], row["open_cases"])
         assert [("order_unknown", "vague")] == flags(row)

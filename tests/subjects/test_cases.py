@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.schema import LIVE
 from tests.support.builders import Line, Row, fact, instant, project, projector, retracted, rows, statuses
 from tests.support.places import CASES
@@ -35,25 +35,25 @@ ELSEWHERE = {
 
 
 def lines(name: str) -> list[Line]:
-    """The facts of a file."""
+    """Return the facts of a file."""
     return [json.loads(line) for line in (CASES / f"{name}.ndjson").read_bytes().splitlines()]
 
 
 @cache
 def report(name: str, until: str) -> dict[str, Any]:
-    """What ``backtest FILE --until INSTANT --json`` says, with the rules that ship."""
+    """Return the output of ``backtest FILE --until INSTANT --json``, with the rules that ship."""
     with (CASES / name).open("rb") as facts:
-        return backtest(facts, pack(), instant(until)).report
+        return {**backtest(facts, pack(), instant(until)).report}
 
 
 def person(name: str, until: str, subject: str) -> Row:
-    """The row of one person in a report."""
+    """Return the row of one person in a report."""
     (row,) = (row for row in report(name, until)["subjects"] if row["subject_id"] == subject)
     return dict(row)
 
 
 def at_path(row: Row, path: str) -> Any:
-    """The value in *row* to which *path* leads; null where a cell on the way is null."""
+    """Return the value in *row* at *path*; null if a cell on the way is null."""
     if found := COUNT.fullmatch(path):
         (case,) = (case for case in row["cases"] if case["case_id"] == found[1])
         (status,) = (count["status"] for count in case["counts"] if found[2] in (count["title"], count["article"]))
@@ -65,7 +65,7 @@ def at_path(row: Row, path: str) -> Any:
 
 
 def expectations(key: str) -> list[Any]:
-    """The entries of expected.json that hold *key*, each with its file, for a test."""
+    """Return the entries of expected.json with *key*, each with its file, for a test."""
     return [
         pytest.param(name, entry, id=f"{name.removesuffix('.ndjson')} {entry['until']}")
         for name, entries in EXPECTED.items()
@@ -84,14 +84,14 @@ def test_the_status_is_the_right_one(name: str, entry: Row) -> None:
 
 @pytest.mark.parametrize(("name", "entry"), expectations("open_alerts"))
 def test_the_alerts_that_stand_are_the_right_ones(name: str, entry: Row) -> None:
-    """The rules of all alerts that are open or acknowledged, over all people."""
+    """Return the rules of all alerts that are open or acknowledged, over all people."""
     standing = [alert["rule"] for alert in report(name, entry["until"])["alerts"] if alert["state"] in SPOKEN_OF]
 
     assert sorted(entry["open_alerts"]) == sorted(standing)
 
 
 def test_every_file_has_its_answer_or_its_test() -> None:
-    """A case that nobody looks at proves nothing."""
+    """A case without a test proves nothing."""
     files = {path.stem for path in CASES.glob("*.ndjson")}
 
     assert files == {name.removesuffix(".ndjson") for name in EXPECTED} | ELSEWHERE.keys()
@@ -128,14 +128,14 @@ def test_the_marks_of_a_date_stay_visible_in_tables() -> None:
 
 
 def test_the_order_of_the_keys_of_a_charge_is_no_difference(engine: Engine) -> None:
-    """A rebuild reads from the ledger what a database may write in another order."""
+    """A rebuild reads JSON from the ledger that a database may write in another order."""
     stamped(engine, "charge-key-order")
 
     assert [] == rebuild(engine, pack(), lambda _: None, exchange=False)
 
 
 def test_what_is_dated_in_the_far_future_is_flagged_and_does_not_count(engine: Engine) -> None:
-    """A slip in the year: neither the detention nor the dismissal counts, and nobody is born ahead unflagged."""
+    """A typing error in the year: neither the detention nor the dismissal counts, and a birth ahead is flagged."""
     stamped(engine, "future-published").advance_watermark(instant("2030"), instant("2030"))
     found = {row["subject_id"]: row for row in statuses(engine)}
 
@@ -154,7 +154,7 @@ def test_a_dismissal_dated_ahead_counts_once_its_day_is_over(engine: Engine) -> 
 
 
 def test_a_detention_that_another_article_confirms_stands_after_a_retraction(engine: Engine) -> None:
-    """Another article is another fact: taking the first back takes nothing from the second."""
+    """Another article is another fact: a retraction of the first leaves the second."""
     held = projector(engine)
     first, second = lines("retracted-then-confirmed-1"), lines("retracted-then-confirmed-2")
     detention = first[1] | {"id": fact(first[1]).id}

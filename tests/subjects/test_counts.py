@@ -1,28 +1,28 @@
-"""Cases with counts: the rules and the table of MODEL 4."""
+"""Cases with counts: the rules of docs/design.md, 3.4, and the table of docs/model.md."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.builders import Line, Row, accused, acquitted, charged, convicted, flags, made_final, row_of, told
+from tests.support.builders import Line, Row, accused, acquitted, charged, convicted, flags, made_final, row_of, stated
 
 A, B, C = {"title": "bribe"}, {"title": "fraud"}, {"title": "theft"}
 CHARGED = charged("2022-01-01", id="charge", charges=[A, B])
 
 
 def on(day: int, type_: str, **data: Any) -> Line:
-    """A fact of the case, on a day of March."""
-    return told(type_, f"2022-03-{day:02}", case="c", id=f"{type_} {day}", **data)
+    """Return a fact of the case, on a day of March."""
+    return stated(type_, f"2022-03-{day:02}", case="c", id=f"{type_} {day}", **data)
 
 
 def case(*lines: Line) -> Row:
-    """The one case of *lines*."""
+    """Return the one case of *lines*."""
     (found,) = row_of(*lines)["cases"]
     return dict(found)
 
 
 def counts(*lines: Line) -> dict[str | None, str]:
-    """The status of each count: on appeal with a star, final with an exclamation mark."""
+    """Return the status of each count: on appeal with a star, final with an exclamation mark."""
     return {
         count["title"]: count["status"] + "*" * count["on_appeal"] + "!" * count["final"]
         for count in case(*lines)["counts"]
@@ -30,7 +30,7 @@ def counts(*lines: Line) -> dict[str | None, str]:
 
 
 def told_of(*facts: Line) -> tuple[dict[str | None, str], list[str]]:
-    """The counts after both were charged and *facts* followed, and the flags."""
+    """Return the counts after both were charged and *facts* followed, and the flags."""
     return counts(CHARGED, *facts), [code for code, _ in flags(row_of(CHARGED, *facts))]
 
 
@@ -51,7 +51,7 @@ ACQUITTED = acquitted("2022-02-01", charges=[A, B], id="none")
         ("convicted", "acquitted", [], [*SPLIT, on(1, "Convicted")]),
         ("convicted!", "acquitted", [], [*SPLIT, on(1, "VerdictFinal", charges=[A]), on(2, "Acquitted")]),
         ("convicted!", "convicted!", ["counts_not_named"], [on(1, "Convicted", final=True)]),
-        # A report that leaves the finality out never unmakes it.
+        # A report without the finality never removes it.
         ("convicted!", "convicted!", [], [BOTH, on(1, "VerdictFinal"), on(2, "Convicted")]),
         ("convicted!", "convicted!", [], [BOTH, on(1, "VerdictFinal"), on(2, "Acquitted", charges=[A, B])]),
         # Sentenced: the convicted, or the only undecided one; never an acquitted count.
@@ -84,7 +84,7 @@ ACQUITTED = acquitted("2022-02-01", charges=[A, B], id="none")
         ("convicted!", "dropped", [], [SPLIT[0], on(1, "VerdictFinal"), on(2, "ChargesDropped")]),
         ("convicted!", "convicted!", ["already_ended"], [BOTH, on(1, "VerdictFinal"), on(2, "CaseClosed")]),
         ("closed", "closed", [], [BOTH, on(1, "VerdictFinal"), on(2, "CaseClosed", rehabilitating=True)]),
-        # Amnestied, Pardoned: the convicted and undecided; a partial pardon changes a sentence and nothing else.
+        # Amnestied, Pardoned: the convicted and undecided; a partial pardon only changes a sentence.
         ("pardoned!", "pardoned!", [], [BOTH, on(1, "VerdictFinal"), on(2, "Pardoned")]),
         ("amnestied", "acquitted", [], [SPLIT[1], on(1, "Amnestied")]),
         ("convicted!", "convicted!", [], [BOTH, on(1, "VerdictFinal"), on(2, "Pardoned", scope="partial")]),
@@ -110,7 +110,7 @@ class TestMatching:
     """The counts that a fact names."""
 
     def test_the_first_charges_replace_the_whole_case(self) -> None:
-        """Each takes the state that it had."""
+        """Each takes over the state of the whole case."""
         assert {None: "undecided"} == counts(accused("2022-01-01"))
         assert {"bribe": "undecided", "fraud": "undecided"} == counts(accused("2022-01-01"), CHARGED)
         assert {"bribe": "convicted"} == counts(convicted("2022-01-01"), on(1, "Sentenced", charges=[A]))
@@ -139,7 +139,7 @@ class TestMatching:
         assert [("count_ambiguous", "Acquitted 1")] == flags(row)
 
     def test_an_unknown_count_is_added_and_flagged(self) -> None:
-        """Convicted of something that nobody was known to be charged with, beside what is known."""
+        """The conviction names a charge that was not known, beside a known one."""
         assert ({"bribe": "undecided", "fraud": "undecided", "theft": "convicted"}, ["count_unknown"]) == told_of(
             on(1, "Convicted", charges=[C])
         )
@@ -148,7 +148,7 @@ class TestMatching:
         )
 
     def test_a_conviction_in_other_words_replaces_the_only_undecided_count(self) -> None:
-        """The lesser offence of the verdict takes the place of the charge, which convicts and clears of nothing."""
+        """The lesser offence of the verdict replaces the charge. The charge neither convicts nor clears."""
         row = row_of(charged("2022-01-01", charges=[A]), on(1, "Convicted", charges=[C]))
 
         assert [("bribe", "replaced"), ("theft", "convicted")] == [
@@ -157,13 +157,13 @@ class TestMatching:
         assert {"undecided": 0, "convicted": 1, "acquitted": 0, "ended": 0} == row["counts"]
 
     def test_amended_charges_replace_the_undecided_ones(self) -> None:
-        """Those that are named stay."""
+        """Named counts stay."""
         assert ({"bribe": "undecided", "fraud": "replaced", "theft": "undecided"}, []) == told_of(
             on(1, "ChargesAmended", charges=[A, C])
         )
 
     def test_a_decision_on_fewer_splits_the_count(self) -> None:
-        """Ten of twenty-three: the rest stays as it was."""
+        """A decision on ten of twenty-three leaves the rest as it was."""
         many = charged("2022-01-01", charges=[{**B, "counts": 23}])
         row = row_of(
             many, on(1, "Convicted", charges=[{**B, "counts": 10}]), on(2, "Acquitted", charges=[{**B, "counts": 7}])
@@ -173,10 +173,10 @@ class TestMatching:
 
 
 class TestCase:
-    """What becomes of a case, and of the person."""
+    """The state of a case and of the person after decisions."""
 
     def test_an_acquittal_on_one_count_clears_nobody_of_another(self) -> None:
-        """Nobody is called convicted of that of which they were acquitted, or cleared while found guilty."""
+        """A person is not called convicted of an acquitted charge, or cleared while a conviction stands."""
         row = row_of(CHARGED, *SPLIT)
 
         assert ("convicted_not_final", 1, 0) == (row["presumption"], row["open_cases"], row["convicted_cases"])
@@ -235,7 +235,7 @@ class TestCase:
         assert [] == flags(row_of(CHARGED, on(1, "InvestigationSuspended")))
 
     def test_the_sentence_and_its_parts_are_those_said_last(self) -> None:
-        """With the fact that says so."""
+        """It has the fact that suspended it."""
         parts = [{"kind": "imprisonment", "term": "P8Y"}]
         found = case(CHARGED, BOTH, on(1, "Sentenced", sentence="8 years", parts=parts))
         changed = case(
@@ -246,7 +246,7 @@ class TestCase:
         assert "5 years" == changed["sentence"]
 
     def test_each_count_names_the_fact_and_the_court(self) -> None:
-        """And what made it final, put it on appeal, or was decided in absence."""
+        """It also names the facts that made it final and put it on appeal, and a decision in absence."""
         verdict = convicted("2022-02-01", charges=[A], authority="city court", in_absentia=True, id="verdict")
         (found, _) = case(CHARGED, verdict, on(1, "AppealFiled"))["counts"]
 
@@ -256,8 +256,8 @@ class TestCase:
         )
 
     def test_a_disciplinary_case_is_listed_and_says_nothing_of_the_person(self) -> None:
-        """The row, the headline and the presumption speak of criminal cases only."""
-        row = row_of(told("Charged", "2022-01-01", case="d", kind="disciplinary"))
+        """The row, the headline and the presumption are about criminal cases only."""
+        row = row_of(stated("Charged", "2022-01-01", case="d", kind="disciplinary"))
 
         assert (["disciplinary"], None, 0, "unknown", "presumed_innocent") == (
             [found["kind"] for found in row["cases"]],
@@ -275,7 +275,7 @@ class TestCase:
         assert "criminal" == case(charged("2022-01-01"))["kind"]
 
     def test_a_case_that_is_opened_again_keeps_its_verdicts(self) -> None:
-        """What ended without a verdict is undecided again; if nothing is left, one count is added."""
+        """Counts that ended without a verdict are undecided again; if no count is open then, one is added."""
         dropped = [CHARGED, SPLIT[0], on(1, "VerdictFinal"), on(2, "ChargesDropped")]
 
         assert {"bribe": "convicted!", "fraud": "undecided"} == counts(*dropped, on(3, "Indicted"))

@@ -1,4 +1,4 @@
-"""Custody by case, searches and measures: MODEL 5."""
+"""Custody by case, searches and measures (docs/design.md, 3.5)."""
 
 from typing import Any
 
@@ -17,29 +17,29 @@ from tests.support.builders import (
     made_final,
     released,
     row_of,
-    told,
+    stated,
     wanted,
 )
 
 
 def holds(*lines: Line) -> dict[str | None, str]:
-    """The status of the hold in each case; None: in no case that is known."""
+    """Return the status of the hold in each case; None: no case is known."""
     return {hold["case_id"]: hold["status"] for hold in row_of(*lines)["custody_cases"]}
 
 
 def custody(*lines: Line) -> str:
-    """The custody of the row."""
+    """Return the custody of the row."""
     return str(row_of(*lines)["custody"]["status"])
 
 
 def searches(*lines: Line) -> list[tuple[str | None, str, str | None]]:
-    """Case, scope and jurisdiction of each search that stands."""
+    """Return case, scope and jurisdiction of each search that stands."""
     return [(found["case_id"], found["scope"], found["jurisdiction"]) for found in row_of(*lines)["searches"]]
 
 
 def on(day: int, type_: str, /, case: str | None = None, **data: Any) -> Line:
-    """A fact of a day of March."""
-    return told(type_, f"2022-03-{day:02}", case=case, id=f"{type_} {day}", **data)
+    """Return a fact of a day of March."""
+    return stated(type_, f"2022-03-{day:02}", case=case, id=f"{type_} {day}", **data)
 
 
 class TestHolds:
@@ -66,7 +66,7 @@ class TestHolds:
         ],
     )
     def test_the_row_shows_the_strictest(self, strictest: str, other: str) -> None:
-        """Whichever came last."""
+        """The strictest counts, not the last."""
         for days in ((1, 2), (2, 1)):
             row = row_of(on(days[0], strictest, "c"), on(days[1], other, "d"))
             assert f"{strictest} {days[0]}" == row["custody"]["fact_id"]
@@ -81,32 +81,32 @@ class TestHolds:
         assert {"c": "bailed"} == holds(on(1, "Arrested"), on(2, "Bailed", "c"))
 
     def test_a_release_takes_it_over_only_if_its_own_case_has_no_hold(self) -> None:
-        """Else it frees from its own."""
+        """Otherwise it ends its own hold."""
         assert {"c": "released"} == holds(on(1, "Detained"), on(2, "Released", "c"))
         assert {None: "detained", "c": "released"} == holds(
             on(1, "Arrested", "c"), on(2, "Detained"), on(3, "Released", "c")
         )
 
     def test_a_release_without_a_case_frees_from_all(self) -> None:
-        """From every hold that began before it."""
+        """It ends every hold that began before it."""
         story = [on(1, "Arrested", "c"), on(2, "Detained", "d"), on(3, "Released")]
 
         assert {"c": "released", "d": "released"} == holds(*story)
         assert "remanded" == custody(*story, on(4, "Arrested", "c"))
 
     def test_the_same_status_again_keeps_its_beginning(self) -> None:
-        """Detained, and detained again: since the first day, until the end said last."""
+        """Detained, and detained again: since the first day, until the last stated end."""
         row = row_of(on(1, "Detained", "c", until="2022-04-01"), on(9, "Detained", "c", until="2022-05-01"))
         (hold,) = row["custody_cases"]
 
         assert ("2022-03-01", "2022-05-01", "Detained 9") == (hold["since"], hold["until"], hold["until_fact_id"])
 
     def test_an_end_that_passes_changes_nothing_by_itself(self) -> None:
-        """Nobody reported a release."""
+        """No source reported a release."""
         assert "detained" == custody(on(1, "Detained", until="2022-03-05"))
 
     def test_bail_ends_with_its_case_and_house_arrest_unless_convicted(self) -> None:
-        """Resting on the fact that ended it."""
+        """The release rests on the fact that ended the case."""
         charge, end = on(1, "Charged", "c"), on(3, "CaseClosed", "c")
 
         assert {"c": "released"} == holds(charge, on(2, "Bailed", "c"), end)
@@ -125,14 +125,14 @@ class TestHolds:
         assert ("unknown", "acquitted") == (row["custody"]["status"], row["headline"])
 
     def test_a_convict_in_prison_is_in_prison(self) -> None:
-        """The case is over, and the sentence is not; pardoned, the prison still counts until a release."""
+        """The case is over, but the sentence is not. After a pardon, prison still counts until a release."""
         story = [charged("2022-03-01"), on(2, "Imprisoned", "c"), convicted("2022-03-03"), made_final("2022-03-04")]
 
         assert ("imprisoned", []) == (custody(*story), flags(row_of(*story)))
         assert "imprisoned" == custody(*story, on(5, "Pardoned", "c"))
 
     def test_a_case_known_from_custody_alone_exists(self) -> None:
-        """Its stage is null, and it is open while somebody is held in it."""
+        """Its stage is null, and it is open while the person is held in it."""
         inside, outside = row_of(on(1, "Detained", "c")), row_of(on(1, "Detained", "c"), on(2, "Released", "c"))
 
         assert [("c", None, True, "criminal", [])] == [
@@ -151,14 +151,14 @@ class TestSearches:
     """A search is by a country, for a case."""
 
     def test_an_arrest_in_absentia_is_a_search(self) -> None:
-        """A court ordered it, and nobody is held."""
+        """A court ordered it, and the person is not held."""
         row = row_of(on(1, "Arrested", "c", in_absentia=True, jurisdiction="KZ"))
 
         assert ("unknown", "national", "wanted") == (row["custody"]["status"], row["wanted"]["status"], row["headline"])
         assert [("c", "national", "KZ")] == searches(on(1, "Arrested", "c", in_absentia=True, jurisdiction="KZ"))
 
     def test_each_case_scope_and_jurisdiction_has_its_own(self) -> None:
-        """The row's is the widest; the same again is no second one."""
+        """The row has the widest search; a repetition is not a second search."""
         story = [
             wanted("2022-03-01", case="c", jurisdiction="KZ"),
             wanted("2022-03-02", case="c", jurisdiction="KZ", scope="international"),
@@ -182,7 +182,7 @@ class TestSearches:
         ],
     )
     def test_a_cancellation_ends_those_that_agree_with_it(self, left: list[str], called_off: Row) -> None:
-        """In all that both name; if some bear its authority, only those."""
+        """The two agree in all that both name. If searches have the authority of the cancellation, only those end."""
         story = [
             wanted("2022-03-01", case="c", scope="international", jurisdiction="KZ", authority="NSC"),
             wanted("2022-03-02", case="d", scope="international", jurisdiction="RU", authority="Interpol"),
@@ -199,18 +199,18 @@ class TestSearches:
             ([], detained("2022-03-05")),
             (["RU"], arrested("2022-03-05", jurisdiction="KZ")),
             (["KZ", "RU"], released("2022-03-05")),
-            ([], told("Extradited", "2022-03-05", jurisdiction="US")),
+            ([], stated("Extradited", "2022-03-05", jurisdiction="US")),
         ],
         ids=["detained", "detained somewhere", "arrested", "released", "extradited"],
     )
     def test_a_person_who_is_found_is_wanted_no_longer_there(self, left: list[str], found: Line) -> None:
-        """By the same jurisdiction, or where one of the two names none; an extradition ends all."""
+        """Searches end by the same jurisdiction, or if one of the two names none; an extradition ends all."""
         story = [wanted("2022-03-01", jurisdiction="KZ"), wanted("2022-03-02", jurisdiction="RU")]
 
         assert left == [jurisdiction for _, _, jurisdiction in searches(*story, found)]
 
     def test_a_search_in_a_case_that_ended_without_a_conviction_is_left_out(self) -> None:
-        """It stays listed and is flagged, since nobody reported that it was called off."""
+        """It stays listed and is flagged, since no source reported that it was cancelled."""
         row = row_of(charged("2022-03-01"), wanted("2022-03-02", case="c", id="search"), acquitted("2022-03-03"))
 
         assert (None, [False]) == (row["wanted"], [search["counted"] for search in row["searches"]])
@@ -225,11 +225,11 @@ class TestMeasures:
 
     @staticmethod
     def standing(*lines: Line) -> list[str]:
-        """The kinds of those that stand."""
+        """Return the kinds of the measures that stand."""
         return [measure["kind"] for measure in row_of(*lines)["measures"]]
 
     def test_it_is_listed_as_its_source_words_it(self) -> None:
-        """And is no custody, no search and no case."""
+        """It is not custody, a search or a case."""
         row = row_of(self.BAN)
         (measure,) = row["measures"]
 
@@ -250,7 +250,7 @@ class TestMeasures:
         ],
     )
     def test_a_lift_ends_those_of_its_kind(self, left: list[str], lifted: Row) -> None:
-        """Or the one whose fact it names; one that lifts none is flagged."""
+        """A lift ends the agreeing measures, or the one that it names by fact. A lift without effect is flagged."""
         story = [self.BAN, self.LIST, on(3, "MeasureLifted", **lifted)]
 
         assert left == self.standing(*story)
@@ -266,11 +266,11 @@ class TestMeasures:
 
     def test_a_lift_that_names_a_report_ends_the_measure_of_its_event(self) -> None:
         """The fact that it names is not the best report."""
-        vague = told("MeasureImposed", "2022-03", published="2022-04-02", id="vague", kind="travel_ban")
+        vague = stated("MeasureImposed", "2022-03", published="2022-04-02", id="vague", kind="travel_ban")
 
         assert {"vague": "MeasureImposed 1"} == history(self.BAN, vague).stands_for
         assert [] == self.standing(
-            self.BAN, vague, told("MeasureLifted", "2022-05-01", kind="travel_ban", fact_id="vague")
+            self.BAN, vague, stated("MeasureLifted", "2022-05-01", kind="travel_ban", fact_id="vague")
         )
 
     def test_the_same_again_only_moves_its_end(self) -> None:

@@ -1,4 +1,4 @@
-"""The example of a purge in Kazakhstan in 2022: what its article says, and nothing it does not say."""
+"""The example of a purge in Kazakhstan in 2022: the statements of its article, and no others."""
 
 import json
 from datetime import UTC, datetime
@@ -10,55 +10,55 @@ import pytest
 from events.decode import complete
 from events.facts import Fact
 from projections.projector.backtest import backtest
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from tests.support.places import ROOT
 
 EXAMPLE = ROOT / "examples" / "kazakhstan-2022.ndjson"
-PUBLISHED = "2022-04-28T00:00:00Z"  # the end of the day that the article is taken to be of
+PUBLISHED = "2022-04-28T00:00:00Z"  # the end of the day on which the article is assumed to have appeared
 A_YEAR_ON = datetime(2023, 4, 28, tzinfo=UTC)
 DEPUTIES = ("kz-knb-deputy-1", "kz-knb-deputy-2")
 
 
 def lines() -> list[bytes]:
-    """The lines of the example."""
+    """Return the lines of the example."""
     return EXAMPLE.read_bytes().splitlines()
 
 
 def facts(subject_id: str, *types: str) -> list[Fact]:
-    """The facts of *types* about one person, in the order of the file."""
+    """Return the facts of *types* about one person, in the order of the file."""
     every = (complete(line, A_YEAR_ON)[0] for line in lines())
     return [fact for fact in every if fact.subject == subject_id and fact.type in types]
 
 
 @cache
 def report(until: datetime = A_YEAR_ON) -> dict[str, Any]:
-    """What would have been known, had the article been taken in when it appeared and the clock stopped at *until*."""
-    return backtest(lines(), pack(), until).report
+    """Return the report as of *until*, if the article had been published to the log when it appeared."""
+    return {**backtest(lines(), pack(), until).report}
 
 
 def statuses() -> dict[str, Any]:
-    """The status of each person."""
+    """Return the status of each person."""
     return {status["subject_id"]: status for status in report()["subjects"]}
 
 
 def cell(subject_id: str, track: str) -> str | None:
-    """The status of one person on one track, in one word."""
+    """Return the status of one person on one track, in one word."""
     found = statuses()[subject_id][track]
     return found and str(found["status"])
 
 
 def alerts(until: datetime = A_YEAR_ON) -> list[tuple[str, str, str]]:
-    """The alerts at *until*: rule, person and state."""
+    """Return the alerts at *until*: rule, person and state."""
     return [(alert["rule"], alert["subject_id"], alert["state"]) for alert in report(until)["alerts"]]
 
 
 def test_every_line_is_applied() -> None:
-    """A newcomer's first file holds no duplicates, conflicts or lines that cannot be read."""
+    """The first file of a new user has no duplicates, conflicts or unreadable lines."""
     assert report()["counts"] == {"read": 25, "applied": 25, "duplicate": 0, "conflict": 0, "parked": 0}
 
 
 def test_only_the_people_the_article_speaks_of_have_a_status() -> None:
-    """Azamat Aimbetov only accuses: he has no row. The statistics of the first quarter are about nobody."""
+    """Azamat Aimbetov only accuses: he has no row. The statistics of the first quarter concern no single person."""
     everybody = {"kz-masimov-karim", "kz-masimov-nurlan", "kz-kudebaev", "kz-bukharbaev", *DEPUTIES}
 
     assert everybody == statuses().keys()
@@ -72,12 +72,12 @@ def test_nothing_in_the_example_is_flagged() -> None:
 
 
 def test_everybody_is_presumed_innocent() -> None:
-    """There is no verdict on anybody."""
+    """No person has a verdict."""
     assert {"presumed_innocent"} == {status["presumption"] for status in statuses().values()}
 
 
 def test_every_fact_names_its_article_and_says_why_its_day_is_approximate() -> None:
-    """The article bears no date, so only what is known to the day is published on a plain day."""
+    """The article has no date, so only facts known to the day are published on a plain day."""
     read = [json.loads(line)["data"] for line in lines()]
 
     assert {"Kazakhstan: Purge of law enforcement agencies from corrupt officials continues"} == {
@@ -119,7 +119,7 @@ def test_silence_is_reported_once_the_clock_is_past_its_instant(
 
 
 def test_bukharbaev_is_detained_and_no_longer_suspended() -> None:
-    """Suspended on some day before his detention, former by the time of the article: no vague date turns that round."""
+    """Suspended on some day before his detention, and former by the time of the article: in that order."""
     status = statuses()["kz-bukharbaev"]
 
     assert "detained" == status["headline"] == cell("kz-bukharbaev", "custody")
@@ -140,13 +140,13 @@ def test_when_bukharbaev_was_detained_and_when_it_became_known_are_kept_apart() 
 
 
 def test_nobody_was_dismissed_and_then_arrested() -> None:
-    """Bukharbaev is called former, yet nobody reported a dismissal, so no rule may speak of one."""
+    """Bukharbaev is called former, but no source reported a dismissal, so no rule may state one."""
     assert [] == facts("kz-bukharbaev", "Dismissed", "Removed")
     assert "dismissal-before-arrest" not in {rule for rule, _, _ in alerts()}
 
 
 def test_the_two_deputies_are_two_people_without_names() -> None:
-    """They share a post and a former superior, and nothing makes one person of them."""
+    """They share a post and a former superior, and still remain two people."""
     for subject_id in DEPUTIES:
         status = statuses()[subject_id]
         (relation,) = facts(subject_id, "RelationAsserted")

@@ -4,7 +4,9 @@ from itertools import permutations
 
 import pytest
 
-from projections.history.history import Flag, History, settle
+from projections.history.corrections import apply_corrections
+from projections.history.flag import Flag
+from projections.history.history import History
 from tests.support.builders import (
     Line,
     appointed,
@@ -17,28 +19,28 @@ from tests.support.builders import (
     instant,
     released,
     retracted,
-    told,
+    stated,
     wanted,
 )
 
 
 def types(*lines: Line, clock: str = "2030") -> list[str]:
-    """The types of the facts that count at *clock*, in world order."""
+    """Return the types of the facts that count at *clock*, in world order."""
     return [fact.type for fact in history(*lines, clock=clock).world]
 
 
 def posts(*lines: Line) -> list[str]:
-    """The posts that the facts in force name."""
+    """Return the posts that the facts in force name."""
     return [fact.data["post"] for fact in history(*lines).world]
 
 
 def flags(*lines: Line, clock: str = "2030") -> list[Flag]:
-    """What is said of single facts."""
+    """Return the flags of single facts."""
     return history(*lines, clock=clock).flags
 
 
 def test_facts_of_one_day_read_as_they_happen_in_life() -> None:
-    """Nobody is released before being detained, or wanted after it, because of the order of arrival."""
+    """The order of arrival never puts a release before the detention, or a search after it."""
     day = "2022-03-27"
 
     for lines in permutations([wanted(day), detained(day), released(day)]):
@@ -63,7 +65,7 @@ def test_an_open_start_comes_first_among_those_that_end_together() -> None:
 
 
 def test_facts_of_one_type_and_time_are_ordered_by_when_they_were_published_then_by_id() -> None:
-    """The later report speaks last, whichever arrived first."""
+    """The later report comes last, in any order of arrival."""
     early = appointed("2022-03-27", published="2022-03-28", id="z", post="early")
     late = appointed("2022-03-27", published="2022-03-29", id="a", post="late")
     twin = appointed("2022-03-27", published="2022-03-29", id="b", post="twin")
@@ -73,14 +75,14 @@ def test_facts_of_one_type_and_time_are_ordered_by_when_they_were_published_then
 
 
 def test_what_was_published_cannot_have_happened_later() -> None:
-    """Published on the 10th, what happened in March happened by the 10th."""
+    """An event "in March" that was published on the 10th happened by the 10th."""
     (fact,) = history(dismissed("2022-03", published="2022-03-10")).world
 
     assert instant("2022-03-10") == fact.occurred.latest
 
 
 def test_a_correction_replaces_the_data() -> None:
-    """What counts is what the source says now."""
+    """The present statement of the source counts."""
     first = appointed("2022-03-27", post="chief")
 
     assert ["deputy"] == posts(first, corrected(first, post="deputy"))
@@ -95,7 +97,7 @@ def test_a_corrected_date_moves_the_fact() -> None:
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_correction_published_last_wins(order: tuple[int, ...]) -> None:
-    """Not the one that arrived last; of two of one day the greater id."""
+    """The arrival plays no part; of two of one day the greater id wins."""
     first = appointed("2022-03-27", post="chief")
     told_later = [
         corrected(first, "2022-05-01", id="z", post="one"),
@@ -107,12 +109,12 @@ def test_the_correction_published_last_wins(order: tuple[int, ...]) -> None:
 
 
 def test_a_retraction_takes_a_fact_back() -> None:
-    """It neither counts nor stands in the order; the history still knows it."""
+    """It neither counts nor has a place in the order, but the history still has it."""
     wrong = detained("2022-04-20")
     known = history(dismissed("2022-03-27"), wrong, retracted(wrong))
 
     assert ["Dismissed"] == [fact.type for fact in known.world]
-    assert {wrong["id"]: retracted(wrong)["id"]} == known.settled.retracted_by
+    assert {wrong["id"]: retracted(wrong)["id"]} == known.corrections.retracted_by
     assert wrong["id"] in known.facts
 
 
@@ -137,7 +139,7 @@ def test_retracting_a_retraction_revives_the_fact() -> None:
 
 
 def test_a_correction_can_be_corrected() -> None:
-    """What counts is the corrected correction."""
+    """The corrected correction counts."""
     first = appointed("2022-03-27", post="chief")
     one = corrected(first, "2022-05-01", post="one")
     again = corrected(one, "2022-05-02", data=first["data"] | {"post": "two"})
@@ -155,7 +157,7 @@ def test_a_correction_cannot_turn_a_correction_to_another_fact() -> None:
 
 
 def test_a_cycle_voids_its_members_and_is_flagged() -> None:
-    """Two retractions of each other say nothing about anything."""
+    """Two retractions of each other have no effect."""
     first = detained("2022-04-20")
     a, b = retracted(first, id="A"), retracted(first, id="B")
     a["data"]["fact_id"], b["data"]["fact_id"] = "B", "A"
@@ -167,7 +169,7 @@ def test_a_cycle_voids_its_members_and_is_flagged() -> None:
 
 
 def test_what_hangs_on_a_cycle_is_judged_without_it() -> None:
-    """A correction that a void retraction speaks of stays in force; retracting a member does not free the others."""
+    """A correction that a void retraction names stays in force. To retract one member does not free the others."""
     first = appointed("2022-03-27", post="chief")
     one = corrected(first, id="one", post="one")
     a, b, outside = retracted(first, id="A"), retracted(first, id="B"), retracted(first, id="X")
@@ -178,7 +180,7 @@ def test_what_hangs_on_a_cycle_is_judged_without_it() -> None:
 
 
 def test_a_missing_target_is_flagged_and_judged_again_when_it_comes() -> None:
-    """Nothing is lost for arriving in the wrong order."""
+    """No fact is lost because it arrives in the wrong order."""
     first = detained("2022-04-20")
     gone = retracted(first)
     known = history(gone)
@@ -189,7 +191,7 @@ def test_a_missing_target_is_flagged_and_judged_again_when_it_comes() -> None:
 
 
 def test_another_persons_fact_is_no_target() -> None:
-    """A history knows one person: what is meant for another has no effect here."""
+    """A history has one person: a correction of another person's fact has no effect here."""
     theirs = detained("2022-04-20", subject="b")
     stray = retracted(theirs) | {"subject": "a"}
 
@@ -215,7 +217,7 @@ def test_a_misfit_leaves_the_field_to_the_next_correction() -> None:
 
 
 def test_a_correction_of_a_retracted_fact_waits_for_its_revival() -> None:
-    """Taken back stays taken back, whatever it would say; revived, it says what it was corrected to."""
+    """The correction has no effect while the fact is retracted. If the retraction is retracted, it counts."""
     first = appointed("2022-03-27", post="chief")
     gone = retracted(first)
 
@@ -231,13 +233,13 @@ def test_five_thousand_retractions_of_each_other_do_not_recurse() -> None:
         line["data"] = line["data"] | {"fact_id": str(n)}
     known = {fact.id: fact for fact in facts(*chain)}
 
-    assert ["0"] == [fact.id for fact in settle(known).facts]
+    assert ["0"] == [fact.id for fact in apply_corrections(known).facts]
     del known["5000"]
-    assert [] == list(settle(known).facts)
+    assert [] == list(apply_corrections(known).facts)
 
 
 def test_an_announced_fact_counts_from_its_latest_instant_on() -> None:
-    """A decree of tomorrow is no status of today."""
+    """A decree of tomorrow is not a status of today."""
     decree = dismissed("2022-06-01", published="2022-05-15")
 
     assert [] == types(decree, clock="2022-06-01T23:59:59Z")
@@ -246,12 +248,12 @@ def test_an_announced_fact_counts_from_its_latest_instant_on() -> None:
 
 
 def test_an_announced_fact_without_an_end_never_counts() -> None:
-    """From 2023 on: that has no latest instant."""
+    """A span that is open from 2023 on has no latest instant."""
     assert [] == types(dismissed("2023/..", published="2022-05-15"), clock="9999")
 
 
 def test_announced_facts_come_in_world_order_as_the_clock_reaches_them() -> None:
-    """A history that is carried on says the same as one made anew."""
+    """A history that is continued equals one that is built again."""
     late, early = appointed("2022-06-03", published="2022-05-15"), dismissed("2022-06-01", published="2022-05-15")
     known = history(late, early, clock="2022-05-20")
 
@@ -263,7 +265,7 @@ def test_announced_facts_come_in_world_order_as_the_clock_reaches_them() -> None
 
 
 def test_announced_facts_of_a_case_and_of_custody_never_come() -> None:
-    """They stay announced, whatever time passes: the report that it happened is another fact (MODEL 2)."""
+    """They stay announced, whatever time passes: the report that it happened is another fact (docs/design.md, 2.3)."""
     known = history(arrested("2022-06-03", published="2022-05-15"), clock="2022-05-20")
 
     assert known.next_due is None
@@ -283,7 +285,7 @@ def test_a_date_without_a_year_orders_nothing() -> None:
 
 
 def test_a_fold_goes_on_only_where_nothing_before_it_moved() -> None:
-    """`add` says whether what counted before still does: at the end yes, in between and for corrections no."""
+    """`add` returns whether a fold can continue: yes at the end, no in between and for corrections."""
     known = History([], instant("2022-06-01"))
     late = dismissed("2022-03-27")
 
@@ -293,7 +295,7 @@ def test_a_fold_goes_on_only_where_nothing_before_it_moved() -> None:
             detained("2022-03-01"),
             late,
             arrested("2022-03-20"),
-            told("Released", "XXXX-05-01", published="2022-05-05"),
+            stated("Released", "XXXX-05-01", published="2022-05-05"),
             released("2022-07-01", published="2022-05-30"),
             retracted(late),
         )

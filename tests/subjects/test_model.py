@@ -1,4 +1,4 @@
-"""The statuses are those of a plain fold of the contract, for any career."""
+"""The statuses equal those of a plain fold of the contract, for any career."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.builders import Line, Row, facts, instant, statuses_of
 
 END = "2040-01-01T00:00:00Z"
 ANY_ORDER = ("custody_cases", "searches", "measures")
-# Flags about the course of a life that change nothing, and of which the oracle says nothing.
+# Flags about the course of a life that change nothing; the oracle does not compute them.
 LEFT_OUT = {
     *("never_accused", "never_investigated", "never_charged", "not_in_office", "not_imprisoned"),
     *("relation_to_self", "accused_by_self"),
@@ -19,14 +19,14 @@ LEFT_OUT = {
 
 
 def oracle_of(lines: Sequence[Line]) -> dict[str, Row]:
-    """The oracle's row of each person."""
+    """Return the oracle's row of each person."""
     known = facts(*lines)
     people = sorted({fact.subject for fact in known})
     return {name: status([fact for fact in known if fact.subject == name], instant(END)) for name in people}
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each single value in *value*, by its path."""
+    """Yield each single value in *value*, by its path."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
             yield from flat(inner, f"{path}.{name}" if path else name)
@@ -38,7 +38,7 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def normal(row: Row) -> dict[str, Any]:
-    """The single values of *row* that are compared, lists without an order of their own sorted."""
+    """Return the single values of *row* to compare; lists without an order of their own are sorted."""
     kept = {name: value for name, value in row.items() if name not in {"position", "unread", "anomalies"}}
     for name in ANY_ORDER:
         kept[name] = sorted(kept[name], key=lambda each: sorted(map(str, each.items())))
@@ -47,7 +47,7 @@ def normal(row: Row) -> dict[str, Any]:
 
 
 def differences(expected: Row, found: Row) -> dict[str, tuple[Any, Any]]:
-    """Each path at which the rows differ, with the oracle's value and the one that was found."""
+    """Return each path at which the rows differ, with the oracle's value and the actual one."""
     one, other = normal(expected), normal(found)
     missing = "(missing)"
     return {
@@ -60,7 +60,7 @@ def differences(expected: Row, found: Row) -> dict[str, tuple[Any, Any]]:
 @settings(max_examples=300, derandomize=True)
 @given(careers())
 def test_statuses_are_those_of_the_oracle(lines: list[Line]) -> None:
-    """Every word, date, fact and flag of everybody's row is the one that the contract leads to."""
+    """Every word, date, fact and flag of each row follows from the contract."""
     found = {row["subject_id"]: row for row in statuses_of(lines, END)}
     expected = oracle_of(lines)
 

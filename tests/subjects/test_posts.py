@@ -1,4 +1,4 @@
-"""Posts: each rule of MODEL 3."""
+"""Posts: each rule of docs/design.md, 3.3."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ from tests.support.builders import (
     made_final,
     reinstated,
     row_of,
+    stated,
     statuses_of,
     suspended,
-    told,
     wanted,
 )
 
@@ -29,20 +29,20 @@ DEPUTY = {"post": "deputy", "agency": "bank"}
 
 
 def posts(*lines: Line) -> list[tuple[str | None, str]]:
-    """Post and status of each occupancy, in the order in which they became known."""
+    """Return words and status of each post, in the order in which they became known."""
     return [(post["post"], post["status"]) for post in row_of(*lines)["posts"]]
 
 
 def both() -> list[Line]:
-    """Somebody with two posts, in two agencies."""
+    """A person with two posts, in two agencies."""
     return [appointed("2022-01-01", id="one", **HEAD), appointed("2022-01-02", id="two", **DEPUTY)]
 
 
 class TestMatching:
-    """The occupancy that a fact concerns."""
+    """The post that a fact concerns."""
 
     def test_the_same_post_id_decides(self) -> None:
-        """Whatever the words; two ids are two posts, though they are called alike."""
+        """The words do not matter: two ids are two posts, though they have the same words."""
         here = appointed("2022-01-01", post="head", post_id="p1")
 
         assert [("head", "dismissed")] == posts(here, dismissed("2022-02-01", post="chief", post_id="p1"))
@@ -54,7 +54,7 @@ class TestMatching:
         "words", [{"post": "HEAD"}, {"post": " head "}, {"agency": "Police"}, {"post": "head", "agency": "police"}]
     )
     def test_words_are_compared_as_far_as_both_name_them(self, words: dict[str, str]) -> None:
-        """Case and blanks aside; one word named by both is enough."""
+        """Case and blanks are ignored; one word named by both is enough."""
         assert [("head", "dismissed"), ("deputy", "in_office")] == posts(*both(), dismissed("2022-02-01", **words))
 
     def test_a_fact_without_words_concerns_the_only_post_held(self) -> None:
@@ -66,11 +66,11 @@ class TestMatching:
         assert [("post_unknown", "out")] == flags(row)
 
     def test_an_agency_alone_concerns_all_posts_held_in_it(self) -> None:
-        """Out of the police is out of each post there."""
+        """A dismissal from the police concerns each post there."""
         third = appointed("2022-01-03", post="spokesman", agency="police", concurrent=True)
 
         assert [("head", "removed"), ("deputy", "in_office"), ("spokesman", "removed")] == posts(
-            *both(), third, told("Removed", "2022-02-01", agency="police")
+            *both(), third, stated("Removed", "2022-02-01", agency="police")
         )
 
     def test_another_wording_means_the_only_post_it_does_not_contradict(self) -> None:
@@ -82,7 +82,7 @@ class TestMatching:
 
     @pytest.mark.parametrize("words", [{"post": "teller", "agency": "mint"}, {"agency": "mint"}])
     def test_what_contradicts_every_post_held_stands_by_itself(self, words: dict[str, str]) -> None:
-        """Of a post in another agency only its end is known; the post held is held still."""
+        """Only the end is known of a post in another agency; the post held is still held."""
         row = row_of(both()[0], dismissed("2022-02-01", **words))
 
         assert ["in_office", "dismissed"] == [post["status"] for post in row["posts"]]
@@ -103,34 +103,36 @@ class TestEnds:
 
     def test_a_later_end_stands(self) -> None:
         """Resigned, and then dismissed from the same post."""
-        row = row_of(both()[0], told("Resigned", "2022-02-01", **HEAD), dismissed("2022-03-01", id="out", **HEAD))
+        row = row_of(both()[0], stated("Resigned", "2022-02-01", **HEAD), dismissed("2022-03-01", id="out", **HEAD))
 
         assert [("dismissed", "out")] == [(post["status"], post["fact_id"]) for post in row["posts"]]
 
     def test_the_former_minister_replaces_no_end(self) -> None:
-        """`LeftOffice` is weak: a paper that calls somebody former says nothing of how the post ended."""
-        left = told("LeftOffice", "2022-03-01", post="head")
+        """`LeftOffice` is weak: a paper that calls a person former does not say how the post ended."""
+        left = stated("LeftOffice", "2022-03-01", post="head")
 
         assert [("head", "dismissed")] == posts(both()[0], dismissed("2022-02-01"), left)
         assert [("head", "left_office")] == posts(both()[0], left)
 
     def test_the_former_something_else_touches_no_post_held(self) -> None:
-        """It does not match: a post of which only the end is known."""
-        row = row_of(both()[0], told("LeftOffice", "2022-03-01", post="mayor"))
+        """It does not match, so it adds a post with a known end only."""
+        row = row_of(both()[0], stated("LeftOffice", "2022-03-01", post="mayor"))
 
         assert [("head", "in_office"), ("mayor", "left_office")] == [(p["post"], p["status"]) for p in row["posts"]]
         assert "in_office" == row["service"]["status"]
 
     def test_an_upper_bound_ends_only_what_it_matches(self) -> None:
-        """Left some time before 2023, says an article that names no post: of which post, nobody knows."""
+        """An article says "left some time before 2023" and names no post. So the post is unknown."""
         bound = {"published": "2022-12-31"}
 
-        assert ("head", "in_office") == posts(both()[0], told("LeftOffice", "../2022-12-01", **bound))[0]
-        assert [("head", "left_office")] == posts(both()[0], told("LeftOffice", "../2022-12-01", post="head", **bound))
+        assert ("head", "in_office") == posts(both()[0], stated("LeftOffice", "../2022-12-01", **bound))[0]
+        assert [("head", "left_office")] == posts(
+            both()[0], stated("LeftOffice", "../2022-12-01", post="head", **bound)
+        )
 
     def test_of_two_ends_the_row_shows_the_one_that_came_last(self) -> None:
-        """With the words of that occupancy."""
-        row = row_of(*both(), dismissed("2022-02-01", post="head"), told("Retired", "2022-03-01", post="deputy"))
+        """With the words of that post."""
+        row = row_of(*both(), dismissed("2022-02-01", post="head"), stated("Retired", "2022-03-01", post="deputy"))
 
         assert ("retired", "deputy", "bank") == (row["service"]["status"], row["post"], row["agency"])
 
@@ -150,7 +152,7 @@ class TestBeginnings:
     """Elected, appointed, transferred, and back in office."""
 
     def test_an_appointment_in_the_same_agency_ends_the_earlier_post_as_moved(self) -> None:
-        """Unless it is held beside it; people hold posts in several agencies."""
+        """The earlier post stays if it is held beside the new one; people hold posts in several agencies."""
         up = {"post": "chief", "agency": "Police"}
 
         assert [("head", "moved"), ("chief", "in_office")] == posts(both()[0], appointed("2022-02-01", **up))
@@ -163,7 +165,7 @@ class TestBeginnings:
         )
 
     def test_a_second_report_of_an_appointment_begins_no_second_post(self) -> None:
-        """The same post is held already; an acting head who is confirmed is acting no longer."""
+        """The same post is already held; a confirmed acting head is no longer acting."""
         acting = appointed("2022-01-01", acting=True, **HEAD)
         row = row_of(acting, appointed("2022-02-01", **HEAD))
 
@@ -175,43 +177,49 @@ class TestBeginnings:
         """The one that it names, or the only one held."""
         to = {"to_post": "deputy", "to_agency": "bank"}
 
-        assert [("head", "moved"), ("deputy", "in_office")] == posts(both()[0], told("Transferred", "2022-02-01", **to))
         assert [("head", "moved"), ("deputy", "in_office")] == posts(
-            *both(), told("Transferred", "2022-02-01", post="head", to_post="deputy")
+            both()[0], stated("Transferred", "2022-02-01", **to)
+        )
+        assert [("head", "moved"), ("deputy", "in_office")] == posts(
+            *both(), stated("Transferred", "2022-02-01", post="head", to_post="deputy")
         )
         assert [("mayor", "moved"), ("deputy", "in_office")] == posts(
-            told("Transferred", "2022-02-01", post="mayor", to_post="deputy")
+            stated("Transferred", "2022-02-01", post="mayor", to_post="deputy")
         )
 
     def test_an_election_begins_a_post_and_its_term_ends(self) -> None:
-        """A member of parliament whose term is over was not dismissed."""
-        elected = told("Elected", "2022-01-01", post="deputy")
+        """A member of parliament after the end of the term was not dismissed."""
+        elected = stated("Elected", "2022-01-01", post="deputy")
 
-        assert [("deputy", "term_ended")] == posts(elected, told("TermEnded", "2022-12-01", post="deputy"))
+        assert [("deputy", "term_ended")] == posts(elected, stated("TermEnded", "2022-12-01", post="deputy"))
 
     def test_a_lifted_suspension_concerns_suspended_posts(self) -> None:
         """Of several the one that it names; without a suspended one it is flagged."""
         halted = [*both(), suspended("2022-02-01", post="head"), suspended("2022-02-02", post="deputy")]
-        unknown = row_of(*halted, told("SuspensionLifted", "2022-03-01", id="lift"))
+        unknown = row_of(*halted, stated("SuspensionLifted", "2022-03-01", id="lift"))
 
         assert [("head", "in_office"), ("deputy", "suspended")] == posts(
-            *halted, told("SuspensionLifted", "2022-03-01", post="head")
+            *halted, stated("SuspensionLifted", "2022-03-01", post="head")
         )
         assert [("post_unknown", "lift")] == flags(unknown)
-        assert [("not_suspended", "lift")] == flags(row_of(*both(), told("SuspensionLifted", "2022-03-01", id="lift")))
+        assert [("not_suspended", "lift")] == flags(
+            row_of(*both(), stated("SuspensionLifted", "2022-03-01", id="lift"))
+        )
 
     def test_a_reinstatement_concerns_the_post_that_ended_last(self) -> None:
-        """Among those that it matches; an annulled dismissal only what ended by dismissal."""
-        gone = [*both(), dismissed("2022-02-01", post="head"), told("Resigned", "2022-03-01", post="deputy")]
+        """Among those that it matches; an annulled dismissal only a post that ended by dismissal."""
+        gone = [*both(), dismissed("2022-02-01", post="head"), stated("Resigned", "2022-03-01", post="deputy")]
 
         assert [("head", "dismissed"), ("deputy", "in_office")] == posts(*gone, reinstated("2022-04-01"))
         assert [("head", "in_office"), ("deputy", "resigned")] == posts(*gone, reinstated("2022-04-01", post="head"))
-        assert [("head", "in_office"), ("deputy", "resigned")] == posts(*gone, told("DismissalAnnulled", "2022-04-01"))
+        assert [("head", "in_office"), ("deputy", "resigned")] == posts(
+            *gone, stated("DismissalAnnulled", "2022-04-01")
+        )
 
     def test_without_a_match_a_reinstatement_begins_a_post_and_an_annulment_has_no_effect(self) -> None:
         """Both are flagged."""
         back = row_of(reinstated("2022-04-01", id="back", **HEAD))
-        annulled = row_of(told("DismissalAnnulled", "2022-04-01", id="back", **HEAD))
+        annulled = row_of(stated("DismissalAnnulled", "2022-04-01", id="back", **HEAD))
 
         assert ([("head", "in_office")], [("not_out_of_office", "back")]) == (
             [(post["post"], post["status"]) for post in back["posts"]],
@@ -221,7 +229,7 @@ class TestBeginnings:
 
 
 class TestRow:
-    """The summary: one occupancy, never words of two."""
+    """The summary: one post, never words of two."""
 
     def test_words_are_never_combined_from_two_posts(self) -> None:
         """A post of one agency is not shown as one of another."""
@@ -274,10 +282,10 @@ class TestRow:
 
 
 class TestDeath:
-    """Died absorbs."""
+    """After Died, posts and custody no longer change."""
 
     def test_every_post_hold_and_search_ends(self) -> None:
-        """And no case is open, though its stage stays as it was."""
+        """No case is open, but its stage stays as it was."""
         row = row_of(
             *both(), detained("2022-02-01", case="c"), wanted("2022-02-02", jurisdiction="RU"), charged("2022-02-03"),
             died("2022-03-01", id="death"),
@@ -318,4 +326,4 @@ class TestDeath:
 
         assert "presumed_innocent" == presumed(*verdict)["presumption"]
         assert "convicted" == presumed(*verdict, made_final("2022-03-01"))["presumption"]
-        assert "cleared" == presumed(charged("2022-01-01"), told("Acquitted", "2022-02-01", case="c"))["presumption"]
+        assert "cleared" == presumed(charged("2022-01-01"), stated("Acquitted", "2022-02-01", case="c"))["presumption"]

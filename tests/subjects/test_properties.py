@@ -1,4 +1,4 @@
-"""What holds of every history: the oracle says the same, no order of arrival matters, nothing vague is certain."""
+"""Properties of every history: the oracle agrees, the order of arrival does not matter, nothing vague is certain."""
 
 import json
 from collections.abc import Sequence
@@ -14,14 +14,16 @@ from events.edtf import format_instant, parse
 from events.errors import Unreadable
 from events.facts import Fact
 from events.vocabulary import TRACKS
+from projections.alerts.shapes import AlertJson
 from projections.history.history import History
 from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
-from projections.rules.rulebook import AbsenceRule, SequenceRule
+from projections.rules.absence import AbsenceRule
+from projections.rules.sequence import SequenceRule
 from projections.tables.schema import LIVE
 from projections.tables.schema import ledger as ledger_table
 from tests.oracle import oracle
-from tests.oracle.histories import RECORDED, SHORT, cuts, noisy_stories, raw, stories
+from tests.oracle.histories import RECORDED, SHORT, cuts, histories, noisy_histories, raw
 from tests.oracle.model_time import Event, world
 from tests.support.builders import (
     Line,
@@ -29,6 +31,7 @@ from tests.support.builders import (
     database,
     detained,
     dismissed,
+    encoded,
     facts,
     instant,
     project,
@@ -36,9 +39,8 @@ from tests.support.builders import (
     retracted,
     rows,
     rulebook,
+    stated,
     statuses,
-    story,
-    told,
 )
 
 CERTAIN, POSSIBLE = rulebook(**SHORT), rulebook(**SHORT, certainty="possible")
@@ -82,7 +84,7 @@ untils = st.sampled_from([instant(text) for text in RECORDED] + [END])
 
 
 def known(lines: Sequence[Line], until: datetime) -> list[Fact]:
-    """The facts recorded by *until*, as a log holds them; each id once."""
+    """Return the facts recorded by *until*, as a log has them; each id once."""
     ledger = sorted(facts(*lines), key=lambda fact: fact.recorded)
     return [fact for fact in ledger if fact.recorded <= until]
 
@@ -92,7 +94,7 @@ Lives = dict[str, tuple[str, list[tuple[str, str]]]]
 
 
 def expected_lives(ledger: Sequence[Fact], certainty: str, until: datetime) -> Lives:
-    """The oracle's lives of the alerts about everybody."""
+    """Return the oracle's lives of all alerts."""
     found = {}
     for subject in sorted({fact.subject for fact in ledger}):
         person = [fact for fact in ledger if fact.subject == subject]
@@ -102,8 +104,8 @@ def expected_lives(ledger: Sequence[Fact], certainty: str, until: datetime) -> L
     return found
 
 
-def found_lives(alerts: Sequence[Row]) -> Lives:
-    """The lives in a backtest's alerts."""
+def found_lives(alerts: Sequence[AlertJson]) -> Lives:
+    """Return the lives of the alerts of a backtest."""
     return {
         alert["alert_id"]: (alert["anchor"], [(step["state"], step["at"]) for step in alert["life"]])
         for alert in alerts
@@ -111,16 +113,16 @@ def found_lives(alerts: Sequence[Row]) -> Lives:
 
 
 @settings(max_examples=150)
-@given(stories(), untils, st.sampled_from(["certain", "possible"]))
+@given(histories(), untils, st.sampled_from(["certain", "possible"]))
 def test_lives_are_those_of_the_oracle(lines: list[Line], until: datetime, certainty: str) -> None:
-    """A plain look at the full set of facts comes to the same alerts, anchors, states and instants."""
+    """A plain evaluation of the full set of facts leads to the same alerts, anchors, states and instants."""
     report = backtest(raw(lines), {"certain": CERTAIN, "possible": POSSIBLE}[certainty], until).report
 
     assert expected_lives(known(lines, until), certainty, until) == found_lives(report["alerts"])
 
 
 def test_the_rules_of_the_oracle_are_those_of_the_pack() -> None:
-    """Their types and exceptions, so that the oracle judges what ships."""
+    """The oracle's copies have the types and exceptions of the rules that ship."""
     arrest, quiet = CERTAIN.rules
 
     assert isinstance(quiet, AbsenceRule)
@@ -134,7 +136,7 @@ def test_the_rules_of_the_oracle_are_those_of_the_pack() -> None:
 
 
 def naive_outcomes(lines: Sequence[Line | bytes]) -> list[str]:
-    """What becomes of each record, read in this order."""
+    """Return the outcome of each record, read in this order."""
     first: dict[str, Any] = {}
     outcomes = []
     for line in raw(lines):
@@ -150,7 +152,7 @@ def naive_outcomes(lines: Sequence[Line | bytes]) -> list[str]:
 
 
 @settings(max_examples=40)
-@given(st.data(), noisy_stories())
+@given(st.data(), noisy_histories())
 def test_every_record_ends_as_exactly_one_outcome(data: st.DataObject, lines: list[Line | bytes]) -> None:
     """The counts add up to the records read, after replays and dismissals too, and are those of the last outcomes."""
     held = projector(engine := database(), CERTAIN)
@@ -171,9 +173,11 @@ def test_every_record_ends_as_exactly_one_outcome(data: st.DataObject, lines: li
 
     assert expected == [row["outcome"] for row in written if row["entry"] == "record"]
     assert dict(enumerate(expected)) == last
-    counts = {name: getattr(held.held, name) for name in ("applied", "duplicate", "conflict", "parked", "forwarded")}
+    counts = {
+        name: getattr(held.checkpoint, name) for name in ("applied", "duplicate", "conflict", "parked", "forwarded")
+    }
     assert counts == {name: expected.count(name) for name in counts}
-    assert len(lines) == held.held.read == held.held.position == sum(counts.values())
+    assert len(lines) == held.checkpoint.read == held.checkpoint.position == sum(counts.values())
     assert all(
         row["value"] and row["reason"]
         for row in written
@@ -181,12 +185,12 @@ def test_every_record_ends_as_exactly_one_outcome(data: st.DataObject, lines: li
     )
 
 
-# All behind the days of the stories: a fact that is recorded before its own day is dated ahead, for ever.
+# All after the days of the stories: a fact that is recorded before its own day stays dated ahead.
 LATE = ("2022-04-06T00:00:00Z", "2022-04-08T00:00:00Z", "2022-04-13T00:00:00Z", "2022-05-01T00:00:00Z")
 
 
 @settings(max_examples=60)
-@given(st.data(), stories(stamped=False))
+@given(st.data(), histories(stamped=False))
 @example(None, [dismissed("2022-03-01", id="x"), detained("2022-03-01", id="x2", published="2022-03-05")])
 def test_no_order_of_arrival_matters(data: st.DataObject | None, lines: list[Line]) -> None:
     """The same statuses, and the same open alerts with their evidence and words, once time has passed."""
@@ -201,7 +205,7 @@ def test_no_order_of_arrival_matters(data: st.DataObject | None, lines: list[Lin
 
 
 def outcome_of(lines: Sequence[Line], stamps: Sequence[str]) -> tuple[list[Row], list[Row]]:
-    """The statuses and the open alerts at the end, of *lines* recorded in this order at *stamps*."""
+    """Return the statuses and the open alerts after *lines*, recorded in this order at *stamps*."""
     held = projector(engine := database(), CERTAIN)
     project(held, [line | {"recorded": stamp} for line, stamp in zip(lines, stamps, strict=True)])
     held.advance_watermark(END, END)
@@ -211,9 +215,9 @@ def outcome_of(lines: Sequence[Line], stamps: Sequence[str]) -> tuple[list[Row],
 
 
 @settings(max_examples=60)
-@given(st.data(), stories(people="a"), untils)
+@given(st.data(), histories(people="a"), untils)
 def test_a_history_is_the_same_however_it_grew(data: st.DataObject, lines: list[Line], clock: datetime) -> None:
-    """One by one in any order, or all at once: the same world at an instant, and the same to say of each fact."""
+    """One by one in any order, or all at once: the same world at an instant, and the same flags."""
     whole = History(facts(*lines), clock)
     grown = History([], clock)
     for fact in facts(*data.draw(st.permutations(lines))):
@@ -227,9 +231,9 @@ def test_a_history_is_the_same_however_it_grew(data: st.DataObject, lines: list[
 
 
 @settings(max_examples=40)
-@given(st.data(), stories(), st.lists(untils, max_size=5))
+@given(st.data(), histories(), st.lists(untils, max_size=5))
 def test_silence_is_judged_by_the_logs_clock(data: st.DataObject, lines: list[Line], times: list[datetime]) -> None:
-    """With the end of the log found reached at any instants in between, the oracle is never contradicted."""
+    """With the end of the log reached at any instants in between, the alerts always equal those of the oracle."""
     held = projector(engine := database(), CERTAIN)
     ordered = sorted(lines, key=lambda line: instant(line["recorded"]))
     pauses = {data.draw(st.integers(0, len(lines))): time for time in times}
@@ -254,8 +258,8 @@ def _agree(engine: Any, held: Projector) -> None:
     for row in rows(engine, LIVE.alert_changes):
         changes.setdefault(row["alert_id"], []).append((row["state"], format_instant(row["at"])))
     found = {row["alert_id"]: (row["anchor"], changes[row["alert_id"]]) for row in rows(engine, LIVE.alerts)}
-    if held.held.watermark:
-        assert expected_lives(ledger, "certain", held.held.watermark) == found
+    if held.checkpoint.watermark:
+        assert expected_lives(ledger, "certain", held.checkpoint.watermark) == found
 
 
 NOISE = (None, b"{", b"\xff")
@@ -270,14 +274,14 @@ IRRELEVANT_DATA: dict[str, dict[str, Any]] = {
 
 
 @settings(max_examples=40)
-@given(st.data(), stories(most=7))
+@given(st.data(), histories(most=7))
 def test_missing_and_irrelevant_data_ends_no_alert(data: st.DataObject, lines: list[Line]) -> None:
-    """What cannot be read, is of a type no rule names, or takes back what nobody knows changes no life."""
+    """Unreadable records, types that no rule names, and retractions of unknown facts change no life."""
     ordered: list[Line | bytes] = [*sorted(lines, key=lambda line: instant(line["recorded"]))]
     expected = backtest(raw(ordered), CERTAIN, END).report["alerts"]
     for n in range(data.draw(st.integers(1, 4))):
         kind, recorded = data.draw(st.sampled_from(IRRELEVANT)), data.draw(st.sampled_from(RECORDED))
-        stray = told(kind, "2022-03-11", recorded=recorded, id=f"stray{n}", **IRRELEVANT_DATA.get(kind, {}))
+        stray = stated(kind, "2022-03-11", recorded=recorded, id=f"stray{n}", **IRRELEVANT_DATA.get(kind, {}))
         added = data.draw(st.sampled_from(NOISE)) or stray
         ordered.insert(data.draw(st.integers(0, len(ordered))), added)
 
@@ -285,9 +289,9 @@ def test_missing_and_irrelevant_data_ends_no_alert(data: st.DataObject, lines: l
 
 
 @settings(max_examples=40)
-@given(stories())
+@given(histories())
 def test_nothing_marked_is_ever_certain(lines: list[Line]) -> None:
-    """With a mark on every date no sequence is certain; a silence can be over, by a day nobody knows (RULES 1)."""
+    """With a mark on every date no sequence is certain; a silence can end by an unknown day (docs/design.md, 4.2)."""
     marked = [line | {"data": _marked(line["data"])} for line in lines]
     report = backtest(raw(marked), CERTAIN, END).report
 
@@ -302,9 +306,9 @@ def _marked(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(max_examples=60)
-@given(stories(people="a"))
+@given(histories(people="a"))
 def test_what_is_called_certain_is_so_for_every_day_the_sources_leave_open(lines: list[Line]) -> None:
-    """Of an open sequence, the events it rests on are unmarked and in order whatever their dates turn out to be."""
+    """The events of an open sequence are unmarked, and in order for every day that their dates allow."""
     events, _ = world(facts(*lines), END, None)
     for alert in backtest(raw(lines), CERTAIN, END).report["alerts"]:
         if alert["rule"] != "dismissal-before-arrest" or alert["state"] != "open":
@@ -325,7 +329,7 @@ def _reports(events: Sequence[Event], name: str) -> frozenset[str]:
 
 def test_the_content_of_a_fact_is_what_tells_a_duplicate() -> None:
     """The same statement with other white space, order of keys or time is the same."""
-    (line,) = story(dismissed("2022-03-27"))
+    (line,) = encoded(dismissed("2022-03-27"))
     again = json.dumps(dict(reversed(json.loads(line).items())), indent=2).encode()
 
     assert content(line) == content(again)

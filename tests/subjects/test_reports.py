@@ -1,4 +1,4 @@
-"""Rules start from events, not from reports: RULES 1 and "Reports of one event" in MODEL 2."""
+"""Rules start from events, not from reports (docs/design.md, 3.2 and 4.1)."""
 
 from collections.abc import Iterable
 from itertools import permutations
@@ -19,13 +19,13 @@ from tests.support.builders import (
     reinstated,
     retracted,
     silence,
+    stated,
     states,
     statuses_of,
-    told,
 )
 
 OPENED = "2022-07-07T00:00:00Z"
-"""When the silence after a dismissal "in March" is due: 90 days and 7 more after the first of April."""
+"""The instant at which silence after a dismissal "in March" is due: 90 days and 7 more after the first of April."""
 FIRST = dismissed("2022-03-27", id="b", recorded="2022-03-28T09:00:00Z")
 SENTENCE = (
     "a was dismissed (2022-03-27); no new step of a case, no custody and no return to office is known"
@@ -34,23 +34,23 @@ SENTENCE = (
 
 
 def of_paper(number: int, occurred: str = "2022-03-27", **data: str) -> Line:
-    """One paper's report of the dismissal."""
+    """Return the report of the dismissal in one paper."""
     return dismissed(occurred, id=f"paper {number}", published="2022-04-01", recorded="2022-04-01T12:00:00Z", **data)
 
 
 def better_after(opening: str = "2022-09-01") -> tuple[Line, Line]:
-    """A vague report, on which an alert opens, and a better one that is recorded after that."""
+    """Return a vague report, on which an alert opens, and a better one that is recorded after that."""
     vague = dismissed("2022-03", id="vague", published="2022-04-01", recorded="2022-04-01T12:00:00Z")
     return vague, dismissed("2022-03-27", id="exact", published="2022-04-02", recorded=f"{opening}T00:00:00Z")
 
 
 def by_id(found: Iterable[Row]) -> dict[str, list[tuple[str, str]]]:
-    """The states of each alert with their causes, by the anchor it has now."""
+    """Return the states of each alert with their causes, by its present anchor."""
     return {alert["anchor"]: [(step["state"], step["cause"]) for step in alert["life"]] for alert in found}
 
 
 def groups(*lines: Line) -> dict[str, str]:
-    """For each report that another fact stands for, that fact."""
+    """Return for each report the fact that stands for its event."""
     return dict(history(*lines).stands_for)
 
 
@@ -74,7 +74,7 @@ def test_the_evidence_of_a_sequence_names_every_report_of_both_events() -> None:
 
 
 def test_a_report_that_comes_when_all_is_settled_is_named_too() -> None:
-    """A year later, when nothing more could complete the sequence."""
+    """A year later, when no new fact could complete the sequence."""
     late = dismissed("2022-03-27", id="paper 9", published="2023-06-01")
     story = [of_paper(1), detained("2022-04-20", id="d1"), detained("2023-04-20", id="d2"), late]
     (alert,) = arrest(story)
@@ -83,7 +83,7 @@ def test_a_report_that_comes_when_all_is_settled_is_named_too() -> None:
 
 
 def test_a_better_report_moves_the_anchor_and_keeps_the_alert() -> None:
-    """The alert_id stays, and no change row is written: nobody is told for that alone."""
+    """The alert_id stays, and no change row and no notice is written for that alone."""
     vague, exact = better_after()
     (before,), (after,) = silence([vague]), silence([vague, exact])
 
@@ -95,7 +95,7 @@ def test_a_better_report_moves_the_anchor_and_keeps_the_alert() -> None:
 
 
 def test_an_alert_stands_on_when_the_better_report_is_taken_back() -> None:
-    """The first report still says it: the anchor moves back, and nothing is told."""
+    """The first report still states the event: the anchor moves back, and no notice is written."""
     vague, exact = better_after()
     (alert,) = silence([vague, exact, retracted(exact, "2022-10-01")])
 
@@ -103,7 +103,7 @@ def test_an_alert_stands_on_when_the_better_report_is_taken_back() -> None:
 
 
 def test_an_alert_whose_first_anchor_is_gone_belongs_to_its_latest() -> None:
-    """The better report says it by itself."""
+    """The better report alone states the event."""
     vague, exact = better_after()
     (alert,) = silence([vague, exact, retracted(vague, "2022-10-01")])
 
@@ -112,7 +112,7 @@ def test_an_alert_whose_first_anchor_is_gone_belongs_to_its_latest() -> None:
 
 
 def test_an_alert_ends_when_its_last_report_is_taken_back() -> None:
-    """No report is left that says it."""
+    """No report of the event is left."""
     vague, exact = better_after()
     gone = [retracted(vague, "2022-10-01"), retracted(exact, "2022-10-05")]
 
@@ -122,7 +122,7 @@ def test_an_alert_ends_when_its_last_report_is_taken_back() -> None:
 
 
 def test_an_alert_whose_only_anchor_is_taken_back_is_retracted_though_others_report_the_event() -> None:
-    """Neither its first nor its latest anchor is left (RULES 1): another alert opens on the report that remains."""
+    """Neither its first nor its latest anchor is left: an alert opens on the other report (docs/design.md, 4.1)."""
     one, two = of_paper(1), of_paper(2)
     found = silence([one, two, retracted(one, "2022-09-01")])
 
@@ -141,7 +141,7 @@ def two_events_that_merge() -> list[Line]:
 
 
 def test_of_two_events_that_merge_the_alert_that_opened_first_continues() -> None:
-    """The other is superseded, cause same_event, and its sentence is not said any more."""
+    """The other is superseded, cause same_event, and its sentence no longer stands."""
     early, late, same = two_events_that_merge()
     before, after = silence([early, late]), silence([early, late, same])
     ids = {alert["anchor"]: alert["alert_id"] for alert in before}
@@ -174,7 +174,7 @@ def test_a_superseded_alert_does_not_come_back_while_its_event_is_one() -> None:
 
 @pytest.mark.parametrize("state", ["resolved", "retracted"])
 def test_the_sentence_is_true_in_each_state(state: str) -> None:
-    """An ended alert says until when its sentence was said; standing again, it says it again."""
+    """The sentence of an ended alert begins with the day until which it stood; if it stands again, that is gone."""
     day = {"resolved": "2022-08-20", "retracted": "2022-04-20"}[state]
     follow = detained(day, id="follow", recorded="2022-08-21T12:00:00Z")
     (opened,), (ended,) = silence([FIRST]), silence([FIRST, follow])
@@ -196,7 +196,7 @@ def test_the_sentence_of_a_sequence_says_until_when_it_was_said() -> None:
 
 
 def test_an_ended_alert_whose_anchor_moves_keeps_its_state() -> None:
-    """A better report of a dismissal that was followed changes nothing but the evidence."""
+    """A better report of a dismissal with a follow-up changes only the evidence."""
     vague, exact = better_after("2022-10-01")
     follow = detained("2022-08-20", recorded="2022-08-21T00:00:00Z")
     (alert,) = silence([vague, follow, exact])
@@ -222,7 +222,7 @@ def test_an_ended_alert_whose_anchor_moves_keeps_its_state() -> None:
 def test_reports_agree_unless_a_field_that_tells_differs(
     one: dict[str, str], other: dict[str, str], *, reports: bool
 ) -> None:
-    """A field that only one of them names does not part them, nor do words that change no status."""
+    """A field that only one of them names does not separate them, nor do words that change no status."""
     story = [dismissed("2022-03-27", id="a", **one), dismissed("2022-03-27", id="b", **other)]
 
     assert ({"b": "a"} if reports else {}) == groups(*story)
@@ -246,7 +246,7 @@ def test_verdicts_that_differ_are_not_one(one: Row, other: Row) -> None:
 
 def test_facts_of_two_types_or_of_days_apart_are_not_one_event() -> None:
     """Agreement needs one type, one person and overlapping days."""
-    assert {} == groups(detained("2022-03-27"), told("Arrested", "2022-03-27"))
+    assert {} == groups(detained("2022-03-27"), stated("Arrested", "2022-03-27"))
     assert {} == groups(detained("2022-03-27"), detained("2022-03-28"))
     assert {"x": "y"} == groups(detained("2022-03", id="x", published="2022-04-02"), detained("2022-03-28", id="y"))
 
@@ -262,7 +262,7 @@ def test_the_best_report_is_the_narrowest_then_the_unmarked_then_the_fuller_then
 
 @pytest.mark.parametrize("vague_id", ["a", "z"])
 def test_a_report_that_names_less_hides_no_charge_whatever_its_id(vague_id: str) -> None:
-    """Ids are hashes: a paper that leaves out the charge must not make somebody convicted of both by chance."""
+    """Ids are hashes. A report without the charge must not, by chance, convict a person of both charges."""
     both = charged("2022-03-01", charges=[{"title": "bribe"}, {"title": "fraud"}])
     vague = convicted("2022-06-01", id=vague_id)
     precise = convicted("2022-06-01", id="b", charges=[{"title": "bribe"}])

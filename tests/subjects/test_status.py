@@ -1,4 +1,4 @@
-"""Statuses: the words of each track, the summary, the headline, and what is flagged."""
+"""Statuses: the words of each track, the summary, the headline and the flags."""
 
 from itertools import permutations
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.vocabulary import TRACKS
-from projections.history.history import Flag
+from projections.history.flag import Flag
 from projections.subjects.status import Status
 from projections.tracks.custody import CUSTODY
 from projections.tracks.posts import APPOINTMENTS, ENDS
@@ -28,18 +28,18 @@ from tests.support.builders import (
     made_final,
     released,
     report,
+    stated,
     status,
     statuses_of,
     suspended,
-    told,
     wanted,
 )
 
 
 def lines(*kinds: str, case: str = "c", **data: Any) -> list[Line]:
-    """Facts of *kinds*, each a day after the one before, those of the case track in *case*."""
+    """Return facts of *kinds*, each a day after the one before, those of the case track in *case*."""
     return [
-        told(
+        stated(
             kind, f"2022-03-{day:02}", case=case if kind in TRACKS["case"] else None, id=f"{day} {kind} {case}", **data
         )
         for day, kind in enumerate(kinds, 1)
@@ -49,11 +49,11 @@ def lines(*kinds: str, case: str = "c", **data: Any) -> list[Line]:
 def closed(*, rehabilitating: bool, case: str = "c") -> list[Line]:
     """A case that was opened and closed."""
     opened = lines("InvestigationOpened", case=case)
-    return [*opened, told("CaseClosed", "2022-04-01", case=case, rehabilitating=rehabilitating)]
+    return [*opened, stated("CaseClosed", "2022-04-01", case=case, rehabilitating=rehabilitating)]
 
 
 def stage(*kinds: str) -> str | None:
-    """The stage that facts of *kinds* leave."""
+    """Return the stage after facts of *kinds*."""
     return status(*lines(*kinds)).point().stage
 
 
@@ -109,14 +109,14 @@ def test_the_custody_track(kinds: str, expected: str) -> None:
 
 @pytest.mark.parametrize("end", ["WantedCancelled", "Detained", "Arrested", "Extradited", "Imprisoned", "Died"])
 def test_wanted_ends_with(end: str) -> None:
-    """A person who is held, has died, or is no longer looked for, is not wanted."""
+    """A person in custody, a dead person, and a person after a cancelled search are not wanted."""
     assert status(*lines("Wanted")).summary().wanted is not None
     assert status(*lines("Wanted", end)).summary().wanted is None
 
 
 @pytest.mark.parametrize("kind", ["HouseArrested", "Bailed", "Released", "ExtraditionRequested", "SentenceServed"])
 def test_wanted_does_not_end_with(kind: str) -> None:
-    """Only what the model names ends a search."""
+    """Only the types that the model names end a search."""
     assert status(*lines("Wanted", kind)).summary().wanted is not None
 
 
@@ -161,9 +161,9 @@ def test_the_stage_of_a_case(kinds: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize("end", ["ChargesDropped", "CaseClosed", "Acquitted", "Amnestied", "Pardoned", "VerdictFinal"])
 def test_a_case_that_ended_is_opened_again_by_a_later_fact(end: str) -> None:
-    """An end is an end until the case goes on; verdicts stay."""
+    """A case stays ended until a later step opens it again; verdicts stay."""
     ended = lines("Charged", "Convicted", end)
-    before, again = status(*ended), status(*ended, told("InvestigationResumed", "2022-05-01", case="c"))
+    before, again = status(*ended), status(*ended, stated("InvestigationResumed", "2022-05-01", case="c"))
 
     assert 0 == before.summary().open_cases
     assert (1, "investigation") == (again.summary().open_cases, again.point().stage)
@@ -172,7 +172,7 @@ def test_a_case_that_ended_is_opened_again_by_a_later_fact(end: str) -> None:
 
 
 def test_the_furthest_open_case_leads() -> None:
-    """An ended case stands back behind an open one, however far it came."""
+    """An open case is shown before an ended one, whatever stage the ended one had."""
     ended = lines("Charged", "Convicted", "VerdictFinal", case="old")
     first, second = accused("2022-05-01", case="one"), charged("2022-04-01", case="two")
 
@@ -183,14 +183,14 @@ def test_the_furthest_open_case_leads() -> None:
 
 def test_of_ended_cases_the_one_that_ended_last_leads() -> None:
     """World order decides, not arrival."""
-    early, late = lines("Acquitted", case="x"), [told("ChargesDropped", "2022-06-01", case="w")]
+    early, late = lines("Acquitted", case="x"), [stated("ChargesDropped", "2022-06-01", case="w")]
 
     assert "dropped" == status(*late, *early).point().stage
 
 
 def test_what_changes_no_stage_ends_no_case_again() -> None:
-    """A withdrawal of an allegation, after the charges were dropped, moves nothing."""
-    dropped, late = lines("Charged", "ChargesDropped", case="x"), told("AllegationWithdrawn", "2022-06-01", case="x")
+    """A withdrawal of an allegation after the charges were dropped changes nothing."""
+    dropped, late = lines("Charged", "ChargesDropped", case="x"), stated("AllegationWithdrawn", "2022-06-01", case="x")
 
     assert "acquitted" == status(*dropped, acquitted("2022-05-01", case="w"), late).point().stage
 
@@ -221,7 +221,7 @@ def test_charges_and_authority_are_those_last_stated() -> None:
         ("presumed_innocent", lines("Charged", "Convicted", "VerdictFinal", "AppealFiled", "VerdictOverturned")),
         ("cleared", lines("Charged", "Acquitted")),
         ("cleared", lines("Charged", "Acquitted", "VerdictFinal")),
-        # A prosecutor who drops charges clears nobody, unless the ground does.
+        # Dropped charges clear a person only if their ground does.
         ("presumed_innocent", lines("Charged", "ChargesDropped")),
         ("presumed_innocent", lines("Accused", "AllegationWithdrawn")),
         ("presumed_innocent", lines("Charged", "Convicted", "VerdictOverturned")),
@@ -237,7 +237,7 @@ def test_charges_and_authority_are_those_last_stated() -> None:
     ],
 )
 def test_presumption_of_innocence(expected: str, story: list[Line]) -> None:
-    """Convicted only by a final verdict; cleared only if every count ended in a way that clears (MODEL 4)."""
+    """Convicted only by a final verdict; cleared only if every count ended so that it clears (docs/design.md, 3.4)."""
     assert expected == status(*story).summary().presumption
 
 
@@ -252,13 +252,13 @@ def test_presumption_of_innocence(expected: str, story: list[Line]) -> None:
         ("accused", [acquitted("2022-01-05"), accused("2022-02-01", case="d"), wanted("2022-02-01")]),
         ("accused", [accused("2022-02-01"), detained("2022-02-02"), released("2022-02-03")]),
         ("detained", [accused("2022-02-01"), detained("2022-02-02")]),
-        ("bailed", [accused("2022-02-01"), told("Bailed", "2022-02-02")]),
-        ("final", [*lines("Convicted", "VerdictFinal"), told("SentenceServed", "2022-06-01")]),
+        ("bailed", [accused("2022-02-01"), stated("Bailed", "2022-02-02")]),
+        ("final", [*lines("Convicted", "VerdictFinal"), stated("SentenceServed", "2022-06-01")]),
         ("deceased", [accused("2022-02-01"), detained("2022-02-02"), died("2022-02-03")]),
     ],
 )
 def test_the_headline_is_the_first_that_applies(expected: str, story: list[Line]) -> None:
-    """Deceased, custody (unless it is over), the open stage, wanted, the ended stage, the service (MODEL 6)."""
+    """Deceased, custody unless it is over, open stage, wanted, ended stage, service (docs/design.md, 3.6)."""
     assert expected == status(*story).summary().headline
 
 
@@ -273,7 +273,7 @@ def test_each_cell_names_its_fact_and_how_many_reports_it_has() -> None:
 
 
 def test_a_vague_date_does_not_keep_somebody_suspended() -> None:
-    """Suspended "in 2022", as known in May, is over with the dismissal of June, and stands before the detention."""
+    """A suspension "in 2022", known in May, ends with the dismissal of June, and precedes the detention."""
     vague = suspended("2022", published="2022-05-10", post="chief")
     gone = dismissed("2022-06-01", post="chief")
 
@@ -282,7 +282,7 @@ def test_a_vague_date_does_not_keep_somebody_suspended() -> None:
 
 
 def test_an_undated_fact_sets_no_status() -> None:
-    """It is flagged, and the status stays what the dated facts say."""
+    """It is flagged, and the status follows from the dated facts alone."""
     (row,) = report([appointed("2022-01-01"), detained("XXXX-03-01", id="when")])["subjects"]
 
     assert ("unknown", "in_office") == (row["custody"]["status"], row["headline"])
@@ -327,7 +327,7 @@ def test_an_announced_fact_waits_for_its_instant() -> None:
     ],
 )
 def test_what_does_not_follow_is_applied_and_flagged(code: str, kinds: str) -> None:
-    """Nothing is refused for being unlikely."""
+    """No fact is refused for being unlikely."""
     more = {"MeasureLifted": {"kind": "travel_ban"}}.get(kinds, {})
     story = lines(*kinds.split(), **more)
 
@@ -358,7 +358,7 @@ def test_the_status_before_each_anchor_is_kept() -> None:
 
 
 def test_every_spelling_of_a_name_is_kept() -> None:
-    """In the order in which they came up; the name of the row is the one said last."""
+    """In the order in which they became known; the row has the latest name."""
     story = [
         described("2022-01-01", name="Serik", aliases=["S. K."], post="chief"),
         described("2022-03-01", name="Serik Kudebaev", region="Almaty"),
@@ -382,7 +382,7 @@ def test_no_order_of_arrival_changes_a_status() -> None:
 
 
 def test_every_type_of_the_two_tracks_has_its_word() -> None:
-    """A type that the vocabulary gains must be given a meaning here."""
+    """A new type of the vocabulary must get a meaning here."""
     returns = {"SuspensionLifted", "Reinstated", "DismissalAnnulled"}
 
     assert set(TRACKS["service"]) == {*ENDS, *APPOINTMENTS, *returns, "Suspended", "Died"}
@@ -392,5 +392,5 @@ def test_every_type_of_the_two_tracks_has_its_word() -> None:
 
 
 def test_arrest_and_release_of_one_day_leave_the_person_released() -> None:
-    """Nobody was held before, so the arrest came first, whatever the order of arrival."""
+    """The person was not held before, so the arrest came first, in any order of arrival."""
     assert "released" == status(released("2022-03-01"), arrested("2022-03-01")).summary().custody.status

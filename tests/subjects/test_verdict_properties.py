@@ -1,4 +1,4 @@
-"""Sentences that are never said of a person, for any state of their cases."""
+"""Sentences that are never printed about a person, for any state of the cases."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from services.words.careers import case_title, counts
 from services.words.listing import list_words
 from services.words.verdicts import law_lines
-from tests.support.builders import acquitted, charged, convicted, made_final, told
-from tests.support.status_rows import Row, case, count, row, told_of
+from tests.support.builders import acquitted, charged, convicted, made_final, stated
+from tests.support.status_rows import Row, case, count, row, view_of
 
 CHARGE = charged("2022-03-01")
 GUILTY = convicted("2025-02-12", authority="federal jury")
 NOT_GUILTY = acquitted("2025-02-12", authority="federal jury")
 FINAL = made_final("2025-10-01")
-PARDON = told("Pardoned", "2025-12-24", case="c", authority="the president")
-STORY = told_of(CHARGE, GUILTY, NOT_GUILTY, FINAL, PARDON)
+PARDON = stated("Pardoned", "2025-12-24", case="c", authority="the president")
+STORY = view_of(CHARGE, GUILTY, NOT_GUILTY, FINAL, PARDON)
 STATUSES = [
     "undecided",
     "convicted",
@@ -68,7 +68,7 @@ def any_row(draw: st.DrawFn) -> Row:
 
 
 def everything(status: Row) -> str:
-    """All words about somebody: the sentences, the counts, the stages and the cells of the list."""
+    """Return all words about a person: the sentences, the counts, the stages and the cells of the list."""
     parts = [line.text for each in status["cases"] for line in counts(each, STORY)]
     titles = [case_title(each, status) for each in status["cases"]]
     return "\n".join([*law_lines(status, STORY), *parts, *titles, *list_words(status)]).lower()
@@ -82,7 +82,7 @@ def test_nobody_is_called_cleared_unless_they_are(status: Row) -> None:
 
 @given(any_row())
 def test_nobody_is_called_finally_convicted_without_such_a_count(status: Row) -> None:
-    """Of a criminal case, with a verdict that is final."""
+    """Only a criminal case with a final verdict has these words."""
     final = [
         each
         for found in status["cases"]

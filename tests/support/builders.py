@@ -1,4 +1,4 @@
-"""Builders that read like the domain: facts about one person or more, and what comes out of them."""
+"""Builders in the words of the domain: facts about people, and the conclusions from them."""
 
 import json
 import re
@@ -17,7 +17,11 @@ from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.queries.subjects import Filter
 from projections.queries.subjects import statuses as stored
-from projections.rules.rulebook import AbsenceRule, Rule, Rulebook, SequenceRule, pack
+from projections.rules.absence import AbsenceRule
+from projections.rules.loading import pack
+from projections.rules.pattern import Rule
+from projections.rules.rulebook import Rulebook
+from projections.rules.sequence import SequenceRule
 from projections.subjects.status import Status
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.columns import METADATA
@@ -28,13 +32,13 @@ Line = dict[str, Any]
 Row = dict[str, Any]
 
 NOW = parse_instant("2022-01-01T00:00:00Z")
-"""The publisher's clock, which decides nothing."""
+"""The publisher's clock. It decides nothing."""
 SOURCES = [{"title": "Decree"}]
 CASE_TRACK_CASE = "c"
 _PLAIN_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 
 
-def told(  # noqa: PLR0913 - a fact has this many sides
+def stated(  # noqa: PLR0913 - a fact has this many fields
     type_: str,
     occurred: str,
     /,
@@ -43,211 +47,215 @@ def told(  # noqa: PLR0913 - a fact has this many sides
     recorded: str | None = None,
     subject: str = "a",
     case: str | None = None,
-    id: str | None = None,  # noqa: A002 - the fact's own word
+    id: str | None = None,  # noqa: A002 - the field's own name
     **data: Any,
 ) -> Line:
     """
-    A fact of *type_* as a line of a file.
+    Return a fact of *type_* as a line of a file.
 
     Args:
         type_: the type.
         occurred: EDTF.
-        published: EDTF; the day it occurred where not given.
-        recorded: the log's instant; the end of *published* where not given.
-        subject: the person.
-        case: the case it belongs to.
-        id: its id; made of type, person and day where not given.
-        data: further data.
+        published: EDTF; by default *occurred* if that is a plain day, month or year, else 2022-12-31.
+        recorded: the log's instant; left out by default.
+        subject: the subject id.
+        case: the case id.
+        id: the fact id; by default type, subject and *occurred*.
+        data: further fields of the data.
     """
-    known = published or (occurred if _PLAIN_DAY.fullmatch(occurred) else "2022-12-31")
+    published_on = published or (occurred if _PLAIN_DAY.fullmatch(occurred) else "2022-12-31")
     belongs = {"case_id": case} if case else {}
     line = {
         "type": type_,
         "id": id or f"{type_} {subject} {occurred}",
         "source": "urn:test:desk",
         "subject": subject,
-        "data": {"occurred": occurred, "published": known, "sources": SOURCES, **belongs, **data},
+        "data": {"occurred": occurred, "published": published_on, "sources": SOURCES, **belongs, **data},
     }
     return line | ({"recorded": recorded} if recorded else {})
 
 
-appointed = partial(told, "Appointed")
-suspended = partial(told, "Suspended")
-dismissed = partial(told, "Dismissed")
-reinstated = partial(told, "Reinstated")
-died = partial(told, "Died")
-accused = partial(told, "Accused", case=CASE_TRACK_CASE)
-investigated = partial(told, "InvestigationOpened", case=CASE_TRACK_CASE)
-charged = partial(told, "Charged", case=CASE_TRACK_CASE)
-convicted = partial(told, "Convicted", case=CASE_TRACK_CASE)
-acquitted = partial(told, "Acquitted", case=CASE_TRACK_CASE)
-made_final = partial(told, "VerdictFinal", case=CASE_TRACK_CASE)
-wanted = partial(told, "Wanted")
-detained = partial(told, "Detained")
-arrested = partial(told, "Arrested")
-released = partial(told, "Released")
-described = partial(told, "SubjectDescribed")
+appointed = partial(stated, "Appointed")
+suspended = partial(stated, "Suspended")
+dismissed = partial(stated, "Dismissed")
+reinstated = partial(stated, "Reinstated")
+died = partial(stated, "Died")
+accused = partial(stated, "Accused", case=CASE_TRACK_CASE)
+investigated = partial(stated, "InvestigationOpened", case=CASE_TRACK_CASE)
+charged = partial(stated, "Charged", case=CASE_TRACK_CASE)
+convicted = partial(stated, "Convicted", case=CASE_TRACK_CASE)
+acquitted = partial(stated, "Acquitted", case=CASE_TRACK_CASE)
+made_final = partial(stated, "VerdictFinal", case=CASE_TRACK_CASE)
+wanted = partial(stated, "Wanted")
+detained = partial(stated, "Detained")
+arrested = partial(stated, "Arrested")
+released = partial(stated, "Released")
+described = partial(stated, "SubjectDescribed")
 
 
 def corrected(of: Line, day: str = "2022-05-01", *, recorded: str | None = None, id: str = "", **data: Any) -> Line:  # noqa: A002
-    """A correction, published on *day*, after which the fact *of* says *data* instead (None: says nothing of it)."""
+    """
+    Return a correction of the fact *of*, published on *day*, that merges *data* into its data.
+
+    A field that is None in *data* is left out.
+    """
     merged = {name: value for name, value in (of["data"] | data).items() if value is not None}
     name = id or f"corrected {of['id']} {day}"
-    return told("Corrected", day, recorded=recorded, subject=of["subject"], id=name, fact_id=of["id"], data=merged)
+    return stated("Corrected", day, recorded=recorded, subject=of["subject"], id=name, fact_id=of["id"], data=merged)
 
 
 def retracted(of: Line, day: str = "2022-05-01", *, recorded: str | None = None, id: str = "") -> Line:  # noqa: A002
-    """A retraction of the fact *of*, published on *day*."""
+    """Return a retraction of the fact *of*, published on *day*."""
     name = id or f"retracted {of['id']} {day}"
-    return told("Retracted", day, recorded=recorded, subject=of["subject"], id=name, fact_id=of["id"], reason="wrong")
+    return stated("Retracted", day, recorded=recorded, subject=of["subject"], id=name, fact_id=of["id"], reason="wrong")
 
 
-def story(*lines: Line) -> list[bytes]:
-    """The facts as NDJSON."""
+def encoded(*lines: Line) -> list[bytes]:
+    """Return the facts as lines of NDJSON."""
     return [json.dumps(line, ensure_ascii=False).encode() for line in lines]
 
 
 def instant(text: str) -> Any:
-    """An instant, from a date-time or by the end of a day."""
+    """Return the instant of a date-time, or the first instant of a day."""
     return parse_instant(text)
 
 
 def fact(line: Line) -> Fact:
-    """The fact of a line, with its `recorded`."""
-    (raw,) = story(line)
+    """Return the fact of a line, with its `recorded`."""
+    (raw,) = encoded(line)
     read, _ = complete(raw, instant("2022-01-01"))
     return read._replace(recorded=recorded_of(raw) or read.published.latest or read.recorded)
 
 
 def facts(*lines: Line) -> list[Fact]:
-    """The facts of the lines, in their order."""
+    """Return the facts of the lines, in the same order."""
     return [fact(line) for line in lines]
 
 
 def history(*lines: Line, clock: str = "2030") -> History:
-    """The history of the lines at *clock*."""
+    """Return the history of the lines at *clock*."""
     return History(facts(*lines), instant(clock))
 
 
 def status(*lines: Line, clock: str = "2030") -> Status:
-    """The status that the lines leave at *clock*."""
-    told_of = history(*lines, clock=clock)
-    return Status(frozenset(), told_of.events, told_of.placing, told_of.stands_for)
+    """Return the status after the lines at *clock*."""
+    view = history(*lines, clock=clock)
+    return Status(frozenset(), view.events, view.placing, view.stands_for)
 
 
 def report(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> Row:
-    """What a backtest says of *lines*."""
-    return backtest(story(*lines), rules or pack(), instant(until)).report
+    """Return the report of a backtest of *lines*."""
+    return {**backtest(encoded(*lines), rules or pack(), instant(until)).report}
 
 
 def alerts(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> list[Row]:
-    """The alerts that *lines* lead to by *until*."""
-    found: list[Row] = report(lines, until, rules)["alerts"]
-    return found
+    """Return the alerts of a backtest of *lines* until *until*."""
+    result: list[Row] = report(lines, until, rules)["alerts"]
+    return result
 
 
 def silence(lines: Iterable[Line], until: str = "2030") -> list[Row]:
-    """The alerts of the pack's rule about silence."""
+    """Return the alerts of the pack's rule about silence."""
     return [alert for alert in alerts(lines, until) if alert["rule"] == "dismissed-without-follow-up"]
 
 
 def arrest(lines: Iterable[Line], until: str = "2030") -> list[Row]:
-    """The alerts of the pack's rule about a dismissal and the arrest after it."""
+    """Return the alerts of the pack's rule about a dismissal and a later arrest."""
     return [alert for alert in alerts(lines, until) if alert["rule"] == "dismissal-before-arrest"]
 
 
-def states(found: list[Row]) -> list[str]:
-    """The states that the one alert *found* went through."""
-    return [state for state, _, _ in life(found)]
+def states(alerts: list[Row]) -> list[str]:
+    """Return the states of the only alert, in order."""
+    return [state for state, _, _ in life(alerts)]
 
 
-def life(found: list[Row]) -> list[tuple[str, str, str]]:
-    """The life of the one alert *found*: (state, at, cause) each."""
-    if not found:
+def life(alerts: list[Row]) -> list[tuple[str, str, str]]:
+    """Return the life of the only alert as (state, at, cause), in order."""
+    if not alerts:
         return []
-    (alert,) = found
+    (alert,) = alerts
     return [(step["state"], step["at"], step["cause"]) for step in alert["life"]]
 
 
 def database() -> Engine:
-    """A new, empty database in memory."""
+    """Return a new, empty database in memory."""
     engine = open_database("sqlite://")
     METADATA.create_all(engine)
     return engine
 
 
 def rulebook(**changes: Any) -> Rulebook:
-    """The pack, with *changes* to each rule that has such a field; durations in seconds."""
+    """Return the pack with *changes* to each rule that has such a field; durations are in seconds."""
     return Rulebook(tuple(_changed(rule, changes) for rule in pack().rules))
 
 
 def _changed(rule: Rule, changes: dict[str, Any]) -> Rule:
     model = AbsenceRule if isinstance(rule, AbsenceRule) else SequenceRule
-    known = {field.alias or name for name, field in model.model_fields.items()}
-    return model.model_validate(rule.normal() | {name: changes[name] for name in known & changes.keys()})
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    return model.model_validate(rule.normal() | {name: changes[name] for name in fields & changes.keys()})
 
 
 def records(lines: Iterable[Line | bytes], first: int = 0, stamped: str | None = None) -> list[LogRecord]:
-    """The lines as records of the log from offset *first* on; bytes are what a client without checks sent."""
-    found: list[LogRecord] = []
+    """Return the lines as records of the log from offset *first* on; a line of bytes stays as it is."""
+    result: list[LogRecord] = []
     last = instant(stamped or "2022-01-01")
     for offset, line in enumerate(lines, first):
-        key, value = None, line if isinstance(line, bytes) else story(line)[0]
+        key, value = None, line if isinstance(line, bytes) else encoded(line)[0]
         if not isinstance(line, bytes):
             read, value = complete(value, NOW)
             key = read.subject.encode()
             last = instant(stamped) if stamped else fact(line).recorded
-        found.append(LogRecord(TOPIC, 0, offset, last, key, None, value))
-    return found
+        result.append(LogRecord(TOPIC, 0, offset, last, key, None, value))
+    return result
 
 
 def projector(engine: Engine | None = None, rules: Rulebook | None = None, clock: str = "2022-01-01") -> Projector:
-    """A projector that holds partition 0."""
-    made = Projector(engine or database(), rules or pack())
-    made.assign(instant(clock))
-    return made
+    """Return a projector that has been assigned partition 0."""
+    result = Projector(engine or database(), rules or pack())
+    result.assign(instant(clock))
+    return result
 
 
-def project(held: Projector, lines: Iterable[Line | bytes], stamped: str | None = None) -> Checkpoint:
+def project(projector: Projector, lines: Iterable[Line | bytes], stamped: str | None = None) -> Checkpoint:
     """Project *lines* as the next records, in one batch."""
-    return held.project(records(lines, held.held.position, stamped), instant("2030"))
+    return projector.project(records(lines, projector.checkpoint.position, stamped), instant("2030"))
 
 
 def rows(engine: Engine, table: Table, *leave_out: str) -> list[Row]:
-    """The rows of *table* by its key, without the columns *leave_out*."""
+    """Return the rows of *table* by its key, without the columns *leave_out*."""
     columns = [column for column in table.columns if column.name not in leave_out]
     with engine.connect() as conn:
-        found = conn.execute(select(*columns).order_by(*table.primary_key)).mappings()
-        return [dict(row) for row in found]
+        result = conn.execute(select(*columns).order_by(*table.primary_key)).mappings()
+        return [dict(row) for row in result]
 
 
 def conclusions(engine: Engine, tables: Any = LIVE) -> dict[str, list[Row]]:
-    """Every row that was concluded, by the table's name without prefix."""
+    """Return the rows of every table of conclusions, by the table's name without its prefix."""
     return {table.name.removeprefix("rebuild_"): rows(engine, table) for table in tables.derived}
 
 
 def statuses(engine: Engine) -> list[Row]:
-    """The statuses as programs read them, without the position."""
+    """Return the statuses in the form that programs read, without the position."""
     with engine.connect() as conn:
-        found = list(stored(conn, Filter()))
-    return [{name: value for name, value in each.items() if name != "position"} for each in found]
+        result = list(stored(conn, Filter()))
+    return [{name: value for name, value in row.items() if name != "position"} for row in result]
 
 
 def statuses_of(lines: Iterable[Line], until: str = "2040") -> list[Row]:
-    """The statuses that a backtest of *lines* leads to."""
-    found: list[Row] = report(lines, until)["subjects"]
-    return found
+    """Return the statuses of a backtest of *lines*."""
+    subjects: list[Row] = report(lines, until)["subjects"]
+    return subjects
 
 
 def row_of(*lines: Line) -> Row:
-    """The one row of *lines*, the same for every order in which they arrive."""
-    found = [statuses_of(story)[0] for story in (lines, lines[::-1])]
-    for row in found:
+    """Return the status row of *lines*, after checking that the reverse order leads to the same row."""
+    results = [statuses_of(story)[0] for story in (lines, lines[::-1])]
+    for row in results:
         del row["position"]
-    assert found[0] == found[1]
-    return found[0]
+    assert results[0] == results[1]
+    return results[0]
 
 
 def flags(row: Row, *codes: str) -> list[tuple[str, str]]:
-    """The flags of a row: those of *codes*, or all."""
+    """Return the anomalies of a row as (code, fact id): all of them, or those with *codes*."""
     return [(flag["code"], flag["fact_id"]) for flag in row["anomalies"] if not codes or flag["code"] in codes]

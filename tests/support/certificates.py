@@ -1,14 +1,14 @@
-"""Certificates for a broker's TLS listeners, made with openssl: a few files of PEM in a folder."""
+"""Certificates for a broker's TLS listeners, made with openssl as PEM files in one folder."""
 
 import subprocess
 from pathlib import Path
 
-# Elliptic curves: made in a moment, where RSA takes seconds.
+# Elliptic curves take a moment, where RSA takes seconds.
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 def authority(folder: Path, name: str) -> Path:
-    """Make a certificate that may sign others, ``NAME.pem`` with ``NAME.key`` beside it."""
+    """Create a certificate that may sign others: ``NAME.pem``, with ``NAME.key`` beside it."""
     pem = folder / f"{name}.pem"
     _openssl("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", pem)
     return pem
@@ -16,13 +16,13 @@ def authority(folder: Path, name: str) -> Path:
 
 def signed(folder: Path, name: str, by: str, *, days: int = 1) -> Path:
     """
-    Make a certificate for 127.0.0.1 alone, with its key in the same file ``NAME.pem``.
+    Create a certificate for 127.0.0.1 alone, with its key in the same file ``NAME.pem``.
 
     Args:
-        folder: where, beside whoever signs it.
-        name: its name, which no client looks at.
-        by: the `authority` that signs it.
-        days: how long from now it is good.
+        folder: the folder of the authority and of the new certificate.
+        name: the common name, which no client reads.
+        by: the name of the `authority` that signs it.
+        days: the days for which it is valid, from now.
     """
     key, request, pem = (folder / f"{name}.{end}" for end in ("key", "csr", "pem"))
     names = folder / "names"

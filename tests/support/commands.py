@@ -1,4 +1,4 @@
-"""The command as its users run it: a process of its own, with a database in a folder of the test's."""
+"""The command in a process of its own, as users run it, with a database in the test's folder."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from tests.support.places import ROOT
 
 COMMAND = (sys.executable, "-m", "services.cli")
 SECONDS = 120
-"""After so long something hangs: far more than anything here takes on the slowest machine."""
+"""Seconds after which a process counts as hanging: far more than any step takes on the slowest machine."""
 
 
 class Running(NamedTuple):
-    """A command under way, and what it reads and writes."""
+    """A running command and its three streams."""
 
     process: "subprocess.Popen[bytes]"
     stdin: IO[bytes]
@@ -27,42 +27,46 @@ class Running(NamedTuple):
     stderr: IO[bytes]
 
     def tell(self, text: str) -> None:
-        """Write *text* to what it reads, at once."""
+        """Write *text* to its input at once."""
         self.stdin.write(text.encode())
         self.stdin.flush()
 
     def end(self) -> tuple[int, str, str]:
-        """Close what it reads, wait for it, and return its exit code and all that it has written since."""
+        """Close its input, wait for it, and return the exit code and all output that was not read before."""
         out, err = self.process.communicate(timeout=SECONDS)
         return self.process.returncode, out.decode(), err.decode()
 
 
 def environment(folder: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of a process whose database is in *folder*: none of CASETRAIL_* but ours and *env*."""
+    """
+    Return the variables of a process with its database in *folder*.
+
+    Variables CASETRAIL_* of this process are left out. Those in *env* are added.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
-    ours = {
+    own = {
         "PYTHONPATH": str(ROOT),
         "CASETRAIL_DATABASE_URL": f"sqlite:///{folder / 'casetrail.db'}",
     }
-    return inherited | ours | dict(env or {})
+    return inherited | own | dict(env or {})
 
 
 def run(
     args: str | list[str], cwd: Path, stdin: str | bytes = b"", env: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """
-    Run ``casetrail`` with *args* (a line of words, or a list) in the folder *cwd* and return what it printed.
+    Run ``casetrail`` with *args* in the folder *cwd*, and return the finished process.
 
     Args:
-        args: without the command's own name.
-        cwd: the working directory, where ``casetrail.db`` is.
-        stdin: what it reads.
-        env: more variables.
+        args: the arguments without the command's name, as one line of words or as a list.
+        cwd: the working directory, which holds ``casetrail.db``.
+        stdin: the input.
+        env: further variables.
     """
     words = args.split() if isinstance(args, str) else args
-    given = stdin.encode() if isinstance(stdin, str) else stdin
+    data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
-        [*COMMAND, *words], cwd=cwd, input=given, env=environment(cwd, env), capture_output=True, timeout=SECONDS,
+        [*COMMAND, *words], cwd=cwd, input=data, env=environment(cwd, env), capture_output=True, timeout=SECONDS,
         check=False,
     )  # fmt: skip
     return subprocess.CompletedProcess(
@@ -73,9 +77,9 @@ def run(
 @contextmanager
 def start(args: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Running]:
     """
-    Start ``casetrail`` with *args* in the folder *cwd* while the block runs; kill it if it is still there then.
+    Run ``casetrail`` with *args* in the folder *cwd* during the block, and kill it afterwards.
 
-    Where the block fails, what it has said and nobody has read is shown beside the failure.
+    If the block fails, the output that was not read is printed beside the failure.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -102,25 +106,25 @@ def ndjson(text: str) -> list[Any]:
 
 
 def fact_line(type_: str = "Dismissed", subject: str = "kz-a", occurred: str = "2022-03-27", **data: Any) -> str:
-    """Write a fact as a line of a file, without what a publisher fills in."""
+    """Return a fact as a line of a file, without the fields that a publisher fills in."""
     shape = {"occurred": occurred, "published": "2022-04-27", "sources": [{"url": "https://news.example/1"}], **data}
     return json.dumps({"type": type_, "source": "urn:example:desk", "subject": subject, "data": shape})
 
 
 def many(count: int, prefix: str = "kz") -> str:
-    """Write *count* facts, each about another person, a line each."""
+    """Return *count* facts about different people, one a line."""
     return "".join(fact_line(subject=f"{prefix}-{n}") + "\n" for n in range(count))
 
 
 def facts_file(folder: Path, *lines: str | bytes, name: str = "facts.ndjson") -> Path:
-    """Write *lines* to a file in *folder*, each with its line feed."""
+    """Write *lines* to a file in *folder*, each with a line feed."""
     path = folder / name
     path.write_bytes(b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines))
     return path
 
 
 def ready(folder: Path) -> Path:
-    """Make the database in *folder*."""
+    """Create and migrate the database in *folder*."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
     migrate(engine)
     engine.dispose()

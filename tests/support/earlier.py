@@ -1,4 +1,4 @@
-"""A database as an earlier release left it, for the tests of an upgrade."""
+"""A database of an earlier release, for the tests of an upgrade."""
 
 import json
 from collections.abc import Mapping
@@ -10,17 +10,23 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import DateTime, Engine, LargeBinary, MetaData, Table, insert
 
-from projections.tables.database import open_database, writing
+from projections.tables.database import open_database, write_transaction
 from services.database import VERSION
 from tests.support.places import ROOT
 
 ROWS = json.loads((Path(__file__).parent / "earlier_release.json").read_text("utf-8"))
 """
-The rows of each table, as commit 02df735 wrote them, the last one with schema 0004.
+The rows of each table as commit 02df735 wrote them, the last commit with schema 0004.
 
-Of six people: three reports of one dismissal (`reported`), two dismissals that nothing followed, one of them
-acknowledged (`silent`, `seen`), a dismissal and an arrest (`arrested`), one count of two that ended in acquittal
-(`mixed`), and facts that are refused by now (`odd`). A parked record and a conflict are about `silent`.
+They are about six people:
+
+- `reported`: three reports of one dismissal
+- `silent` and `seen`: a dismissal without a follow-up; the alert about `seen` is acknowledged
+- `arrested`: a dismissal and an arrest
+- `mixed`: two counts, one of which ended in acquittal
+- `odd`: facts that are refused by now
+
+A parked record and a conflict are about `silent`.
 """
 
 LOG = [
@@ -28,37 +34,37 @@ LOG = [
     for row in ROWS["ledger"]
     if "log_offset" in row
 ]
-"""The records that the ledger names, as the log held them."""
+"""The records that the ledger names, as they stood in the log."""
 
 
 def upgrade(engine: Engine, revision: str) -> None:
-    """Bring the schema of *engine*'s database to *revision*, and do nothing else."""
+    """Migrate the database of *engine* to *revision*, without any other step."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "alembic"))
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         config.attributes["connection"] = conn
         command.upgrade(config, revision)
 
 
 def earlier(url: str) -> Engine:
-    """Make the database of the earlier release at *url*, which is empty."""
+    """Create the database of the earlier release at *url*, which must be empty."""
     engine = open_database(url)
     upgrade(engine, "0004")
     tables = MetaData()
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         for name, rows in [*ROWS.items(), ("log", LOG)]:
             table = Table(name, tables, autoload_with=conn)
-            # A statement each, since the rows have the columns that are not null.
+            # One statement a row, because the rows hold only the columns that are not null.
             for row in rows:
                 conn.execute(insert(table).values({column: _value(table, column, row) for column in row}))
     return engine
 
 
 def revision(engine: Engine) -> str | None:
-    """The schema of the database."""
+    """Return the schema revision of the database."""
     with engine.connect() as conn:
-        found: str | None = conn.scalar(VERSION.select())
-    return found
+        version: str | None = conn.scalar(VERSION.select())
+    return version
 
 
 def _value(table: Table, column: str, row: Mapping[str, Any]) -> Any:

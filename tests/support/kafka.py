@@ -21,13 +21,14 @@ SCRIPT = ROOT / "scripts" / "kafka"
 START_SECONDS = 90
 STOP_SECONDS = 20
 READY = "Kafka is ready"
-# Java's quick compiler and its smallest collector: a broker for tests is used for seconds, not for days.
+# Java's quick compiler and its smallest collector: a test's broker runs for seconds, not for days.
 JAVA = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-# Linux takes the ports of outgoing connections from 32768 on. A client that keeps trying a port of that range while
-# its broker is down can be connected to itself, and then holds the port against the broker.
+# Linux takes the ports of outgoing connections from 32768 on. If a broker of that range is down, a client that keeps
+# trying its port can connect to itself. It then holds the port, and the broker cannot start again.
 PORTS = range(20_000, 32_000)
-# Whoever uses the shared broker holds a lock on the file `users`; a process that ends, however it ends, lets go of it.
-# So the keeper gets the lock when the last one has gone, and then ends the broker, which cannot outlive the keeper.
+# Every process that uses the shared broker holds a shared lock on the file `users`. The lock ends with the process, in
+# any way. So the keeper gets the lock after the last user has gone. It then kills the broker, which cannot outlive the
+# keeper.
 KEEPER = """
 setpriv --pdeathsig KILL "$0" &
 flock users rm address
@@ -44,9 +45,9 @@ class Broker:
 
     def __init__(self, home: Path, java: str = JAVA) -> None:
         """
-        *home* is kept by the caller; *java* are options of Java. Nothing runs before `start`.
+        Prepare a broker with its files in *home*, which the caller removes; nothing runs before `start`.
 
-        A file ``server.properties`` in *home* holds settings of the broker that win over those of scripts/kafka.
+        *java* holds the options of Java. A file ``server.properties`` in *home* overrides settings of scripts/kafka.
         """
         self.home = home
         self.port = free_port()
@@ -56,12 +57,12 @@ class Broker:
 
     def start(self) -> None:
         """
-        Start it on the data that it had and wait until it answers.
+        Start the broker on its data, and wait until it answers.
 
-        It ends with the thread that started it, if that comes first: nothing is left behind by a run that is killed.
+        The broker is killed when the thread that started it ends, so that a killed run leaves no process behind.
 
         Raises:
-            RuntimeError: if it ends instead, or is not ready within 90 seconds; with what it printed.
+            RuntimeError: if the broker ends or is not ready within 90 seconds; with its output.
         """
         log = self.home / "log"
         with log.open("wb") as output:
@@ -79,7 +80,7 @@ class Broker:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Have it shut down in good order (SIGTERM); kill it if that takes more than 20 seconds."""
+        """Shut it down in order (SIGTERM), and kill it if that takes more than 20 seconds."""
         self._end(signal.SIGTERM)
 
     def restart(self) -> None:
@@ -88,11 +89,11 @@ class Broker:
         self.start()
 
     def freeze(self) -> None:
-        """Let it hang: its connections stay open and nothing is answered (SIGSTOP), until `thaw`."""
+        """Stop it from answering while its connections stay open (SIGSTOP), until `thaw`."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on where it hung."""
+        """Continue after `freeze`."""
         self._signal(signal.SIGCONT)
 
     def _properties(self) -> dict[str, str]:
@@ -102,14 +103,14 @@ class Broker:
     def _running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _signal(self, which: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(which)
+            self._process.send_signal(number)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(how)
+        self._process.send_signal(number)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -120,7 +121,7 @@ class Broker:
 
 @contextmanager
 def private_broker(java: str = JAVA) -> Iterator[Broker]:
-    """Run a broker of one's own while the block runs; its data is removed afterwards."""
+    """Run a private broker during the block, and remove its data afterwards."""
     with tempfile.TemporaryDirectory(prefix="casetrail-kafka-") as home:
         broker = Broker(Path(home), java)
         try:
@@ -133,17 +134,17 @@ def private_broker(java: str = JAVA) -> Iterator[Broker]:
 @contextmanager
 def shared_broker(folder: Path) -> Iterator[str]:
     """
-    Give the address of the one broker of all processes that name the same *folder*.
+    Yield the address of the one broker of all processes that name the same *folder*.
 
-    The first starts it; it ends when the last of them has left the block or has ended, in whatever way.
+    The first process starts it. It ends after the last process has left the block or has ended, in any way.
 
     Raises:
-        RuntimeError: if it is not ready within 90 seconds; with what it printed.
+        RuntimeError: if the broker is not ready within 90 seconds; with its output.
     """
     address = folder / "address"
     with (folder / "lock").open("w") as lock, (folder / "users").open("w") as users:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Once this is ours, the keeper of an earlier broker has taken its address away or will not.
+        # With this lock, the keeper of an earlier broker either has removed its address already or never will.
         fcntl.flock(users, fcntl.LOCK_SH)
         if not address.exists():
             address.write_text(_launch(folder))
@@ -152,7 +153,11 @@ def shared_broker(folder: Path) -> Iterator[str]:
 
 
 def missing() -> str | None:
-    """Say what this machine lacks for a broker, after fetching Kafka's jars where they are not here yet; else None."""
+    """
+    Return the requirement of a broker that this machine lacks, or None.
+
+    Kafka's jars are fetched first if they are missing.
+    """
     if not Path("/proc/self").exists():
         return "Kafka (its tests need Linux)"
     fetched = subprocess.run([SCRIPT, "jars"], capture_output=True, text=True, check=False)
@@ -161,9 +166,10 @@ def missing() -> str | None:
 
 def make_topic(address: str, partitions: int = 3, settings: Settings | None = None) -> str:
     """
-    Make a topic with a name of its own on the broker at *address*; return its name once all partitions have a leader.
+    Create a topic with a unique name on the broker at *address*, and return the name once all partitions have a leader.
 
-    Its time is the broker's (LogAppendTime), unless *settings*, such as ``{"retention.ms": "-1"}``, say otherwise.
+    Its records are stamped by the broker (LogAppendTime), unless *settings*, such as ``{"retention.ms": "-1"}``,
+    differ.
     """
     name = f"casetrail.test.{uuid4().hex}"
     configs = {"message.timestamp.type": "LogAppendTime", **(settings or {})}
@@ -174,21 +180,21 @@ def make_topic(address: str, partitions: int = 3, settings: Settings | None = No
 
 @contextmanager
 def topics(address: str) -> Iterator[Callable[..., str]]:
-    """Give a function that makes topics there, ``make(partitions=3, settings=None)``; delete them after the block."""
-    made: list[str] = []
+    """Yield a function ``make(partitions=3, settings=None)`` that creates topics, and delete them after the block."""
+    names: list[str] = []
 
     def make(partitions: int = 3, settings: Settings | None = None) -> str:
-        made.append(make_topic(address, partitions, settings))
-        return made[-1]
+        names.append(make_topic(address, partitions, settings))
+        return names[-1]
 
     yield make
-    if made:
+    if names:
         with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
-            admin.delete_topics(made)
+            admin.delete_topics(names)
 
 
 def free_port() -> int:
-    """Return a port where nobody listens; the next three are free too, for the controller and for more listeners."""
+    """Return a free port; the next three are free too, for the controller and for more listeners."""
     while True:
         port = secrets.choice(PORTS)
         if all(_is_free(port + n) for n in range(4)):

@@ -1,4 +1,4 @@
-"""The ledger recomputed by hand, and statements that fail."""
+"""The ledger's hashes computed by hand, and statements that fail."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from projections.tables.schema import ledger
 from tests.support.builders import rows
 
 
-def recomputed(engine: Engine) -> list[str]:
-    """The hashes of partition 0, worked out from the rows by hand."""
-    before, found = "0" * 64, []
+def recomputed_hashes(engine: Engine) -> list[str]:
+    """Return the hashes of partition 0, computed from the rows by hand."""
+    before, hashes = "0" * 64, []
     for row in rows(engine, ledger):
         instants = {name: _instant(row[name]) for name in ("recorded", "stamped")}
         key = None if row["key"] is None else row["key"].hex()
@@ -23,8 +23,8 @@ def recomputed(engine: Engine) -> list[str]:
         fields = [(row | instants)[name] for name in names.split()] + [key, row["headers"]]
         head = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         before = hashlib.sha256(f"{before}\n{head}\n".encode() + (row["value"] or b"")).hexdigest()
-        found.append(before)
-    return found
+        hashes.append(before)
+    return hashes
 
 
 def _instant(value: datetime | None) -> str | None:
@@ -34,12 +34,12 @@ def _instant(value: datetime | None) -> str | None:
 
 
 @contextmanager
-def refusing(engine: Engine, word: str, error: BaseException, *, times: int = 1) -> Iterator[None]:
-    """Let statements that hold *word*, in words or values (``commit`` is one), fail so many *times*."""
+def failing_statements(engine: Engine, word: str, error: BaseException, *, times: int = 1) -> Iterator[None]:
+    """Make the next *times* statements fail that hold *word* in their text or values; ``commit`` counts as one."""
     left = [times]
 
-    def refuse(*seen: Any) -> None:
-        if left[0] and word in (repr(seen[2:4]) if len(seen) > 1 else "commit"):
+    def refuse(*arguments: Any) -> None:
+        if left[0] and word in (repr(arguments[2:4]) if len(arguments) > 1 else "commit"):
             left[0] -= 1
             raise error
 

@@ -19,7 +19,8 @@ from sqlalchemy import make_url
 
 START_SECONDS = 90
 STOP_SECONDS = 10
-# What a crash would lose is thrown away anyway; the rest is as installed, so that tests meet the real defaults.
+# Durability is off, because the data is thrown away after a crash anyway. All other settings are the defaults, so that
+# tests run against them.
 SETTINGS = ("fsync=off", "full_page_writes=off", "unix_socket_directories=", "listen_addresses=127.0.0.1")
 
 
@@ -27,19 +28,19 @@ def binaries() -> Path | None:
     """Return the folder of the newest PostgreSQL server installed here, or None."""
     installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(installed, key=lambda initdb: int(initdb.parts[-3]), default=None)
-    found = newest or shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
+    program = newest or shutil.which("initdb")
+    return Path(program).resolve().parent if program else None
 
 
 @contextmanager
 def cluster(programs: Path) -> Iterator[str]:
     """
-    Run a new cluster while the block runs; give the address of its database ``postgres``.
+    Run a new cluster during the block, and yield the address of its database ``postgres``.
 
-    Stopped by its own process id and removed afterwards.
+    It is stopped by its own process id, and its files are removed afterwards.
 
     Raises:
-        RuntimeError: if it cannot be made, or does not answer within 90 seconds; with the end of the server's log.
+        RuntimeError: if it cannot be created, or does not answer within 90 seconds; with the end of the server's log.
     """
     owner = _owner()
     home = Path(tempfile.mkdtemp(prefix="casetrail-postgres-"))
@@ -56,11 +57,11 @@ def cluster(programs: Path) -> Iterator[str]:
 @contextmanager
 def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
     """
-    Create a database of its own on *server* from *template*; give its address; drop it afterwards.
+    Create a database on *server* from *template*, yield its address, and drop it afterwards.
 
     Args:
-        server: the address of any database there, of a role that may create databases.
-        template: the name of a database nobody is connected to.
+        server: the address of any database there, with a role that may create databases.
+        template: the name of a database without connections.
     """
     name = f"casetrail_{uuid4().hex}"
     url = make_url(server)
@@ -71,12 +72,12 @@ def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
         try:
             yield url.set(database=name).render_as_string(hide_password=False)
         finally:
-            # FORCE: a test that failed may have left a connection, which must not hide why it failed.
+            # FORCE: a failed test may have left a connection, and the drop must not hide the reason of that failure.
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _owner() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: the user to run it as instead, None for the present one."""
+    """Return the user that runs the server if this process is root, which PostgreSQL refuses; else None."""
     if os.geteuid() != 0:
         return None
     users = {user.pw_name: user for user in pwd.getpwall()}

@@ -1,18 +1,20 @@
-"""People who are known already, and what the command says of them."""
+"""Databases with people in them, and the output of commands about them."""
 
 import contextlib
 import io
 import json
+import logging
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import Engine
 
 from projections.tables.database import open_database
@@ -26,14 +28,14 @@ Line = builders.Line
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engine:
+def database_with(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engine:
     """
-    Make the database in *folder*, project *lines* into it at their `recorded`, and let time pass.
+    Create the database in *folder*, project *lines* into it at their `recorded`, and advance the watermark.
 
     Args:
-        folder: where ``casetrail.db`` will be.
-        lines: facts; bytes are what a client without checks sent.
-        passed: the instant up to which the log is known to have been read.
+        folder: the folder of ``casetrail.db``.
+        lines: facts; a line of bytes is a record from a client without checks.
+        passed: the new watermark.
     """
     (folder / "casetrail.db").write_bytes(_empty())
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
@@ -46,10 +48,10 @@ def known(folder: Path, *lines: Line | bytes, passed: str | None = None) -> Engi
 
 
 class Terminal(io.StringIO):
-    """Stands for the terminal that a command prints to."""
+    """A stand-in for the terminal of a command."""
 
     def isatty(self) -> bool:
-        """Say that it is one."""
+        """Return True, as a terminal does."""
         return True
 
 
@@ -59,14 +61,14 @@ def ask(args: str | list[str], folder: Path, **env: str) -> "CompletedProcess[st
 
 
 def on_terminal(args: str | list[str], folder: Path, columns: int, **env: str) -> "CompletedProcess[str]":
-    """Run ``casetrail`` with *args* likewise, on a terminal of so many *columns*; styles are left out."""
+    """Run ``casetrail`` likewise, on a terminal that is *columns* wide; the output comes without styles."""
     size = {"COLUMNS": str(columns), "LINES": "25", "TERM": "xterm", "NO_COLOR": "1"}
     done = _asked(args, folder, size | env, Terminal())
     return CompletedProcess(done.args, done.returncode, _STYLE.sub("", done.stdout), done.stderr)
 
 
 def answer(args: str | list[str], folder: Path, **env: str) -> Any:
-    """Run ``casetrail`` with *args* and ``--json``, and return the one value it prints."""
+    """Run ``casetrail`` with *args* and ``--json``, and return the value that it prints."""
     words = args.split() if isinstance(args, str) else args
     return json.loads(ask([*words, "--json"], folder, **env).stdout)
 
@@ -74,7 +76,12 @@ def answer(args: str | list[str], folder: Path, **env: str) -> Any:
 def _asked(args: str | list[str], folder: Path, env: Mapping[str, str], out: io.StringIO) -> "CompletedProcess[str]":
     words = args.split() if isinstance(args, str) else args
     err = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        _unchanged_logging(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["casetrail", *words])
         for name, value in environment(folder, env).items():
@@ -86,9 +93,23 @@ def _asked(args: str | list[str], folder: Path, env: Mapping[str, str], out: io.
     return CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
+@contextlib.contextmanager
+def _unchanged_logging() -> Iterator[None]:
+    """Restore the settings of logs that a command changes: later tests in this process read the log."""
+    root, kafka, before = logging.getLogger(), logging.getLogger("kafka"), structlog.get_config()
+    handlers, levels = root.handlers, (root.level, kafka.level)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        root.handlers = handlers
+        root.setLevel(levels[0])
+        kafka.setLevel(levels[1])
+
+
 @cache
 def _empty() -> bytes:
-    """An empty database, migrated once for all tests."""
+    """Return the bytes of an empty database, migrated once for all tests."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "empty.db"
         engine = open_database(f"sqlite:///{file}")

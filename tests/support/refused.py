@@ -1,21 +1,21 @@
-"""Lines that are no facts: each with the code and some of the words with which it is refused."""
+"""Lines that are not facts, each with the code and some words of its refusal."""
 
 from events.decode import MAX_BYTES
 from tests.support.strategies import envelope, event
 
 
 def sourced(**source: object) -> bytes:
-    """A fact with one such source."""
+    """Return a fact with one such source."""
     return event(sources=[source])
 
 
 def charged(**charge: object) -> bytes:
-    """A `Charged` with one such charge."""
+    """Return a `Charged` with one such charge."""
     return event("Charged", charges=[charge])
 
 
 def nested(levels: int) -> bytes:
-    """A `Corrected` that is *levels* deep, the envelope being the first."""
+    """Return a `Corrected` that is nested *levels* deep; the envelope is the first level."""
     data: object = 1
     for _ in range(levels - 3):
         data = [data]

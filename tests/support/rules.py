@@ -1,4 +1,4 @@
-"""Rule files to begin from, one of each pattern, and what is read from them."""
+"""Example rule files, one of each pattern, and the rules that are read from them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from events.facts import Fact, make_fact
-from projections.rules.rulebook import AbsenceRule, Rulebook, RulesError, SequenceRule, load
+from projections.rules.absence import AbsenceRule
+from projections.rules.loading import RulesError, load
+from projections.rules.rulebook import Rulebook
+from projections.rules.sequence import SequenceRule
 
 SILENCE = """\
 rules:
@@ -34,27 +37,27 @@ rules:
 
 
 def book(text: str | bytes) -> Rulebook:
-    """Read *text* as the only rule file there is."""
+    """Read *text* as the only rule file."""
     Path("rules.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     return load(Path("rules.yaml"))
 
 
 def silence(text: str = SILENCE) -> AbsenceRule:
-    """Read the one rule about silence of *text*."""
+    """Return the one silence rule of *text*."""
     (rule,) = book(text).rules
     assert isinstance(rule, AbsenceRule)
     return rule
 
 
 def sequence(text: str = SEQUENCE) -> SequenceRule:
-    """Read the one sequence of *text*."""
+    """Return the one sequence rule of *text*."""
     (rule,) = book(text).rules
     assert isinstance(rule, SequenceRule)
     return rule
 
 
 def problems(text: str | bytes) -> list[str]:
-    """Read *text*, which must be refused, and return what is said of it."""
+    """Return the problems of *text*, which must be refused."""
     with pytest.raises(RulesError) as refused:
         book(text)
     return [str(problem) for problem in refused.value.problems]

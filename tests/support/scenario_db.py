@@ -1,11 +1,11 @@
-"""A database that has lived through everything that shapes a conclusion."""
+"""A database that contains every kind of event that shapes a conclusion."""
 
 from typing import Any
 
 from sqlalchemy import Engine
 
 from projections.projector.projector import Projector
-from projections.tables.database import writing
+from projections.tables.database import write_transaction
 from projections.tables.schema import LIVE, ledger, outbox, partitions
 from tests.support.builders import (
     charged,
@@ -20,7 +20,7 @@ from tests.support.builders import (
     retracted,
     rows,
     rulebook,
-    told,
+    stated,
     wanted,
 )
 
@@ -30,8 +30,8 @@ B_DETAINED = detained("2022-04-20", subject="b", recorded="2022-04-27T08:00:00Z"
 DAY = 86_400
 
 
-def rich(engine: Engine) -> Projector:
-    """Live through everything that shapes a conclusion, and return the projector that did."""
+def populate(engine: Engine) -> Projector:
+    """Project every kind of event that shapes a conclusion, and return the last projector."""
     held = projector(engine)
     project(held, [A_DISMISSED, B_DISMISSED, B_DETAINED, b"nonsense", A_DISMISSED])
     project(held, [described("2022-03-27", name="Serik", recorded="2022-05-01T00:00:00Z")])
@@ -39,7 +39,7 @@ def rich(engine: Engine) -> Projector:
     acknowledge(held, "a")
     held.replay([5], instant("2022-08-01"))
     late = corrected(B_DETAINED, "2022-09-01", occurred="2022-02-20")
-    sought = [wanted("2022-08", subject="c"), told("MeasureImposed", "2022-08", subject="c", kind="travel_ban")]
+    sought = [wanted("2022-08", subject="c"), stated("MeasureImposed", "2022-08", subject="c", kind="travel_ban")]
     project(held, [late, charged("2022-08", subject="c"), *sought, retracted(late, "2022-10-01")])
     held = projector(engine, rulebook(**{"for": 30 * DAY}), "2022-10-02")
     project(held, [dismissed("2022-11-01", subject="d", recorded="2022-11-02T00:00:00Z")])
@@ -50,7 +50,7 @@ def rich(engine: Engine) -> Projector:
 
 
 def acknowledge(held: Projector, subject: str, at: str = "2022-08-02") -> None:
-    """Let somebody see the open alert about *subject*."""
+    """Acknowledge the open alert about *subject*."""
     alert = next(
         row for row in rows(held.engine, LIVE.alerts) if (row["subject_id"], row["state"]) == (subject, "open")
     )
@@ -58,7 +58,7 @@ def acknowledge(held: Projector, subject: str, at: str = "2022-08-02") -> None:
 
 
 def written(engine: Engine) -> dict[str, Any]:
-    """Everything a rebuild could touch, but for the number of assignments."""
+    """Return all rows that a rebuild could touch, except for the epoch."""
     return {
         **conclusions(engine),
         "outbox": rows(engine, outbox),
@@ -68,7 +68,7 @@ def written(engine: Engine) -> dict[str, Any]:
 
 
 def change(engine: Engine, *statements: Any) -> None:
-    """Write to the tables behind the program's back."""
-    with writing(engine) as conn:
+    """Write to the tables directly, without the program."""
+    with write_transaction(engine) as conn:
         for statement in statements:
             conn.execute(statement)

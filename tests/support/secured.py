@@ -1,4 +1,4 @@
-"""A broker with every kind of listener that a client can get wrong: TLS, its certificates, and logins."""
+"""A broker with a listener for every mistake that a client can make with TLS, certificates and logins."""
 
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PROTOCOLS = {
     "EXPIRED": "SSL",
     "ELSEWHERE": "PLAINTEXT",
 }
-"""The protocol of each listener. ELSEWHERE sends its clients on to a machine that is not there."""
+"""The protocol of each listener. ELSEWHERE sends its clients on to a machine that does not exist."""
 
 PROPERTIES = """
 listeners={listeners}
@@ -49,11 +49,11 @@ listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config={module}.scram.Scram
 
 class Secured:
     """
-    That broker while it runs.
+    The secured broker while it runs.
 
     Args:
-        broker: it.
-        ports: of its listeners, by their names.
+        broker: the broker.
+        ports: the port of each listener, by its name.
     """
 
     def __init__(self, broker: Broker, ports: dict[str, int]) -> None:
@@ -61,20 +61,20 @@ class Secured:
         self.ports = ports
 
     def file(self, name: str) -> Path:
-        """A certificate: ca, other (who signed nothing), broker, expired, client."""
+        """Return the file of a certificate: ca, other (which signed nothing), broker, expired or client."""
         return self.broker.home / f"{name}.pem"
 
     def settings(self, listener: str, protocol: str | None = None, host: str = "127.0.0.1", **more: Any) -> Settings:
         """
-        The settings of somebody who goes to *listener* and does everything right, but for what is said.
+        Return settings that are right for *listener*, except for the arguments.
 
         Args:
             listener: its name.
-            protocol: another than its own.
+            protocol: another protocol.
             host: another name of the machine.
-            more: fields of the settings without ``kafka_``; None leaves one out.
+            more: fields of the settings without ``kafka_``; None leaves a field out.
         """
-        given: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "bootstrap_servers": f"{host}:{self.ports[listener]}",
             "security_protocol": protocol or PROTOCOLS[listener],
             "ssl_ca_file": self.file("ca"),
@@ -82,13 +82,13 @@ class Secured:
             "sasl_username": USER,
             "sasl_password": PASSWORD,
         }
-        fields = {f"kafka_{name}": value for name, value in (given | more).items() if value is not None}
+        fields = {f"kafka_{name}": value for name, value in (defaults | more).items() if value is not None}
         return Settings(log="kafka", **fields)
 
 
 @contextmanager
 def secured_broker() -> Iterator[Secured]:
-    """Run that broker while the block runs."""
+    """Run the secured broker during the block."""
     with tempfile.TemporaryDirectory(prefix="casetrail-secured-") as folder:
         home = Path(folder)
         for name in ("ca", "other"):
@@ -122,7 +122,7 @@ def _properties(home: Path, ports: dict[str, int]) -> str:
 
 
 def _let_in(address: str) -> None:
-    """Make the user known by SCRAM; to PLAIN it is in the properties."""
+    """Create the user for SCRAM; PLAIN has it in the properties."""
     with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
             credential = UserScramCredentialUpsertion(USER, mechanism, PASSWORD, iterations=4096)

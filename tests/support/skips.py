@@ -1,4 +1,4 @@
-"""What to do about a test whose peer (a database server, a broker) is not on this machine."""
+"""Tests that cannot run, because a database server or a broker is missing."""
 
 import os
 from typing import NoReturn
@@ -6,13 +6,13 @@ from typing import NoReturn
 import pytest
 
 
-def untested(what: str) -> NoReturn:
+def skip_or_fail(requirement: str) -> NoReturn:
     """
-    Skip the running test, loudly: *what* is repeated at the end of the run. In CI nothing may be missing, so fail.
+    Skip the running test, and repeat *requirement* at the end of the run; in CI, fail.
 
     Args:
-        what: what could not be tested and what would make it possible, in one line.
+        requirement: the missing program and the way to install it, in one line.
     """
     if os.environ.get("CI") == "true":
-        pytest.fail(f"CI must test everything: {what}", pytrace=False)
-    pytest.skip(what)
+        pytest.fail(f"CI must test everything: {requirement}", pytrace=False)
+    pytest.skip(requirement)

@@ -1,4 +1,4 @@
-"""Facts for tests: builders of one, and strategies for any of every type with whatever fields it may have."""
+"""Facts for tests: builders of one fact, and strategies for facts of every type with any of their fields."""
 
 import json
 from collections.abc import Mapping
@@ -32,22 +32,22 @@ EVENT: Mapping[str, Any] = {
 
 
 def written(event: object) -> bytes:
-    """The bytes of an event; NaN and Infinity as Python writes them."""
+    """Return the bytes of an event, with NaN and Infinity as Python writes them."""
     return json.dumps(event).encode()
 
 
 def event(type_: str = "Detained", /, **data: object) -> bytes:
-    """A fact with these fields in its data; None leaves one out."""
+    """Return a fact with these fields in its data; None leaves a field out."""
     return written({**EVENT, "type": type_, "data": kept({**BARE, **data})})
 
 
 def envelope(**attributes: object) -> bytes:
-    """A fact with these attributes; None leaves one out."""
+    """Return a fact with these attributes; None leaves an attribute out."""
     return written(kept({**EVENT, **attributes}))
 
 
 def kept(fields: Mapping[str, object]) -> dict[str, object]:
-    """Without what is None."""
+    """Return *fields* without those that are None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -58,15 +58,16 @@ DATES = (
 ENDING_DATES = tuple(date for date in DATES if date not in {"2022-03/..", "XXXX-11-02"})
 
 INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")
-"""The categories of characters that nobody sees: an id has none of them, and a text has others too."""
+"""The categories of invisible characters: an id has none of them, and a text needs other characters too."""
 
 
 def seen(text: str) -> bool:
-    """Whether a reader sees something of *text*."""
+    """Return whether *text* has a visible character."""
     return any(not char.isspace() and category(char) not in INVISIBLE for char in text)
 
 
-# Without characters that Python's version of Unicode does not know: to pydantic's, some of them are invisible.
+# Without characters that are unassigned in Python's version of Unicode, because pydantic's version takes some of them
+# as invisible.
 UNKNOWN: Final = ("Cs", "Cn")
 texts = st.text(st.characters(exclude_categories=UNKNOWN, exclude_characters="\0"), min_size=1, max_size=12).filter(
     seen
@@ -84,14 +85,14 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 
 def shaped(shape: Any, **always: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects of a typed dictionary *shape*: what it requires and *always*, and any of the rest."""
+    """Objects of a typed dictionary *shape*: the required fields, *always*, and any of the others."""
     required = {name: value_of(shape, name) for name in sorted(shape.__required_keys__)} | always
     rest = {name: value_of(shape, name) for name in sorted(shape.__optional_keys__) if name not in required}
     return st.fixed_dictionaries(required, optional=rest)
 
 
 def value_of(shape: Any, name: str) -> st.SearchStrategy[Any]:
-    """Values of the field *name*: words that the shape lists, true or false, or what `FIELDS` has."""
+    """Values of the field *name*: words that the shape lists, booleans, or the strategy in `FIELDS`."""
     hint = get_type_hints(shape)[name]
     if hint is bool:
         return st.booleans()
@@ -122,7 +123,7 @@ FIELDS["by"] = shaped(Accuser, name=texts) | shaped(Accuser, subject_id=names)
 
 
 def lines_of(type_: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Facts of *type_* as a tool writes them: some leave out what the publisher fills in."""
+    """Facts of *type_* as a tool writes them; some leave out the fields that the publisher fills in."""
     return st.fixed_dictionaries(
         {"type": st.just(type_), "source": names, "subject": names, "data": shaped(DATA[type_])},
         optional={
@@ -138,4 +139,4 @@ def lines_of(type_: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 lines = st.sampled_from(sorted(DATA)).flatmap(lines_of)
-"""Facts of any type, as objects, that `complete` takes."""
+"""Facts of any type, as objects that `complete` accepts."""

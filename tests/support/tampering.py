@@ -1,4 +1,4 @@
-"""A ledger with every kind of row in it, and what an attacker with the rights of an owner does to it."""
+"""A ledger with every kind of row, and the attacks of a person with the rights of an owner."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,12 @@ LENGTH = 11
 BROKEN = "its hash does not follow from its content and the row before it"
 
 
-def told(url: str) -> Engine:
+def full_ledger(url: str) -> Engine:
     """
-    Make a database with one partition, read to its end.
+    Create a database with one partition, read to its end.
 
     Its rows: 1 the rules; 2-6 the records at offset 0-4 (applied, duplicate, conflict, parked, applied); 7 a watermark;
-    8 an acknowledgement; 9 a replay and 10 a dismissal of the parked one; 11 the record at offset 5.
+    8 an acknowledgement; 9 a replay and 10 a dismissal of the parked record; 11 the record at offset 5.
     """
     engine = open_database(url)
     migrate(engine)
@@ -48,7 +48,7 @@ def told(url: str) -> Engine:
 
 
 def attack(conn: Connection, *statements: str) -> None:
-    """Take the triggers away, as an attacker with the rights of an owner would, and run *statements*."""
+    """Remove the triggers, as an attacker with the rights of an owner would, and run *statements*."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("ALTER TABLE ledger DISABLE TRIGGER USER"))
     else:
@@ -59,7 +59,7 @@ def attack(conn: Connection, *statements: str) -> None:
 
 
 def rewrite(conn: Connection) -> None:
-    """Compute every hash anew, so that the chain holds again: what an attacker who has read the docs would do."""
+    """Recompute every hash, so that the chain holds again, as an attacker would after reading the docs."""
     last = GENESIS
     for row in conn.execute(select(ledger).order_by(ledger.c.seq)).all():
         last = chained(last, row)
@@ -68,10 +68,10 @@ def rewrite(conn: Connection) -> None:
 
 
 def findings(conn: Connection, kept: Sequence[str] = ()) -> list[Finding]:
-    """What a walk finds."""
+    """Return the findings of a walk over the ledger."""
     return list(verify(conn, kept).findings)
 
 
 def head(conn: Connection) -> str:
-    """The last hash."""
+    """Return the last hash."""
     return str(heads(conn)[0]["hash"])

@@ -7,7 +7,7 @@ from tests.support.commands import SECONDS
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Wait until it is *true*."""
+    """Wait until *true* returns True."""
     end = time.monotonic() + SECONDS
     while not true():
         assert time.monotonic() < end, f"not so after {SECONDS} s"

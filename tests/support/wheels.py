@@ -1,4 +1,4 @@
-"""Archives of the project, built in a folder of the test."""
+"""Archives of the project, built in the test's folder."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from tests.support.places import ROOT
 
 
 def build(source: Path, target: str, into: Path) -> Path:
-    """Build *target* (wheel or sdist) of the project in *source*, with the build backend installed here, offline."""
+    """Build *target* (wheel or sdist) of the project in *source*, offline, with the installed build backend."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(into)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     (built,) = into.iterdir()
@@ -17,13 +17,13 @@ def build(source: Path, target: str, into: Path) -> Path:
 
 
 def contents(wheel: Path) -> set[str]:
-    """The names of the files in *wheel*, without what describes the wheel itself."""
+    """Return the names of the files in *wheel*, without its metadata."""
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
 def wanted() -> set[str]:
-    """What the wheel should carry, from what lies in the checkout."""
+    """Return the names of the files that the wheel must hold, from the checkout."""
     packages = {folder: folder for folder in ("events", "projections", "services")}
     return {
         f"{into}/{path.relative_to(ROOT / folder).as_posix()}"

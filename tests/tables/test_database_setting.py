@@ -1,4 +1,4 @@
-"""CASETRAIL_DATABASE_URL: only a database that is there for the next command too is taken."""
+"""CASETRAIL_DATABASE_URL accepts only a database that the next command can open too."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ import pytest
 
 from projections.tables.database import open_database
 from tests.support.builders import dismissed
-from tests.support.reading import ask, known
+from tests.support.reading import ask, database_with
 
 MEMORY = "is a database in memory (want sqlite:///FILE: every command is a process of its own)"
-ALONE = "behind the file (want sqlite:///FILE alone: casetrail chooses how it opens it)"
-URI = "a URI of SQLite's own as the file (want sqlite:///FILE with the file's plain name)"
+ALONE = "after the file (want sqlite:///FILE alone: casetrail chooses how it opens it)"
+URI = "a URI in SQLite's own form as the file (want sqlite:///FILE with the file's plain name)"
 THREE = "a machine in the URL of a SQLite database (want sqlite:///FILE, with three slashes before the file)"
 
 
 @pytest.mark.parametrize("command", ["init", "publish facts.ndjson", "status", "doctor", "run", "backup copy.db"])
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///casetrail.db?mode=ro", "sqlite:///."])
-def test_every_command_refuses_a_database_that_cannot_serve(tmp_path: Path, command: str, url: str) -> None:
-    """A mistake of usage, before anything is tried: what is published into memory is gone with the command."""
+def test_every_command_refuses_an_unusable_database(tmp_path: Path, command: str, url: str) -> None:
+    """It is an error of usage before any work begins: facts in memory would be lost at the end of the command."""
     (tmp_path / "facts.ndjson").touch()
     done = ask(command, tmp_path, CASETRAIL_DATABASE_URL=url)
 
@@ -48,17 +48,17 @@ def test_every_command_refuses_a_database_that_cannot_serve(tmp_path: Path, comm
         ("sqlite:////dev/null", "/dev/null is not a file (want sqlite:///FILE)"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, url: str, said: str) -> None:
-    """With what is wanted in its place, and without a password that somebody has put into it."""
+def test_an_unusable_file_is_explained(tmp_path: Path, url: str, said: str) -> None:
+    """The error states the right form, and leaves out a password in the URL."""
     done = ask("init", tmp_path, CASETRAIL_DATABASE_URL=url)
 
     assert f"casetrail: CASETRAIL_DATABASE_URL: {said}\n" == done.stderr
 
 
 @pytest.mark.parametrize("name", ["casetrail.db", "a b.db", "memory", "Жаңа.db"])
-def test_any_plain_file_is_taken(tmp_path: Path, name: str) -> None:
-    """In the folder where the command runs, or by its whole path."""
-    known(tmp_path, dismissed("2022-03-27")).dispose()
+def test_any_plain_file_is_accepted(tmp_path: Path, name: str) -> None:
+    """The file may be relative to the folder of the command, or have its whole path."""
+    database_with(tmp_path, dismissed("2022-03-27")).dispose()
     (tmp_path / "casetrail.db").rename(tmp_path / name)
 
     for url in (f"sqlite:///{name}", f"sqlite:///{tmp_path / name}"):
@@ -67,7 +67,7 @@ def test_any_plain_file_is_taken(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_the_program_itself_may_use_memory(url: str) -> None:
-    """A backtest does, and so do tests."""
+    """A backtest and tests use it."""
     engine = open_database(url)
     with engine.connect() as conn:
         assert 1 == conn.exec_driver_sql("SELECT 1").scalar()

@@ -1,11 +1,11 @@
-"""The databases that the tests run on are what they claim to be."""
+"""The databases of the tests are empty, and each test has its own."""
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
 
 def test_a_database_for_a_test_is_empty_and_its_own(database_url: str) -> None:
-    """Nothing is in it but what the test puts there, so no test can lean on another."""
+    """It has only the tables that the test creates, so no test depends on another."""
     engine = create_engine(database_url)
 
     assert inspect(engine).get_table_names() == []
@@ -17,8 +17,8 @@ def test_a_database_for_a_test_is_empty_and_its_own(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("again", [1, 2])
-def test_what_one_test_left_the_next_does_not_find(database_url: str, again: int) -> None:
-    """The same table can be made in every test."""
+def test_a_table_of_one_test_does_not_exist_in_the_next(database_url: str, again: int) -> None:
+    """Every test can create the same table."""
     engine = create_engine(database_url)
 
     with engine.begin() as connection:

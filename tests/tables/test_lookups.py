@@ -1,4 +1,4 @@
-"""What a batch asks of the database, and what it does not."""
+"""The queries of a batch."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from sqlalchemy import event
 from tests.support.builders import database, detained, project, projector, suspended
 
 
-def test_histories_are_looked_up_and_not_searched_for() -> None:
-    """However long the ledger is: SQLite must find people by their index, not walk the partition."""
+def test_histories_are_found_by_an_index() -> None:
+    """SQLite must find people by their index and not scan the partition, which may be long."""
     held = projector(engine := database())
     project(held, [suspended("2022-03-01", subject="a"), suspended("2022-03-01", subject="b")])
     plans: list[str] = []
@@ -25,17 +25,17 @@ def test_histories_are_looked_up_and_not_searched_for() -> None:
     assert not any("SCAN ledger" in step or "sqlite_autoindex_ledger" in step for step in plans)
 
 
-def test_of_somebody_new_nothing_is_looked_up_but_facts() -> None:
-    """There are none, so there is nothing that was concluded of them, and nothing to clear."""
+def test_a_new_person_needs_a_query_for_facts_only() -> None:
+    """A person without facts has no conclusions either, so there are no rows to read or to delete."""
     held = projector(engine := database())
-    told: list[str] = []
+    statements: list[str] = []
 
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        told.append(statement)
+        statements.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
     project(held, [suspended("2022-03-01", subject="c")])
     event.remove(engine, "before_cursor_execute", note)
 
-    assert any(statement.startswith("SELECT ledger.subject_id") for statement in told)
-    assert not any(statement.startswith("DELETE") or "FROM alerts" in statement for statement in told)
+    assert any(statement.startswith("SELECT ledger.subject_id") for statement in statements)
+    assert not any(statement.startswith("DELETE") or "FROM alerts" in statement for statement in statements)

@@ -1,4 +1,4 @@
-"""The migrations build the schema that the code means, on both databases, whoever runs them."""
+"""The migrations build the schema of the code, on both databases."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ migrate(engine)
 
 
 def tables(url: str) -> set[str]:
-    """The names of the tables at *url*, without Alembic's own."""
+    """Return the names of the tables at *url*, without Alembic's own."""
     engine = open_database(url)
     names = set(inspect(engine).get_table_names()) - {"alembic_version"}
     engine.dispose()
@@ -33,15 +33,15 @@ def tables(url: str) -> set[str]:
 
 
 def alembic(url: str, *words: str) -> str:
-    """What the command of that name says, run in a checkout on *url*."""
+    """Return the output of the command `alembic`, run in a checkout on *url*."""
     command = [sys.executable, "-m", "alembic", *words]
     environment = {**os.environ, "CASETRAIL_DATABASE_URL": url}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
-def test_the_migrations_build_what_the_code_means(database_url: str) -> None:
-    """From nothing to the newest revision, and the comparison with the tables in the code finds no difference."""
+def test_the_migrations_build_the_schema_of_the_code(database_url: str) -> None:
+    """Alembic finds no difference to the tables in the code, comments included on PostgreSQL."""
     engine = open_database(database_url)
     migrate(engine)
 
@@ -53,7 +53,7 @@ def test_the_migrations_build_what_the_code_means(database_url: str) -> None:
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
-    """`casetrail init` is safe to repeat."""
+    """`casetrail init` can be run again."""
     engine = open_database(database_url)
     migrate(engine)
     before = inspect(engine).get_table_names()
@@ -64,13 +64,13 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     engine.dispose()
 
 
-def test_those_who_migrate_at_the_same_time_wait_for_each_other(postgres_url: str) -> None:
-    """Several containers start at once, each with its init: one does the work, none fails."""
+def test_processes_that_migrate_at_the_same_time_wait_for_each_other(postgres_url: str) -> None:
+    """Several containers start at once, each with its init: one migrates, and none fails."""
     command = [sys.executable, "-c", STARTER, postgres_url]
     starters = [Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE) for _ in range(4)]
     ready = [starter.stdout.readline() for starter in starters if starter.stdout]
 
-    # All of them before any: communicate would wait for the first.
+    # Start all of them before the first is awaited: communicate would wait for its end.
     for starter in starters:
         if starter.stdin:
             starter.stdin.write(b"go\n")
@@ -83,12 +83,12 @@ def test_those_who_migrate_at_the_same_time_wait_for_each_other(postgres_url: st
 
 
 def test_alembic_itself_migrates(database_url: str) -> None:
-    """Whoever writes a migration uses alembic's own command, which takes the address from the same variable."""
+    """A developer uses alembic's own command, which takes the address from the same variable."""
     alembic(database_url, "upgrade", "head")
 
     assert tables(database_url) == set(METADATA.tables)
 
 
 def test_scripts_of_sql_are_refused(sqlite_url: str) -> None:
-    """A migration looks at the database it changes, so there is none to write down beforehand."""
+    """A migration reads the database that it changes, so its SQL is not known beforehand."""
     assert "migrations run online only" in alembic(sqlite_url, "upgrade", "head", "--sql")

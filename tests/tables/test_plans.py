@@ -1,4 +1,4 @@
-"""What a batch asks of PostgreSQL costs the same however much there is: it is looked up, and no table is walked."""
+"""The queries of a batch use indexes on PostgreSQL, so their cost does not depend on the size of the tables."""
 
 import time
 from functools import partial
@@ -6,66 +6,66 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, text
 
-from projections.tables.database import open_database, unhurried, writing
+from projections.tables.database import allow_full_scans, open_database, write_transaction
 from tests.support.builders import charged, described, detained, project, projector, suspended, wanted
 from tests.support.topic import migrated
 
 GROUPS = [[f"kz-{group}-{number}" for number in range(150)] for group in range(10)]
-# Nothing that time changes: everybody else would be looked up too.
-TOLD = (partial(described, name="A. B."), suspended, wanted, detained, charged)
+# No fact with a timer: everybody else would be looked up too.
+FACTS = (partial(described, name="A. B."), suspended, wanted, detained, charged)
 WRITTEN = ("ledger", "subjects", "posts", "cases", "counts", "holds", "searches", "measures", "names", "alerts")
 STATISTICS_SECONDS = 30
 
 
-def test_a_batch_walks_no_table(postgres_url: str) -> None:
-    """Neither to see which facts are known, nor for histories, nor to make room for what they come to."""
+def test_a_batch_scans_no_table(postgres_url: str) -> None:
+    """Queries for known facts and for histories use an index, and so do deletes before new rows are stored."""
     engine = migrated(postgres_url)
     held = projector(engine)
 
     for month, people in enumerate(GROUPS, 1):
-        for day, told in enumerate(TOLD, 10):
-            project(held, [told(f"2022-{month:02}-{day}", subject=person) for person in people])
+        for day, make in enumerate(FACTS, 10):
+            project(held, [make(f"2022-{month:02}-{day}", subject=person) for person in people])
 
     engine.dispose()
-    seen = rows_seen(postgres_url, held.held.seq)
-    assert dict.fromkeys(WRITTEN, 0) == {name: seen[name][0] for name in WRITTEN}
-    # As long as there are few, PostgreSQL may read them all in the order of an index.
-    assert max(seen[name][1] for name in WRITTEN) < 3 * held.held.seq
+    counts = rows_read(postgres_url, held.checkpoint.seq)
+    assert dict.fromkeys(WRITTEN, 0) == {name: counts[name][0] for name in WRITTEN}
+    # While a table is small, PostgreSQL may read all of it in the order of an index.
+    assert max(counts[name][1] for name in WRITTEN) < 3 * held.checkpoint.seq
 
 
-@pytest.mark.parametrize(("name", "looked_up", "walked"), [("enable_seqscan", "off", "on"), ("jit", "off", "off")])
-def test_one_who_compares_whole_tables_may_walk_them(postgres_url: str, name: str, looked_up: str, walked: str) -> None:
-    """Until the transaction ends, and whoever has the connection next looks things up again."""
+@pytest.mark.parametrize(("name", "lookups", "scans"), [("enable_seqscan", "off", "on"), ("jit", "off", "off")])
+def test_a_comparison_of_whole_tables_may_scan_them(postgres_url: str, name: str, lookups: str, scans: str) -> None:
+    """Scans are allowed until the end of the transaction; the next one on the connection uses indexes again."""
     engine = open_database(postgres_url)
 
-    with writing(engine) as conn:
+    with write_transaction(engine) as conn:
         before = shown(conn, name)
-        unhurried(conn)
+        allow_full_scans(conn)
         within = shown(conn, name)
-    with writing(engine) as conn:
-        assert (looked_up, walked, looked_up) == (before, within, shown(conn, name))
+    with write_transaction(engine) as conn:
+        assert (lookups, scans, lookups) == (before, within, shown(conn, name))
     engine.dispose()
 
 
-def rows_seen(url: str, stored: int) -> dict[str, tuple[int, int]]:
+def rows_read(url: str, stored: int) -> dict[str, tuple[int, int]]:
     """
-    How many rows of each table PostgreSQL has walked, and how many it has fetched by an index.
+    Return the number of rows of each table that PostgreSQL has read by scans, and by an index.
 
-    Once it has counted that so many are *stored* in the ledger: it does so some time after a connection has ended.
+    Waits until its statistics count *stored* rows of the ledger, which they do some time after a connection has ended.
     """
     engine, deadline = open_database(url), time.monotonic() + STATISTICS_SECONDS
     query = text("SELECT relname, n_tup_ins, seq_tup_read, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables")
     while True:
         with engine.connect() as conn:
-            counted = {name: told for name, *told in conn.execute(query)}
+            counted = {name: numbers for name, *numbers in conn.execute(query)}
         if counted["ledger"][0] >= stored:
             break
         assert time.monotonic() < deadline, "the statistics come within seconds"
         time.sleep(0.05)
     engine.dispose()
-    return {name: (walked, fetched) for name, (_, walked, fetched) in counted.items()}
+    return {name: (scanned, fetched) for name, (_, scanned, fetched) in counted.items()}
 
 
 def shown(conn: Connection, name: str) -> str:
-    """What PostgreSQL says of one of its settings."""
+    """Return the value of one of PostgreSQL's settings."""
     return str(conn.scalar(text(f"SHOW {name}")))

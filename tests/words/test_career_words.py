@@ -1,4 +1,4 @@
-"""Posts, custody, searches, measures and notes in words: each kept apart, each with the facts on which it rests."""
+"""Posts, custody, searches, measures and notes in words: each is separate, with the facts that support it."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from tests.support.builders import (
     detained,
     died,
     dismissed,
+    stated,
     suspended,
-    told,
 )
-from tests.support.status_rows import Row, case, cell, count, hold, measure, post, row, search, told_of
+from tests.support.status_rows import Row, case, cell, count, hold, measure, post, row, search, view_of
 
 WORDS = {"post": "head", "agency": "Police", "region": "North"}
 BEGAN = appointed("2020-05", **WORDS)
@@ -31,13 +31,13 @@ ENDED = dismissed("2022-03~", published="2022-04-10", occurred_text="in spring",
 
 
 def shown(status: Row, *lines: Line) -> str:
-    """All that is printed of somebody."""
-    return "\n".join(person_lines(status, told_of(*lines), NOW))
+    """All lines that are printed about a person."""
+    return "\n".join(person_lines(status, view_of(*lines), NOW))
 
 
 def test_a_former_post_is_called_former_and_says_how_it_ended() -> None:
-    """Post, agency and region, how and since when as the source wrote it, the ground, and since when it was held."""
-    (found,) = posts(row(posts=[post("dismissed", ENDED, BEGAN)]), told_of(BEGAN, ENDED))
+    """The words have post, agency and region, the end with its date as written, the ground, and the beginning."""
+    (found,) = posts(row(posts=[post("dismissed", ENDED, BEGAN)]), view_of(BEGAN, ENDED))
 
     assert (
         "former head, Police, North: dismissed, since 2022-03~ (“in spring”); ground: “loss of trust”;"
@@ -47,19 +47,19 @@ def test_a_former_post_is_called_former_and_says_how_it_ended() -> None:
 
 
 def test_posts_held_at_once_stand_apart() -> None:
-    """Dismissed from one, and an ambassador: neither hides the other, and their words are not mixed."""
+    """A dismissal from one post and an embassy do not hide each other, and their words are not mixed."""
     envoy = appointed("2023-01-01", post="ambassador", acting=True, id="envoy")
     status = row(posts=[post("dismissed", ENDED, BEGAN), post("in_office", envoy, envoy, acting=True)])
-    texts = [found.text for found in posts(status, told_of(BEGAN, ENDED, envoy))]
+    texts = [found.text for found in posts(status, view_of(BEGAN, ENDED, envoy))]
 
     assert texts[0].startswith("former head, Police, North: dismissed")
     assert "acting ambassador: in office, since 2023-01-01" == texts[1]
 
 
 def test_a_suspension_shows_the_end_that_was_ordered() -> None:
-    """Nobody reported that it ended on that day."""
+    """No source reported that it ended on that day."""
     held = suspended("2022-03-01", until="2022-06-01", **WORDS)
-    (found,) = posts(row(posts=[post("suspended", held)]), told_of(held))
+    (found,) = posts(row(posts=[post("suspended", held)]), view_of(held))
 
     assert (
         "head, Police, North: suspended, since 2022-03-01;"
@@ -68,15 +68,15 @@ def test_a_suspension_shows_the_end_that_was_ordered() -> None:
 
 
 def test_a_post_that_no_source_names_is_not_called_by_another() -> None:
-    """Nothing is put in the place of words that are missing."""
-    left = told("Resigned", "2022-03-01")
-    (found,) = posts(row(posts=[post("resigned", left)]), told_of(left))
+    """Missing words are not replaced by others."""
+    left = stated("Resigned", "2022-03-01")
+    (found,) = posts(row(posts=[post("resigned", left)]), view_of(left))
 
     assert "resigned from a post that no source names, since 2022-03-01" == found.text
 
 
 def test_the_post_at_the_top_is_called_former_where_it_has_ended() -> None:
-    """And not where only a description names it, which says nothing of an end."""
+    """It is not, if only a description names it: a description states no end."""
     ended = row(posts=[post("dismissed", ENDED)], **WORDS)
 
     assert "former head, Police, North" == described(ended)
@@ -86,8 +86,8 @@ def test_the_post_at_the_top_is_called_former_where_it_has_ended() -> None:
 
 def test_custody_is_told_for_each_case() -> None:
     """Released in one case and in prison in another: the release does not hide the prison."""
-    free = told("Released", "2022-05-01", case="one")
-    jail = told("Imprisoned", "2022-04-01", case="two", place="colony 5")
+    free = stated("Released", "2022-05-01", case="one")
+    jail = stated("Imprisoned", "2022-04-01", case="two", place="colony 5")
     status = row(custody=cell("imprisoned", jail), custody_cases=[hold("released", free), hold("imprisoned", jail)])
     printed = shown(status, free, jail)
 
@@ -97,9 +97,9 @@ def test_custody_is_told_for_each_case() -> None:
 
 
 def test_an_order_that_has_run_out_is_shown_as_an_order() -> None:
-    """When its day passes, nothing changes by itself."""
+    """Nothing changes by itself when its day passes."""
     held = detained("2024-01-05", case="c", until="2024-03-01", authority="City Court")
-    (found,) = holds(row(custody_cases=[hold("detained", held)]), told_of(held))
+    (found,) = holds(row(custody_cases=[hold("detained", held)]), view_of(held))
 
     assert (
         "in case c: detained, since 2024-01-05; by City Court;"
@@ -108,7 +108,7 @@ def test_an_order_that_has_run_out_is_shown_as_an_order() -> None:
 
 
 def test_a_hold_that_is_left_out_says_why() -> None:
-    """The case ended in acquittal: nobody reported a release, and nobody is said to be detained."""
+    """The case ended in acquittal and no release was reported: the person is not called detained."""
     held, free = detained("2022-03-01", case="c"), acquitted("2023-01-01")
     status = row(
         case(count("acquitted", free), stage="acquitted", open=False),
@@ -121,7 +121,7 @@ def test_a_hold_that_is_left_out_says_why() -> None:
 
 def test_a_release_that_was_reported_is_not_said_to_be_missing() -> None:
     """The case ended, and so did the custody."""
-    free, gone = acquitted("2023-01-01"), told("Released", "2023-01-02", case="c")
+    free, gone = acquitted("2023-01-01"), stated("Released", "2023-01-02", case="c")
     status = row(
         case(count("acquitted", free), stage="acquitted", open=False),
         custody_cases=[hold("released", gone, counted=False)],
@@ -132,7 +132,7 @@ def test_a_release_that_was_reported_is_not_said_to_be_missing() -> None:
 
 
 def test_the_dead_are_in_no_custody() -> None:
-    """It ended with the death, and so did the post."""
+    """The custody and the post ended with the death."""
     gone, held = died("2023-01-01"), detained("2022-03-01", case="c", until="2024-01-01")
     status = row(
         service=cell("deceased", gone), custody=cell("deceased", gone), headline="deceased",
@@ -149,7 +149,7 @@ def test_the_dead_are_in_no_custody() -> None:
 
 
 def test_of_the_dead_who_were_never_held_no_custody_is_told() -> None:
-    """That it ended would say that there was one."""
+    """The end of a custody would imply that there was one."""
     gone = died("2023-01-01")
     status = row(service=cell("deceased", gone), custody=cell("deceased", gone), headline="deceased")
 
@@ -159,28 +159,28 @@ def test_of_the_dead_who_were_never_held_no_custody_is_told() -> None:
 
 def test_searches_name_scope_country_case_and_authority() -> None:
     """Two countries search for two reasons."""
-    one = told("Wanted", "2022-03-01", case="c", scope="international", jurisdiction="KG", authority="Interpol")
-    (found,) = searches(row(searches=[search(one)]), told_of(one))
+    one = stated("Wanted", "2022-03-01", case="c", scope="international", jurisdiction="KG", authority="Interpol")
+    (found,) = searches(row(searches=[search(one)]), view_of(one))
 
     assert "in case c: international search, since 2022-03-01; jurisdiction KG; by Interpol" == found.text
 
 
 def test_measures_stand_with_their_programme_and_end() -> None:
-    """A sanction is not custody, and is listed apart."""
-    one = told("MeasureImposed", "2022-03-01", title="SDN list", authority="OFAC", program="GLOMAG", until="2025")
+    """A sanction is not custody, and is listed separately."""
+    one = stated("MeasureImposed", "2022-03-01", title="SDN list", authority="OFAC", program="GLOMAG", until="2025")
     one["data"]["kind"] = "sanction"
     printed = shown(row(measures=[measure(one)]), one)
 
     assert "Measures:\n  sanction “SDN list”, since 2022-03-01; by OFAC; programme GLOMAG;" in printed
     assert (
         "in force until 2025 as ordered, nothing newer is known"
-        in next(measures(row(measures=[measure(one)]), told_of(one))).text
+        in next(measures(row(measures=[measure(one)]), view_of(one))).text
     )
 
 
 def test_notes_and_noted_facts_are_shown() -> None:
-    """An impeachment has no type of its own, and a remark may hold what matters most."""
-    noted = told("Noted", "2022-02-01", title="Impeached", text="By 53 of 59.", classes=["impeachment"])
+    """An impeachment has no type of its own, and a note may have the most important words."""
+    noted = stated("Noted", "2022-02-01", title="Impeached", text="By 53 of 59.", classes=["impeachment"])
     charge = charged("2022-03-01", note="he was abroad")
     printed = shown(row(case(count())), noted, charge)
 
@@ -192,14 +192,14 @@ def test_notes_and_noted_facts_are_shown() -> None:
     ("unread", "expected"), [(1, "1 record about this person waits"), (2, "2 records about this person wait"), (0, "")]
 )
 def test_records_that_wait_are_told(unread: int, expected: str) -> None:
-    """A reader learns that more is known than what is read."""
+    """A reader learns that there are records that could not be read."""
     assert unread_words(row(unread=unread)).startswith(expected)
     assert expected in shown(row(unread=unread), BEGAN)
     assert bool(unread) == ("wait" in shown(row(unread=unread), BEGAN))
 
 
 def test_the_cell_of_a_track_names_its_fact_where_no_part_does() -> None:
-    """Each statement has its source; none has it twice."""
+    """Each statement has its source exactly once."""
     printed = shown(row(service=cell("dismissed", ENDED), posts=[post("dismissed", ENDED)]), ENDED)
     alone = shown(row(service=cell("dismissed", ENDED, facts=3)), ENDED)
 
@@ -209,8 +209,8 @@ def test_the_cell_of_a_track_names_its_fact_where_no_part_does() -> None:
 
 
 def test_a_suspended_investigation_and_a_case_of_custody_alone_are_told() -> None:
-    """The first is no end, the second no charge."""
-    paused = told("InvestigationSuspended", "2022-03-01", case="c")
+    """The first is not an end, and the second is not a charge."""
+    paused = stated("InvestigationSuspended", "2022-03-01", case="c")
     status = row(
         case(count(), stage="investigation", suspended=True, suspended_fact_id=paused["id"]),
         case(stage=None, case_id="held"),
@@ -231,7 +231,7 @@ def test_a_suspended_investigation_and_a_case_of_custody_alone_are_told() -> Non
     ],
 )
 def test_a_stage_in_a_list_reads_as_an_accusation_or_as_its_end(cases: list[Row], expected: str) -> None:
-    """One word such as "charged" would read as more."""
+    """One word such as "charged" would be read as more."""
     assert expected == list_words(row(*cases)).case
 
 
@@ -239,7 +239,7 @@ def test_a_stage_in_a_list_reads_as_an_accusation_or_as_its_end(cases: list[Row]
     ("final", "expected"), [(True, "convicted in another case"), (False, "found guilty in another case, not final")]
 )
 def test_a_list_states_the_conviction_of_another_case_beside(final: bool, expected: str) -> None:  # noqa: FBT001
-    """The trial is in one case, the verdict in another; neither is called by the other."""
+    """The trial is in one case and the verdict in another. Neither has the words of the other."""
     verdict = convicted("2020-01-01", case="old")
     other = case(count("convicted", verdict, final=final), case_id="old", open=not final, stage="convicted")
     other["stage"]["fact_id"] = verdict["id"]
@@ -249,7 +249,7 @@ def test_a_list_states_the_conviction_of_another_case_beside(final: bool, expect
 
 
 def test_a_list_does_not_state_a_disciplinary_decision_as_a_conviction() -> None:
-    """It is another kind of case."""
+    """A disciplinary case is another kind of case."""
     verdict = convicted("2020-01-01", case="old")
     other = case(count("convicted", verdict, final=True), case_id="old", kind="disciplinary", open=False)
 
@@ -269,7 +269,7 @@ def test_a_list_says_what_a_pardon_and_an_open_case_leave() -> None:
 
 
 def test_a_stage_that_outlived_its_verdict_is_not_called_by_it() -> None:
-    """The stage only goes forward: after the acquittal on appeal nobody is found guilty any more."""
+    """The stage never goes back. After the acquittal on appeal, the words do not say "found guilty"."""
     mixed = case(count("acquitted", acquitted("2022-01-01"), title="x"), count(title="y"), stage="convicted")
 
     assert "not decided on every charge" == list_words(row(mixed)).case
@@ -285,13 +285,13 @@ def test_a_new_trial_beside_a_verdict_is_not_told_as_if_there_were_none() -> Non
 
 @pytest.mark.parametrize("status", STATUSES["stage"])
 def test_every_stage_has_words_that_do_not_say_more(status: str) -> None:
-    """Before a verdict each says that there is none; in another kind of case none speaks of a verdict."""
+    """Before a verdict, each stage states that there is none. In other kinds of case, no stage mentions a verdict."""
     assert any(word in stage_words(status) for word in ("no verdict", "ended: ", "not final", "undecided"))
     assert not any(word in stage_words(status, "civil") for word in ("verdict", "guilty", "convicted", "ACQUITTED"))
 
 
 def test_every_flag_has_words() -> None:
-    """Each says as a sentence, with the fact before it, what is odd about the fact."""
+    """Each is a sentence about the fact before it, and names the anomaly."""
     flagged = row(anomalies=[{"code": code, "fact_id": BEGAN["id"]} for code in ANOMALIES])
 
     assert len(ANOMALIES) == shown(flagged, BEGAN).count(f"  Appointed, 2020-05 (fact {BEGAN['id']}) ")
@@ -325,12 +325,12 @@ def test_every_flag_has_words() -> None:
     ],
 )
 def test_each_field_of_a_fact_has_its_words(type_: str, data: dict[str, Any], expected: str) -> None:
-    """A history is read by people: no field is shown as JSON, and no code as a code."""
-    assert [expected] == list(field_lines(told_of(BEGAN), type_, data))
+    """A history is for people: no field is printed as JSON, and no code as a code."""
+    assert [expected] == list(field_lines(view_of(BEGAN), type_, data))
 
 
 def test_a_step_of_a_case_leaves_out_the_names_of_its_fields() -> None:
-    """One line: the charges, the court, and in whose absence."""
+    """One line has the charges, the court and the absence of the accused."""
     data = {
         "case_id": "c",
         "authority": "City Court",
@@ -339,7 +339,7 @@ def test_a_step_of_a_case_leaves_out_the_names_of_its_fields() -> None:
         "note": "x",
     }
 
-    assert "by City Court; fraud; in the person's absence" == detail_words(told_of(BEGAN), "Convicted", data)
+    assert "by City Court; fraud; in the person's absence" == detail_words(view_of(BEGAN), "Convicted", data)
 
 
 @pytest.mark.parametrize(
@@ -353,12 +353,12 @@ def test_a_step_of_a_case_leaves_out_the_names_of_its_fields() -> None:
     ],
 )
 def test_a_term_is_written_out(term: str, expected: str) -> None:
-    """A month before the T, a minute after it."""
+    """M before the T is a month, and M after it is a minute."""
     assert expected == term_words(term)
 
 
 def test_a_part_of_a_sentence_has_only_what_is_stated() -> None:
-    """Kind alone, or with its length, its sum and its end."""
+    """It has the kind alone, or with its length, its sum and its end."""
     assert "death penalty" == part_words({"kind": "death"})
     assert "suspended imprisonment, 2 years" == part_words({"kind": "suspended_imprisonment", "term": "P2Y"})
 
@@ -373,7 +373,7 @@ def test_a_part_of_a_sentence_has_only_what_is_stated() -> None:
     ],
 )
 def test_a_charge_is_called_by_what_is_stated_of_it(charge: dict[str, Any], expected: str) -> None:
-    """Title first, else the article, else the number that the tool gave it."""
+    """It is named by its title, else by its article, else by the number of the tool."""
     assert expected == charge_words(charge)
 
 
@@ -392,5 +392,5 @@ def test_a_charge_is_called_by_what_is_stated_of_it(charge: dict[str, Any], expe
     ],
 )
 def test_a_date_in_a_sentence_is_no_finer_than_its_source(occurred: str, expected: str) -> None:
-    """And it stands as the source wrote it, with its marks."""
+    """It is printed as the source wrote it, with its marks."""
     assert expected == on_words(occurred)

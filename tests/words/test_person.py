@@ -1,4 +1,4 @@
-"""One person in full: what stands there, on what it rests, and at which instant."""
+"""One person in full: the statements, the facts that support them, and the instant of the view."""
 
 import json
 import re
@@ -19,20 +19,20 @@ from tests.support.builders import (
     detained,
     dismissed,
     made_final,
-    told,
+    stated,
 )
 from tests.support.places import CASES
-from tests.support.reading import answer, ask, known
-from tests.support.status_rows import Row, case, count, post, row, told_of
+from tests.support.reading import answer, ask, database_with
+from tests.support.status_rows import Row, case, count, post, row, view_of
 
 CHARGE = charged("2022-03-01")
 FILES = sorted(json.loads((CASES / "expected.json").read_text("utf-8")))
 
 
 def test_what_was_corrected_names_the_source_of_the_correction(tmp_path: Path) -> None:
-    """The article alone does not say what stands there: it said another day."""
+    """The first article alone does not support the statement: it named another day."""
     first = detained("2022-03-27", sources=[{"title": "Article"}])
-    known(tmp_path, first, corrected(first, occurred="2022-03-26", id="later"))
+    database_with(tmp_path, first, corrected(first, occurred="2022-03-26", id="later"))
     shown = ask("status a", tmp_path).stdout
 
     assert "detained, since 2022-03-26\n" in shown
@@ -41,11 +41,11 @@ def test_what_was_corrected_names_the_source_of_the_correction(tmp_path: Path) -
 
 
 def test_a_correction_that_was_corrected_names_both(tmp_path: Path) -> None:
-    """What stands there is what the second says, on a way that leads through the first."""
+    """The second correction supports the statement, and the first leads to it."""
     first = detained("2022-03-27")
     once = corrected(first, occurred="2022-03-26", id="once")
     twice = corrected(once, "2022-06-01", id="twice", data=first["data"] | {"occurred": "2022-03-25"})
-    known(tmp_path, first, once, twice)
+    database_with(tmp_path, first, once, twice)
     shown = ask("status a", tmp_path).stdout
 
     assert "detained, since 2022-03-25\n" in shown
@@ -54,8 +54,8 @@ def test_a_correction_that_was_corrected_names_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["status a", "history a"])
 def test_a_view_at_an_instant_says_so(tmp_path: Path, command: str) -> None:
-    """Quoted without it, a word of then would be one of today; and today's needs none."""
-    known(tmp_path, detained("2022-03-27"))
+    """Without the instant, an earlier status could be quoted as the present one. The present needs no instant."""
+    database_with(tmp_path, detained("2022-03-27"))
     then = ask(f"{command} --as-of 2022-03-01 --known-at 2022-05-01", tmp_path).stdout
 
     assert "  The world as of 2022-03-02T00:00:00Z. What was known at 2022-05-02T00:00:00Z.\n" in then
@@ -63,8 +63,8 @@ def test_a_view_at_an_instant_says_so(tmp_path: Path, command: str) -> None:
 
 
 def test_each_decision_stands_with_its_court_its_day_and_its_counts(tmp_path: Path) -> None:
-    """A reader learns at the top of what somebody was found guilty, and of what not."""
-    known(
+    """A reader learns at the top which counts ended in guilty and which did not."""
+    database_with(
         tmp_path,
         charged("2024-03-01", charges=[{"title": "bribery"}, {"title": "forgery"}]),
         convicted("2025-02-12", authority="City Court", charges=[{"title": "forgery"}]),
@@ -81,8 +81,8 @@ def test_each_decision_stands_with_its_court_its_day_and_its_counts(tmp_path: Pa
 
 
 def test_somebody_who_became_an_ambassador_is_in_office(tmp_path: Path) -> None:
-    """The former post is called former, with its ground; the new one stands beside it."""
-    known(
+    """The former post is called former, with its ground, and the new one is listed beside it."""
+    database_with(
         tmp_path,
         appointed("2020-01-01", post="head", agency="Police"),
         dismissed("2022-03-27", post="head", agency="Police", ground="loss of trust"),
@@ -98,12 +98,12 @@ def test_somebody_who_became_an_ambassador_is_in_office(tmp_path: Path) -> None:
 
 
 def test_a_man_who_is_held_in_another_case_is_not_said_to_be_released(tmp_path: Path) -> None:
-    """Bailed in one case, in prison in the other: custody is what is strictest."""
-    known(
+    """Bailed in one case and in prison in another: the strictest custody counts."""
+    database_with(
         tmp_path,
-        told("Imprisoned", "2022-03-01", case="one"),
-        told("Bailed", "2022-04-01", case="two", amount=5000, currency="USD"),
-        told("Released", "2022-05-01", case="two"),
+        stated("Imprisoned", "2022-03-01", case="one"),
+        stated("Bailed", "2022-04-01", case="two", amount=5000, currency="USD"),
+        stated("Released", "2022-05-01", case="two"),
     )
     shown = ask("status a", tmp_path).stdout
 
@@ -112,10 +112,10 @@ def test_a_man_who_is_held_in_another_case_is_not_said_to_be_released(tmp_path: 
 
 
 def test_the_status_of_a_dossier_keeps_apart_what_may_differ(tmp_path: Path) -> None:
-    """Posts, counts, custody and measures, each with the fact on which it rests."""
-    sanctioned = told("MeasureImposed", "2022-06-01", authority="OFAC")
+    """Posts, counts, custody and measures are separate, each with the fact that supports it."""
+    sanctioned = stated("MeasureImposed", "2022-06-01", authority="OFAC")
     sanctioned["data"]["kind"] = "sanction"
-    known(
+    database_with(
         tmp_path,
         dismissed("2022-03~", published="2022-04-10", post="head", ground="loss of trust", id="sacked"),
         charged("2022-05-01", charges=[{"title": "bribery"}, {"title": "forgery"}], id="charge"),
@@ -136,9 +136,9 @@ def test_the_status_of_a_dossier_keeps_apart_what_may_differ(tmp_path: Path) -> 
 
 
 def test_a_term_that_ended_in_a_post_that_no_source_names_is_told_without_from() -> None:
-    """Nobody is said to have left it."""
-    ended = told("TermEnded", "2022-03-01")
-    (found,) = posts(row(posts=[post("term_ended", ended, acting=True)]), told_of(ended))
+    """The words do not state that the person left it."""
+    ended = stated("TermEnded", "2022-03-01")
+    (found,) = posts(row(posts=[post("term_ended", ended, acting=True)]), view_of(ended))
 
     assert "a post that no source names: term ended, since 2022-03-01" == found.text
 
@@ -152,31 +152,31 @@ def test_a_term_that_ended_in_a_post_that_no_source_names_is_told_without_from()
     ],
 )
 def test_an_authority_is_not_taken_for_the_accuser(type_: str, data: dict[str, Any], expected: str) -> None:
-    """Two times "by" would name two accusers."""
-    assert expected == detail_words(told_of(CHARGE), type_, data)
+    """Two phrases with "by" would name two accusers."""
+    assert expected == detail_words(view_of(CHARGE), type_, data)
 
 
 def test_the_sum_of_a_charge_that_was_split_is_told_as_one_sum() -> None:
-    """Five counts of 5,000 EUR together: the two of the verdict are not another 5,000."""
+    """Five counts share 5,000 EUR: the two counts of the verdict are not another 5,000."""
     stated = charged("2022-03-01", charges=[{"title": "theft", "counts": 5, "amount": 5000, "currency": "EUR"}])
     known: Row = {"title": "theft", "amount": 5000, "currency": "EUR", "charge_fact_id": stated["id"]}
     split = case(count(counts=2, **known), count(counts=3, **known))
     single = case(count(counts=5, **known))
 
     assert ["theft, 5,000 EUR in all, 2 counts: no verdict: alleged", "theft, 5,000 EUR in all, 3 counts"] == [
-        next(counts(split, told_of(stated))).text,
-        list(counts(split, told_of(stated)))[1].text.partition(":")[0],
+        next(counts(split, view_of(stated))).text,
+        list(counts(split, view_of(stated)))[1].text.partition(":")[0],
     ]
-    assert "theft, 5,000 EUR, 5 counts: no verdict: alleged" == next(counts(single, told_of(stated))).text
+    assert "theft, 5,000 EUR, 5 counts: no verdict: alleged" == next(counts(single, view_of(stated))).text
 
 
 def test_two_charges_of_one_sum_each_keep_their_sums() -> None:
-    """The source states both: neither is a part of the other."""
+    """The source states both sums. Neither is a part of the other."""
     charge: Row = {"title": "theft", "amount": 5000, "currency": "EUR"}
     stated = charged("2022-03-01", charges=[charge, charge])
     both = case(*[count(**charge, charge_fact_id=stated["id"])] * 2)
 
-    assert not [line.text for line in counts(both, told_of(stated)) if "in all" in line.text]
+    assert not [line.text for line in counts(both, view_of(stated)) if "in all" in line.text]
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_an_acquittal_on_appeal_is_as_visible_as_one_that_is_not(others: list[Ro
 
 @pytest.mark.parametrize("file", FILES)
 def test_no_life_is_told_as_more_than_it_is(tmp_path: Path, file: str) -> None:
-    """In whichever layout, nobody is called cleared who is not, nor finally convicted without such a verdict."""
-    known(tmp_path, *map(json.loads, (CASES / file).read_text("utf-8").splitlines()))
+    """In no layout is a person called cleared or finally convicted without a decision that proves it."""
+    database_with(tmp_path, *map(json.loads, (CASES / file).read_text("utf-8").splitlines()))
     for status in answer("status", tmp_path):
         found = [each for of in status["cases"] for each in of["counts"]]
         final = any(each["verdict"] == "convicted" and each["final"] for each in found)

@@ -1,4 +1,4 @@
-"""Tables on terminals of any width: no word is broken, and what has no room is told of."""
+"""Tables on terminals of any width: no word is broken, and each column that is left out is named."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from services.cli.layout import GAP, Column, laid_out, placed
 from services.words.listing import list_words
 from tests.support.builders import charged, convicted, described, detained, dismissed, retracted, wanted
 from tests.support.commands import fact_line, facts_file, ready
-from tests.support.reading import Line, ask, known, on_terminal
+from tests.support.reading import Line, ask, database_with, on_terminal
 from tests.support.status_rows import cell, row
 
 WIDTHS = (60, 72, 80, 100, 120)
@@ -42,21 +42,21 @@ TABLES = ("status", "alerts --all", "rules list", "parked list", "conflicts", BA
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that fills every table, and a file of its facts."""
     made = tmp_path_factory.mktemp("tables")
-    engine = known(made, *FACTS, passed="2023-01-01")
+    engine = database_with(made, *FACTS, passed="2023-01-01")
     engine.dispose()
     facts_file(made, *(line if isinstance(line, bytes) else json.dumps(line) for line in FACTS))
     return made
 
 
 def words(text: str) -> set[str]:
-    """The words of a table, without its rule and the colon behind the title of what stands below a row."""
+    """The words of a table, without its rule and the colons after the titles of values below a row."""
     return {word.rstrip(":") for word in re.sub("─+", "", text).split()}
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("command", TABLES)
 def test_no_table_breaks_a_word_or_the_line(folder: Path, command: str, columns: int) -> None:
-    """Every word is one of those that the table has where it can be as wide as it likes."""
+    """Every word is a word of the same table without a limit of width."""
     wide = ask(command, folder)
     narrow = on_terminal(command, folder, columns)
     table = [line for line in narrow.stdout.splitlines() if line not in wide.stdout.splitlines()]
@@ -69,7 +69,7 @@ def test_no_table_breaks_a_word_or_the_line(folder: Path, command: str, columns:
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("command", TABLES)
 def test_what_has_no_room_stands_below_or_is_named(folder: Path, command: str, columns: int) -> None:
-    """Each column of the table is there, under its rows, or in a remark beside the output."""
+    """Each column is in the table, under its rows, or in a message on stderr."""
     header = ask(command, folder).stdout
     titles = [title for title in re.split(r"\s{2,}", _header(header)) if title]
     shown = on_terminal(command, folder, columns)
@@ -90,7 +90,7 @@ def _header(text: str) -> str:
 
 
 def test_nothing_is_cut_where_the_output_is_no_terminal(folder: Path) -> None:
-    """Whatever COLUMNS says: a file has no width."""
+    """COLUMNS has no effect: a file has no width."""
     for command in TABLES:
         assert ask(command, folder).stdout == ask(command, folder, COLUMNS="40").stdout
     assert LONG_ID in ask("status", folder).stdout
@@ -98,21 +98,21 @@ def test_nothing_is_cut_where_the_output_is_no_terminal(folder: Path) -> None:
 
 
 def test_a_name_longer_than_any_terminal_is_whole_in_a_file(tmp_path: Path) -> None:
-    """Rich's own consoles end somewhere."""
+    """Rich's own consoles have a greatest width."""
     name = "Ann " + "a" * 120_000
-    known(tmp_path, described("2022-01-01", name=name))
+    database_with(tmp_path, described("2022-01-01", name=name))
 
     assert name in ask("status", tmp_path).stdout
 
 
 def test_the_presumption_is_the_last_to_go(folder: Path) -> None:
-    """A headline such as "detained" does not stand alone, however narrow the terminal is."""
+    """A headline such as "detained" is never printed alone, even on a narrow terminal."""
     for columns in (30, 60):
         assert "presumed" in on_terminal("status", folder, columns).stdout
 
 
 def test_the_lag_of_a_partition_has_all_its_columns(tmp_path: Path) -> None:
-    """The log itself is asked, so that this table needs one."""
+    """The lag is read from the log, so that this table needs one."""
     ready(tmp_path)
     ask(f"publish {facts_file(tmp_path, fact_line())}", tmp_path)
     ask("project", tmp_path)
@@ -153,12 +153,12 @@ def table(width: int | None, *rows: tuple[str, str, str]) -> list[str]:
     ],
 )
 def test_the_least_important_column_goes_first(width: int | None, expected: list[str]) -> None:
-    """A sentence goes below before it is squeezed. The id is folded last, where nothing else is left."""
+    """A sentence goes below before it becomes narrow. The id is folded last, when nothing else is left."""
     assert expected == table(width, ("kz-1", "7", "what there is to say of it"))[: len(expected)]
 
 
 def test_a_word_wider_than_the_terminal_does_not_take_the_place_of_all_others() -> None:
-    """It is broken in any case, and beside it the others can stand."""
+    """The word is broken in any case, and the other columns keep their room."""
     shown = table(40, ("kz-1", "7", "https://news.example/" + "a" * 60))
 
     assert "id    number  remark" == shown[0]
@@ -171,7 +171,7 @@ CELL = st.text("abc 的", max_size=30)
 @example([("", "", " aaaaaaaa的的"), ("aaaaaa的", "", "")], 22)
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=4), st.integers(20, 90))
 def test_any_table_keeps_to_the_width_and_to_its_words(rows: list[tuple[str, str, str]], width: int) -> None:
-    """Whatever stands in it, letters that are two cells wide too."""
+    """It holds for any text, with letters of two cells too."""
     shown = table(width, *rows)
     fitting = {word for row in rows for cell in row for word in cell.split() if cell_len(word) + len(GAP) <= width}
     said = {word for line in shown for word in line.split()}
@@ -184,15 +184,15 @@ def test_any_table_keeps_to_the_width_and_to_its_words(rows: list[tuple[str, str
 
 @pytest.mark.parametrize("make", [dismissed, detained])
 def test_a_retraction_that_nobody_sees_hides_nothing(tmp_path: Path, make: Callable[..., Line]) -> None:
-    """An empty table prints nothing, not even its titles."""
+    """An empty table prints nothing, and no titles."""
     fact = make("2022-03-27")
-    known(tmp_path, fact, retracted(fact))
+    database_with(tmp_path, fact, retracted(fact))
 
     assert "" == on_terminal("alerts", tmp_path, 80).stdout
 
 
 def test_a_list_names_searches_beside_custody() -> None:
-    """Bailed at home, and wanted abroad."""
+    """A person may be bailed in one country and wanted in another."""
     status = row(custody=cell("bailed"), wanted=cell("international"))
 
     assert "released on bail; wanted, international" == list_words(status).custody

@@ -1,1 +1,1 @@
-"""Tests of the parts that run."""
+"""Tests of the workers and of the runtime."""

@@ -1,4 +1,4 @@
-"""After a clean stop all data is in the database's file itself: whoever copies that one file has everything."""
+"""After a clean stop all data is in the file of the database itself, so a copy of that one file is complete."""
 
 import sqlite3
 from pathlib import Path
@@ -7,28 +7,28 @@ import pytest
 
 from tests.support.builders import dismissed
 from tests.support.commands import fact_line, facts_file, ndjson, ready, run, start
-from tests.support.reading import known
+from tests.support.reading import database_with
 
 FACT_SOURCE = ["--source-title", "Letter"]
 
 
 def beside(folder: Path) -> list[str]:
-    """The files that SQLite keeps beside the database while somebody has it open."""
+    """Return the files that SQLite keeps beside the database while a process has it open."""
     return sorted(path.name for path in folder.glob("casetrail.db?*"))
 
 
 def rows(folder: Path) -> tuple[int, int]:
-    """How many records the log and the ledger hold, read from the file alone."""
+    """Return the number of records in the log and in the ledger, read from the file alone."""
     copy = folder / "alone.db"
     copy.write_bytes((folder / "casetrail.db").read_bytes())
     with sqlite3.connect(f"file:{copy}?immutable=1", uri=True) as conn:
-        (found,) = conn.execute("SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM ledger)")
+        (counts,) = conn.execute("SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM ledger)")
     conn.close()
-    return found[0], found[1]
+    return counts[0], counts[1]
 
 
 def test_no_command_leaves_a_file_beside_the_database(tmp_path: Path) -> None:
-    """From the first to the last, one after the other, those that only read included."""
+    """Commands that write are checked, and commands that only read."""
     facts_file(tmp_path, fact_line(id="1"), fact_line(id="2", subject="kz-b"), b"no fact")
     fact_id = "kz:1"
     facts_file(tmp_path, fact_line().replace('{"type"', f'{{"id": "{fact_id}", "type"', 1), name="one.ndjson")
@@ -48,7 +48,7 @@ def test_no_command_leaves_a_file_beside_the_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sign", ["terminate", "interrupt"])
 def test_a_service_that_is_stopped_leaves_its_data_in_one_file(tmp_path: Path, sign: str) -> None:
-    """It has several connections, in several threads."""
+    """A service has several connections, in several threads."""
     ready(tmp_path)
     with start("run", tmp_path) as service:
         while "started" not in [entry["event"] for entry in ndjson(service.stderr.readline().decode())]:
@@ -67,8 +67,8 @@ def test_a_service_that_is_stopped_leaves_its_data_in_one_file(tmp_path: Path, s
     assert 1 == rows(tmp_path)[0]
 
 
-def test_a_publisher_that_fails_leaves_its_data_in_one_file(tmp_path: Path) -> None:
-    """Where somebody stops it, and where nobody reads its results any more."""
+def test_a_publisher_that_is_stopped_leaves_its_data_in_one_file(tmp_path: Path) -> None:
+    """A signal stops the publisher while it waits for input."""
     ready(tmp_path)
     with start("publish --json -", tmp_path) as publisher:
         publisher.tell(fact_line() + "\n")
@@ -80,9 +80,9 @@ def test_a_publisher_that_fails_leaves_its_data_in_one_file(tmp_path: Path) -> N
     assert 1 == rows(tmp_path)[0]
 
 
-def test_while_another_has_it_open_the_files_stay(tmp_path: Path) -> None:
-    """Only the last one may clear up."""
-    engine = known(tmp_path, dismissed("2022-03-27"))
+def test_while_another_process_has_the_database_open_the_files_stay(tmp_path: Path) -> None:
+    """Only the last process may remove them."""
+    engine = database_with(tmp_path, dismissed("2022-03-27"))
     with engine.connect():
         assert 0 == run("status", tmp_path).returncode
         assert beside(tmp_path)

@@ -1,4 +1,4 @@
-"""Logs: one line each, whoever speaks, and nothing that should not be read."""
+"""Logs: one line for each event of casetrail or of a library, without secrets."""
 
 import json
 import logging
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.logging import Seldom
+from services.runtime.logging import RepeatFilter
 from tests.support.commands import environment, ndjson, run
 from tests.support.kafka import free_port
 from tests.support.places import ROOT
 from tests.support.topic import migrated, variables
 
-SPEAKER = """
+LOGGING_PROCESS = """
 import logging, warnings
 import structlog
 from services.runtime.logging import {configure}
@@ -37,20 +37,20 @@ except ValueError:
 """
 
 
-def speak(configure: str, folder: Path, level: str = "info", form: str = "json") -> str:
-    """What a process logs in which everybody speaks."""
+def log_of(configure: str, folder: Path, level: str = "info", form: str = "json") -> str:
+    """Return the log of a process in which casetrail, libraries and warnings log."""
     env = environment(folder, {"CASETRAIL_LOG_LEVEL": level, "CASETRAIL_LOG_FORMAT": form})
     done = subprocess.run(
-        [sys.executable, "-c", SPEAKER.format(configure=configure)],
+        [sys.executable, "-c", LOGGING_PROCESS.format(configure=configure)],
         cwd=ROOT, env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == ""
     return done.stderr
 
 
-def test_a_service_logs_whatever_is_said_as_a_line_of_json(tmp_path: Path) -> None:
-    """With level, time, and who says it where that is not us."""
-    entries = ndjson(speak("configure_service", tmp_path))
+def test_a_service_logs_every_event_as_a_line_of_json(tmp_path: Path) -> None:
+    """Each line has the level and the time, and the name of the logger if it is a library's."""
+    entries = ndjson(log_of("configure_service", tmp_path))
 
     assert [
         (None, "info", "projected"),
@@ -63,47 +63,49 @@ def test_a_service_logs_whatever_is_said_as_a_line_of_json(tmp_path: Path) -> No
     assert 3 == entries[0]["partition"]
 
 
-def test_what_is_said_again_and_again_is_logged_once_a_minute() -> None:
-    """Whatever values are in it; what is new comes through at once."""
-    seldom = Seldom()
-    said = [("a", "node %s away"), ("a", "node %s away"), ("b", "node %s away"), ("a", "node %s back")]
-    records = [logging.LogRecord(name, logging.ERROR, "", 0, text, (n,), None) for n, (name, text) in enumerate(said)]
+def test_a_repeated_message_is_logged_once_a_minute() -> None:
+    """Its values do not matter; a new message is logged at once."""
+    repeat_filter = RepeatFilter()
+    messages = [("a", "node %s away"), ("a", "node %s away"), ("b", "node %s away"), ("a", "node %s back")]
+    records = [
+        logging.LogRecord(name, logging.ERROR, "", 0, text, (n,), None) for n, (name, text) in enumerate(messages)
+    ]
 
-    assert [True, False, True, True] == [seldom.filter(record) for record in records]
+    assert [True, False, True, True] == [repeat_filter.filter(record) for record in records]
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_a_traceback_tells_no_secret(tmp_path: Path, form: str) -> None:
-    """It has the places and the error, and not the values of variables."""
-    said = speak("configure_service", tmp_path, form=form)
+def test_a_traceback_shows_no_secret(tmp_path: Path, form: str) -> None:
+    """It has the lines and the error, but not the values of variables."""
+    text = log_of("configure_service", tmp_path, form=form)
 
-    assert "refused" in said
-    assert "hunter2" not in said
+    assert "refused" in text
+    assert "hunter2" not in text
 
 
-def test_debug_tells_more_of_kafka_and_nothing_of_statements(tmp_path: Path) -> None:
-    """A statement has names in it."""
-    events = [entry["event"] for entry in ndjson(speak("configure_service", tmp_path, level="debug"))]
+def test_debug_logs_more_of_kafka_and_no_statements(tmp_path: Path) -> None:
+    """A statement has names of persons in it."""
+    events = [entry["event"] for entry in ndjson(log_of("configure_service", tmp_path, level="debug"))]
 
     assert "connected" in events
     assert "INSERT of a name" not in events
 
 
 def test_a_command_that_ends_by_itself_keeps_the_libraries_quiet(tmp_path: Path) -> None:
-    """It says itself what is wrong; what is ours is logged where that is asked for."""
-    said = speak("configure", tmp_path, level="debug")
-    ours = [json.loads(line)["event"] for line in said.splitlines() if line.startswith("{")]
+    """The command reports its own errors; events of casetrail are logged at `debug`."""
+    text = log_of("configure", tmp_path, level="debug")
+    events = [json.loads(line)["event"] for line in text.splitlines() if line.startswith("{")]
 
-    assert "projected" not in speak("configure", tmp_path)
-    assert ["projected"] == ours
-    assert "is away" not in said
-    assert "broken" not in said
+    assert "projected" not in log_of("configure", tmp_path)
+    assert ["projected"] == events
+    assert "is away" not in text
+    assert "broken" not in text
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["lag", "project", "topics create"])
 def test_a_broker_that_is_away_is_one_line_on_the_terminal(sqlite_url: str, tmp_path: Path, command: str) -> None:
-    """Not what its client has to say about every attempt."""
+    """The messages of the client about each attempt are not shown."""
     migrated(sqlite_url).dispose()
     env = variables(f"127.0.0.1:{free_port()}", "casetrail.none", sqlite_url, kafka_publish_timeout_seconds=1)
     done = run(command, tmp_path, env=env)

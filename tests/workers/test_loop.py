@@ -1,4 +1,4 @@
-"""The loop's own choice: what is worked on together, and what side by side."""
+"""The loop decides if records of several partitions share a transaction or are projected in parallel."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,15 +9,15 @@ from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 
 from projections.ledger.chain import LogRecord
-from projections.rules.rulebook import pack
+from projections.rules.loading import pack
 from projections.tables.schema import LIVE
-from services.workers import projector_loop as loop
+from services.workers import projector_loop
 from tests.support.builders import rows, suspended
 from tests.support.three_partitions import THERE, TOPIC, batch, home, projectors
 
 
-class Told:
-    """A log of which all partitions are ours, each with one record about whoever is at home there."""
+class ThreeRecords:
+    """A log with all partitions assigned here; each has one record, about a subject of that partition."""
 
     topic = TOPIC
     partitions = len(THERE)
@@ -26,50 +26,50 @@ class Told:
     stopped: Mapping[int, str] = {}
 
     def __init__(self, engine: Engine) -> None:
-        told = [[suspended("2022-03-01", subject=name)] for name in THERE]
-        self.records = [batch(held, lines)[1] for held, lines in zip(projectors(engine), told, strict=True)]
+        lines = [[suspended("2022-03-01", subject=name)] for name in THERE]
+        self.records = [batch(*pair)[1] for pair in zip(projectors(engine), lines, strict=True)]
         self.positions: dict[int, int] = {}
 
     def assigned(self) -> frozenset[int]:
-        """All, all the time."""
+        """Return all partitions."""
         return frozenset(range(self.partitions))
 
     def seek(self, partition: int, position: int) -> None:
-        """From there on."""
+        """Read on from *position*."""
         self.positions[partition] = position
 
-    def hold(self, partition: int) -> None:
-        """Not any more."""
+    def pause(self, partition: int) -> None:
+        """Read no more of *partition*."""
         del self.positions[partition]
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
-        """What has not been read."""
-        found = {n: self.records[n][position:][:limit] for n, position in self.positions.items()}
-        self.positions |= {n: position + len(found[n]) for n, position in self.positions.items()}
-        came = {n: records for n, records in found.items() if records}
-        time.sleep(0 if came else wait_seconds)
-        return came
+        """Return the unread records; wait if there are none."""
+        unread = {n: self.records[n][position:][:limit] for n, position in self.positions.items()}
+        self.positions |= {n: position + len(unread[n]) for n, position in self.positions.items()}
+        records_by_partition = {n: records for n, records in unread.items() if records}
+        time.sleep(0 if records_by_partition else wait_seconds)
+        return records_by_partition
 
-    def passed(self, partition: int, position: int) -> int:
-        """Everything here is a record."""
+    def next_offset(self, partition: int, position: int) -> int:
+        """Return *position*: this log has no marks of transactions."""
         del partition
         return position
 
     def ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """They do not move."""
+        """Return the ends, which never move."""
         return {partition: len(self.records[partition]) for partition in partitions}
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
-        """As it does."""
+        """Return whether *position* is the end."""
         del conn
         return position == len(self.records[partition])
 
     def rejoin(self) -> None:
-        """Nobody else is there."""
+        """Fail: no other process takes a partition."""
         raise AssertionError
 
     def close(self) -> None:
-        """Nobody is told."""
+        """Fail: the loop does not own the log."""
         raise AssertionError
 
 
@@ -79,13 +79,13 @@ class Told:
 def test_few_records_share_a_transaction_and_many_do_not(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int, expected: list[dict[int, int]]
 ) -> None:
-    """Where few wait, most of the work is what any transaction takes."""
-    monkeypatch.setattr(loop, "FEW_RECORDS", few)
-    source = Told(engine)
-    made = loop.Loop(engine, pack(), source, batch_records=8000, clock_margin_seconds=10)
-    with capture_logs() as said:
-        made.drain(source.ends(range(source.partitions)))
-    batches = [event["records"] for event in said if event["event"] == "batch_projected"]
+    """With few records, most of the cost is that of the transaction itself."""
+    monkeypatch.setattr(projector_loop, "FEW_RECORDS", few)
+    source = ThreeRecords(engine)
+    loop = projector_loop.Loop(engine, pack(), source, batch_records=8000, clock_margin_seconds=10)
+    with capture_logs() as entries:
+        loop.drain(source.ends(range(source.partitions)))
+    batches = [entry["records"] for entry in entries if entry["event"] == "batch_projected"]
 
     assert expected == sorted(batches, key=min)
     assert [*THERE] == [row["subject_id"] for row in rows(engine, LIVE.subjects)]

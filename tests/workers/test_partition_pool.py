@@ -1,4 +1,4 @@
-"""Work on several partitions side by side."""
+"""Tasks on several partitions at once."""
 
 import threading
 from collections.abc import Mapping
@@ -12,79 +12,79 @@ SECONDS = 60
 
 
 def fail() -> Mapping[int, Exception]:
-    """As work may."""
+    """Raise an error, as work may do."""
     raise LookupError
 
 
 def wait_for(event: threading.Event | threading.Barrier) -> Mapping[int, Exception]:
-    """Work that goes well once something has come about."""
+    """Wait for *event*, then return without a failure."""
     event.wait(SECONDS)
     return {}
 
 
 def test_two_partitions_are_worked_on_at_once() -> None:
-    """Each meets the other in the middle of its work."""
+    """Each task waits until the other one runs too."""
     both = threading.Barrier(2)
-    with PartitionPool(2) as hands:
+    with PartitionPool(2) as pool:
         for partition in range(2):
-            hands.give(partition, partial(wait_for, both))
+            pool.submit(partition, partial(wait_for, both))
         for partition in range(2):
-            hands.settle(partition)
+            pool.result(partition)
 
-    assert not hands.given
+    assert not pool.busy
 
 
-def test_a_hand_is_free_once_its_work_is_done() -> None:
-    """And whoever waits for one is woken by it, or goes on after a while."""
+def test_a_thread_is_free_once_its_task_is_done() -> None:
+    """A caller that waits for a thread is woken by the end of a task, or by its timeout."""
     ends = threading.Event()
-    with PartitionPool(1) as hands:
-        before = hands.free
-        hands.give(0, partial(wait_for, ends))
-        hands.wait(0.01)
-        during = hands.free
+    with PartitionPool(1) as pool:
+        before = pool.is_free
+        pool.submit(0, partial(wait_for, ends))
+        pool.wait(0.01)
+        during = pool.is_free
         ends.set()
-        hands.wait(SECONDS)
+        pool.wait(SECONDS)
 
-        assert (True, False, True) == (before, during, hands.free)
+        assert (True, False, True) == (before, during, pool.is_free)
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_what_work_raises_is_raised_where_it_is_settled(threads: int) -> None:
-    """And not before; nor at all where it is forgotten."""
-    with PartitionPool(threads) as hands:
-        hands.give(0, fail)
-        hands.give(1, fail)
+def test_an_error_of_work_is_raised_by_its_result(threads: int) -> None:
+    """It is not raised before, and not at all if the task is discarded."""
+    with PartitionPool(threads) as pool:
+        pool.submit(0, fail)
+        pool.submit(1, fail)
         with pytest.raises(LookupError):
-            hands.settle(0)
-        hands.settle(0)
-        hands.forget(1)
-        hands.settle(1)
+            pool.result(0)
+        pool.result(0)
+        pool.discard(1)
+        pool.result(1)
 
 
 def test_of_several_partitions_one_can_fail_alone() -> None:
-    """What work returns is the failure of that one; what it raises is that of all."""
-    with PartitionPool(1) as hands:
-        hands.do([0, 1], lambda: {1: LookupError()})
-        hands.do([2, 3], fail)
-        hands.settle(0)
+    """Work returns the failures of single partitions; an error that it raises is the failure of all."""
+    with PartitionPool(1) as pool:
+        pool.run([0, 1], lambda: {1: LookupError()})
+        pool.run([2, 3], fail)
+        pool.result(0)
         for partition in (1, 2, 3):
             with pytest.raises(LookupError):
-                hands.settle(partition)
+                pool.result(partition)
 
 
-def test_work_can_be_done_here() -> None:
-    """By whoever gives it, at once, though no hand is free."""
+def test_work_can_run_in_the_thread_of_the_caller() -> None:
+    """It runs at once, though no thread is free."""
     ends = threading.Event()
-    with PartitionPool(1) as hands:
-        hands.give(0, partial(wait_for, ends))
-        hands.do([1], lambda: {1: LookupError(threading.current_thread().name)})
+    with PartitionPool(1) as pool:
+        pool.submit(0, partial(wait_for, ends))
+        pool.run([1], lambda: {1: LookupError(threading.current_thread().name)})
         with pytest.raises(LookupError, match=threading.current_thread().name):
-            hands.settle(1)
+            pool.result(1)
         ends.set()
 
 
-def test_the_end_waits_for_what_is_under_way() -> None:
-    """Nobody writes behind the back of whoever goes on."""
+def test_the_end_waits_for_running_tasks() -> None:
+    """No task still writes when the block has ended."""
     begun, ended = threading.Event(), threading.Event()
 
     def work() -> Mapping[int, Exception]:
@@ -92,8 +92,8 @@ def test_the_end_waits_for_what_is_under_way() -> None:
         ended.set()
         return {}
 
-    with PartitionPool(1) as hands:
-        hands.give(0, work)
+    with PartitionPool(1) as pool:
+        pool.submit(0, work)
         begun.set()
 
     assert ended.is_set()

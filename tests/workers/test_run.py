@@ -1,4 +1,4 @@
-"""The service and the one-off projection: what they do, how they end, and who they get along with."""
+"""`casetrail run` and `casetrail project`: their work, their end, and their use beside other processes."""
 
 import ctypes
 import json
@@ -36,7 +36,7 @@ TOTALS = {"read": 0, "applied": 0, "duplicate": 0, "conflict": 0, "parked": 0, "
 
 
 def applied(url: str) -> int:
-    """How many facts were applied in the database at *url*."""
+    """Return the number of facts that were applied in the database at *url*."""
     engine = open_database(url)
     with engine.connect() as conn:
         count = conn.scalar(select(partitions.c.applied))
@@ -44,15 +44,15 @@ def applied(url: str) -> int:
     return count or 0
 
 
-def minds_terms(service: Running) -> bool:
-    """Whether *service* would do something of its own at a SIGTERM (proc(5), SigCgt), and not just be ended by it."""
+def catches_sigterm(service: Running) -> bool:
+    """Return whether *service* has a handler of its own for SIGTERM (proc(5), SigCgt), and is not just killed."""
     status = Path(f"/proc/{service.process.pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def events(service: Running) -> list[str]:
-    """End *service* and return the names of what it logged, in order."""
+    """End *service* and return the names of the events that it logged, in order."""
     service.process.terminate()
     code, out, err = service.end()
     assert (0, "") == (code, out), err
@@ -61,7 +61,7 @@ def events(service: Running) -> list[str]:
 
 @contextmanager
 def unreachable(server: str, name: str) -> Iterator[None]:
-    """Keep everybody out of the database *name* on *server* while the block runs."""
+    """Refuse all connections to the database *name* on *server* while the block runs."""
     engine = open_database(server)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
@@ -77,21 +77,21 @@ def unreachable(server: str, name: str) -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with an empty database."""
+    """Return a folder with an empty database."""
     return ready(tmp_path)
 
 
 @pytest.fixture
 def url(folder: Path) -> str:
-    """The address of that database."""
+    """Return the address of that database."""
     return f"sqlite:///{folder / 'casetrail.db'}"
 
 
 class TestProject:
-    """`casetrail project`."""
+    """Tests of `casetrail project`."""
 
-    def test_an_empty_log_is_soon_read(self, folder: Path) -> None:
-        """And there is a watermark all the same: silence is reported on an idle log too."""
+    def test_an_empty_log_is_read_at_once(self, folder: Path) -> None:
+        """It has a watermark all the same: silence is reported on an idle log too."""
         totals = json.loads(run("project --json", folder).stdout)
 
         assert TOTALS.items() <= totals.items()
@@ -99,7 +99,7 @@ class TestProject:
         assert totals["watermark"].endswith("Z")
 
     def test_it_counts_the_whole_partition(self, folder: Path) -> None:
-        """Twice the same line is once applied and once a duplicate; projecting again changes no count."""
+        """Of two equal lines one is applied and one is a duplicate; a second projection changes no count."""
         facts_file(folder, fact_line(), fact_line(), fact_line("Died"))
         run("publish facts.ndjson", folder)
         first = json.loads(run("project --json", folder).stdout)
@@ -110,27 +110,27 @@ class TestProject:
         assert again.stderr.startswith("3 read: 2 applied, 1 duplicate, 0 conflict, 0 parked")
 
     def test_it_needs_a_database(self, tmp_path: Path) -> None:
-        """Whose absence is the machine's fault and not the data's."""
+        """A missing database is an error of the infrastructure, not of the data."""
         done = run("project", tmp_path / "..", env={"CASETRAIL_DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
 
         assert 3 == done.returncode
         assert "there is no database" in done.stderr
 
-    def test_a_file_that_is_no_database_is_told_from_one_that_is_not_migrated(self, tmp_path: Path) -> None:
-        """`init` would not help, and says so itself."""
+    def test_a_file_that_is_not_a_database_differs_from_one_without_a_schema(self, tmp_path: Path) -> None:
+        """`init` cannot repair it, and reports that."""
         (tmp_path / "casetrail.db").write_bytes(b"A letter, for example, and no database. " * 100)
         done = run("init", tmp_path)
 
         assert 3 == done.returncode
-        assert "file is not a database (want another file: CASETRAIL_DATABASE_URL)" in done.stderr
+        assert "file is not a database (set CASETRAIL_DATABASE_URL to another file)" in done.stderr
 
 
 class TestRun:
-    """`casetrail run`."""
+    """Tests of `casetrail run`."""
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_ends_it_cleanly(self, folder: Path, url: str, number: signal.Signals) -> None:
-        """With success, after what it had under way."""
+        """It ends with success, after the running batch."""
         run("publish -", folder, many(3))
         with start("run", folder) as service:
             wait_until(lambda: applied(url) == 3)
@@ -141,14 +141,14 @@ class TestRun:
         assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
         assert {"parts": ["projector"], "level": "info"}.items() <= ndjson(err)[0].items()
 
-    def test_a_signal_that_another_thread_is_given_ends_it_too(self, folder: Path, url: str) -> None:
-        """As after it was frozen: the system gives a signal to whichever thread wakes first."""
+    def test_a_signal_to_another_thread_ends_it_too(self, folder: Path, url: str) -> None:
+        """After a freeze, the system delivers a signal to the thread that wakes first."""
         run("publish -", folder, many(3))
         with start("run", folder) as service:
             wait_until(lambda: applied(url) == 3)
             pid = service.process.pid
             others = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
-            # In the C library since 2.30, and not in `signal`, which knows only threads of its own process.
+            # In the C library since 2.30. The module `signal` can reach only threads of its own process.
             ctypes.CDLL(None).tgkill(pid, others[0], signal.SIGTERM)
             code, _, err = service.end()
 
@@ -156,14 +156,14 @@ class TestRun:
         assert ["started", "stopped"] == [entry["event"] for entry in ndjson(err)]
 
     def test_a_signal_cuts_the_wait_for_records_short(self, url: str) -> None:
-        """Nothing comes from the log for an hour, and nobody waits that long."""
+        """The wait would last an hour without a record."""
         stop = threading.Event()
         stop.set()
 
         assert {} == LocalReader(open_database(url), stop).poll(3600, 1)
 
     def test_a_second_signal_ends_it_at_once(self, tmp_path: Path, postgres_url: str) -> None:
-        """Where the database keeps the projector waiting, nobody has to wait with it."""
+        """The database keeps the projector waiting, and the second signal does not wait with it."""
         engine, env = open_database(postgres_url), {"CASETRAIL_DATABASE_URL": postgres_url}
         migrate(engine)
         here = "SELECT oid FROM pg_database WHERE datname = current_database()"
@@ -172,7 +172,7 @@ class TestRun:
             conn.execute(text("LOCK TABLE partitions"))
             wait_until(lambda: bool(conn.scalar(waiting)))
             service.process.terminate()
-            wait_until(lambda: not minds_terms(service))
+            wait_until(lambda: not catches_sigterm(service))
             still_waiting = service.process.poll()
             service.process.terminate()
             code = service.process.wait(SECONDS)
@@ -180,8 +180,8 @@ class TestRun:
 
         assert (None, -signal.SIGTERM) == (still_waiting, code)
 
-    def test_what_is_published_is_projected_at_once(self, folder: Path, url: str) -> None:
-        """Whoever publishes sees it in a moment, again and again."""
+    def test_a_published_fact_is_projected_at_once(self, folder: Path, url: str) -> None:
+        """Each of two facts is projected within moments."""
         with start("run projector", folder) as service:
             for n in (1, 2):
                 run("publish -", folder, fact_line(subject=f"kz-{n}"))
@@ -189,7 +189,7 @@ class TestRun:
             assert ["started", "stopped"] == events(service)
 
     def test_a_partition_taken_by_another_is_taken_back(self, folder: Path, url: str) -> None:
-        """`project` beside a running service: neither breaks, and the service goes on."""
+        """`project` runs beside a service: both work, and the service still runs."""
         with start("run", folder) as service:
             run("publish -", folder, many(1, "a"))
             wait_until(lambda: applied(url) == 1)
@@ -203,7 +203,7 @@ class TestRun:
     def test_a_database_that_goes_away_is_waited_for(
         self, tmp_path: Path, postgres_server: str, postgres_url: str
     ) -> None:
-        """Its connections cut and no new ones let in for a while, it comes back, and so does the service."""
+        """The server cuts its connections and refuses new ones for a while; afterwards the service works again."""
         engine, env = open_database(postgres_url), {"CASETRAIL_DATABASE_URL": postgres_url}
         migrate(engine)
         engine.dispose()
@@ -225,7 +225,7 @@ class TestRun:
     def test_a_database_that_is_away_at_the_start_is_waited_for(
         self, tmp_path: Path, postgres_server: str, postgres_url: str
     ) -> None:
-        """As after a power cut, when both come up at once: it says why it waits, and begins."""
+        """After a power cut both start at once: the service logs the reason of its wait, and then begins."""
         engine, env = open_database(postgres_url), {"CASETRAIL_DATABASE_URL": postgres_url}
         migrate(engine)
         engine.dispose()
@@ -241,16 +241,16 @@ class TestRun:
         assert "is not currently accepting connections" in noticed["error"]
         assert "stopped" == happened[-1]
 
-    def test_it_says_what_is_wrong_at_the_start(self, tmp_path: Path) -> None:
-        """A missing database is no reason to wait, and an unknown part none to run the others."""
+    def test_a_problem_at_the_start_ends_it(self, tmp_path: Path) -> None:
+        """It does not wait for a missing database, and does not run the other parts beside an unknown one."""
         missing, unknown = run("run", tmp_path), run("run projector mailer", tmp_path)
 
         assert [3, 2] == [missing.returncode, unknown.returncode]
         assert "there is no database" in missing.stderr
         assert '"mailer" is not a part of the service (want projector or notifier)' in unknown.stderr
 
-    def test_logs_say_as_much_as_is_wanted_and_no_names(self, folder: Path, url: str) -> None:
-        """At its most talkative it counts records, and never says whose they are."""
+    def test_logs_have_the_wanted_level_and_no_names(self, folder: Path, url: str) -> None:
+        """At `debug` it logs counts of records, and never names of persons."""
         run("publish -", folder, fact_line("SubjectDescribed", subject="kz-secret", name="Secret Name"))
         with start("run", folder, env={"CASETRAIL_LOG_LEVEL": "debug"}) as service:
             wait_until(lambda: applied(url) == 1)
@@ -261,8 +261,8 @@ class TestRun:
         assert [{"0": 1}] == [batch["records"] for batch in batches]
         assert "ecret" not in said
 
-    def test_logs_for_people_are_no_json(self, folder: Path, url: str) -> None:
-        """One setting makes them readable where they are read by eye; off a terminal without colours."""
+    def test_logs_for_people_are_not_json(self, folder: Path, url: str) -> None:
+        """One setting makes them readable for people; without a terminal they have no colours."""
         run("publish -", folder, many(1))
         with start("run", folder, env={"CASETRAIL_LOG_FORMAT": "console"}) as service:
             wait_until(lambda: applied(url) == 1)
@@ -275,7 +275,7 @@ class TestRun:
 
 @pytest.mark.slow
 def test_two_publishers_and_a_service_share_one_file(folder: Path, url: str) -> None:
-    """No "database is locked", none lost, none twice, though all three write all the time."""
+    """No "database is locked", no fact lost and none twice, though all three write all the time."""
     for name in ("a", "b"):
         (folder / f"{name}.ndjson").write_text(many(2000, name))
     with start("run", folder) as service, start("publish a.ndjson", folder) as one:
@@ -293,21 +293,21 @@ def test_two_publishers_and_a_service_share_one_file(folder: Path, url: str) -> 
     assert {**TOTALS, "read": 4000, "applied": 4000, "position": 4000}.items() <= totals.items()
 
 
-PARTS_THAT_LOOK = """
+PART_THAT_CHECKS = """
 import sys
 from services.workers import supervisor
 from services.settings import Settings
 from services.runtime.shutdown import ShutdownSignal
 supervisor.PARTS = {"a": lambda *_: print("kafka" in sys.modules)}
 print("kafka" in sys.modules)
-supervisor.serve(["a"], Settings(log="kafka"), None, ShutdownSignal())
+supervisor.run_parts(["a"], Settings(log="kafka"), None, ShutdownSignal())
 """
 
 
-def test_the_client_is_loaded_before_the_parts_begin(tmp_path: Path) -> None:
-    """Two that load it at the same moment find half of it."""
+def test_the_kafka_client_is_loaded_before_the_parts_begin(tmp_path: Path) -> None:
+    """Two threads that load it at the same moment find it half loaded."""
     done = subprocess.run(
-        [sys.executable, "-c", PARTS_THAT_LOOK], cwd=ROOT, env=environment(tmp_path), capture_output=True,
+        [sys.executable, "-c", PART_THAT_CHECKS], cwd=ROOT, env=environment(tmp_path), capture_output=True,
         timeout=SECONDS, check=True,
     )  # fmt: skip
 

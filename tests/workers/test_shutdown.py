@@ -1,4 +1,4 @@
-"""How a command that runs for long is asked to end."""
+"""The first signal asks a long command to end."""
 
 import signal
 import subprocess
@@ -9,8 +9,8 @@ import pytest
 from tests.support.commands import SECONDS
 from tests.support.places import ROOT
 
-# The lock that Event.wait holds, but for the time that it sleeps; a signal may come at any instant of it.
-ASKED_IN_A_WAIT = """
+# The lock that Event.wait holds, except while it sleeps; a signal may arrive at any instant.
+SIGNAL_IN_A_WAIT = """
 import os, sys
 from services.runtime.shutdown import stopping
 with stopping() as stop:
@@ -21,10 +21,10 @@ with stopping() as stop:
 """
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_at_any_instant_of_a_wait_ends_it(asked: signal.Signals) -> None:
-    """Whoever waits for the signal holds a lock, for which setting the event waits."""
-    command = [sys.executable, "-c", ASKED_IN_A_WAIT, str(asked.value)]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_instant_of_a_wait_ends_it(number: signal.Signals) -> None:
+    """The waiting thread holds a lock that setting the event needs."""
+    command = [sys.executable, "-c", SIGNAL_IN_A_WAIT, str(number.value)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=SECONDS, check=True)
 
-    assert f"{asked.name}\nTrue\n" == done.stdout.decode()
+    assert f"{number.name}\nTrue\n" == done.stdout.decode()

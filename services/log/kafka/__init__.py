@@ -1,1 +1,1 @@
-"""Kafka as the log: its clients and topics, the writer, and the reader as a member of a group."""
+"""Kafka as the log: its clients and topics, the writer, and the reader as a member of a consumer group."""

@@ -1,4 +1,4 @@
-"""The partitions that the consumer group has given to one of its members."""
+"""The partitions that the consumer group has assigned to one of its members."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -7,12 +7,12 @@ import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python carries no types
     """
-    What the group has given us. The client's own thread tells of it, so that nothing here may wait.
+    The partitions assigned to a member. The client's own thread calls the listener, so no method here may wait.
 
     Args:
         consumer: the member of the group.
@@ -21,51 +21,51 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-pytho
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._lock = threading.Lock()
-        self._times = 0
-        self._ours: frozenset[int] = frozenset()
-        self._gone: frozenset[int] = frozenset()
+        self._count = 0
+        self._owned: frozenset[int] = frozenset()
+        self._revoked: frozenset[int] = frozenset()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Read nothing of them before their positions in the database are known."""
+        """Add *assigned*, and pause them until their positions in the database are known."""
         places = [*assigned]
         pause(self._consumer, places)
         for place in places:
             self._consumer.seek(place, 0)
         with self._lock:
-            self._ours |= {place.partition for place in places}
-            self._times += bool(places)
+            self._owned |= {place.partition for place in places}
+            self._count += bool(places)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Note that they are another's."""
+        """Remove *revoked*, which belong to another member now."""
         with self._lock:
-            gone = {place.partition for place in revoked}
-            self._ours -= gone
-            self._gone |= gone
+            partitions = {place.partition for place in revoked}
+            self._owned -= partitions
+            self._revoked |= partitions
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Note that they have been another's for a while."""
+        """Remove *lost*, which have belonged to another member for a while."""
         self.on_partitions_revoked(lost)
 
-    def now(self) -> frozenset[int]:
-        """Return what is ours."""
+    def owned(self) -> frozenset[int]:
+        """Return the partitions that are assigned now."""
         with self._lock:
-            return self._ours
+            return self._owned
 
-    def times(self) -> tuple[int, frozenset[int]]:
-        """Return how often partitions have come to us, and which are ours since."""
+    def counted(self) -> tuple[int, frozenset[int]]:
+        """Return the number of assignments so far, and the partitions that are assigned now."""
         with self._lock:
-            return self._times, self._ours
+            return self._count, self._owned
 
-    def take(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Return what is ours, and what has gone since this was last asked, whether or not it has come back."""
+    def take_revoked(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Return the partitions assigned now, and those revoked since the last call, even if assigned again since."""
         with self._lock:
-            gone, self._gone = self._gone, frozenset()
-            return self._ours, gone
+            revoked, self._revoked = self._revoked, frozenset()
+            return self._owned, revoked
 
 
 def pause(consumer: KafkaConsumer, places: Sequence[TopicPartition]) -> None:
-    """Have *consumer* read nothing of *places*, those that were taken away this very moment apart."""
+    """Pause *places* in *consumer*. One that was revoked at this very moment cannot be paused and is left alone."""
     try:
         consumer.pause(*places)
     except (KafkaError, KeyError, ValueError) as problem:
-        log.debug("partition_not_paused", error=type(problem).__name__)
+        logger.debug("partition_not_paused", error=type(problem).__name__)

@@ -1,4 +1,4 @@
-"""How each of kafka-python's clients reaches the broker, as the settings have it."""
+"""kafka-python's clients, opened as the settings say."""
 
 import logging
 import ssl
@@ -15,14 +15,14 @@ from events.errors import BadInput
 from services.settings import Settings
 
 API_VERSION = (4, 0)
-"""Given, a client comes to be at once and finds its broker when it needs it; asked for, it fails where none answers."""
+"""With a version, a client is made at once. Without one it asks a broker first, and fails if none answers."""
 
-# What its clients log is for a service's logs; a command says itself what is wrong.
+# A service shows the logs of kafka-python. A command prints its own error instead.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 
 class Connected(NamedTuple):
-    """An administrator's client, and where the brokers say that they are: (host, port) each."""
+    """An administrator's client, and the addresses that the brokers advertise, each as (host, port)."""
 
     client: KafkaAdminClient
     brokers: list[tuple[str, int]]
@@ -30,32 +30,32 @@ class Connected(NamedTuple):
 
 def options(settings: Settings) -> dict[str, Any]:
     """
-    Return what every client is given: where the broker is, how it is trusted and who we are.
+    Return the options of every client: the broker's address, TLS and the login.
 
     Raises:
         BadInput: naming the variable, if a certificate or a key cannot be read.
     """
     protocol = settings.kafka_security_protocol
-    given: dict[str, Any] = {
-        "bootstrap_servers": [each.strip() for each in settings.kafka_bootstrap_servers.split(",")],
+    shared: dict[str, Any] = {
+        "bootstrap_servers": [address.strip() for address in settings.kafka_bootstrap_servers.split(",")],
         "security_protocol": protocol,
         "client_id": "casetrail",
         "reconnect_backoff_max_ms": 1000,
     }
     if protocol.endswith("SSL"):
-        given["ssl_context"] = trust(settings)
+        shared["ssl_context"] = tls_context(settings)
     if protocol.startswith("SASL"):
-        given |= {
+        shared |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
-            # kafka-python takes these for SCRAM as well.
+            # kafka-python uses these names for SCRAM as well.
             "sasl_plain_username": settings.kafka_sasl_username,
             "sasl_plain_password": _secret(settings.kafka_sasl_password),
         }
-    return given
+    return shared
 
 
 def open_consumer(settings: Settings, **more: Any) -> KafkaConsumer:  # noqa: ANN401 - kafka-python's own options
-    """Return a consumer that reads from where it is told to and nowhere else, and commits nothing by itself."""
+    """Return a consumer that reads only from positions it was set to, and commits nothing by itself."""
     return KafkaConsumer(
         **options(settings),
         api_version=API_VERSION,
@@ -68,7 +68,7 @@ def open_consumer(settings: Settings, **more: Any) -> KafkaConsumer:  # noqa: AN
 
 
 def open_producer(settings: Settings, **more: Any) -> KafkaProducer:  # noqa: ANN401 - kafka-python's own options
-    """Return a producer whose records are acknowledged by all replicas in step, once and in order."""
+    """Return a producer that writes records once and in order, acknowledged by all in-sync replicas."""
     return KafkaProducer(
         **options(settings),
         api_version=API_VERSION,
@@ -80,38 +80,38 @@ def open_producer(settings: Settings, **more: Any) -> KafkaProducer:  # noqa: AN
 
 
 @contextmanager
-def admin(settings: Settings, seconds: float) -> Iterator[Connected]:
+def open_admin(settings: Settings, seconds: float) -> Iterator[Connected]:
     """
-    Connect an administrator's client while the block runs.
+    Yield a connected administrator's client, and close it after the block.
 
     Args:
         settings: the settings.
-        seconds: how long it tries to connect, and how long each answer may take.
+        seconds: how long the client tries to connect, and how long each answer may take.
 
     Raises:
-        KafkaError: if it cannot connect, or whatever it says within the block.
+        KafkaError: if it cannot connect, and any that the block raises.
     """
-    made: list[KafkaNetClient] = []
+    connections: list[KafkaNetClient] = []
 
     def net(**configs: Any) -> KafkaNetClient:  # noqa: ANN401 - the client's own options
-        made.append(KafkaNetClient(**configs))
-        return made[-1]
+        connections.append(KafkaNetClient(**configs))
+        return connections[-1]
 
     milliseconds = int(seconds * 1000)
     try:
         client = KafkaAdminClient(
             **options(settings), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds, kafka_client=net
         )
-        yield Connected(client, [(each.host, each.port) for each in made[0].cluster.brokers()])
+        yield Connected(client, [(broker.host, broker.port) for broker in connections[0].cluster.brokers()])
     finally:
-        # A client that fails to connect leaves its thread behind, and who waits for a broker makes many.
-        for each in made:
-            each.close()
+        # A client that fails to connect leaves its thread behind. Waiting for a broker makes many clients.
+        for connection in connections:
+            connection.close()
 
 
-def trust(settings: Settings) -> ssl.SSLContext:
+def tls_context(settings: Settings) -> ssl.SSLContext:
     """
-    Return what TLS needs: whom we trust, and our own certificate where there is one.
+    Return the TLS context: the trusted authorities, and the client certificate if there is one.
 
     Raises:
         BadInput: naming the variable, if a certificate or a key cannot be read.
@@ -126,14 +126,14 @@ def trust(settings: Settings) -> ssl.SSLContext:
     else:
         context.load_default_certs()
     if settings.kafka_ssl_cert_file:
-        # Without a password given, one that is asked for at the terminal would be waited for.
+        # Without a password, OpenSSL would ask for one at the terminal and wait.
         password = _secret(settings.kafka_ssl_key_password) or ""
         try:
             context.load_cert_chain(settings.kafka_ssl_cert_file, settings.kafka_ssl_key_file, password)
         except OSError as problem:
-            given = settings.kafka_ssl_key_file or settings.kafka_ssl_cert_file
-            what = "a certificate with its key, and CASETRAIL_KAFKA_SSL_KEY_PASSWORD where it has one"
-            raise _unreadable("SSL_CERT_FILE", given, problem, what) from None
+            path = settings.kafka_ssl_key_file or settings.kafka_ssl_cert_file
+            wanted = "a certificate with its key, and CASETRAIL_KAFKA_SSL_KEY_PASSWORD if the key has a password"
+            raise _unreadable("SSL_CERT_FILE", path, problem, wanted) from None
     return context
 
 

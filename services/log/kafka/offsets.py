@@ -1,4 +1,4 @@
-"""How far the topic of facts reaches, asked beside the group of projectors."""
+"""The offsets of the topic of facts, read outside of the consumer group of the projectors."""
 
 import time
 from collections.abc import Mapping
@@ -14,34 +14,34 @@ from services.settings import Settings
 
 from .clients import open_consumer
 from .records import LOG_APPEND_TIME
-from .topics import Topic, seen
+from .topics import Topic, require_topic
 
 ANSWER_SECONDS = 2.0
-"""How long the broker has to answer a question."""
+"""The time that the broker has to answer a request."""
 
 POLL_MS = 100
 
 
 class KafkaOffsets:
-    """Asks Kafka; belongs to no group and commits nothing. The methods are those of `LogOffsets`."""
+    """The offsets of the topic. It joins no group and commits nothing; the methods are those of `LogOffsets`."""
 
     def __init__(self, settings: Settings) -> None:
         self.topic = settings.kafka_topic
         self._settings = settings
-        self._seen: Topic | None = None
-        # Records of transactions under way too: they are in the log, and wait.
+        self._checked: Topic | None = None
+        # It also reads records of open transactions: they are in the log, and wait to be projected.
         self._consumer = open_consumer(settings, max_poll_records=1, max_partition_fetch_bytes=1024)
 
     def partitions(self) -> int:
-        """Return how many partitions the topic has; asked once, for another number stops the projectors."""
+        """Return the number of partitions. It is read once, because the projectors stop if it changes."""
         return self._topic().partitions
 
     def topic_id(self) -> str | None:
-        """Return Kafka's id of the topic; asked once, for another stops the projectors too."""
+        """Return Kafka's id of the topic. It is read once, because the projectors stop if it changes."""
         return self._topic().topic_id
 
     def extents(self, positions: Mapping[int, int]) -> Mapping[int, Extent]:
-        """Return what the topic holds."""
+        """Return the extent of each partition in *positions*, as seen from that position."""
         places = {partition: TopicPartition(self.topic, partition) for partition in positions}
         milliseconds = int(ANSWER_SECONDS * 1000)
         try:
@@ -54,33 +54,34 @@ class KafkaOffsets:
             }
             waiting = self._first_records(behind)
         except KafkaError as problem:
-            raise Unreachable(f"Kafka does not say where {self.topic} ends: {type(problem).__name__}") from problem
+            what = f"Kafka does not return the offsets of {self.topic}: {type(problem).__name__}"
+            raise Unreachable(what) from problem
         return {
             partition: _extent(firsts[place], ends[place], waiting.get(place)) for partition, place in places.items()
         }
 
     def close(self) -> None:
-        """Let go of the broker."""
+        """Close the connection to the broker."""
         self._consumer.close(autocommit=False, timeout_ms=int(ANSWER_SECONDS * 1000))
 
     def _topic(self) -> Topic:
-        if self._seen is None:
-            self._seen = seen(self._settings, ANSWER_SECONDS)
-        return self._seen
+        if self._checked is None:
+            self._checked = require_topic(self._settings, ANSWER_SECONDS)
+        return self._checked
 
     def _first_records(self, behind: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
-        """Return the first record of each partition from an offset on, as far as they come in time."""
-        found: dict[TopicPartition, ConsumerRecord] = {}
+        """Return the first record of each partition from an offset on, if it arrives in time."""
+        first: dict[TopicPartition, ConsumerRecord] = {}
         self._consumer.assign(list(behind))
         for place, position in behind.items():
             self._consumer.seek(place, position)
         end = time.monotonic() + ANSWER_SECONDS
-        while len(found) < len(behind) and time.monotonic() < end:
+        while len(first) < len(behind) and time.monotonic() < end:
             for place, records in self._consumer.poll(timeout_ms=POLL_MS).items():
-                found.setdefault(place, records[0])
+                first.setdefault(place, records[0])
                 self._consumer.pause(place)
         self._consumer.assign([])
-        return found
+        return first
 
 
 def _extent(first: int, end: int, record: ConsumerRecord | None) -> Extent:

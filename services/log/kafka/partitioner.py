@@ -1,4 +1,4 @@
-"""Where a key belongs: murmur2, as Java's and kafka-python's producers place keys."""
+"""The partition of a key: murmur2, as Java's and kafka-python's producers choose it."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,12 +9,12 @@ KEYS = 1 << 16
 
 
 def partition_for(partitions: int) -> Callable[[bytes], int]:
-    """Return the function from a key to its home among so many *partitions*."""
+    """Return the function from a key to its partition, for a topic of *partitions* partitions."""
 
-    # People come again and again.
+    # The same people occur again and again.
     @lru_cache(KEYS)
     def home(key: bytes) -> int:
-        place: int = (murmur2(key) & 0x7FFFFFFF) % partitions
-        return place
+        partition: int = (murmur2(key) & 0x7FFFFFFF) % partitions
+        return partition
 
     return home

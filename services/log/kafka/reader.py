@@ -1,4 +1,4 @@
-"""The topic of facts as the projectors read it: shared among the members of a consumer group."""
+"""Read the topic of facts as a member of the consumer group of the projectors."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,120 +30,134 @@ from services.settings import Settings
 
 from .assignment import Assignment, pause
 from .clients import open_consumer
-from .halted import ANSWER_MS, FETCH_BYTES, HaltedPartitions, timed_by_log
+from .halt_causes import (
+    ANSWER_MS,
+    FETCH_BYTES,
+    HaltCauses,
+    HaltedPartition,
+    producers_time,
+    stamped_by_log,
+    truncated,
+)
+from .halted import HaltedPartitions
 from .membership import Membership
 from .partitioner import partition_for
 from .records import check_stamps, log_record
 
 COMMIT_SECONDS = 5.0
 CHECK_SECONDS = 60.0
-TELL_SECONDS = 60.0
+WARN_SECONDS = 60.0
 LONGEST_SECONDS = 600.0
 HEARTBEAT_MS = 1000
-"""Often enough: a member learns by it that others have come or gone, and all wait for the last to learn."""
+"""Frequent: a member learns by a heartbeat that others have joined or left, and all wait for the last one to learn."""
 
 POLL_SECONDS = (0.1, 0.2)
 MAX_POLL_MS = 600_000
-"""How long a batch may take before the group gives our partitions to others: new rules for a million people do."""
+"""The time that a batch may take before the group revokes the partitions. New rules for a million people take long."""
 
 CURABLE = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-"""What kafka-python does not mark as retriable, though joining the group anew cures it."""
+"""Errors that kafka-python does not mark as retriable, although joining the group again cures them."""
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class KafkaReader:
     """
-    Reads the partitions that the consumer group gives us; the attributes are those of `LogReader`.
+    A member of the consumer group, which reads its partitions; the attributes are those of `LogReader`.
+
+    It has more than eight methods. Ten are those of the protocol. The others serve `poll` and the watchdog, which
+    replaces the consumer that `poll` reads from. They share seven names: a division would spread these over two files.
 
     Args:
         settings: the settings.
-        partitions: how many the topic has.
-        membership: whose the group is.
+        partitions: the number of partitions of the topic.
+        membership: the group of this database.
     """
 
     def __init__(self, settings: Settings, partitions: int, membership: Membership) -> None:
         self.topic = settings.kafka_topic
         self.partitions = partitions
-        self.home = partition_for(partitions)
+        self.home: Callable[[bytes], int] | None = partition_for(partitions)
         self.slack = timedelta(seconds=settings.clock_margin_seconds)
         self._settings = settings
         self._membership = membership
         self._reading: set[int] = set()
-        self._known: frozenset[int] = frozenset()
-        # For how many seconds the consumer was asked for records; and how many when a partition last had some.
-        self._asked = 0.0
+        self._logged: frozenset[int] = frozenset()
+        # The seconds spent in polls so far, and that number when each partition last had records.
+        self._polled = 0.0
         self._moved: dict[int, float] = {}
         self._commit_at = time.monotonic() + COMMIT_SECONDS
-        self._tell_at = 0.0
+        self._warn_at = 0.0
         self._wait_at = 0.0
-        self._times = 0
+        self._checked_count = 0
         self._check_at = time.monotonic() + CHECK_SECONDS
-        # For how long of that it may be without partitions, and how long it had been asked when it last had some.
+        # The seconds of polls that it may be without partitions, and the seconds so far when it last had some.
         self._patience, self._settled = settings.stall_seconds, 0.0
-        # Its ends are those of all records, also of transactions under way, whose stamps are past already.
+        # Its ends cover all records. Those of open transactions are included: their stamps are in the past already.
         self._probe = open_consumer(settings)
-        self._stops = HaltedPartitions(settings, self._probe)
+        self._causes = HaltCauses(settings, self._probe)
+        self._halted = HaltedPartitions(settings.stall_seconds, self._causes.still)
         self._join()
 
     @property
     def stopped(self) -> Mapping[int, str]:
-        """Why a partition that is ours is not read."""
-        return {partition: reason for partition, reason in self._stops.reasons().items() if partition in self.ours}
+        """The reason for each assigned partition that is not read."""
+        return {partition: reason for partition, reason in self._halted.reasons().items() if partition in self.owned}
 
     @property
-    def ours(self) -> frozenset[int]:
-        """The partitions that the group has given us, for whoever looks on."""
-        return self._ours.now()
+    def owned(self) -> frozenset[int]:
+        """The partitions that the group has assigned to this member."""
+        return self._assignment.owned()
 
     def assigned(self) -> frozenset[int]:
-        """Return the partitions that are ours now and can be read; one that has come back is left out once."""
-        times, checked = self._ours.times()
-        if times != self._times:
-            # Ours by a name that another database may have taken over, or by a topic that was made again.
+        """Return the partitions that can be read. One that was revoked and assigned again is left out once."""
+        count, checked = self._assignment.counted()
+        if count != self._checked_count:
+            # Another database may have taken the group over meanwhile, or the topic may have been created again.
             self._membership.check(checked)
-            self._times = times
-        ours, gone = self._ours.take()
-        # What has come meanwhile is for the next time.
-        ours &= checked
-        if gone or ours - self._known:
-            log.info("partitions_assigned", partitions=sorted(ours))
-        self._known = ours
-        self._stops.forget(gone)
-        if foreign := [partition for partition in ours if partition >= self.partitions]:
-            msg = f"the topic {self.topic} has a partition {max(foreign)}, this database was projected from "
-            raise Infrastructure(msg + f"{self.partitions}: people would change places (want the topic as it was)")
-        readable = ours - gone - self._stops.reasons().keys()
+            self._checked_count = count
+        owned, revoked = self._assignment.take_revoked()
+        # Partitions assigned since the check are left for the next call.
+        owned &= checked
+        if revoked or owned - self._logged:
+            logger.info("partitions_assigned", partitions=sorted(owned))
+        self._logged = owned
+        self._halted.forget(revoked)
+        if new := [partition for partition in owned if partition >= self.partitions]:
+            what = f"topic {self.topic} has a partition {max(new)}, but this database was built from "
+            harm = f"{self.partitions} partitions, so subjects would map to other partitions"
+            raise Infrastructure(what + harm, "restore the topic, or use a new database")
+        readable = owned - revoked - self._halted.reasons().keys()
         self._reading &= readable
         return readable
 
     def seek(self, partition: int, position: int) -> None:
-        """Read *partition* from *position* on, if it is ours still."""
-        at = TopicPartition(self.topic, partition)
+        """Read *partition* from *position* on, if it is still assigned."""
+        place = TopicPartition(self.topic, partition)
         try:
-            self._consumer.seek(at, position)
-            self._consumer.resume(at)
+            self._consumer.seek(place, position)
+            self._consumer.resume(place)
         except (ValueError, KeyError, AssertionError, KafkaError):
             return
         self._reading.add(partition)
-        self._moved[partition] = self._asked
+        self._moved[partition] = self._polled
 
-    def hold(self, partition: int) -> None:
-        """Read nothing of *partition* until `seek` is called again."""
+    def pause(self, partition: int) -> None:
+        """Read nothing from *partition* until `seek` is called again."""
         self._reading.discard(partition)
-        # It may have been taken away this very moment.
-        if partition in self.ours:
+        # It may have been revoked at this very moment.
+        if partition in self.owned:
             pause(self._consumer, [TopicPartition(self.topic, partition)])
 
     def poll(self, wait_seconds: float, limit: int) -> Mapping[int, Sequence[LogRecord]]:
         """
-        Return the next records by partition, at most *limit*, waiting a while where there are none.
+        Return the next records by partition, at most *limit*. Wait a while if there are none.
 
-        Where *wait_seconds* is 0, what has come already; but now and then, as the group needs it, as if it were not.
+        If *wait_seconds* is 0, return the records that have arrived. Still wait now and then, as the group needs it.
 
         Raises:
-            Unreachable: if the broker refuses to give any.
-            Infrastructure: if its clock is ahead of ours by more than the slack.
+            Unreachable: if the broker refuses to return records.
+            Infrastructure: if the broker's clock is ahead of this machine's by more than the slack.
         """
         least, most = POLL_SECONDS
         now = time.monotonic()
@@ -151,38 +165,38 @@ class KafkaReader:
         if wait_seconds or now >= self._wait_at:
             wait_ms = int(min(max(wait_seconds, least), most) * 1000)
             self._wait_at = now + most
-        came: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
+        polled: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
         try:
-            came = self._consumer.poll(timeout_ms=wait_ms, max_records=limit)
+            polled = self._consumer.poll(timeout_ms=wait_ms, max_records=limit)
         except OffsetOutOfRangeError as problem:
-            self._stop(problem.args[0].keys(), self._stops.out_of_range)
+            self._halt(problem.args[0].keys(), self._causes.out_of_range)
         except LogTruncationError as problem:
-            self._stop(problem.divergent_offsets, self._stops.truncated)
+            self._halt(problem.divergent_offsets, lambda _, position: truncated(position))
         except CorruptRecordError:
-            self._corrupt()
+            self._halt_corrupt()
         except CURABLE as problem:
-            self._renew("consumer_rejoins", error=type(problem).__name__)
+            self._recreate("consumer_rejoins", error=type(problem).__name__)
         except KafkaError as problem:
             raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
         except Exception as problem:
-            # Whatever fails within the client: a new one has another chance, and a projector never exits for it.
-            self._renew("consumer_failed", error=type(problem).__name__)
+            # Any other failure within the client: a new client may work, and a projector never ends because of it.
+            self._recreate("consumer_failed", error=type(problem).__name__)
             raise Unreachable(f"the client for Kafka failed: {type(problem).__name__}") from problem
-        self._asked += time.monotonic() - now
-        found = {at.partition: self._read(at.partition, records) for at, records in came.items()}
-        for records in found.values():
+        self._polled += time.monotonic() - now
+        by_partition = {place.partition: self._stamped(place.partition, rows) for place, rows in polled.items()}
+        for records in by_partition.values():
             check_stamps(records, datetime.now(UTC), self.slack)
-        self._stops.note_read(found)
-        self._stops.look_again(self.ours)
-        self._watch(found)
-        self._check()
+        self._halted.note_read(by_partition)
+        self._halted.check(self.owned)
+        self._watch(by_partition)
+        self._check_membership()
         self._commit()
-        return {partition: records for partition, records in found.items() if records}
+        return {partition: records for partition, records in by_partition.items() if records}
 
-    def passed(self, partition: int, position: int) -> int:
-        """Return where the consumer is: marks and aborted records behind *position* are no records."""
-        at = self._position(partition) if partition in self._reading else None
-        return max(position, at or 0)
+    def next_offset(self, partition: int, position: int) -> int:
+        """Return the consumer's position: marks and aborted records after *position* are not records."""
+        consumed = self._position(partition) if partition in self._reading else None
+        return max(position, consumed or 0)
 
     def ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """
@@ -192,23 +206,24 @@ class KafkaReader:
             Unreachable: if the broker does not answer.
         """
         try:
-            found = self._probe.end_offsets(self._places(partitions), timeout_ms=ANSWER_MS)
+            ends = self._probe.end_offsets(_places(self.topic, partitions), timeout_ms=ANSWER_MS)
         except KafkaError as problem:
-            raise Unreachable(f"Kafka does not say where {self.topic} ends: {type(problem).__name__}") from problem
-        return {at.partition: end for at, end in found.items()}
+            what = f"Kafka does not return the end offsets of {self.topic}: {type(problem).__name__}"
+            raise Unreachable(what) from problem
+        return {place.partition: end for place, end in ends.items()}
 
     def still_ends_at(self, conn: Connection, partition: int, position: int) -> bool:
-        """Whether nothing is on its way to *partition*: the slack covers what has come since its end was asked for."""
+        """Return whether no forwarded record is on its way here; the slack covers records sent since `ends`."""
         del position
         waiting = forwards_wait(conn, partition)
-        if waiting and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_SECONDS
-            log.warning("forwards_wait", partition=partition, advice="is a notifier running?")
+        if waiting and time.monotonic() >= self._warn_at:
+            self._warn_at = time.monotonic() + WARN_SECONDS
+            logger.warning("forwards_wait", partition=partition, advice="is a notifier running?")
         return not waiting
 
     def rejoin(self) -> None:
-        """Give all partitions back and ask for some anew."""
-        self._renew("consumer_rejoins", error="another projector has one of our partitions")
+        """Give all partitions back and join the group again."""
+        self._recreate("consumer_rejoins", error="another projector has one of the partitions")
 
     def close(self) -> None:
         """Give all partitions back."""
@@ -227,93 +242,94 @@ class KafkaReader:
             max_partition_fetch_bytes=FETCH_BYTES,
             partition_assignment_strategy=[CooperativeStickyAssignor],
         )
-        self._ours = Assignment(self._consumer)
-        self._known, self._times = frozenset(), 0
+        self._assignment = Assignment(self._consumer)
+        self._logged, self._checked_count = frozenset(), 0
         self._reading.clear()
-        self._consumer.subscribe([self.topic], listener=self._ours)
-        # Whoever shares the partitions out has to know them by then: told of them later, it would have all join again.
+        self._consumer.subscribe([self.topic], listener=self._assignment)
+        # The leader of the group has to know the partitions by then. Learning of them later, it makes all join again.
         with suppress(KafkaError):
             self._consumer.end_offsets([TopicPartition(self.topic, 0)], timeout_ms=ANSWER_MS)
 
-    def _renew(self, event: str, **said: Any) -> None:  # noqa: ANN401 - fields of a log line
-        log.warning(event, **said)
+    def _recreate(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - fields of a log line
+        """Replace the consumer by a new one, and log *event*."""
+        logger.warning(event, **fields)
         with suppress(Exception):
             self._consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
         self._join()
 
-    def _read(self, partition: int, records: Sequence[ConsumerRecord]) -> list[LogRecord]:
-        """Return *records* up to the first whose stamp is not the log's, at which the partition stops."""
-        good = timed_by_log(records)
+    def _stamped(self, partition: int, records: Sequence[ConsumerRecord]) -> list[LogRecord]:
+        """Return *records* up to the first that was not stamped by the log, and halt the partition there."""
+        good = stamped_by_log(records)
         if len(good) < len(records):
-            self.hold(partition)
-            self._stops.at_producers_time(partition, records[len(good)].offset)
+            self.pause(partition)
+            self._halted.halt(partition, producers_time(records[len(good)].offset))
         return [log_record(record) for record in good]
 
-    def _stop(self, places: Iterable[TopicPartition], stop: Callable[[int, int], None]) -> None:
-        """Read *places* no further, which *stop* notes with the position; the others go on."""
-        for at in places:
-            position = self._position(at.partition)
-            self.hold(at.partition)
-            stop(at.partition, position or 0)
-        # A topic that was made again may show by this first.
+    def _halt(self, places: Iterable[TopicPartition], cause: Callable[[int, int], HaltedPartition]) -> None:
+        """Halt *places*, each for the cause that *cause* returns for the partition and its position."""
+        for place in places:
+            position = self._position(place.partition)
+            self.pause(place.partition)
+            self._halted.halt(place.partition, cause(place.partition, position or 0))
+        # This may be the first sign that the topic was created again.
         self._check_at = 0.0
 
-    def _corrupt(self) -> None:
-        """Find the partition whose record cannot be taken apart: the consumer does not say, and would hang now."""
+    def _halt_corrupt(self) -> None:
+        """Halt the partition with a corrupt record. The consumer does not name it, and would hang if it were kept."""
         positions = {partition: self._position(partition) for partition in self._reading}
-        self._renew("consumer_rejoins", error="CorruptRecordError")
+        self._recreate("consumer_rejoins", error="CorruptRecordError")
         for partition, position in positions.items():
-            if position is not None:
-                self._stops.if_corrupt(partition, position)
+            if position is not None and (cause := self._causes.corrupt(partition, position)):
+                self._halted.halt(partition, cause)
 
-    def _watch(self, came: Iterable[int]) -> None:
-        """Begin anew if there are records and for long none has come, or if we have no place in the group."""
-        state, asked = self._consumer.group_metadata().state, self._asked
-        if self.ours and state == MemberState.STABLE:
-            self._patience, self._settled = self._settings.stall_seconds, asked
-        elif came and state == MemberState.REBALANCING:
-            # While it waits to join it gives no records. kafka-python has forgotten that it does, and reads on, without
-            # heartbeats, of what may be another's by now.
-            self._renew("consumer_not_joined")
-        elif asked - self._settled >= (LONGEST_SECONDS if self.ours else self._patience):
-            # kafka-python can share out none before it is told of them, and leave it at that; or we are too many. Who
-            # has some may have to wait for another member as long as a batch may take.
-            self._patience, self._settled = min(2 * self._patience, LONGEST_SECONDS), asked
-            self._renew("consumer_not_joined" if self.ours else "consumer_without_partitions")
-        # Not by the clock: where much waits, a turn of all partitions takes long, and that is no stall.
-        self._moved |= dict.fromkeys(came, asked)
-        late = [each for each in self._reading if asked - self._moved.get(each, asked) >= self._settings.stall_seconds]
+    def _watch(self, polled: Iterable[int]) -> None:
+        """Recreate the consumer if records wait and none was polled for long, or if it has no place in the group."""
+        state, now = self._consumer.group_metadata().state, self._polled
+        if self.owned and state == MemberState.STABLE:
+            self._patience, self._settled = self._settings.stall_seconds, now
+        elif polled and state == MemberState.REBALANCING:
+            # A consumer that waits to join returns no records. kafka-python has forgotten the join. It reads on without
+            # heartbeats, and its partitions may belong to another member by now.
+            self._recreate("consumer_not_joined")
+        elif now - self._settled >= (LONGEST_SECONDS if self.owned else self._patience):
+            # kafka-python can share out no partitions before it knows them, and then leave it so; or there are too many
+            # members. A member with partitions may have to wait for another one as long as a batch may take.
+            self._patience, self._settled = min(2 * self._patience, LONGEST_SECONDS), now
+            self._recreate("consumer_not_joined" if self.owned else "consumer_without_partitions")
+        # Not by the clock: if many records wait, one turn of all partitions takes long, and that is not a stall.
+        self._moved |= dict.fromkeys(polled, now)
+        stall_seconds = self._settings.stall_seconds
+        late = [number for number in self._reading if now - self._moved.get(number, now) >= stall_seconds]
         if late:
-            self._moved |= dict.fromkeys(late, asked)
+            self._moved |= dict.fromkeys(late, now)
             if stalled := self._stalled(late):
-                self._renew("consumer_stalled", partitions=stalled)
+                self._recreate("consumer_stalled", partitions=stalled)
 
     def _stalled(self, partitions: Sequence[int]) -> list[int]:
+        """Return those of *partitions* of which committed records are waiting."""
         try:
             ends = self.ends(partitions)
         except Unreachable:
-            # The broker is away: that is no stall, and passes.
+            # The broker is away: that is not a stall, and it passes.
             return []
-        behind = [each for each in partitions if self.passed(each, 0) < ends[each]]
+        behind = [number for number in partitions if self.next_offset(number, 0) < ends[number]]
         try:
-            # What a transaction under way holds back cannot come yet.
-            ends = {
-                at.partition: end
-                for at, end in self._consumer.end_offsets(self._places(behind), timeout_ms=ANSWER_MS).items()
-            }
+            # Records that an open transaction holds back cannot be read yet.
+            offsets = self._consumer.end_offsets(_places(self.topic, behind), timeout_ms=ANSWER_MS)
         except KafkaError:
             return behind
-        return [each for each in behind if self.passed(each, 0) < ends[each]]
+        ends = {place.partition: end for place, end in offsets.items()}
+        return [number for number in behind if self.next_offset(number, 0) < ends[number]]
 
-    def _check(self) -> None:
-        """See now and then that group and topic are what they were; where that cannot be told, another time."""
-        if time.monotonic() >= self._check_at and self.ours:
+    def _check_membership(self) -> None:
+        """Check every minute that group and topic are unchanged. If the broker does not answer, check the next time."""
+        if time.monotonic() >= self._check_at and self.owned:
             self._check_at = time.monotonic() + CHECK_SECONDS
             with suppress(Unreachable):
-                self._membership.check(self.ours)
+                self._membership.check(self.owned)
 
     def _commit(self) -> None:
-        """Say how far we are, for tools that show lag; the position that counts is in the database."""
+        """Commit the positions for tools that show lag. The position that counts is in the database."""
         if time.monotonic() < self._commit_at:
             return
         self._commit_at = time.monotonic() + COMMIT_SECONDS
@@ -327,7 +343,7 @@ class KafkaReader:
             if offsets:
                 self._consumer.commit_async(offsets)
         except KafkaError as problem:
-            log.debug("offsets_not_committed", error=type(problem).__name__)
+            logger.debug("offsets_not_committed", error=type(problem).__name__)
 
     def _position(self, partition: int) -> int | None:
         try:
@@ -336,5 +352,6 @@ class KafkaReader:
             return None
         return position
 
-    def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        return [TopicPartition(self.topic, partition) for partition in partitions]
+
+def _places(topic: str, partitions: Iterable[int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition) for partition in partitions]

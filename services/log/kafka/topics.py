@@ -1,4 +1,4 @@
-"""The topics of facts and of notices: made as they must be, and never used as they must not."""
+"""Create the topics of facts and of notices, and refuse topics that would lose or reorder records."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -11,14 +11,14 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
-from events.errors import Infrastructure, Unreachable
+from events.errors import Infrastructure
 from services.settings import Settings
 
-from .clients import admin
-from .diagnosis import await_answer, overheard, refused, why
+from .clients import open_admin
+from .diagnosis import await_answer, client_warnings, refused, unreachable
 
 ANSWER_SECONDS = 5.0
-"""How long a broker has to answer."""
+"""The time that a broker has to answer."""
 
 PAUSE_SECONDS = 0.1
 
@@ -26,39 +26,41 @@ DEFAULT_BATCH_BYTES = 1_048_588
 """Kafka's own default of max.message.bytes."""
 
 LARGEST_BYTES = 1_000_000
-"""What a record takes at most: the largest fact, its headers and its key."""
+"""The most bytes of a record: the largest fact, its headers and its key."""
+
+CORRECT = "set it with Kafka's kafka-configs.sh, or choose another topic"
 
 Answer = TypeVar("Answer")
 
 
 class RequiredSetting(NamedTuple):
     """
-    A setting that a topic has to have.
+    A setting that a topic must have.
 
     Attributes:
-        setting: its name in Kafka.
-        value: with which it is made.
-        holds: whether an existing topic may have another value.
-        harm: what would happen otherwise.
+        setting: the name in Kafka.
+        value: the value with which the topic is made.
+        allows: returns whether an existing topic may have a value.
+        harm: the harm that another value would do.
     """
 
     setting: str
     value: str
-    holds: Callable[[str], bool]
+    allows: Callable[[str], bool]
     harm: str
 
 
 class Topic(NamedTuple):
     """
-    A topic as the broker has it.
+    A topic as the broker describes it.
 
     Attributes:
-        name: its name.
-        partitions: how many it has.
-        replicas: of the partition that has the fewest.
-        settings: all of them, the broker's defaults included; none where we may not see them.
-        topic_id: Kafka's own id of it, another each time that it is made, as Kafka's tools write it; None where the
-            broker gives none.
+        name: the name.
+        partitions: the number of partitions.
+        replicas: the number of replicas of the partition that has the fewest.
+        settings: all settings, the broker's defaults included; empty if this user may not describe them.
+        topic_id: Kafka's own id of the topic, as Kafka's tools write it. A topic created again has another. None if the
+            broker has no ids.
     """
 
     name: str
@@ -68,8 +70,8 @@ class Topic(NamedTuple):
     topic_id: str | None = None
 
 
-class Made(NamedTuple):
-    """What `create` came to: the topic, and whether it was not there before."""
+class CreateResult(NamedTuple):
+    """The topic that `create` was to make, and whether it made it."""
 
     topic: Topic
     created: bool
@@ -77,7 +79,7 @@ class Made(NamedTuple):
 
 _FACTS = (
     RequiredSetting(
-        "cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last facts would be kept"
+        "cleanup.policy", "delete", {"delete", ""}.__contains__, "only the last facts of each person would be kept"
     ),
     RequiredSetting("retention.ms", "-1", "-1".__eq__, "older facts would be deleted"),
     RequiredSetting("retention.bytes", "-1", "-1".__eq__, "facts beyond that size would be deleted"),
@@ -85,7 +87,7 @@ _FACTS = (
         "message.timestamp.type",
         "LogAppendTime",
         "LogAppendTime".__eq__,
-        "facts would be ordered by the clocks of those who publish them",
+        "facts would be ordered by the clocks of their publishers",
     ),
     RequiredSetting(
         "max.message.bytes",
@@ -93,40 +95,38 @@ _FACTS = (
         lambda value: int(value) >= LARGEST_BYTES,
         f"the largest facts, of {LARGEST_BYTES} bytes, would be refused",
     ),
-    RequiredSetting(
-        "unclean.leader.election.enable", "false", "false".__eq__, "facts acknowledged already could be lost"
-    ),
+    RequiredSetting("unclean.leader.election.enable", "false", "false".__eq__, "acknowledged facts could be lost"),
 )
-# Notices may be deleted after a time, which is for whoever reads them to say; but not some of one person's.
+# Readers of notices decide after which time they may be deleted. Compaction would delete some notices of a person.
 _NOTICES = (
     RequiredSetting(
-        "cleanup.policy", "delete", {"delete", ""}.__contains__, "of each person only the last notice would be kept"
+        "cleanup.policy", "delete", {"delete", ""}.__contains__, "only the last notice of each person would be kept"
     ),
 )
 _NOTICES_KEPT = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
-def create(settings: Settings) -> list[Made]:
+def create(settings: Settings) -> list[CreateResult]:
     """
-    Make the topics of facts and of notices where they are not there yet.
+    Create the topics of facts and of notices that are missing.
 
     Raises:
-        Infrastructure: if one that is there would lose or reorder facts, saying which of its settings; if the broker
-            refuses to make one.
+        Infrastructure: if an existing topic would lose or reorder facts, naming its settings; if the broker refuses to
+            create one.
         Unreachable: if the broker does not answer.
     """
-    wanted = {settings.kafka_topic: _kept(_FACTS), settings.kafka_alerts_topic: _kept(_NOTICES) | _NOTICES_KEPT}
-    with asking(settings, ANSWER_SECONDS) as client:
-        made = [_one(client, settings, name, configs) for name, configs in wanted.items()]
-    problems = [_harmful(each.topic, faults(each.topic, settings)) for each in made if faults(each.topic, settings)]
+    wanted = {settings.kafka_topic: _configs(_FACTS), settings.kafka_alerts_topic: _configs(_NOTICES) | _NOTICES_KEPT}
+    with admin_client(settings, ANSWER_SECONDS) as client:
+        results = [_ensure(client, settings, name, configs) for name, configs in wanted.items()]
+    problems = [problem for result in results if (problem := _problem(result.topic, settings))]
     if problems:
-        raise Infrastructure("; ".join(problems))
-    return made
+        raise Infrastructure("; ".join(problems), CORRECT)
+    return results
 
 
-def seen(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
+def require_topic(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
     """
-    See that the topic of facts is there and keeps them, and return it.
+    Return the topic of facts, after checking that it exists and keeps facts in order.
 
     Args:
         settings: the settings.
@@ -134,93 +134,94 @@ def seen(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
 
     Raises:
         Infrastructure: if the topic is missing, or would lose or reorder facts.
-        Unreachable: if the broker does not answer, which may pass.
+        Unreachable: if the broker does not answer now.
     """
-    return _seen(settings, settings.kafka_topic, seconds)
+    return _require(settings, settings.kafka_topic, seconds)
 
 
-def checked(settings: Settings, seconds: float = ANSWER_SECONDS) -> int:
-    """See the same, return how many partitions it has, and raise the same."""
-    return seen(settings, seconds).partitions
+def partition_count(settings: Settings, seconds: float = ANSWER_SECONDS) -> int:
+    """Return the number of partitions of the topic of facts, after the same checks; raises the same."""
+    return require_topic(settings, seconds).partitions
 
 
-def seen_alerts(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
-    """See the same of the topic of notices, and raise the same."""
-    return _seen(settings, settings.kafka_alerts_topic, seconds)
+def require_alerts_topic(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
+    """Return the topic of notices, after the same checks; raises the same."""
+    return _require(settings, settings.kafka_alerts_topic, seconds)
 
 
 def largest_batch(topic: Topic) -> int:
-    """Return how many bytes of records *topic* takes at once; Kafka's own default where that is not for us to see."""
+    """Return the most bytes of a batch that *topic* takes, or Kafka's default if its settings are not visible."""
     return int(topic.settings.get("max.message.bytes", DEFAULT_BATCH_BYTES))
 
 
-def look(client: KafkaAdminClient, name: str) -> Topic | None:
+def describe(client: KafkaAdminClient, name: str) -> Topic | None:
     """
-    Return the topic *name* as the broker has it, or None where there is none.
+    Return the topic *name* as the broker describes it, or None if there is none.
 
     Raises:
-        Infrastructure: if we may not see it.
+        Infrastructure: if this user may not describe it.
     """
-    (found,) = retrying(lambda: client.describe_topics([name]))
-    if found["error_code"] == TopicAuthorizationFailedError.errno:
-        raise Infrastructure(f"the topic {name} is not for us to see (want an ACL that lets us describe it)")
-    if found["error_code"] or not found["partitions"]:
+    (description,) = retrying(lambda: client.describe_topics([name]))
+    if description["error_code"] == TopicAuthorizationFailedError.errno:
+        raise Infrastructure(f"this user may not describe the topic {name}", "add an ACL that allows Describe")
+    if description["error_code"] or not description["partitions"]:
         return None
     answer = retrying(lambda: client.describe_configs([ConfigResource("TOPIC", name)], config_filter="all"))
     settings = {setting: str(entry["value"]) for setting, entry in answer["topic"][name].items()}
-    replicas = min(len(partition["replica_nodes"]) for partition in found["partitions"])
-    return Topic(name, len(found["partitions"]), replicas, settings, id_of(found))
+    replicas = min(len(partition["replica_nodes"]) for partition in description["partitions"])
+    return Topic(name, len(description["partitions"]), replicas, settings, id_of(description))
 
 
-def id_of(described: Mapping[str, Any]) -> str | None:
-    """Return the id of a topic that a client has *described*, as Kafka's tools write it; None where it has none."""
-    told = UUID(str(described.get("topic_id") or UUID(int=0)))
-    return urlsafe_b64encode(told.bytes).decode().rstrip("=") if told.int else None
+def id_of(description: Mapping[str, Any]) -> str | None:
+    """Return the id in the *description* of a topic, as Kafka's tools write it, or None if it has none."""
+    topic_id = UUID(str(description.get("topic_id") or UUID(int=0)))
+    return urlsafe_b64encode(topic_id.bytes).decode().rstrip("=") if topic_id.int else None
 
 
 def faults(topic: Topic, settings: Settings) -> list[str]:
-    """Return each setting of *topic*, of facts or of notices, that would lose or reorder them: what and why."""
-    wishes = _NOTICES if topic.name == settings.kafka_alerts_topic else _FACTS
+    """Return each setting of *topic*, of facts or of notices, that would lose or reorder them, with the harm."""
+    required = _NOTICES if topic.name == settings.kafka_alerts_topic else _FACTS
     return [
         f"{wish.setting} is {topic.settings[wish.setting]} (want {wish.value}, or {wish.harm})"
-        for wish in wishes
-        if wish.setting in topic.settings and not wish.holds(topic.settings[wish.setting])
+        for wish in required
+        if wish.setting in topic.settings and not wish.allows(topic.settings[wish.setting])
     ]
 
 
 def cautions(topic: Topic) -> list[str]:
-    """Return what is not safe about *topic* and does not keep us from using it."""
+    """Return the risks of *topic* that are no reason to refuse it."""
     if not topic.settings:
-        return ["its settings are not for us to see"]
+        return ["this user may not describe its settings"]
     if topic.replicas == 1:
-        return ["it has one replica: what is on that broker's disk is lost with it"]
+        return ["it has one replica: if the disk of that broker fails, its records are lost"]
     if topic.settings.get("min.insync.replicas") == "1":
-        return [f"min.insync.replicas is 1: of {topic.replicas} replicas one may have all there is of a new fact"]
+        return [f"min.insync.replicas is 1: of {topic.replicas} replicas only one may hold a new fact"]
     return []
 
 
 @contextmanager
-def asking(settings: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
+def admin_client(settings: Settings, seconds: float) -> Iterator[KafkaAdminClient]:
     """
-    Give what asks the broker while the block runs.
+    Yield an administrator's client, and close it after the block.
 
     Raises:
-        Unreachable: if none answers for so many *seconds*, or it refuses, within the block too.
+        Unreachable: if no broker answers in *seconds*, or if it refuses, also within the block.
     """
     await_answer(settings, seconds)
-    entered = False
-    with overheard() as said:
+    connected = False
+    with client_warnings() as messages:
         try:
-            with admin(settings, ANSWER_SECONDS) as (client, _):
-                entered = True
+            with open_admin(settings, ANSWER_SECONDS) as (client, _):
+                connected = True
                 yield client
         except KafkaError as problem:
-            reason = why(settings, problem) if entered else str(refused(settings, [str(problem), *said]))
-            raise Unreachable(reason) from problem
+            if connected:
+                raise unreachable(settings, problem) from problem
+            raise refused(settings, [str(problem), *messages]).error() from problem
 
 
 def retrying(ask: Callable[[], Answer]) -> Answer:
-    """Ask again while the answer is that of a broker that has only just started, or lost its place."""
+    """Return the answer of *ask*, asking again while a broker that has just started or lost its role refuses."""
     end = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
@@ -231,45 +232,46 @@ def retrying(ask: Callable[[], Answer]) -> Answer:
             time.sleep(PAUSE_SECONDS)
 
 
-def _kept(wishes: tuple[RequiredSetting, ...]) -> dict[str, str]:
-    return {wish.setting: wish.value for wish in wishes} | {"compression.type": "producer"}
+def _configs(required: tuple[RequiredSetting, ...]) -> dict[str, str]:
+    return {wish.setting: wish.value for wish in required} | {"compression.type": "producer"}
 
 
-def _seen(settings: Settings, name: str, seconds: float) -> Topic:
-    with asking(settings, seconds) as client:
-        topic = look(client, name)
+def _require(settings: Settings, name: str, seconds: float) -> Topic:
+    with admin_client(settings, seconds) as client:
+        topic = describe(client, name)
     if topic is None:
-        raise Infrastructure(f"Kafka has no topic {name} (run `casetrail topics create`)")
-    if problems := faults(topic, settings):
-        raise Infrastructure(_harmful(topic, problems))
+        raise Infrastructure(f"Kafka has no topic {name}", "run `casetrail topics create`")
+    if problem := _problem(topic, settings):
+        raise Infrastructure(problem, CORRECT)
     return topic
 
 
-def _one(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]) -> Made:
-    topic = look(client, name)
-    created = topic is None and _made(client, settings, name, configs)
-    topic = topic or look(client, name)
+def _ensure(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]) -> CreateResult:
+    topic = describe(client, name)
+    created = topic is None and _create_topic(client, settings, name, configs)
+    topic = topic or describe(client, name)
     if topic is None:
-        raise Infrastructure(
-            f"Kafka has made the topic {name} and does not show it (run `casetrail topics create` again)"
-        )
-    return Made(topic, created)
+        what = f"Kafka has created the topic {name} but does not list it"
+        raise Infrastructure(what, "run `casetrail topics create` again")
+    return CreateResult(topic, created)
 
 
-def _made(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]) -> bool:
-    """Make a topic and wait until it can be used; return False if somebody else was faster."""
+def _create_topic(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]) -> bool:
+    """Create a topic and wait until it can be used. Return False if another client was faster."""
     shape = {
         "num_partitions": settings.kafka_partitions,
         "replication_factor": settings.kafka_replication or -1,
         "configs": dict(configs),
     }
     answer = retrying(lambda: client.create_topics({name: shape}, raise_errors=False))
-    (told,) = answer["topics"]
-    if told["error_code"] not in {0, TopicAlreadyExistsError.errno}:
-        raise Infrastructure(f"Kafka does not make the topic {name}: {told['error_message']}")
+    (result,) = answer["topics"]
+    if result["error_code"] not in {0, TopicAlreadyExistsError.errno}:
+        raise Infrastructure(f"Kafka does not create the topic {name}: {result['error_message']}")
     client.wait_for_topics([name])
-    return not told["error_code"]
+    return not result["error_code"]
 
 
-def _harmful(topic: Topic, problems: list[str]) -> str:
-    return f"the topic {topic.name} would lose or reorder what is in it: {'; '.join(problems)}"
+def _problem(topic: Topic, settings: Settings) -> str:
+    """Return one sentence with all faults of *topic*, or an empty text if it has none."""
+    all_faults = "; ".join(faults(topic, settings))
+    return f"the topic {topic.name} would lose or reorder its records: {all_faults}" if all_faults else ""

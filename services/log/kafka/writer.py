@@ -1,4 +1,4 @@
-"""Facts into Kafka: acknowledged by every replica in step, each of them at the home partition of its person."""
+"""Append facts to Kafka, each in the home partition of its person, acknowledged by all in-sync replicas."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,23 +11,23 @@ from services.log.base import NotAcknowledged
 from services.settings import Settings
 
 from .clients import open_producer
-from .diagnosis import why
+from .diagnosis import unreachable
 from .partitioner import partition_for
-from .topics import checked
+from .topics import partition_count
 
 LINGER_MS = 20
-"""How long a batch waits for more to come. A flush ends the wait: files are fast, and a single fact is not late."""
+"""The time that a batch waits for more facts. A flush ends the wait, so a single fact is not delayed."""
 
 BATCH_BYTES = 512 * 1024
 REQUEST_MS = 10_000
 
 GRACE_SECONDS = 5.0
-"""For the producer to say itself that time is up, which names the cause."""
+"""More time for the producer to report its own timeout, which names the cause."""
 
 
 class KafkaLog:
     """
-    The topic of facts, for publishing to it. Once something was not acknowledged, open another.
+    The topic of facts, for publishing. After a fact was not acknowledged, open a new one.
 
     Raises:
         Infrastructure: if the topic is missing, or would lose or reorder facts.
@@ -37,8 +37,8 @@ class KafkaLog:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         timeout_ms = max(int(settings.kafka_publish_timeout_seconds * 1000), 10 * LINGER_MS)
-        # Of a topic that is missing a producer would complain for ever, ten times a second.
-        self._home = partition_for(checked(settings, settings.kafka_publish_timeout_seconds))
+        # Without this check a producer would log a missing topic for ever, ten times a second.
+        self._home = partition_for(partition_count(settings, settings.kafka_publish_timeout_seconds))
         self._producer = open_producer(
             settings,
             linger_ms=LINGER_MS,
@@ -50,11 +50,11 @@ class KafkaLog:
 
     def append(self, facts: Sequence[tuple[str, bytes]]) -> None:
         """
-        Append *facts*, (subject, CloudEvents JSON) each, and return once all of them are acknowledged.
+        Append *facts*, each as (subject, CloudEvents JSON), and return once all of them are acknowledged.
 
         Raises:
-            NotAcknowledged: saying which are not. They may be in the log all the same: published again they are
-                known by their id.
+            NotAcknowledged: naming the facts that are not. They may be in the log all the same: if they are published
+                again, their ids show them to be duplicates.
         """
         sent, problem = self._send(facts)
         with suppress(KafkaTimeoutError):
@@ -64,16 +64,17 @@ class KafkaLog:
             causes = [future.exception for future in sent if future.failed()]
             cause = problem or next(iter(causes), KafkaTimeoutError("no answer in time"))
             missing = [n for n in range(len(facts)) if n not in arrived]
-            raise NotAcknowledged(missing, why(self._settings, cause)) from cause
+            error = unreachable(self._settings, cause)
+            raise NotAcknowledged(missing, error.what, error.wanted) from cause
 
     def close(self) -> None:
-        """Let go of the broker."""
-        # What was not acknowledged has been told.
+        """Close the connection to the broker."""
+        # `append` has already raised for facts that were not acknowledged.
         with suppress(KafkaTimeoutError):
             self._producer.close(GRACE_SECONDS)
 
     def _send(self, facts: Sequence[tuple[str, bytes]]) -> tuple[list[FutureRecordMetadata], KafkaError | None]:
-        """Hand *facts* to the producer, as many as it takes, and return what they come to and why it took no more."""
+        """Pass *facts* to the producer; return their futures, and the error at which it took no more."""
         sent: list[FutureRecordMetadata] = []
         for subject, event in facts:
             key = subject.encode()

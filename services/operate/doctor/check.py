@@ -1,21 +1,21 @@
-"""One thing that `casetrail doctor` looked at."""
+"""The result of one check of `casetrail doctor`."""
 
 from typing import Literal, NamedTuple
 
 DATA, USAGE, INFRASTRUCTURE = 1, 2, 3
-"""Exit codes of errors: in the data or the rules, in the settings, in the machine around them."""
+"""Exit codes of errors: in the data or the rules, in the settings, and in the infrastructure."""
 
 
 class Check(NamedTuple):
     """
-    One thing that was looked at.
+    The result of one check.
 
     Attributes:
-        name: one word for it.
-        state: how it is.
-        found: what was found.
-        advice: what to do about it; empty where it is well.
-        code: the exit code that an error of it means.
+        name: one word for the thing that was checked.
+        state: the result.
+        found: the finding.
+        advice: the next step; empty if the state is ``ok``.
+        code: the exit code of an error.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Check(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What a partition of the log holds: the offsets of its first record, and after its last."""
+    """The extent of a partition in the log: the offset of its first record, and the offset after its last."""
 
     start: int
     end: int

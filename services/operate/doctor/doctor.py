@@ -1,10 +1,9 @@
-"""What `casetrail doctor` looks at, from the settings to the clock; it changes nothing."""
+"""The checks of `casetrail doctor`, from the settings to the clock. They change nothing."""
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic_settings import DotEnvSettingsSource
@@ -13,15 +12,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
+from events.text import near_words
 from projections.projector.rebuild import is_due
-from projections.rules.rulebook import load, pack
+from projections.rules.loading import load, pack
 from projections.tables.checkpoint import OUTCOMES
 from projections.tables.database import database_clock, open_database
-from projections.tables.ledger_rows import still_parked
 from projections.tables.origin import compare_ids, origin_of
+from projections.tables.parked_rows import parked_counts
 from projections.tables.schema import partitions
 from services.database import database_trouble, revisions
 from services.log.local import LocalLog
+from services.log.open import uses_kafka
 from services.settings import Settings, load_settings, variable, without_secrets
 
 from .check import DATA, USAGE, Check, Extent
@@ -42,7 +43,7 @@ _ENABLED = {
 
 
 def examine() -> Iterator[Check]:
-    """Yield each check as it is done; what needs something that is not there is left out."""
+    """Yield each check when it is done. A check is left out if something that it needs is missing."""
     try:
         settings = load_settings()
     except BadInput as problem:
@@ -61,25 +62,25 @@ def examine() -> Iterator[Check]:
 
 
 def durability(conn: Connection) -> Check:
-    """Whether what the database said is committed survives a crash."""
+    """Check that a committed transaction survives a crash of the machine."""
     return _journal(conn) if conn.dialect.name == "sqlite" else _commits(conn)
 
 
 def _settings(settings: Settings) -> Check:
-    given = [f"{variable(name)}={_value(settings, name)}" for name in sorted(settings.model_fields_set)]
-    found = ", ".join(given) or "none set, all defaults"
-    known = {variable(name) for name in Settings.model_fields}
-    strange = sorted(_given() - known)
+    values = [f"{variable(name)}={_value(settings, name)}" for name in sorted(settings.model_fields_set)]
+    found = ", ".join(values) or "none set, all defaults"
+    names = {variable(name) for name in Settings.model_fields}
+    unknown = sorted(_variables() - names)
+    if unknown:
+        near = near_words(unknown[0], names, most=1)
+        advice = f"perhaps {near[0]}" if near else "remove it, or see docs/operating.md"
+        return Check("settings", "warning", f"{', '.join(unknown)}: not a setting of casetrail; {found}", advice)
     protocol = settings.kafka_security_protocol
     login = [variable(name) for name in ("kafka_sasl_username", "kafka_sasl_password") if getattr(settings, name)]
-    if not strange and login and not protocol.startswith("SASL"):
-        told = f"of no effect, since {variable('kafka_security_protocol')} is {protocol}: {', '.join(login)}; {found}"
-        return Check("settings", "warning", told, "SASL_SSL (or SASL_PLAINTEXT) logs in with them")
-    if not strange:
-        return Check("settings", "ok", found)
-    close = get_close_matches(strange[0], known, n=1)
-    advice = f"perhaps {close[0]}" if close else "remove it, or see docs/operating.md"
-    return Check("settings", "warning", f"{', '.join(strange)}: not a setting of casetrail; {found}", advice)
+    if login and not protocol.startswith("SASL"):
+        unused = f"of no effect, since {variable('kafka_security_protocol')} is {protocol}: {', '.join(login)}; {found}"
+        return Check("settings", "warning", unused, "SASL_SSL (or SASL_PLAINTEXT) logs in with them")
+    return Check("settings", "ok", found)
 
 
 def _value(settings: Settings, name: str) -> str:
@@ -87,14 +88,14 @@ def _value(settings: Settings, name: str) -> str:
     return without_secrets(value) if name == "database_url" else value
 
 
-def _given() -> set[str]:
-    """Return the names of all variables that mean us, of the environment and of .env."""
+def _variables() -> set[str]:
+    """Return the names of all variables for casetrail, of the environment and of ``.env``."""
     names = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
     return {name for name in names if name.startswith("CASETRAIL_") and not name.startswith("CASETRAIL_TEST_")}
 
 
 def _rules(settings: Settings) -> tuple[str | None, Check]:
-    """Return the version of the rules that would be put in force, None where there are none, and the check."""
+    """Return the version of the rules that would be put in force, and the check; the version is None after an error."""
     try:
         book = load(settings.rules) if settings.rules else pack()
     except BadInput as problem:
@@ -103,14 +104,14 @@ def _rules(settings: Settings) -> tuple[str | None, Check]:
 
 
 def _database(settings: Settings, rules_version: str | None) -> Iterator[Check]:
-    engine = open_database(_impatient(settings.database_url))
+    engine = open_database(_with_timeout(settings.database_url))
     try:
-        yield from _of_database(settings, engine, rules_version)
+        yield from _checks_of(settings, engine, rules_version)
     finally:
         engine.dispose()
 
 
-def _of_database(settings: Settings, engine: Engine, rules_version: str | None) -> Iterator[Check]:
+def _checks_of(settings: Settings, engine: Engine, rules_version: str | None) -> Iterator[Check]:
     shown = without_secrets(settings.database_url)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     if file and not Path(file).exists():
@@ -122,7 +123,7 @@ def _of_database(settings: Settings, engine: Engine, rules_version: str | None) 
         yield _file(Path(file))
     if current != wanted:
         found = f"at {current or 'nothing'}, this release wants {wanted}"
-        yield Check("schema", "error", found, "run `casetrail init` (of a newer release, where that does not help)")
+        yield Check("schema", "error", found, "run `casetrail init`; if that does not help, use a newer release")
         return
     if is_due(engine):
         found = f"at {current}, and the statuses were concluded by an earlier release"
@@ -137,8 +138,8 @@ def _of_database(settings: Settings, engine: Engine, rules_version: str | None) 
         yield _clock(conn, settings)
 
 
-def _impatient(url: str) -> str:
-    """Return *url* with a time after which a PostgreSQL that does not answer is given up, where it has none."""
+def _with_timeout(url: str) -> str:
+    """Return *url* with a timeout for the connection to PostgreSQL, if it has none."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -152,11 +153,11 @@ def _file(file: Path) -> Check:
     folder = file.absolute().parent
     if not os.access(file, os.W_OK) or not os.access(folder, os.W_OK):
         found = f"{file} or its folder may not be written"
-        return Check("file", "error", found, "let this user write both: SQLite keeps two files beside it")
+        return Check("file", "error", found, "allow this user to write both: SQLite keeps two files beside it")
     free = shutil.disk_usage(folder).free
     found = f"writable, {free // 1_000_000} MB free on its disk"
     if free < FULL_BYTES:
-        return Check("file", "error", found, "make room: nothing can be accepted or projected soon")
+        return Check("file", "error", found, "make room: soon no fact can be accepted or projected")
     return Check("file", "warning", found, "make room") if free < SCARCE_BYTES else Check("file", "ok", found)
 
 
@@ -165,18 +166,16 @@ def _journal(conn: Connection) -> Check:
     found = f"journal_mode {journal}, synchronous {synchronous}"
     if (journal, synchronous) == ("wal", 2):
         return Check("durability", "ok", found)
-    return Check(
-        "durability", "error", f"{found} (want wal, 2)", "put the file on a local disk: WAL needs shared memory"
-    )
+    advice = "put the file on a local disk: WAL needs shared memory"
+    return Check("durability", "error", f"{found} (want wal, 2)", advice)
 
 
 def _commits(conn: Connection) -> Check:
     settings = {name: conn.exec_driver_sql(f"SHOW {name}").scalar() for name in ("fsync", "synchronous_commit")}
     found = ", ".join(f"{name} {value}" for name, value in settings.items())
     if "off" in settings.values():
-        return Check(
-            "durability", "warning", found, "turn them on: a crash of the server would lose what was committed"
-        )
+        advice = "turn them on: a crash of the server would lose committed transactions"
+        return Check("durability", "warning", found, advice)
     return Check("durability", "ok", found)
 
 
@@ -185,14 +184,13 @@ def _append_only(conn: Connection) -> Check:
     missing = _TRIGGERS[dialect] - set(conn.scalars(text(_ENABLED[dialect])))
     if missing:
         found = f"the ledger can be changed: {', '.join(sorted(missing))} missing or disabled"
-        return Check(
-            "ledger", "error", found, "find out who did it, run `casetrail audit verify`, make them again", DATA
-        )
+        advice = "find the cause, run `casetrail audit verify`, and create the triggers again"
+        return Check("ledger", "error", found, advice, DATA)
     return Check("ledger", "ok", "the database refuses to change it")
 
 
 def _kafka(settings: Settings) -> Iterator[Check]:
-    if settings.log == "local":
+    if not uses_kafka(settings):
         return
     from . import kafka as checks  # noqa: PLC0415 - Kafka's client takes long to load, and not all need it
 
@@ -203,21 +201,21 @@ def _kafka(settings: Settings) -> Iterator[Check]:
 
 
 def _origin(conn: Connection, settings: Settings) -> Iterator[Check]:
-    """Say so if the topic is not the one that this database was projected from, but one made again under its name."""
-    known = origin_of(conn, settings.kafka_topic)
-    if settings.log == "local" or known is None:
+    """Yield an error if the topic was deleted and made again since this database was projected from it."""
+    origin = origin_of(conn, settings.kafka_topic)
+    if not uses_kafka(settings) or origin is None:
         return
     from . import kafka as checks  # noqa: PLC0415 - as above
 
     try:
-        compare_ids(settings.kafka_topic, known.topic_id, checks.topic_id(settings))
+        compare_ids(settings.kafka_topic, origin.topic_id, checks.topic_id(settings))
     except Infrastructure as problem:
         yield Check("log", "error", str(problem), "name the topic that it was projected from, or another database")
 
 
 def _extents(settings: Settings, engine: Engine) -> Mapping[int, Extent]:
-    """Return what each partition of the log holds; nothing where the log does not answer."""
-    if settings.log == "local":
+    """Return the extent of each partition of the log; empty if the log does not answer."""
+    if not uses_kafka(settings):
         log = LocalLog(engine)
         return {partition: Extent(0, log.end(partition)) for partition in log.partitions}
     from . import kafka as checks  # noqa: PLC0415 - as above
@@ -226,7 +224,7 @@ def _extents(settings: Settings, engine: Engine) -> Mapping[int, Extent]:
 
 
 def _progress(conn: Connection, extents: Mapping[int, Extent], rules_version: str | None) -> Iterator[Check]:
-    """Hold the log, the counts and the rules in force against the position of each partition."""
+    """Compare the log, the counts and the rules in force with the row of each partition."""
     rows = {row["partition"]: row for row in conn.execute(select(partitions)).mappings()}
     if extents:
         yield _log(extents, rows)
@@ -239,18 +237,18 @@ def _progress(conn: Connection, extents: Mapping[int, Extent], rules_version: st
         since = format_instant(old[0]["rules_since"]) if old[0]["rules_since"] else "the first record"
         found = f"version {old[0]['rules_version']} is in force since {since}"
         yield Check("rules", "warning", found, f"version {rules_version} comes into force with the next projector")
-    parked = conn.scalar(select(func.count()).select_from(still_parked().subquery())) or 0
+    parked = sum(parked_counts(conn).values())
     if parked:
         yield Check("parked", "warning", f"{parked} records", "see `casetrail parked list`")
 
 
 def _log(extents: Mapping[int, Extent], rows: Mapping[int, RowMapping]) -> Check:
-    """Say how far the log was read, or which of its partitions is not the one that was read."""
+    """Check that the log still has the records at the position of each partition, and that it is projected."""
     records = sum(extent.end - extent.start for extent in extents.values())
     if not rows:
         return Check("log", "ok", f"{records} records, nothing projected yet")
     if rows.keys() != extents.keys():
-        found = f"has {len(extents)} partitions, yet {len(rows)} were read: people would change places"
+        found = f"has {len(extents)} partitions, yet {len(rows)} were read: subjects would map to other partitions"
         return Check("log", "error", found, "name the log that this database was projected from, or another database")
     positions = {number: row["position"] for number, row in rows.items()}
     for number, (start, end) in extents.items():
@@ -270,14 +268,12 @@ def _stalled(progressed: datetime | None) -> bool:
 
 
 def _clock(conn: Connection, settings: Settings) -> Check:
-    """Hold this machine's clock against the database's and against what was recorded already."""
+    """Compare this machine's clock with the database's clock and with the watermarks."""
     here, there = datetime.now(UTC), database_clock(conn)
     margin = timedelta(seconds=settings.clock_margin_seconds)
     off = (here - there).total_seconds()
     if abs(here - there) > margin:
-        return Check(
-            "clock", "error", f"{off:+.1f} s off the database's", "set the clocks: no projector works like that"
-        )
+        return Check("clock", "error", f"{off:+.1f} s off the database's", "set the clocks: projectors stop until then")
     watermark = conn.scalar(select(func.max(partitions.c.watermark)))
     if watermark is not None and watermark - here > margin:
         found = f"{format_instant(here)}, yet the log was read up to {format_instant(watermark)}"

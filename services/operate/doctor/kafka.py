@@ -1,4 +1,4 @@
-"""What `casetrail doctor` looks at with CASETRAIL_LOG=kafka: the broker and its topics."""
+"""The checks of `casetrail doctor` with CASETRAIL_LOG=kafka: the broker and its topics."""
 
 from collections.abc import Iterator
 
@@ -7,24 +7,24 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from events.errors import BadInput, Infrastructure
-from services.log.kafka.clients import admin
-from services.log.kafka.diagnosis import trouble, why
-from services.log.kafka.topics import ANSWER_SECONDS, Topic, cautions, faults, look
+from services.log.kafka.clients import open_admin
+from services.log.kafka.diagnosis import diagnose, unreachable
+from services.log.kafka.topics import ANSWER_SECONDS, Topic, cautions, describe, faults
 from services.settings import Settings
 
 from .check import USAGE, Check, Extent
 
-_MEND = "set it with Kafka's kafka-configs.sh, or choose another topic"
+_ADVICE = "set it with Kafka's kafka-configs.sh, or choose another topic"
 
 
 def broker(settings: Settings) -> Check:
-    """Whether a broker answers, trusts us and is trusted."""
+    """Check that a broker answers, that its certificate is trusted, and that it accepts the login."""
     try:
-        found = trouble(settings)
+        diagnosis = diagnose(settings)
     except BadInput as problem:
         return Check("kafka", "error", str(problem), "correct it; docs/operating.md lists them all", USAGE)
-    if found:
-        return Check("kafka", "error", found.found, found.advice)
+    if diagnosis:
+        return Check("kafka", "error", diagnosis.what, diagnosis.wanted)
     login = f" as {settings.kafka_sasl_username}" if settings.kafka_security_protocol.startswith("SASL") else ""
     return Check(
         "kafka", "ok", f"{settings.kafka_bootstrap_servers} answers, {settings.kafka_security_protocol}{login}"
@@ -32,33 +32,33 @@ def broker(settings: Settings) -> Check:
 
 
 def topics(settings: Settings) -> Iterator[Check]:
-    """Yield what there is to say of the topics of facts and of notices; the broker answers."""
+    """Yield the checks of the topics of facts and of notices. The broker has to answer."""
     try:
-        with admin(settings, ANSWER_SECONDS) as (client, _):
+        with open_admin(settings, ANSWER_SECONDS) as (client, _):
             for name in (settings.kafka_topic, settings.kafka_alerts_topic):
-                topic = look(client, name)
+                topic = describe(client, name)
                 yield from _topic(topic, settings) if topic else [_missing(name)]
     except Infrastructure as problem:
         yield Check("topic", "error", str(problem), "see the broker's ACLs")
     except KafkaError as problem:
-        yield Check("topic", "error", why(settings, problem), "see the broker's log")
+        yield Check("topic", "error", str(unreachable(settings, problem)), "see the broker's log")
 
 
 def topic_id(settings: Settings) -> str | None:
-    """Return Kafka's id of the topic of facts; None where it cannot be told."""
+    """Return Kafka's id of the topic of facts; None if it is unknown."""
     try:
-        with admin(settings, ANSWER_SECONDS) as (client, _):
-            topic = look(client, settings.kafka_topic)
+        with open_admin(settings, ANSWER_SECONDS) as (client, _):
+            topic = describe(client, settings.kafka_topic)
     except (KafkaError, Infrastructure, BadInput):
         return None
     return topic.topic_id if topic else None
 
 
 def extents(settings: Settings) -> dict[int, Extent]:
-    """Return what each partition of the topic of facts holds; nothing where that cannot be told."""
+    """Return the extent of each partition of the topic of facts; empty if it is unknown."""
     try:
-        with admin(settings, ANSWER_SECONDS) as (client, _):
-            topic = look(client, settings.kafka_topic)
+        with open_admin(settings, ANSWER_SECONDS) as (client, _):
+            topic = describe(client, settings.kafka_topic)
             if topic is None:
                 return {}
             starts, ends = (_offsets(client, topic, spec) for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST))
@@ -75,10 +75,10 @@ def _topic(topic: Topic, settings: Settings) -> Iterator[Check]:
     shape = f"{topic.name}, {topic.partitions} partitions"
     problems = faults(topic, settings)
     for problem in problems:
-        yield Check("topic", "error", f"{shape}: {problem}", _MEND)
+        yield Check("topic", "error", f"{shape}: {problem}", _ADVICE)
     warnings = cautions(topic)
     for warning in warnings:
-        yield Check("topic", "warning", f"{shape}: {warning}", "docs/production.md says what is safer")
+        yield Check("topic", "warning", f"{shape}: {warning}", "see docs/production.md for safer settings")
     if not problems and not warnings:
         yield Check("topic", "ok", f"{shape}, replicas of each: {topic.replicas}")
 

@@ -1,0 +1,107 @@
+"""The findings of all rules in one person's history, kept from fact to fact."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from events.facts import Fact
+from events.vocabulary import TRACK_OF
+from projections.history.corrections import ABOUT_FACTS
+from projections.subjects.fold import Step
+
+from .pattern import Finding, Rule, Visible
+from .rulebook import Rulebook
+
+CLEARING = frozenset({"service", "case", "custody"})
+"""The tracks with facts that clear a person or end that: death, a verdict, custody in another case."""
+
+
+class Answer(NamedTuple):
+    """
+    The findings of one rule that may differ from those before.
+
+    Attributes:
+        rule: the rule.
+        whole: whether these are the findings of every anchor.
+        visible: the findings.
+    """
+
+    rule: Rule
+    whole: bool
+    visible: list[Visible]
+
+
+class Findings:
+    """
+    The memory of the findings that a fact at the end of the world order can change.
+
+    Args:
+        rulebook: the rules.
+    """
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.rulebook = rulebook
+        # A rule that has not been asked yet is left out.
+        self._kept: dict[str, tuple[Finding, ...]] = {}
+        # Whether the person was cleared when rules were last asked; None: not known.
+        self._cleared: bool | None = None
+
+    def clear(self) -> None:
+        """Ask every rule of every anchor the next time: events before the last one moved."""
+        self._kept = {}
+
+    def after(self, fact: Fact, step: Step, renamed: Iterable[str]) -> list[Answer]:
+        """
+        Return the answers that *fact* can have changed.
+
+        Args:
+            fact: the fact that was applied.
+            step: the fold after it.
+            renamed: ids of rules with alerts that call the person by an earlier name.
+        """
+        rules = self.rulebook.rules
+        if not (step.everywhere or fact.type in ABOUT_FACTS):
+            rules = self._touched(fact, step, renamed)
+        return self._ask(rules, step, fact.recorded)
+
+    def at(self, clock: datetime, step: Step) -> list[Answer]:
+        """Return the answers that can have changed because it is *clock*, or because all rules are new."""
+        return self._ask(self.rulebook.rules if step.everywhere else self.rulebook.waiting, step, clock)
+
+    def _touched(self, fact: Fact, step: Step, renamed: Iterable[str]) -> tuple[Rule, ...]:
+        """Return the rules that *fact* can give another answer, by id."""
+        at_end = step.last is not None
+        named = (self.rulebook.continued_by if at_end else self.rulebook.by_type)[fact.type]
+        again = {*renamed}
+        if fact.id in step.history.stands_for:
+            # Another report of an event belongs to the evidence, of findings that are final too.
+            again |= {rule.id for rule in named}
+        if self._cleared is None or not at_end or TRACK_OF[fact.type] in CLEARING:
+            before, self._cleared = self._cleared, step.status.is_cleared()
+            if self._cleared is not before:
+                again |= self.rulebook.ended_when_cleared
+        if not again:
+            return named
+        for rule_id in again:
+            self._kept.pop(rule_id, None)
+        again |= {rule.id for rule in named}
+        return tuple(rule for rule in self.rulebook.rules if rule.id in again)
+
+    def _ask(self, rules: Iterable[Rule], step: Step, clock: datetime) -> list[Answer]:
+        answers = []
+        for rule in rules:
+            before = self._kept.get(rule.id)
+            if before is None or before or step.last is None or step.last.type in rule.on:
+                self._kept[rule.id], visible = rule.look(before, step, clock)
+                if rule.ends_when_cleared and any(seen.value == "standing" for seen in visible):
+                    visible = _ended_if_cleared(visible, step)
+                if visible or before is None:
+                    answers.append(Answer(rule, before is None, visible))
+        return answers
+
+
+def _ended_if_cleared(visible: list[Visible], step: Step) -> list[Visible]:
+    """Return *visible*; while the person is cleared of the charges that followed, patterns that stand have ended."""
+    if not step.status.is_cleared():
+        return visible
+    return [seen._replace(value="ended") if seen.value == "standing" else seen for seen in visible]

@@ -1,0 +1,198 @@
+"""
+The protocol of a pattern: a rule finds its pattern in one history, from one anchor.
+
+A pattern is a module of its own with a subclass of `Rule`. Dates are compared as spans, never as points
+(docs/design.md, 4).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, field_validator
+from pydantic_core import PydanticCustomError
+
+from events.canonical import canonical
+from events.edtf import BEGINNING, LOCAL_DAY_SLACK
+from events.facts import Fact
+from events.vocabulary import TRACKS
+from projections.history.history import History
+from projections.history.lookup import events_of
+from projections.subjects.fold import Step
+
+from .conditions import FROZEN, Unless
+from .values import FIELDS, TOKEN, FactTypes, Id, Severity, Text
+from .yaml_source import nearest
+
+Value = Literal["void", "ended", "standing"]
+
+
+class Finding(NamedTuple):
+    """
+    The result of a rule for one anchor, whatever the clock.
+
+    Attributes:
+        anchor: the fact from which the pattern starts.
+        value: *void*: there is no pattern; *standing*: it is there; *ended*: a silence is over.
+        opens: the earliest instant at which an alert may open on it; None: at once.
+        completing: the facts that complete the pattern, in world order; empty for an absence.
+        final: whether no fact at the end of the world order can change this finding.
+    """
+
+    anchor: Fact
+    value: Value
+    opens: datetime | None = None
+    completing: tuple[Fact, ...] = ()
+    final: bool = False
+
+
+class Visible(NamedTuple):
+    """
+    A finding, and the value that an alert may state at an instant of the log's clock.
+
+    Attributes:
+        finding: the finding.
+        value: its value at that instant.
+        due: the next instant at which that value changes if no fact arrives; None: never.
+    """
+
+    finding: Finding
+    value: Value
+    due: datetime | None = None
+
+
+class Rule(BaseModel):
+    """
+    The parts that all patterns share, and the protocol: `follow`, `find`, `extend` and `visible_at`.
+
+    It has more than eight methods: three that every pattern has, and the reading, naming and asking that all share.
+    A default, once released, stays. The normal form leaves defaults out, so that a field added later changes neither
+    the version of a rule that does not use it nor the meaning of a stored one.
+    """
+
+    model_config = FROZEN
+    facts: ClassVar[tuple[str, ...]] = ("anchor", "then")
+    """The facts of which the sentence may speak."""
+    waits: ClassVar[bool] = False
+    """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
+    ends_when_cleared: ClassVar[bool] = False
+    """Whether a pattern that stands counts as ended while the person is cleared."""
+    id: Id
+    title: Text
+    severity: Severity = "notice"
+    on: FactTypes
+    unless: Unless | None = None
+    explain: Text
+
+    @field_validator("explain")
+    @classmethod
+    def _placeholders_known(cls, text: str) -> str:
+        known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        strange = {
+            index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
+            for index, token in enumerate(TOKEN.findall(text))
+            if token not in known
+        }
+        if strange:
+            raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange})
+        return text
+
+    def normal(self) -> dict[str, Any]:
+        """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
+        return {key: _plain(value) for key, value in self.model_dump(by_alias=True, exclude_defaults=True).items()}
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hex digits that change when, and only when, the rule states something else."""
+        return hashlib.sha256(canonical(self.normal())).hexdigest()[:12]
+
+    @cached_property
+    def follow(self) -> frozenset[str]:
+        """The fact types that change the answer by their place after an anchor."""
+        raise NotImplementedError
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The fact types that can change the answer by their arrival. Corrections concern the type they correct."""
+        tracks = self.unless.tracks if self.unless else frozenset()
+        return self.on | self.follow | {"Died"} | {kind for track in tracks for kind in TRACKS[track]}
+
+    def find(self, anchor: Fact, history: History) -> Finding:
+        """
+        Return the finding from *anchor*, which no condition exempts.
+
+        Args:
+            anchor: a fact that counts, of a type from which the rule starts.
+            history: the facts that count.
+        """
+        raise NotImplementedError
+
+    def extend(self, finding: Finding, fact: Fact) -> Finding:
+        """
+        Return the finding once *fact* is at the end of the world order; *finding* itself if it changes nothing.
+
+        Args:
+            finding: the one before, and not final.
+            fact: of a type in `follow`.
+        """
+        raise NotImplementedError
+
+    def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
+        """Return the value that an alert may state of *finding* at *clock*."""
+        del history, clock
+        return Visible(finding, finding.value)
+
+    def look(
+        self, before: Sequence[Finding] | None, step: Step, clock: datetime
+    ) -> tuple[tuple[Finding, ...], list[Visible]]:
+        """
+        Return the findings that facts at the end can still change, and those that may differ from *before*.
+
+        Args:
+            before: the findings that were kept; None: look at every anchor.
+            step: the history, its status, and the fact that arrived at the end of the world order, if one did.
+            clock: the instant of the log's clock.
+        """
+        history, last = step.history, step.last
+        if before is None:
+            findings = changed = [self._found(anchor, step) for anchor in events_of(history, self.on)]
+        elif last is None:
+            findings = changed = [*before]
+        else:
+            findings, changed = [*before], []
+            if last.type in self.follow:
+                findings = [self.extend(finding, last) for finding in before]
+                changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
+            if last.type in self.on:
+                new = self._found(last, step)
+                findings.append(new)
+                changed.append(new)
+        visible = [self.visible_at(finding, history, clock) for finding in changed]
+        return tuple([finding for finding in findings if not finding.final]), visible
+
+    def _found(self, anchor: Fact, step: Step) -> Finding:
+        if self.unless is not None and self.unless.holds(step.status.before[anchor.id]):
+            return Finding(anchor, "void", final=True)
+        return self.find(anchor, step.history)
+
+
+def earliest_end(anchor: Fact) -> datetime | None:
+    """Return an instant before which every fact has ended that cannot be after *anchor*; None: there is none."""
+    earliest = anchor.occurred.earliest
+    if earliest is None or earliest - BEGINNING < LOCAL_DAY_SLACK:
+        return None
+    return earliest - LOCAL_DAY_SLACK
+
+
+def _plain(value: object) -> object:
+    match value:
+        case frozenset():
+            return sorted(value)
+        case timedelta():
+            return int(value.total_seconds())
+        case dict():
+            return {key: _plain(held) for key, held in value.items()}
+        case _:
+            return value
