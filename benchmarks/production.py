@@ -185,7 +185,7 @@ def _peer_version(python: Path) -> str:
     """Return the version of quixstreams in a Python; end the benchmark before its start if there is none."""
     words = [str(python), "-m", "benchmarks.quix", "--version"]
     try:
-        process = subprocess.run(words, env=environment(), capture_output=True, text=True, check=True)  # noqa: S603 - casetrail
+        process = subprocess.run(words, env=environment(), capture_output=True, text=True, check=True)  # noqa: S603 - a Python that the user named
     except OSError as problem:
         sys.exit(f"{python}: {problem.strerror}\nInstall the Python of the peers by: {INSTALL}")
     except subprocess.CalledProcessError as problem:

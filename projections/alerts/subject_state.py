@@ -1,7 +1,7 @@
 """
 The state of one person between records: the fold, the findings of the rules, and the alerts.
 
-Its steps are pure. Each leaves the changes of alerts in ``alerts``, in the order in which they came about.
+Its steps are pure. Each leaves the changes of alerts in ``lifecycle.changes``, in their order.
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ class SubjectState:
         step = self.fold.apply(fact)
         if step is None:
             return
-        if self._joined(step):
+        if self._record_step(step):
             renamed = self.lifecycle.renamed(step.status) if fact.type == "SubjectDescribed" else ()
             answers = self._findings.after(fact, step, renamed)
             self._follow(answers, step, Trigger("fact", fact.recorded, fact, self.rules_since))
@@ -74,7 +74,7 @@ class SubjectState:
         while self.due is not None and self.due < until:
             at, self.due, fired = self.due, None, True
             step = self.fold.advance(at)
-            if self._joined(step):
+            if self._record_step(step):
                 self._follow(self._findings.at(at, step), step, Trigger("time", at, step.arrived, self.rules_since))
         return fired
 
@@ -85,10 +85,10 @@ class SubjectState:
         step = self.fold.restart(rulebook.anchors)
         trigger = Trigger("rules", at, rules_since=at)
         self.lifecycle.supersede_others({rule.id: rule.version for rule in rulebook.rules}, trigger)
-        if self._joined(step):
+        if self._record_step(step):
             self._follow(self._findings.at(at, step), step, trigger)
 
-    def _joined(self, step: Step) -> bool:
+    def _record_step(self, step: Step) -> bool:
         """Record a step of the fold; return whether there is an alert, or a fact from which a rule starts."""
         self._due_by(step.due)
         if step.moved:

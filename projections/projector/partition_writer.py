@@ -1,7 +1,7 @@
 """
 A writer of one partition: position, ledger, conclusions and notices commit together or not at all.
 
-Each assignment raises the partition's epoch. Each write compares position, watermark and epoch with those from which
+`Projector.assign` raises the partition's epoch. Each write compares position, watermark and epoch with those from which
 it started. So a writer cannot write once its partition is assigned to another.
 """
 

@@ -174,7 +174,7 @@ def _standing_of(dialect: str, tables: Conclusions) -> Select[Any]:
 
 
 def _reached(facts: Sequence[Fact], watermark: datetime | None) -> datetime:
-    """Return the instant up to which *facts* have been judged by *watermark*."""
+    """Return the instant up to which *facts* have been evaluated at *watermark*."""
     if watermark is None:
         return BEGINNING
     # A fact makes the facts that were announced for its own instant count. Time alone counts those due before it.

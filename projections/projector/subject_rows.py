@@ -43,7 +43,9 @@ def put_rows(
     subjects: Iterable[CachedSubject], tables: Conclusions, dialect: str, timers: Timers, writes: WriteBatch
 ) -> None:
     """
-    Add to *writes* the rows of *subjects* that differ from the written ones, and regard them as written.
+    Add to *writes* the row of each of *subjects*, and the other rows that differ from the written ones.
+
+    All of them are regarded as written.
 
     Args:
         subjects: the people.

@@ -17,7 +17,7 @@ from .values import FactTypes, Settle, Wait
 
 
 class AbsenceRule(Rule):
-    """A fact with none of `absent` after it for the time `wait` (`for` in the file), judged `settle` later."""
+    """A fact with none of `absent` after it for the time `wait` (`for` in the file), evaluated `settle` later."""
 
     facts: ClassVar[tuple[str, ...]] = ("anchor",)
     waits: ClassVar[bool] = True

@@ -157,7 +157,10 @@ class Rule(BaseModel):
         """
         history, last = step.history, step.last
         if before is None:
-            findings = changed = [self._found(anchor, step) for anchor in events_of(history, self.on)]
+            anchors = events_of(history, self.on)
+            if not anchors:
+                return (), []
+            findings = changed = [self._found(anchor, step) for anchor in anchors]
         elif last is None:
             findings = changed = [*before]
         else:

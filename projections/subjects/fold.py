@@ -22,7 +22,7 @@ class Step(NamedTuple):
         status: the status that follows from them.
         due: the next instant at which a fact counts whose time has not come; None: there is none.
         last: the fact that arrived, if it is the last event in world order and changed nothing before it; else None.
-        moved: whether it changed the events before it, so that the status was folded again.
+        moved: whether the status was folded again, as after a change of events before the last one.
         everywhere: whether it can have changed every answer: it moved other facts, or their time came.
         arrived: the last of the facts whose time came; else None.
     """

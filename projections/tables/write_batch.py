@@ -34,13 +34,13 @@ class WriteBatch:
         self.rows.setdefault((table, replace), []).extend(rows)
 
     def move_from(self, other: "WriteBatch") -> None:
-        """Add the deletes, rows and changes of *other*, and remove the deletes and rows there."""
+        """Add the deletes, rows and changes of *other*, and remove them there."""
         for statement, subject_ids in other.deletes.items():
             self.deletes.setdefault(statement, []).extend(subject_ids)
         for key, rows in other.rows.items():
             self.rows.setdefault(key, []).extend(rows)
         self.changes.extend(other.changes)
-        other.deletes, other.rows = {}, {}
+        other.deletes, other.rows, other.changes = {}, {}, []
 
     def write(self, conn: Connection) -> None:
         """Delete and store all rows, and forget them."""

@@ -41,12 +41,13 @@ def reading_steps(facts: Sequence[Fact], places: Mapping[str, Place], posts: Pos
     """
     start, count = 0, len(facts)
     while start < count:
-        # Facts of one span are read together, and with each those that a source places right behind it.
+        # Facts of one span are read together, and with each those that a source places right behind it. The span, not
+        # `order`: there an open beginning is the year 1, and the history, which compares spans, would disagree.
         end, head = start + 1, facts[start]
         while end < count:
             fact = facts[end]
             place = places.get(fact.id) if places else None
-            if place is None and fact.order[:2] == head.order[:2] and head.id not in places:
+            if place is None and fact.occurred[:2] == head.occurred[:2] and head.id not in places:
                 head = fact
             elif place is None or place[0] != head.order:
                 break

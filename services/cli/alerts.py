@@ -34,7 +34,7 @@ from services.words.terms import safe, source_words
 from .app import app, database
 from .follow import follow, parse_cursor
 from .layout import Column, cell, show
-from .options import JsonOption, KnownAtOption, LimitOption, instant
+from .options import JsonOption, LimitOption, instant
 from .output import FINDINGS, emit, emit_array, fail, print_lines, say
 from .unknown import say_unknown
 
@@ -51,11 +51,11 @@ TABLE_ROWS = 1000
 SHORTEST_PREFIX = 8
 
 alerts_app = typer.Typer(
-    help="Alerts: the findings of the rules, and their life.",
     epilog="\b\nExample:\n  casetrail alerts --severity warning",
 )
 app.add_typer(alerts_app, name="alerts")
 
+KnownAt = Annotated[str | None, typer.Option(metavar="INSTANT", help="The alerts as they were at this instant.")]
 AlertId = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or at least its first 8 characters.")]
 
 
@@ -75,7 +75,7 @@ def show_alerts(
     severity: Annotated[str | None, typer.Option(help=f"One of {', '.join(SEVERITIES)}.")] = None,
     agency: Annotated[str | None, typer.Option(help="Part of the name of the person's agency.")] = None,
     since: Annotated[str | None, typer.Option(metavar="INSTANT", help="Changed at this instant or later.")] = None,
-    known_at: KnownAtOption = None,
+    known_at: KnownAt = None,
     limit: LimitOption = None,
     followed: Annotated[bool, typer.Option("--follow", help="Print each new notice as a line of NDJSON.")] = False,
     cursor: Annotated[
@@ -204,7 +204,7 @@ def _show_table(rows: Iterator[AlertJson], limit: int | None, others: str) -> No
     if not shown:
         say(f"there are no alerts to show{others}")
     elif limit is None and next(rows, None) is not None:
-        say(f"the first {shown} are shown; --json prints all, --limit sets another number")
+        say(f"the first {shown} are shown; --json prints all, --limit sets another number, filters show fewer")
 
 
 def _cells(alert: AlertJson) -> Iterable[Any]:

@@ -32,7 +32,7 @@ from .output import FINDINGS, emit, fail, file_or_stdout, ignoring_closed_pipe, 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 audit_app = typer.Typer(
-    help="The audit trail: verify, export or import it.",
+    help="The audit trail: verify, head, export or import.",
     epilog="\b\nExample:\n  casetrail audit verify",
     no_args_is_help=True,
 )

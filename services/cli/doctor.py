@@ -29,7 +29,7 @@ def doctor(as_json: JsonOption = False) -> None:
     Check settings, rules, database, ledger, log and clock. Each problem is printed with advice.
 
     The exit code is 0 if no check failed, 1 for errors in the data or the rules, 2 for errors in the settings, and 3
-    if a part of the infrastructure cannot be reached. Changes nothing and prints no password.
+    for errors in the infrastructure: database, disk, log or clock. Changes nothing and prints no password.
     """
     checks = list(examine())
     with ignoring_closed_pipe():

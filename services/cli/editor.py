@@ -51,7 +51,9 @@ def _edited(text: str) -> str:
             subprocess.run([*shlex.split(editor), str(file)], check=True)  # noqa: S603
             return file.read_text(encoding="utf-8")
         except subprocess.CalledProcessError as problem:
-            raise BadInput(f"the editor ended with exit code {problem.returncode}", "0") from None
+            raise BadInput(
+                f"the editor ended with exit code {problem.returncode}", "exit code 0, so that the text is published"
+            ) from None
         except OSError as problem:
             raise BadInput(f"the editor failed: {problem.strerror}", "an editor in $VISUAL or $EDITOR") from problem
         except UnicodeDecodeError as problem:

@@ -43,7 +43,6 @@ AT_ONCE = 500
 """The most records that are replayed in one transaction."""
 
 parked_app = typer.Typer(
-    help="Records that could not be read as facts, each with the reason.",
     epilog="\b\nExample:\n  casetrail parked list",
 )
 app.add_typer(parked_app, name="parked")
@@ -54,7 +53,11 @@ At = Annotated[str, typer.Argument(metavar="POSITION", help="PARTITION:OFFSET, s
 
 @parked_app.callback(invoke_without_command=True, epilog="\b\nExample:\n  casetrail parked")
 def parked_records(context: typer.Context, everything: Dismissed = False, as_json: JsonOption = False) -> None:
-    """List parked records; show, replay or dismiss them."""
+    """
+    List the records that could not be read as facts.
+
+    Each has the reason. Show, replay or dismiss them.
+    """
     if context.invoked_subcommand is None:
         list_parked(everything=everything, as_json=as_json)
 

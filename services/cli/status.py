@@ -125,7 +125,7 @@ def _show_table(rows: Iterator[StatusJson], limit: int | None) -> None:
         say("there are no people to show (`casetrail lag` shows whether all published facts are projected)")
         return
     if next(rows, None) is not None:
-        say(f"the first {shown} are shown; --json prints all, --limit sets another number")
+        say(f"the first {shown} are shown; --json prints all, --limit sets another number, filters show fewer")
 
 
 def cells(row: StatusJson) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""Open the log that the settings name. No other module asks which log that is."""
+"""Open the log that the settings name. Other modules do not read that setting: they ask `uses_kafka`."""
 
 import threading
 from collections.abc import Callable, Iterator

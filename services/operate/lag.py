@@ -56,7 +56,7 @@ class Lag(NamedTuple):
         if not first <= position <= end:
             return f"the position is {position}, and the log holds {first} to {end}: records are gone"
         if not stamped_by_log:
-            return f"the record at {position} or after it bears its producer's time (want LogAppendTime)"
+            return f"the record at {position} or after it was stamped by its producer (set LogAppendTime)"
         return None
 
 

@@ -141,6 +141,13 @@ class TestHolds:
         assert (1, 0) == (inside["open_cases"], outside["open_cases"])
         assert [] == row_of(on(1, "Wanted", "c"))["cases"]
 
+    def test_an_open_beginning_is_not_the_year_one(self) -> None:
+        """Spans with one end are read together only if their beginnings are the same, and an open one has none."""
+        left = stated("Released", "../2022-03-10", case="c", id="r")
+        taken = stated("Detained", "0001-01-01/2022-03-10", case="c", id="d")
+
+        assert [] == flags(row_of(left, taken))
+
     def test_parole_is_not_freedom(self) -> None:
         """Paroled out of prison, and back in it."""
         assert "paroled" == custody(on(1, "Imprisoned", "c"), on(2, "Paroled", "c"))

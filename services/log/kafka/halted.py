@@ -37,8 +37,8 @@ class HaltedPartitions:
     def forget(self, partitions: Iterable[int]) -> None:
         """Remove *partitions*, which were revoked."""
         for partition in partitions:
-            self._halted.pop(partition, None)
-            self._pauses.pop(partition, None)
+            for by_partition in (self._halted, self._pauses, self._check_at):
+                by_partition.pop(partition, None)
 
     def note_read(self, partitions: Iterable[int]) -> None:
         """Start again with the first pause for those of *partitions* that are not halted: records of them were read."""

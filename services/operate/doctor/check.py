@@ -23,10 +23,3 @@ class Check(NamedTuple):
     found: str
     advice: str = ""
     code: int = INFRASTRUCTURE
-
-
-class Extent(NamedTuple):
-    """The extent of a partition in the log: the offset of its first record, and the offset after its last."""
-
-    start: int
-    end: int

@@ -21,11 +21,12 @@ from projections.tables.origin import compare_ids, origin_of
 from projections.tables.parked_rows import parked_counts
 from projections.tables.schema import partitions
 from services.database import database_trouble, revisions
+from services.log.base import Extent
 from services.log.local import LocalLog
 from services.log.open import uses_kafka
 from services.settings import Settings, load_settings, variable, without_secrets
 
-from .check import DATA, USAGE, Check, Extent
+from .check import DATA, USAGE, Check
 
 SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 50_000_000
 CONNECT_SECONDS = 5
@@ -244,14 +245,14 @@ def _progress(conn: Connection, extents: Mapping[int, Extent], rules_version: st
 
 def _log(extents: Mapping[int, Extent], rows: Mapping[int, RowMapping]) -> Check:
     """Check that the log still has the records at the position of each partition, and that it is projected."""
-    records = sum(extent.end - extent.start for extent in extents.values())
+    records = sum(extent.end - extent.first for extent in extents.values())
     if not rows:
         return Check("log", "ok", f"{records} records, nothing projected yet")
     if rows.keys() != extents.keys():
         found = f"has {len(extents)} partitions, yet {len(rows)} were read: subjects would map to other partitions"
         return Check("log", "error", found, "name the log that this database was projected from, or another database")
     positions = {number: row["position"] for number, row in rows.items()}
-    for number, (start, end) in extents.items():
+    for number, (start, end, *_) in extents.items():
         if not start <= positions[number] <= end:
             there = f"ends at {end}" if positions[number] > end else f"begins at {start}"
             found = f"partition {number} {there}, yet was read up to {positions[number]}: records are gone"

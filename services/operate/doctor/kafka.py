@@ -7,12 +7,13 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from events.errors import BadInput, Infrastructure
+from services.log.base import Extent
 from services.log.kafka.clients import open_admin
 from services.log.kafka.diagnosis import diagnose, unreachable
 from services.log.kafka.topics import ANSWER_SECONDS, Topic, cautions, describe, faults
 from services.settings import Settings
 
-from .check import USAGE, Check, Extent
+from .check import USAGE, Check
 
 _ADVICE = "set it with Kafka's kafka-configs.sh, or choose another topic"
 
