@@ -371,7 +371,7 @@ class TestCommands:
     ("editor", "message"),
     [
         ("", "no field is named, and no editor is set (want --set FIELD=VALUE, or $EDITOR)"),
-        ("false --token=geheim", "the editor ended with exit code 1 (want 0"),
+        ("false --token=geheim", "the editor ended with exit code 1 (want exit code 0"),
         ("no-such-editor-here", "the editor failed: No such file or directory"),
         ("cp /bin/true", "the edited text is not UTF-8"),
         ("sed -i s/[{]/[/", "broken JSON"),
