@@ -1,43 +1,63 @@
 """The pattern of an absence: no fact of some types follows the anchor for a time (docs/design.md, 4.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from events.edtf import later, possibly_before, slack
+from events.edtf import END_OF_TIME, later, parse, possibly_before, slack
 from events.facts import Fact
 from projections.history.history import History
-from projections.history.lookup import events_ending
+from projections.history.lookup import events_ending, reports_of
 
 from .pattern import Finding, Rule, Visible, earliest_end
-from .values import FactTypes, Settle, Wait
+from .values import WANTED, FactTypes, From, Settle, Wait, wrong
 
 
 class AbsenceRule(Rule):
-    """A fact with none of `absent` after it for the time `wait` (`for` in the file), evaluated `settle` later."""
+    """
+    A fact with none of `absent` around it, evaluated `settle` later.
+
+    None follows for the time `wait` (`for` in the file), counted from the anchor or from its `until`. None precedes by
+    the time `before`. One of the two, or both.
+    """
 
     facts: ClassVar[tuple[str, ...]] = ("anchor",)
+    roles: ClassVar[tuple[str, ...]] = ("anchor", "absent")
     waits: ClassVar[bool] = True
     absent: FactTypes
-    wait: Wait = Field(alias="for")
+    wait: Wait | None = Field(alias="for", default=None)
+    start: From | None = Field(alias="from", default=None)
+    before: Wait | None = None
     settle: Settle = timedelta(0)
+
+    @model_validator(mode="after")
+    def _has_a_time(self) -> Self:
+        if self.wait is None and self.before is None:
+            raise wrong("neither for nor before is in this rule", f"for or before or both: {WANTED['for']}")
+        if self.wait is None and self.start is not None:
+            raise wrong("from stands without for", "for, the time that is counted from until")
+        return self
 
     @cached_property
     def follow(self) -> frozenset[str]:
-        """The fact types that end the silence. Death is one, unless the rule starts from it."""
-        return self.absent if "Died" in self.on else self.absent | {"Died"}
+        """The fact types that end the silence. Death is one, unless the rule starts from it or looks back only."""
+        return self.absent if "Died" in self.on or self.wait is None else self.absent | {"Died"}
 
     def find(self, anchor: Fact, history: History) -> Finding:
-        """Return the silence after *anchor*."""
-        return self._silence(anchor, events_ending(history, earliest_end(anchor), None, self.follow))
+        """Return the silence around *anchor*."""
+        deadline, exact = self._deadline(anchor, reports_of(history, anchor))
+        if deadline is None:
+            return Finding(anchor, "void", final=True)
+        silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
+        after = earliest_end(anchor) if self.before is None else None
+        return self._continued(silence, events_ending(history, after, None, self.follow), history)
 
-    def extend(self, finding: Finding, fact: Fact) -> Finding:
+    def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """Return the silence once *fact* is at the end of the world order."""
-        after = self._silence(finding.anchor, (fact,), ended=finding.value == "ended")
-        return finding if after.value == finding.value else after
+        return self._continued(finding, (fact,), history)
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
         """
@@ -54,16 +74,52 @@ class AbsenceRule(Rule):
             return Visible(finding, "void", finding.opens)
         return Visible(finding, finding.value)
 
-    def _silence(self, anchor: Fact, follows: Iterable[Fact], *, ended: bool = False) -> Finding:
-        """Return the silence after *anchor* that *follows* leave; *ended*: whether an earlier fact ended it."""
-        deadline = later(anchor.occurred.latest, self.wait)
-        opens = later(deadline, self.settle)
-        for fact in follows:
-            if fact is anchor or not possibly_before(anchor.occurred, fact.occurred):
+    def _deadline(self, anchor: Fact, reports: Sequence[Fact]) -> tuple[datetime | None, bool]:
+        """Return the deadline after *anchor*, and whether it counts from a date-time; None: the anchor has none."""
+        if self.wait is None:
+            # Nothing is awaited: the silence is known as soon as the event is, by its first report.
+            return min(report.recorded for report in reports), True
+        if self.start is None:
+            return later(anchor.occurred.latest, self.wait), anchor.occurred.latest_exact
+        ends = [parse(report.data["until"]) for report in reports if report.data.get("until")]
+        if not ends:
+            return None, False
+        last = max(ends, key=lambda end: end.latest or END_OF_TIME)
+        return later(last.latest, self.wait), last.latest_exact
+
+    def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
+        """Return *silence* after *facts*: void, ended or as it was."""
+        anchor, value = silence.anchor, silence.value
+        assert silence.deadline is not None, "a silence has a deadline"
+        for fact in facts:
+            if fact is anchor:
+                continue
+            ahead = self.before is not None and fact.type in self.absent and self._precedes(anchor, fact)
+            follows = self.wait is not None and possibly_before(anchor.occurred, fact.occurred)
+            if not ahead and not follows:
+                continue
+            # The death that ends every silence is asked no conditions.
+            accepted = True if fact.type not in self.absent else self.accepts(anchor, fact, history)
+            if accepted is False:
                 continue
             earliest = fact.occurred.earliest
-            spare = slack(anchor.occurred.latest_exact, fact.occurred.earliest_exact)
-            if earliest is None or earliest < later(deadline, spare):
-                return Finding(anchor, "void", opens, final=True)
-            ended = True
-        return Finding(anchor, "ended" if ended else "standing", opens)
+            spare = slack(silence.exact, fact.occurred.earliest_exact)
+            if ahead or earliest is None or earliest < later(silence.deadline, spare):
+                # Where the source does not say enough to decide, nothing is said of a silence.
+                return silence._replace(value="void", final=True)
+            value = "ended" if accepted else value
+        return silence if value == silence.value else silence._replace(value=value)
+
+    def _precedes(self, anchor: Fact, fact: Fact) -> bool:
+        """Return whether *fact* possibly lies in the time `before` the anchor, or in the anchor's own span."""
+        assert self.before is not None, "the caller asks only a rule that looks back"
+        own, other = anchor.occurred, fact.occurred
+        if own.latest is not None and other.earliest is not None:
+            spare = slack(own.latest_exact, other.earliest_exact)
+            if other.earliest - own.latest >= spare:
+                return False
+        if own.earliest is not None and other.latest is not None:
+            spare = slack(own.earliest_exact, other.latest_exact)
+            if own.earliest - other.latest >= self.before + spare:
+                return False
+        return True

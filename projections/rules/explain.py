@@ -5,13 +5,12 @@ from functools import cache
 
 from events.facts import Fact
 
-from .pattern import Rule
 from .values import NOT_STATED, TOKEN
 
 
-def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact | None) -> str:
+def explain_text(explain: str, name: str, subject: str, anchor: Fact, then: Fact | None) -> str:
     """
-    Return the sentence of *rule* about *subject*, on one line; `{name}` falls back to the subject.
+    Return the sentence *explain* about *subject*, on one line; `{name}` falls back to the subject.
 
     A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
     """
@@ -19,8 +18,7 @@ def explain_text(rule: Rule, name: str, subject: str, anchor: Fact, then: Fact |
     known = {"name": name or subject, "subject": subject, "": ""}
     # Looked up in two closed sets and never by str.format: its fields can read attributes.
     told = [
-        text + (_stated(facts[root], field) if root in facts else known[root])
-        for text, root, field in _pieces(rule.explain)
+        text + (_stated(facts[root], field) if root in facts else known[root]) for text, root, field in _pieces(explain)
     ]
     return " ".join("".join(told).split())
 

@@ -76,6 +76,7 @@ class Findings:
         if fact.id in step.history.stands_for:
             # Another report of an event belongs to the evidence, of findings that are final too.
             again |= {rule.id for rule in named}
+        again |= self.rulebook.reread_by[fact.type]
         if self._cleared is None or not at_end or TRACK_OF[fact.type] in CLEARING:
             before, self._cleared = self._cleared, step.status.is_cleared()
             if self._cleared is not before:

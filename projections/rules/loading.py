@@ -19,7 +19,7 @@ from .rulebook import PATTERNS, Rulebook
 from .values import TOKEN, WANTED
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
-_PATTERN_KEYS: Final = "absent, for and settle, or then, within and certainty"
+_PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -122,7 +122,7 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
 
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:
     """Add one error of pydantic about the rule at *rule*, with its place in the file."""
-    loc, key = (*rule, *found["loc"]), str(found["loc"][-1])
+    loc, key = (*rule, *found["loc"]), str(found["loc"][-1]) if found["loc"] else ""
     match found["type"]:
         case "rule":
             source.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])

@@ -19,11 +19,14 @@ from events.edtf import BEGINNING, LOCAL_DAY_SLACK
 from events.facts import Fact
 from events.vocabulary import TRACKS
 from projections.history.history import History
-from projections.history.lookup import events_of
+from projections.history.lookup import events_of, reports_of
 from projections.subjects.fold import Step
 
+from .clauses import Truth, all_hold, any_holds
 from .conditions import FROZEN, Unless
-from .values import FIELDS, TOKEN, FactTypes, Id, Severity, Text
+from .relation import has_new, has_same, types_with, undecided
+from .values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, Related, Severity, Text
+from .where import Where
 from .yaml_source import nearest
 
 Value = Literal["void", "ended", "standing"]
@@ -39,6 +42,9 @@ class Finding(NamedTuple):
         opens: the earliest instant at which an alert may open on it; None: at once.
         completing: the facts that complete the pattern, in world order; empty for an absence.
         final: whether no fact at the end of the world order can change this finding.
+        deadline: of an absence, the instant up to which a follow-up prevents the alert.
+        exact: whether the deadline counts from a date-time, and not from a day of some place.
+        lasting: of the facts that complete a sequence, those that no later fact has ended.
     """
 
     anchor: Fact
@@ -46,6 +52,9 @@ class Finding(NamedTuple):
     opens: datetime | None = None
     completing: tuple[Fact, ...] = ()
     final: bool = False
+    deadline: datetime | None = None
+    exact: bool = False
+    lasting: tuple[Fact, ...] = ()
 
 
 class Visible(NamedTuple):
@@ -75,6 +84,8 @@ class Rule(BaseModel):
     model_config = FROZEN
     facts: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts of which the sentence may speak."""
+    roles: ClassVar[tuple[str, ...]] = ("anchor", "then")
+    """The facts that `where` may name: the anchor and the follow-up."""
     waits: ClassVar[bool] = False
     """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
     ends_when_cleared: ClassVar[bool] = False
@@ -84,11 +95,21 @@ class Rule(BaseModel):
     severity: Severity = "notice"
     on: FactTypes
     unless: Unless | None = None
+    jurisdiction: Jurisdictions = frozenset()
+    where: Where | None = None
+    same: Related = frozenset()
+    new: Related = frozenset()
     explain: Text
+    ended_explain: Text | None = None
+    retracted_explain: Text | None = None
+    why: Text | None = None
+    wrong_when: Text | None = None
 
-    @field_validator("explain")
+    @field_validator("explain", "ended_explain", "retracted_explain")
     @classmethod
-    def _placeholders_known(cls, text: str) -> str:
+    def _placeholders_known(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
         known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
@@ -98,6 +119,11 @@ class Rule(BaseModel):
         if strange:
             raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange})
         return text
+
+    @field_validator("where")
+    @classmethod
+    def _roles_known(cls, where: Where | None) -> Where | None:
+        return where if where is None else where.require_roles(cls.roles)
 
     def normal(self) -> dict[str, Any]:
         """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
@@ -117,7 +143,14 @@ class Rule(BaseModel):
     def types(self) -> frozenset[str]:
         """The fact types that can change the answer by their arrival. Corrections concern the type they correct."""
         tracks = self.unless.tracks if self.unless else frozenset()
-        return self.on | self.follow | {"Died"} | {kind for track in tracks for kind in TRACKS[track]}
+        of_tracks = {kind for track in tracks for kind in TRACKS[track]}
+        return self.on | self.follow | {"Died"} | of_tracks | self.read_before
+
+    @cached_property
+    def read_before(self) -> frozenset[str]:
+        """The fact types that `new` reads: each can have had a value before the anchor."""
+        names = self.new | (self.where.all_new if self.where else frozenset())
+        return types_with(names) if names else frozenset()
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """
@@ -129,13 +162,14 @@ class Rule(BaseModel):
         """
         raise NotImplementedError
 
-    def extend(self, finding: Finding, fact: Fact) -> Finding:
+    def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """
         Return the finding once *fact* is at the end of the world order; *finding* itself if it changes nothing.
 
         Args:
             finding: the one before, and not final.
             fact: of a type in `follow`.
+            history: the facts that count, *fact* included.
         """
         raise NotImplementedError
 
@@ -166,7 +200,7 @@ class Rule(BaseModel):
         else:
             findings, changed = [*before], []
             if last.type in self.follow:
-                findings = [self.extend(finding, last) for finding in before]
+                findings = [self.extend(finding, last, history) for finding in before]
                 changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
             if last.type in self.on:
                 new = self._found(last, step)
@@ -176,9 +210,48 @@ class Rule(BaseModel):
         return tuple([finding for finding in findings if not finding.final]), visible
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
-        if self.unless is not None and self.unless.holds(step.status.before[anchor.id]):
+        exempt = self.unless is not None and self.unless.holds(step.status.before[anchor.id])
+        if exempt or not self._applies(anchor, step.history):
             return Finding(anchor, "void", final=True)
         return self.find(anchor, step.history)
+
+    @cached_property
+    def _anchor_where(self) -> Where | None:
+        return self.where.about("anchor") if self.where else None
+
+    def _applies(self, anchor: Fact, history: History) -> bool:
+        """Return whether reports of the event of *anchor* name a jurisdiction of the rule, and fulfil its `where`."""
+        where = self._anchor_where
+        if not self.jurisdiction and where is None:
+            return True
+        reports = reports_of(history, anchor)
+        placed = not self.jurisdiction or any(
+            report.data.get("jurisdiction") in self.jurisdiction for report in reports
+        )
+        return placed and (
+            where is None or any(where.holds({"anchor": report}, undecided, undecided) is True for report in reports)
+        )
+
+    def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
+        """Return whether *follow* fulfils `where`, `same` and `new`, by one report of its event and one of *anchor*."""
+        if self.where is None and not self.same and not self.new:
+            return True
+        return any_holds(
+            self._accepts(one, other, anchor, follow, history)
+            for one in reports_of(history, anchor)
+            for other in reports_of(history, follow)
+        )
+
+    def _accepts(self, anchor: Fact, follow: Fact, event: Fact, following: Fact, history: History) -> Truth:
+        def same(name: str) -> Truth:
+            return has_same(name, anchor, follow)
+
+        def new(name: str) -> Truth:
+            return has_new(name, follow, event, following, history)
+
+        facts = {"anchor": anchor, self.roles[1]: follow}
+        where = () if self.where is None else (self.where.holds(facts, same, new),)
+        return all_hold([*where, *map(same, self.same), *map(new, self.new)])
 
 
 def earliest_end(anchor: Fact) -> datetime | None:

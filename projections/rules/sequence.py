@@ -14,31 +14,49 @@ from .values import Certainty, FactTypes, Wait
 
 
 class SequenceRule(Rule):
-    """A fact followed by one of `then` within a time."""
+    """A fact followed by one of `then` within a time, until one of `over` ends the pattern."""
 
     ends_when_cleared: ClassVar[bool] = True
     then: FactTypes
     within: Wait
+    over: FactTypes = frozenset()
     certainty: Certainty = "certain"
 
     @cached_property
     def follow(self) -> frozenset[str]:
-        """The fact types that complete the pattern."""
-        return self.then
+        """The fact types that complete the pattern, or end it."""
+        return self.then | self.over
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the facts that complete the pattern from *anchor*."""
-        follows = events_ending(history, earliest_end(anchor), self._latest_end(anchor), self.then)
-        completing = [fact for fact in follows if fact is not anchor and self._completes(anchor, fact)]
-        completing.sort(key=history.placing.place)
-        value: Value = "standing" if completing else "void"
-        return Finding(anchor, value, None, tuple(completing), self._is_over(anchor, history.events[-1]))
+        start = earliest_end(anchor)
+        follows = events_ending(history, start, self._latest_end(anchor), self.then)
+        completing = [fact for fact in follows if fact is not anchor and self._completes(anchor, fact, history)]
+        completing.sort(key=history.place)
+        ends = [*events_ending(history, start, None, self.over)] if self.over and completing else []
+        lasting = tuple(
+            fact for fact in completing if not any(certainly_before(fact.occurred, end.occurred) for end in ends)
+        )
+        is_over = self._is_over(anchor, history.events[-1])
+        return self._finding(anchor, tuple(completing), lasting, is_over=is_over)
 
-    def extend(self, finding: Finding, fact: Fact) -> Finding:
+    def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """Return the pattern once *fact* is at the end of the world order."""
-        if self._completes(finding.anchor, fact):
-            return finding._replace(value="standing", completing=(*finding.completing, fact))
-        return finding._replace(final=True) if self._is_over(finding.anchor, fact) else finding
+        completing, lasting = finding.completing, finding.lasting
+        if fact.type in self.over:
+            lasting = tuple(one for one in lasting if not certainly_before(one.occurred, fact.occurred))
+        if fact.type in self.then and self._completes(finding.anchor, fact, history):
+            completing, lasting = (*completing, fact), (*lasting, fact)
+        after = self._finding(finding.anchor, completing, lasting, is_over=self._is_over(finding.anchor, fact))
+        return finding if after == finding else after
+
+    def _finding(
+        self, anchor: Fact, completing: tuple[Fact, ...], lasting: tuple[Fact, ...], *, is_over: bool
+    ) -> Finding:
+        value: Value = "standing" if lasting else "ended" if completing else "void"
+        # A pattern that stands can still end after the time in which it can be completed.
+        final = is_over and not (self.over and lasting)
+        return Finding(anchor, value, None, completing, final, lasting=lasting)
 
     def _latest_end(self, anchor: Fact) -> datetime | None:
         """Return the instant by which every completing fact has ended; None where the end may be later."""
@@ -50,8 +68,10 @@ class SequenceRule(Rule):
             return False
         return anchor.occurred.earliest is None or last.order[0] > later(anchor.occurred.earliest, self.within)
 
-    def _completes(self, anchor: Fact, follow: Fact) -> bool:
-        return self._is_certain(anchor, follow) if self.certainty == "certain" else self._is_possible(anchor, follow)
+    def _completes(self, anchor: Fact, follow: Fact, history: History) -> bool:
+        """Return whether *follow* is in order and in time, and certainly fulfils the conditions of the rule."""
+        in_time = self._is_certain if self.certainty == "certain" else self._is_possible
+        return in_time(anchor, follow) and self.accepts(anchor, follow, history) is True
 
     def _is_certain(self, anchor: Fact, follow: Fact) -> bool:
         earliest, latest = anchor.occurred.earliest, follow.occurred.latest

@@ -40,9 +40,10 @@ TRACK_READ: Final = {
     "stage": "case", "presumption": "case", "open_cases": "case",
 }  # fmt: skip
 # Corrected and Retracted are applied to a history before a rule sees it, so no rule can name them.
-_FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
+FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
 _LONGEST: Final = timedelta(days=36525)
 _LONGEST_TEXT: Final = 1000
+_LONGEST_PLACE: Final = 100
 _DURATION: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 _CALENDAR: Final = re.compile(r"P[^T]*\d[YM].*", re.ASCII)
 _TYPES_WANTED: Final = "a fact type such as Dismissed, a whole track (service, case, custody), or a list of them"
@@ -54,7 +55,18 @@ WANTED: Final = {
     "on": _TYPES_WANTED, "absent": _TYPES_WANTED, "then": _TYPES_WANTED,
     "for": _TIME_WANTED, "settle": _TIME_WANTED, "within": _TIME_WANTED,
     "unless": f"conditions on the status: {', '.join(TRACK_READ)}",
+    "jurisdiction": "a country, such as KZ, or a list of them",
+    "over": _TYPES_WANTED,
+    "from": "until: count from the anchor's until, and not from the anchor itself",
+    "before": _TIME_WANTED,
+    "why": "a text for the reader: the reason of the rule",
+    "wrong_when": "a text for the reader: the cases in which the rule is wrong",
+    "ended_explain": "one sentence for an alert that is resolved",
+    "retracted_explain": "one sentence for an alert that is retracted",
     "open_cases": "at_least or at_most or both, such as {at_least: 1}",
+    "same": "case_id, post, agency or jurisdiction, or a list of them",
+    "new": "case_id, post, agency or jurisdiction, or a list of them",
+    "where": "conditions on the data of facts, such as {anchor.kind: criminal}",
     "explain": 'one sentence, such as "{name} was dismissed."',
 }  # fmt: skip
 
@@ -88,6 +100,12 @@ def _name(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*", value):
         return value
     raise wrong(f"{quote_briefly(value)} is not an id", WANTED["id"])
+
+
+def _place(value: object) -> str:
+    if isinstance(value, str) and value.strip() == value and 0 < len(value) <= _LONGEST_PLACE:
+        return value
+    raise wrong(f"{quote_briefly(value)} is not a jurisdiction", WANTED["jurisdiction"])
 
 
 def _text(value: object) -> str:
@@ -140,8 +158,13 @@ Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(_count)]
 Settle = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_bounded)]
 Wait = Annotated[Settle, AfterValidator(_positive)]
-FactType = Annotated[str, _one_of("a fact type that a rule can name", _FACT_WORDS, _TYPES_WANTED)]
+FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS, _TYPES_WANTED)]
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
+Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
+Related = Annotated[
+    frozenset[Annotated[str, _one_of("a field to compare", ("case_id", "post", "agency", "jurisdiction"))]], _LISTED
+]
+From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
 ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]
 CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", STATUSES["custody"])]], _LISTED]
 WantedWords = Annotated[frozenset[Annotated[str, _one_of("a scope of being wanted", STATUSES["wanted"])]], _LISTED]

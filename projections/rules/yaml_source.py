@@ -197,6 +197,8 @@ def _value(page: YamlSource, node: yaml.Node) -> Any:  # noqa: ANN401 - any valu
         return held
     if _UNWRITABLE.search(node.value):
         page.refuse(_start(node), "a NUL or half a character is in this text", "printable characters")
+        # Not the text itself: pydantic cannot quote half a character in its own problem, and would fail.
+        return ""
     return node.value
 
 

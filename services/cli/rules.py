@@ -14,6 +14,7 @@ from events.text import near_words
 from projections.rules.absence import AbsenceRule
 from projections.rules.loading import RulesError, load
 from projections.rules.pattern import Rule
+from projections.rules.schema import schema
 from projections.rules.sequence import SequenceRule
 from projections.rules.yaml_source import Problem
 from projections.tables.ledger_rows import rules_in_force
@@ -103,6 +104,12 @@ def check(
         raise typer.Exit(FINDINGS)
 
 
+@rules_app.command("schema", epilog="\b\nExample:\n  casetrail rules schema > rules.schema.json")
+def print_schema() -> None:
+    """Print the JSON Schema of a rule file. Editors complete keys and words by it."""
+    emit(schema())
+
+
 @rules_app.command("show", epilog="\b\nExample:\n  casetrail rules show dismissed-without-follow-up")
 def show(
     rule_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the rule.")], as_json: JsonOption = False
@@ -170,17 +177,23 @@ def _pattern(rule: Rule) -> str:
     anchor = " or ".join(sorted(rule.on))
     if isinstance(rule, AbsenceRule):
         settle = f", settled {rule.settle.days} days" if rule.settle else ""
-        return f"{anchor}, and none of {len(rule.absent)} types for {_long(rule.wait)}{settle}"
+        after = f" for {_long(rule.wait)}" if rule.wait else ""
+        until = " from its until" if rule.start else ""
+        before = f"{' or' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
+        return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
     assert isinstance(rule, SequenceRule), "there are two patterns"
-    return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)} ({rule.certainty})"
+    over = f", until {' or '.join(sorted(rule.over))}" if rule.over else ""
+    return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)}{over} ({rule.certainty})"
 
 
 def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if name in {"for", "settle", "within"}:
+    if name in {"for", "settle", "within", "before"}:
         return _long(timedelta(seconds=value))
     if isinstance(value, dict):
         return "; ".join(f"{field} {_value_words(field, inner)}" for field, inner in value.items())
-    return safe(", ".join(value) if isinstance(value, list) else value)
+    if isinstance(value, list):
+        return ", ".join(f"({_value_words('', one)})" if isinstance(one, dict) else safe(one) for one in value)
+    return safe(value)
 
 
 def _long(wait: timedelta) -> str:

@@ -1,5 +1,6 @@
 """`casetrail rules`: the list, one rule in full, and the check of rule files."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,18 @@ def test_rules_in_the_settings_that_cannot_be_used_are_a_mistake_of_usage(tmp_pa
 
     assert (2, "") == (done.returncode, done.stdout)
     assert "mine.yaml:7:10" in done.stderr
+
+
+def test_conditions_on_data_are_shown_in_words(tmp_path: Path) -> None:
+    """Nested conditions stay readable, alternatives included."""
+    either = "any: [{anchor.jurisdiction: KZ}, {then.place: {present: true}}]"
+    where = f"    where:\n      anchor.ground: {{not: health}}\n      {either}\n"
+    name = rules_file(tmp_path, SEQUENCE + where)
+    shown = ask("rules show sequence", tmp_path, CASETRAIL_RULES=name).stdout
+
+    assert "where: anchor.ground not health; any (anchor.jurisdiction KZ), (then.place present True)" in shown
+
+
+def test_the_schema_is_for_editors(tmp_path: Path) -> None:
+    """It is JSON, and needs neither a database nor a rule file."""
+    assert "urn:casetrail:schema:rules" == json.loads(ask("rules schema", tmp_path).stdout)["$id"]

@@ -12,25 +12,29 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from events.edtf import parse
 from events.facts import Fact
 from tests.oracle.model_oracle import Life as Person
-from tests.oracle.model_time import LAST, Event, in_force, later, possibly_before, slack, world
+from tests.oracle.model_time import LAST, Event, Statement, in_force, later, possibly_before, slack, world
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 """The namespace of the ids of alerts, which never changes."""
 
 
 class Silence(NamedTuple):
-    """``absent ... for``, with the exceptions of the packaged rule."""
+    """``absent`` with ``for``, ``before`` or both, with the exceptions of the packaged rule."""
 
     id: str
     on: frozenset[str]
     absent: frozenset[str]
-    wait: timedelta
+    wait: timedelta | None
     settle: timedelta
     service: frozenset[str]
     custody: frozenset[str]
     stage: frozenset[str]
+    before: timedelta | None = None
+    from_until: bool = False
+    jurisdiction: frozenset[str] = frozenset()
 
     @property
     def follow(self) -> frozenset[str]:
@@ -49,6 +53,8 @@ class Following(NamedTuple):
     service: frozenset[str]
     custody: frozenset[str]
     stage: frozenset[str]
+    over: frozenset[str] = frozenset()
+    jurisdiction: frozenset[str] = frozenset()
 
 
 Rule = Silence | Following
@@ -135,11 +141,86 @@ def completes(rule: Following, anchor: Event, follow: Event) -> bool:
     return possibly_before(a, b)
 
 
+def is_over(rule: Following, follow: Event, events: Sequence[Event]) -> bool:
+    """Return whether an event of the types `over` of *rule* is certainly after *follow*."""
+    return any(event.type in rule.over and certainly_before(follow, event) for event in events)
+
+
+def following(rule: Following, anchor: Event, events: Sequence[Event], *, cleared: bool) -> str:
+    """Return the value of the sequence from *anchor* on: void, ended or standing."""
+    completing = [event for event in events if completes(rule, anchor, event)]
+    if not completing:
+        return "void"
+    return "ended" if cleared or all(is_over(rule, event, events) for event in completing) else "standing"
+
+
+def reports_of(anchor: Event, facts: Sequence[Fact]) -> list[Statement]:
+    """Return the reports of *anchor*, with the data in force."""
+    return [fact for fact in in_force(facts)[0] if fact.id in anchor.reports]
+
+
+def is_elsewhere(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> bool:
+    """Return whether *rule* has jurisdictions and no report of *anchor* names one of them."""
+    named = {fact.data.get("jurisdiction") for fact in reports_of(anchor, facts)}
+    return bool(rule.jurisdiction) and not named & rule.jurisdiction
+
+
+def possibly_in_window(before: timedelta, anchor: Event, event: Event) -> bool:
+    """
+    Return whether *event* possibly lies between *before* ahead of the anchor's earliest instant and its latest one.
+
+    An unknown end is unlimited. Between a day and a date-time, 14 hours are to spare.
+    """
+    a, b = anchor.span, event.span
+    ends_ahead = (
+        a.earliest is not None
+        and b.latest is not None
+        and later(b.latest, slack(a.earliest_exact, b.latest_exact)) <= a.earliest - before
+    )
+    begins_behind = (
+        a.latest is not None
+        and b.earliest is not None
+        and b.earliest >= later(a.latest, slack(a.latest_exact, b.earliest_exact))
+    )
+    return not ends_ahead and not begins_behind
+
+
+def start_of_wait(rule: Silence, anchor: Event, facts: Sequence[Fact]) -> tuple[datetime, bool] | None:
+    """
+    Return the instant from which `for` counts, and whether it is exact, or None without such an instant.
+
+    It is the latest instant of the anchor, or of the latest `until` that its reports name. An open end never comes.
+    """
+    if not rule.from_until:
+        return anchor.span.latest or LAST, anchor.span.latest_exact
+    untils = [parse(fact.data["until"]) for fact in reports_of(anchor, facts) if "until" in fact.data]
+    return max(((span.latest or LAST, span.latest_exact) for span in untils), default=None)
+
+
 def silence(rule: Silence, anchor: Event, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> str:
-    """Return the value of the silence after *anchor* at *at*: void, ended or standing."""
-    deadline = later(anchor.span.latest or LAST, rule.wait)
+    """Return the value of the silence around *anchor* at *at*: void, ended or standing."""
+    if rule.before is not None and any(
+        event.type in rule.absent and event.id != anchor.id and possibly_in_window(rule.before, anchor, event)
+        for event in events
+    ):
+        return "void"
+    if rule.wait is not None:
+        return silence_after(rule, rule.wait, anchor, events, facts, at)
+    undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in rule.absent]
+    recorded = min(fact.recorded for fact in reports_of(anchor, facts))
+    return "void" if undated or at < later(recorded, rule.settle) else "standing"
+
+
+def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
+    rule: Silence, wait: timedelta, anchor: Event, events: Sequence[Event], facts: Sequence[Fact], at: datetime
+) -> str:
+    """Return the value of the silence of length *wait* after *anchor* at *at*: void, ended or standing."""
+    start = start_of_wait(rule, anchor, facts)
     undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in rule.follow]
-    if undated or at < later(deadline, rule.settle):
+    if undated or start is None:
+        return "void"
+    deadline = later(start[0], wait)
+    if at < later(deadline, rule.settle):
         return "void"
     follows = [
         event
@@ -147,7 +228,7 @@ def silence(rule: Silence, anchor: Event, events: Sequence[Event], facts: Sequen
         if event.type in rule.follow and event.id != anchor.id and possibly_before(anchor.span, event.span)
     ]
     for event in follows:
-        spare = slack(anchor.span.latest_exact, event.span.earliest_exact)
+        spare = slack(start[1], event.span.earliest_exact)
         if event.span.earliest is None or event.span.earliest < later(deadline, spare):
             return "void"
     return "ended" if follows else "standing"
@@ -160,15 +241,13 @@ def values(rule: Rule, events: Sequence[Event], facts: Sequence[Fact], at: datet
     for anchor in events:
         if anchor.type not in rule.on:
             continue
-        if is_exempt(rule, person.before[anchor.id]):
+        if is_exempt(rule, person.before[anchor.id]) or is_elsewhere(rule, anchor, facts):
             result[anchor.id] = "void"
         elif isinstance(rule, Silence):
             result[anchor.id] = silence(rule, anchor, events, facts, at)
-        elif not any(completes(rule, anchor, event) for event in events):
-            result[anchor.id] = "void"
         else:
             cleared = person.row("anybody")["presumption"] == "cleared"
-            result[anchor.id] = "ended" if cleared else "standing"
+            result[anchor.id] = following(rule, anchor, events, cleared=cleared)
     return result
 
 
@@ -198,7 +277,12 @@ def _instants(rule: Rule, ledger: Sequence[Fact]) -> set[datetime]:
     """Return every instant at which time alone could change a value, with any number of the facts known."""
     versions = [fact for n in range(len(ledger)) for fact in in_force(ledger[: n + 1])[0]]
     ends = {fact.span.latest for fact in versions if fact.span.latest is not None}
-    return ends | ({later(end, rule.wait + rule.settle) for end in ends} if isinstance(rule, Silence) else set())
+    if isinstance(rule, Following):
+        return ends
+    untils = {parse(fact.data["until"]).latest for fact in versions if "until" in fact.data}
+    starts = {fact.recorded for fact in versions} | ends | {end for end in untils if end is not None}
+    waits = {rule.settle, (rule.wait or timedelta(0)) + rule.settle}
+    return ends | {later(start, wait) for start in starts for wait in waits}
 
 
 def _step(rule: Rule, facts: Sequence[Fact], at: datetime, alerts: list[ExpectedAlert], *, still_coming: bool) -> None:

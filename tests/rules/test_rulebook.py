@@ -158,12 +158,12 @@ class TestExplanation:
         dismissed, detained = fact("Dismissed", occurred="2022-03~"), fact("HouseArrested", occurred="2022-04-25")
 
         assert (
-            explain_text(quiet, "A. B.", "kz-a", dismissed, None)
+            explain_text(quiet.explain, "A. B.", "kz-a", dismissed, None)
             == "A. B. was dismissed (2022-03~); no new step of a case, no custody and no return to office"
             " is known in the 90 days after."
         )
         assert (
-            explain_text(arrest, "A. B.", "kz-a", dismissed, detained)
+            explain_text(arrest.explain, "A. B.", "kz-a", dismissed, detained)
             == "A. B.: dismissed (2022-03~), then house arrested (2022-04-25)."
         )
 
@@ -177,16 +177,20 @@ class TestExplanation:
         assert (
             f"kz-a: dismissed; 2022-03-27; 2022-03-28; Dismissed-1; {NOT_STATED}; chief; police; Almaty; {NOT_STATED}; "
             f"{NOT_STATED}; {NOT_STATED}; {NOT_STATED}"
-        ) == explain_text(rule, "", "kz-a", fact("Dismissed", post="chief", agency="police", region="Almaty"), None)
+        ) == explain_text(
+            rule.explain, "", "kz-a", fact("Dismissed", post="chief", agency="police", region="Almaty"), None
+        )
 
     def test_the_subject_stands_in_for_a_name(self) -> None:
         """A person without a known name is called by the subject id."""
-        assert explain_text(pack().rules[1], "", "kz-a", fact("Dismissed"), None).startswith("kz-a was dismissed")
+        assert explain_text(pack().rules[1].explain, "", "kz-a", fact("Dismissed"), None).startswith(
+            "kz-a was dismissed"
+        )
 
     def test_a_name_is_text_and_nothing_more(self) -> None:
         """Braces and line breaks in the data neither name placeholders nor break the sentence."""
         sentence = explain_text(
-            sequence(), "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained")
+            sequence().explain, "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained")
         )
 
         assert sentence == r"{then.type} {0.__class__} \1 was dismissed and detained."

@@ -1,0 +1,73 @@
+"""The JSON Schema of rule files agrees with the program: it takes the same keys and words."""
+
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from projections.rules.rulebook import PATTERNS
+from projections.rules.schema import schema
+from tests.support.places import ROOT
+from tests.support.rules import SEQUENCE, SILENCE
+
+VALIDATOR = Draft202012Validator(schema())
+
+
+def problems(text: str) -> list[str]:
+    """Return the problems that the schema has with a rule file; scalars are texts, as the program reads them."""
+    data: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader without types
+    return [error.message for error in VALIDATOR.iter_errors(data)]
+
+
+def test_it_is_a_schema() -> None:
+    """It follows its own dialect."""
+    Draft202012Validator.check_schema(schema())
+
+
+def test_the_pack_fits_it() -> None:
+    """The rules that ship are examples."""
+    for path in (ROOT / "projections" / "rules" / "pack").glob("*.yaml"):
+        assert [] == problems(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SILENCE,
+        SEQUENCE,
+        SILENCE.replace("    for: P90D\n", "    before: P1D\n"),
+        SILENCE + "    from: until\n    jurisdiction: [KZ, KG]\n    why: A reason.\n",
+        SEQUENCE + "    over: [Released]\n    certainty: possible\n    ended_explain: It is over.\n",
+    ],
+)
+def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
+    """An editor marks no file that can be used."""
+    assert [] == problems(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("for: P90D", "for: P3M"),
+        ("on: Dismissed", "on: Dismised"),
+        ("severity: warning", "severity: high"),
+        ("    for: P90D\n", ""),
+        ("    for: P90D\n", "    for: P90D\n    then: Detained\n"),
+        ("{at_least: 1}", "{}"),
+        ("custody: [detained, remanded]", "custody: [free]"),
+    ],
+)
+def test_a_mistake_does_not_fit_it(old: str, new: str) -> None:
+    """An editor marks the mistakes that the program refuses, as far as a schema can say them."""
+    assert [] != problems(SILENCE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("key", PATTERNS)
+def test_it_has_every_key_of_a_pattern(key: str) -> None:
+    """A new key of a pattern needs a schema."""
+    fields = PATTERNS[key].model_fields
+    items = schema()["properties"]["rules"]["items"]["oneOf"]
+    (item,) = (item for item in items if key in item["properties"])
+
+    assert {field.alias or name for name, field in fields.items()} == item["properties"].keys()
