@@ -10,7 +10,7 @@ from projections.subjects.fold import Step
 from projections.subjects.status import Status
 
 from .alert import STANDING, Alert, Change, Trigger
-from .steps import AlertStep, ended, ending_sentence, opened, refreshed, superseded
+from .steps import AlertStep, ended, opened, refreshed, superseded
 
 ENDINGS = {"ended": ("resolved", {*STANDING, "retracted"}), "void": ("retracted", {*STANDING, "resolved"})}
 """By the value of a finding, the state in which its alert ends, and the states in which it can."""
@@ -85,8 +85,7 @@ class Lifecycle:
         if value != "standing":
             state, endable = ENDINGS[value]
             if alert is not None and alert.state in endable:
-                sentence = ending_sentence(rule, state, finding, (self.subject_id, name))
-                self._record(ended(alert, state, trigger, sentence))
+                self._record(ended(alert, state, trigger))
             return None
         if rule.waits and trigger.kind != "time" and (alert is None or alert.state not in STANDING):
             # Silence is stated only once every record of this very instant is in.

@@ -63,8 +63,8 @@ def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:
     return _said(alert, "superseded", trigger), Change(alert, trigger.at, cause, fact.id if fact else None)
 
 
-def ended(alert: Alert, state: str, trigger: Trigger, sentence: str | None = None) -> AlertStep:
-    """Return *alert* when it ends as *state*, resolved or retracted, with the rule's own *sentence* for that."""
+def ended(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
+    """Return *alert* when it ends as *state*: resolved or retracted."""
     fact = trigger.fact
     if trigger.kind == "rules":
         cause = "rule_changed"
@@ -72,28 +72,7 @@ def ended(alert: Alert, state: str, trigger: Trigger, sentence: str | None = Non
         cause = fact.type.lower()
     else:
         cause = "world_changed" if state == "resolved" else "late_knowledge"
-    after = _said(alert, state, trigger)
-    if sentence is not None:
-        after = after._replace(explanation=sentence)
-    return after, Change(alert, trigger.at, cause, fact.id if fact else None)
-
-
-def ending_sentence(rule: Rule, state: str, finding: Finding, names: tuple[str, str]) -> str | None:
-    """
-    Return the sentence of *rule* for an alert that ends as *state*; None: the rule has none.
-
-    Args:
-        rule: the rule.
-        state: resolved or retracted.
-        finding: the finding that ends the alert.
-        names: the person's subject_id, and the name for the sentence.
-    """
-    explain = rule.ended_explain if state == "resolved" else rule.retracted_explain
-    if explain is None:
-        return None
-    subject_id, name = names
-    then = finding.completing[0] if finding.completing else None
-    return explain_text(explain, name, subject_id, finding.anchor, then)
+    return _said(alert, state, trigger), Change(alert, trigger.at, cause, fact.id if fact else None)
 
 
 def _said(alert: Alert, state: str, trigger: Trigger) -> Alert:
@@ -105,7 +84,8 @@ def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
 
 
 def _sentence(rule: Rule, finding: Finding, subject_id: str, name: str) -> str:
-    then = finding.completing[0] if finding.completing else None
+    # Of the facts that complete the pattern, the first that no later event has ended.
+    then = next(iter(finding.lasting or finding.completing), None)
     return explain_text(rule.explain, name, subject_id, finding.anchor, then)
 
 
@@ -130,7 +110,7 @@ def _opening_cause(
 def _cause_of_pattern(finding: Finding, evidence: tuple[str, ...], fact: Fact | None) -> tuple[str, str]:
     """Return the cause of a pattern that stands, with *fact* as the last to arrive; None: its time has come."""
     if fact is None:
-        return ("followed", finding.completing[0].id)
+        return ("followed", (finding.lasting or finding.completing)[0].id)
     if fact.type in ABOUT_FACTS:
         return (fact.type.lower(), fact.id)
     # The fact that brought an alert back need not belong to it: another case, after the person was cleared, does too.

@@ -1,6 +1,6 @@
 """The pattern of an absence: no fact of some types follows the anchor for a time (docs/design.md, 4.3)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Self
@@ -12,6 +12,7 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
 
+from .clauses import Truth
 from .pattern import Finding, Rule, Visible, earliest_end
 from .values import WANTED, FactTypes, From, Settle, Wait, wrong
 
@@ -48,7 +49,7 @@ class AbsenceRule(Rule):
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the silence around *anchor*."""
-        deadline, exact = self._deadline(anchor, reports_of(history, anchor))
+        deadline, exact = self._deadline(anchor, history)
         if deadline is None:
             return Finding(anchor, "void", final=True)
         silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
@@ -67,20 +68,25 @@ class AbsenceRule(Rule):
         """
         if finding.opens is None or finding.value == "void":
             return Visible(finding, finding.value)
-        if history.undated and any(fact.type in self.follow for fact in history.undated):
+        if any(
+            fact.type in self.follow and self._accepted(finding.anchor, fact, history) is not False
+            for fact in history.undated
+        ):
             return Visible(finding, "void")
         if clock < finding.opens:
             # An end waits for this instant too: an alert that opened under another date may be ended by it.
             return Visible(finding, "void", finding.opens)
         return Visible(finding, finding.value)
 
-    def _deadline(self, anchor: Fact, reports: Sequence[Fact]) -> tuple[datetime | None, bool]:
+    def _deadline(self, anchor: Fact, history: History) -> tuple[datetime | None, bool]:
         """Return the deadline after *anchor*, and whether it counts from a date-time; None: the anchor has none."""
         if self.wait is None:
-            # Nothing is awaited: the silence is known as soon as the event is, by its first report.
-            return min(report.recorded for report in reports), True
+            # Nothing is awaited: the silence is known as soon as the event is, by its first report. That is the fact
+            # itself and not its correction: a corrected note would retract the alert and open it again.
+            return min(history.facts[report.id].recorded for report in reports_of(history, anchor)), True
         if self.start is None:
             return later(anchor.occurred.latest, self.wait), anchor.occurred.latest_exact
+        reports = reports_of(history, anchor)
         ends = [parse(report.data["until"]) for report in reports if report.data.get("until")]
         if not ends:
             return None, False
@@ -98,8 +104,7 @@ class AbsenceRule(Rule):
             follows = self.wait is not None and possibly_before(anchor.occurred, fact.occurred)
             if not ahead and not follows:
                 continue
-            # The death that ends every silence is asked no conditions.
-            accepted = True if fact.type not in self.absent else self.accepts(anchor, fact, history)
+            accepted = self._accepted(anchor, fact, history)
             if accepted is False:
                 continue
             earliest = fact.occurred.earliest
@@ -109,6 +114,10 @@ class AbsenceRule(Rule):
                 return silence._replace(value="void", final=True)
             value = "ended" if accepted else value
         return silence if value == silence.value else silence._replace(value=value)
+
+    def _accepted(self, anchor: Fact, fact: Fact, history: History) -> Truth:
+        # The death that ends every silence is asked no conditions.
+        return True if fact.type not in self.absent else self.accepts(anchor, fact, history)
 
     def _precedes(self, anchor: Fact, fact: Fact) -> bool:
         """Return whether *fact* possibly lies in the time `before` the anchor, or in the anchor's own span."""

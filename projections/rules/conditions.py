@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from projections.subjects.status import Point
 
 from .values import (
-    TRACK_READ,
+    TRACKS_READ,
     WANTED,
     Count,
     CustodyWords,
@@ -63,7 +64,8 @@ class Unless(BaseModel):
     @cached_property
     def tracks(self) -> frozenset[str]:
         """The tracks that these conditions read. `Died` is on no list: it touches all tracks."""
-        return frozenset(track for condition, track in TRACK_READ.items() if getattr(self, condition))
+        words = (tracks for condition, tracks in TRACKS_READ.items() if getattr(self, condition))
+        return frozenset(chain.from_iterable(words))
 
     def holds(self, point: Point) -> bool:
         """Return whether any condition holds of the status *point*."""

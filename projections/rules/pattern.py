@@ -22,7 +22,7 @@ from projections.history.history import History
 from projections.history.lookup import events_of, reports_of
 from projections.subjects.fold import Step
 
-from .clauses import Truth, all_hold, any_holds
+from .clauses import Truth, all_hold
 from .conditions import FROZEN, Unless
 from .relation import has_new, has_same, types_with, undecided
 from .values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, Related, Severity, Text
@@ -100,16 +100,12 @@ class Rule(BaseModel):
     same: Related = frozenset()
     new: Related = frozenset()
     explain: Text
-    ended_explain: Text | None = None
-    retracted_explain: Text | None = None
     why: Text | None = None
     wrong_when: Text | None = None
 
-    @field_validator("explain", "ended_explain", "retracted_explain")
+    @field_validator("explain")
     @classmethod
-    def _placeholders_known(cls, text: str | None) -> str | None:
-        if text is None:
-            return None
+    def _placeholders_known(cls, text: str) -> str:
         known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
@@ -216,6 +212,10 @@ class Rule(BaseModel):
         return self.find(anchor, step.history)
 
     @cached_property
+    def _places(self) -> frozenset[str]:
+        return frozenset(place.casefold() for place in self.jurisdiction)
+
+    @cached_property
     def _anchor_where(self) -> Where | None:
         return self.where.about("anchor") if self.where else None
 
@@ -226,7 +226,7 @@ class Rule(BaseModel):
             return True
         reports = reports_of(history, anchor)
         placed = not self.jurisdiction or any(
-            report.data.get("jurisdiction") in self.jurisdiction for report in reports
+            str(report.data.get("jurisdiction", "")).casefold() in self._places for report in reports
         )
         return placed and (
             where is None or any(where.holds({"anchor": report}, undecided, undecided) is True for report in reports)
@@ -236,11 +236,13 @@ class Rule(BaseModel):
         """Return whether *follow* fulfils `where`, `same` and `new`, by one report of its event and one of *anchor*."""
         if self.where is None and not self.same and not self.new:
             return True
-        return any_holds(
+        answers = {
             self._accepts(one, other, anchor, follow, history)
             for one in reports_of(history, anchor)
             for other in reports_of(history, follow)
-        )
+        }
+        # A report that decides counts more than one that says too little.
+        return True if True in answers else False if False in answers else None
 
     def _accepts(self, anchor: Fact, follow: Fact, event: Fact, following: Fact, history: History) -> Truth:
         def same(name: str) -> Truth:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from events.edtf import possibly_before
+from events.edtf import certainly_before, possibly_before
 from events.facts import Fact
 from events.text import comparison_form
 from events.vocabulary import DATA, TRACKS
@@ -24,25 +24,31 @@ def has_same(name: str, anchor: Fact, follow: Fact) -> Truth:
 
 def has_new(name: str, follow: Fact, anchor: Fact, event: Fact, history: History) -> Truth:
     """
-    Return whether *follow* has a value in the field *name* that no fact possibly before the anchor had.
+    Return whether *follow* has a value in the field *name* that was not there before the anchor.
+
+    None: it does not name the field, or a fact that was only possibly before the anchor had the value.
 
     Args:
         name: the field.
-        follow: a report of the follow-up; None is returned if it does not name the field.
+        follow: a report of the follow-up.
         anchor: the anchor. Its own value, and those of its reports, are not new.
         event: the fact that stands for the follow-up, whose own reports are left out.
         history: the facts that count.
     """
-    value = _value(name, follow)
+    value = _form(name, follow.data.get(f"to_{name}", follow.data.get(name)))
     if value is None:
         return None
     own = {report.id for report in reports_of(history, event)}
     anchors = {report.id for report in reports_of(history, anchor)}
-    return not any(
-        _value(name, fact) == value
-        for fact in history.counting.values()
-        if fact.id not in own and (fact.id in anchors or possibly_before(fact.occurred, anchor.occurred))
-    )
+    answer: Truth = True
+    for fact in history.counting.values():
+        if fact.id in own or value not in {_value(name, fact), _value(f"to_{name}", fact)}:
+            continue
+        if fact.id in anchors or certainly_before(fact.occurred, anchor.occurred):
+            return False
+        if possibly_before(fact.occurred, anchor.occurred):
+            answer = None
+    return answer
 
 
 def undecided(name: str) -> Truth:
@@ -53,10 +59,14 @@ def undecided(name: str) -> Truth:
 
 def types_with(names: Collection[str]) -> frozenset[str]:
     """Return the fact types that can have one of the fields *names*."""
+    fields = {*names, *(f"to_{name}" for name in names)}
     kinds = (kind for track, of_track in TRACKS.items() if track != "meta" for kind in of_track)
-    return frozenset(kind for kind in kinds if DATA[kind].__annotations__.keys() & set(names))
+    return frozenset(kind for kind in kinds if DATA[kind].__annotations__.keys() & fields)
 
 
 def _value(name: str, fact: Fact) -> Any:  # noqa: ANN401 - a text, or None
-    value = fact.data.get(name)
+    return _form(name.removeprefix("to_"), fact.data.get(name))
+
+
+def _form(name: str, value: Any) -> Any:  # noqa: ANN401 - a text, or None
     return comparison_form(value) if name in WORDED and isinstance(value, str) else value

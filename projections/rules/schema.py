@@ -62,7 +62,7 @@ _TIME: Final[Schema] = {
 _NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
-    **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},
+    **{name: _text(name) for name in ("title", "explain", "why", "wrong_when")},
     **{name: _words(FACT_WORDS, WANTED[name]) for name in ("on", "absent", "then", "over")},
     **dict.fromkeys(("for", "before", "settle", "within"), _TIME),
     "severity": {"enum": [*SEVERITIES]},

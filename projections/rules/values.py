@@ -35,10 +35,12 @@ TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
 """A placeholder in an explanation, or a single brace."""
 
 _TRACKS: Final = ("service", "case", "custody")
-TRACK_READ: Final = {
-    "service": "service", "custody": "custody", "wanted": "custody",
-    "stage": "case", "presumption": "case", "open_cases": "case",
+TRACKS_READ: Final[Mapping[str, tuple[str, ...]]] = {
+    "service": ("service",), "custody": ("custody", "case"), "wanted": ("custody", "case"),
+    "stage": ("case",), "presumption": ("case", "custody"), "open_cases": ("case",),
 }  # fmt: skip
+"""The tracks whose facts change a word: an acquittal ends a hold, and custody in another case ends "cleared"."""
+
 # Corrected and Retracted are applied to a history before a rule sees it, so no rule can name them.
 FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
 _LONGEST: Final = timedelta(days=36525)
@@ -54,15 +56,13 @@ WANTED: Final = {
     "title": "a short text",
     "on": _TYPES_WANTED, "absent": _TYPES_WANTED, "then": _TYPES_WANTED,
     "for": _TIME_WANTED, "settle": _TIME_WANTED, "within": _TIME_WANTED,
-    "unless": f"conditions on the status: {', '.join(TRACK_READ)}",
+    "unless": f"conditions on the status: {', '.join(TRACKS_READ)}",
     "jurisdiction": "a country, such as KZ, or a list of them",
     "over": _TYPES_WANTED,
     "from": "until: count from the anchor's until, and not from the anchor itself",
     "before": _TIME_WANTED,
     "why": "a text for the reader: the reason of the rule",
     "wrong_when": "a text for the reader: the cases in which the rule is wrong",
-    "ended_explain": "one sentence for an alert that is resolved",
-    "retracted_explain": "one sentence for an alert that is retracted",
     "open_cases": "at_least or at_most or both, such as {at_least: 1}",
     "same": "case_id, post, agency or jurisdiction, or a list of them",
     "new": "case_id, post, agency or jurisdiction, or a list of them",

@@ -324,7 +324,9 @@ class _Reading:
                 self._refuse((*loc, name), what, wanted if elsewhere else nearest(name, allowed, wanted))
             given = [name for name in allowed if name in held]
             checks = {name: self._operand(name, held[name], path, kind, (*loc, name)) for name in given}
-            if (checks.get("at_least") or 0) > checks.get("at_most", MAX_NUMBER):
+            # None: the operand was refused.
+            low, high = checks.get("at_least"), checks.get("at_most")
+            if low is not None and high is not None and low > high:
                 self._refuse(loc, "at_least is more than at_most", "a range with numbers in it")
             return tuple(Check(name, operand) for name, operand in checks.items())
         if "not" not in allowed:

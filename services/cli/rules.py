@@ -176,10 +176,10 @@ def _pattern(rule: Rule) -> str:
     """Return the pattern in short: the types it starts from, the types it waits for, and the time."""
     anchor = " or ".join(sorted(rule.on))
     if isinstance(rule, AbsenceRule):
-        settle = f", settled {rule.settle.days} days" if rule.settle else ""
+        settle = f", settled {_long(rule.settle)}" if rule.settle else ""
         after = f" for {_long(rule.wait)}" if rule.wait else ""
         until = " from its until" if rule.start else ""
-        before = f"{' or' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
+        before = f"{', and none' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
         return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
     assert isinstance(rule, SequenceRule), "there are two patterns"
     over = f", until {' or '.join(sorted(rule.over))}" if rule.over else ""
@@ -193,7 +193,7 @@ def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
         return "; ".join(f"{field} {_value_words(field, inner)}" for field, inner in value.items())
     if isinstance(value, list):
         return ", ".join(f"({_value_words('', one)})" if isinstance(one, dict) else safe(one) for one in value)
-    return safe(value)
+    return safe(str(value).lower() if isinstance(value, bool) else value)
 
 
 def _long(wait: timedelta) -> str:

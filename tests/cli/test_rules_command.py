@@ -144,7 +144,7 @@ def test_conditions_on_data_are_shown_in_words(tmp_path: Path) -> None:
     name = rules_file(tmp_path, SEQUENCE + where)
     shown = ask("rules show sequence", tmp_path, CASETRAIL_RULES=name).stdout
 
-    assert "where: anchor.ground not health; any (anchor.jurisdiction KZ), (then.place present True)" in shown
+    assert "where: anchor.ground not health; any (anchor.jurisdiction KZ), (then.place present true)" in shown
 
 
 def test_the_schema_is_for_editors(tmp_path: Path) -> None:

@@ -207,7 +207,8 @@ def silence(rule: Silence, anchor: Event, events: Sequence[Event], facts: Sequen
     if rule.wait is not None:
         return silence_after(rule, rule.wait, anchor, events, facts, at)
     undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in rule.absent]
-    recorded = min(fact.recorded for fact in reports_of(anchor, facts))
+    # The facts themselves, and not their corrections: the event has been known since then.
+    recorded = min(fact.recorded for fact in facts if fact.id in anchor.reports)
     return "void" if undated or at < later(recorded, rule.settle) else "standing"
 
 

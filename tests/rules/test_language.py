@@ -1,4 +1,4 @@
-"""The keys of rules beside the two patterns: over, before, from, jurisdiction, and a sentence for each state."""
+"""The keys of rules beside the two patterns: over, before, from, jurisdiction, where, same and new."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,6 @@ from projections.rules.rulebook import Rulebook
 from projections.rules.sequence import SequenceRule
 from tests.support.builders import (
     Line,
-    Row,
     alerts,
     arrested,
     charged,
@@ -49,12 +48,6 @@ def absence(**keys: Any) -> Rulebook:
 def states(lines: list[Line], rules: Rulebook, until: str = "2030") -> list[str]:
     """Return the states of the only alert, in order."""
     return [state for state, _, _ in life(alerts(lines, until, rules))]
-
-
-def explained(lines: list[Line], rules: Rulebook) -> str:
-    """Return the sentence of the only alert."""
-    found: list[Row] = alerts(lines, "2030", rules)
-    return str(found[0]["explanation"])
 
 
 class TestOver:
@@ -309,31 +302,6 @@ class TestSameAndNew:
         assert ["open", "retracted"] == states(story, sequence(new="case_id"))
 
 
-class TestSentences:
-    """Sentences of a rule for an alert that has ended."""
-
-    ENDED: ClassVar = {"ended_explain": "{name} was {anchor.type}, and a step followed late."}
-    TAKEN_BACK: ClassVar = {"retracted_explain": "It is not true that nothing followed {name}."}
-
-    def test_a_resolved_alert_has_the_sentence_for_that(self) -> None:
-        """The detention after the deadline ends the silence."""
-        story = [dismissed("2022-03-01"), detained("2022-09-01")]
-
-        assert explained(story, absence(**self.ENDED)).endswith(" was dismissed, and a step followed late.")
-
-    def test_a_retracted_alert_has_the_sentence_for_that(self) -> None:
-        """The detention known late was before the deadline."""
-        late = detained("2022-03-20", published="2022-12-01", recorded="2022-12-01T00:00:00Z")
-
-        assert explained([dismissed("2022-03-01"), late], absence(**self.TAKEN_BACK)).startswith("It is not true that")
-
-    def test_without_them_the_sentence_says_until_when_it_was_said(self) -> None:
-        """The old form stays for rules without these sentences."""
-        story = [dismissed("2022-03-01"), detained("2022-09-01")]
-
-        assert explained(story, absence()).startswith("Was said until 2022-09-0")
-
-
 class TestFiles:
     """Mistakes in these keys are named with their place."""
 
@@ -352,7 +320,6 @@ class TestFiles:
             (SILENCE + "    jurisdiction: [KZ, '']\n", "rules.yaml:13:24: nothing is not a jurisdiction"),
             (SILENCE + "    over: Released\n", "rules.yaml:13:5: over belongs to the other pattern"),
             (SEQUENCE + "    over: Relesed\n", 'rules.yaml:8:11: "Relesed" is not a fact type that a rule can name'),
-            (SILENCE + '    ended_explain: "{then.type}"\n', "rules.yaml:13:21: {then.type} is not a placeholder here"),
             (
                 SILENCE + "    where: {then.ground: x}\n",
                 'rules.yaml:13:26: "then" in then.ground is not a fact of this',

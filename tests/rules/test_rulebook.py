@@ -110,28 +110,29 @@ class TestRulebook:
         assert {"Dismissed", *TRACKS["case"], *TRACKS["custody"], "Died"} == silence().types
 
     @pytest.mark.parametrize(
-        ("condition", "track"),
+        ("condition", "tracks"),
         [
-            ("service: suspended", "service"),
-            ("custody: detained", "custody"),
-            ("wanted: national", "custody"),
-            ("stage: charged", "case"),
-            ("presumption: convicted", "case"),
-            ("open_cases: {at_most: 0}", "case"),
+            ("service: suspended", {"service"}),
+            ("custody: detained", {"custody", "case"}),
+            ("wanted: national", {"custody", "case"}),
+            ("stage: charged", {"case"}),
+            ("presumption: convicted", {"case", "custody"}),
+            ("open_cases: {at_most: 0}", {"case"}),
         ],
     )
-    def test_an_exception_reads_its_track(self, condition: str, track: str) -> None:
-        """An exception adds its track to the rule, because a fact of that track can change the status."""
+    def test_an_exception_reads_its_tracks(self, condition: str, tracks: set[str]) -> None:
+        """An exception adds its tracks to the rule, because a fact of them can change the status."""
         rule = sequence(SEQUENCE.replace("    within", f"    unless: {{{condition}}}\n    within"))
 
         assert rule.unless is not None
-        assert {track} == rule.unless.tracks
-        assert {"Dismissed", "Detained", "Died", *TRACKS[track]} == rule.types
+        assert tracks == rule.unless.tracks
+        assert {"Dismissed", "Detained", "Died", *(kind for track in tracks for kind in TRACKS[track])} == rule.types
 
     def test_rules_by_type(self) -> None:
         """Rules are looked up by type for every record; a type without rules has none."""
         assert [r.id for r in pack().by_type["Detained"]] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
-        assert [r.id for r in pack().by_type["Charged"]] == ["dismissed-without-follow-up"]
+        assert [r.id for r in pack().by_type["Charged"]] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
+        assert [r.id for r in pack().continued_by["Charged"]] == ["dismissed-without-follow-up"]
         assert [r.id for r in pack().by_type["Resigned"]][:1] == ["dismissal-before-arrest"]
         assert pack().by_type["SubjectDescribed"] == ()
         assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == pack().anchors

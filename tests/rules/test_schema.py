@@ -38,7 +38,7 @@ def test_the_pack_fits_it() -> None:
         SEQUENCE,
         SILENCE.replace("    for: P90D\n", "    before: P1D\n"),
         SILENCE + "    from: until\n    jurisdiction: [KZ, KG]\n    why: A reason.\n",
-        SEQUENCE + "    over: [Released]\n    certainty: possible\n    ended_explain: It is over.\n",
+        SEQUENCE + "    over: [Released]\n    certainty: possible\n    wrong_when: It is over.\n",
     ],
 )
 def test_a_file_that_the_program_takes_fits_it(text: str) -> None:

@@ -211,7 +211,9 @@ def outcome_of(lines: Sequence[Line], stamps: Sequence[str]) -> tuple[list[Row],
     held.advance_watermark(END, END)
     told = ("rule", "anchor", "evidence", "explanation", "severity", "rule_version")
     still = [row for row in rows(engine, LIVE.alerts) if row["state"] == "open"]
-    return statuses(engine), [{name: row[name] for name in told} for row in still]
+    alerts = [{name: row[name] for name in told} for row in still]
+    # Not by alert_id: the id is that of the anchor that was recorded first, which the order of arrival decides.
+    return statuses(engine), sorted(alerts, key=lambda alert: (alert["rule"], alert["anchor"]))
 
 
 @settings(max_examples=60)
