@@ -100,7 +100,7 @@ class AbsenceRule(Rule):
         for fact in facts:
             if fact is anchor:
                 continue
-            ahead = self.before is not None and fact.type in self.absent and self._precedes(anchor, fact)
+            ahead = self.before is not None and fact.type in self.absent and _precedes(anchor, fact, self.before)
             follows = self.wait is not None and possibly_before(anchor.occurred, fact.occurred)
             if not ahead and not follows:
                 continue
@@ -119,16 +119,16 @@ class AbsenceRule(Rule):
         # The death that ends every silence is asked no conditions.
         return True if fact.type not in self.absent else self.accepts(anchor, fact, history)
 
-    def _precedes(self, anchor: Fact, fact: Fact) -> bool:
-        """Return whether *fact* possibly lies in the time `before` the anchor, or in the anchor's own span."""
-        assert self.before is not None, "the caller asks only a rule that looks back"
-        own, other = anchor.occurred, fact.occurred
-        if own.latest is not None and other.earliest is not None:
-            spare = slack(own.latest_exact, other.earliest_exact)
-            if other.earliest - own.latest >= spare:
-                return False
-        if own.earliest is not None and other.latest is not None:
-            spare = slack(own.earliest_exact, other.latest_exact)
-            if own.earliest - other.latest >= self.before + spare:
-                return False
-        return True
+
+def _precedes(anchor: Fact, fact: Fact, before: timedelta) -> bool:
+    """Return whether *fact* possibly lies in the time *before* the anchor, or in the anchor's own span."""
+    own, other = anchor.occurred, fact.occurred
+    if own.latest is not None and other.earliest is not None:
+        spare = slack(own.latest_exact, other.earliest_exact)
+        if other.earliest - own.latest >= spare:
+            return False
+    if own.earliest is not None and other.latest is not None:
+        spare = slack(own.earliest_exact, other.latest_exact)
+        if own.earliest - other.latest >= before + spare:
+            return False
+    return True

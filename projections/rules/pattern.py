@@ -19,13 +19,13 @@ from events.edtf import BEGINNING, LOCAL_DAY_SLACK
 from events.facts import Fact
 from events.vocabulary import TRACKS
 from projections.history.history import History
-from projections.history.lookup import events_of, reports_of
+from projections.history.lookup import events_of
 from projections.subjects.fold import Step
 
-from .clauses import Truth, all_hold
+from .clauses import Truth
 from .conditions import FROZEN, Unless
-from .relation import has_new, has_same, types_with, undecided
-from .values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, Related, Severity, Text
+from .relation import Related, applies, types_with
+from .values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
 from .where import Where
 from .yaml_source import nearest
 
@@ -97,8 +97,8 @@ class Rule(BaseModel):
     unless: Unless | None = None
     jurisdiction: Jurisdictions = frozenset()
     where: Where | None = None
-    same: Related = frozenset()
-    new: Related = frozenset()
+    same: RelatedFields = frozenset()
+    new: RelatedFields = frozenset()
     explain: Text
     why: Text | None = None
     wrong_when: Text | None = None
@@ -207,53 +207,16 @@ class Rule(BaseModel):
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
         exempt = self.unless is not None and self.unless.holds(step.status.before[anchor.id])
-        if exempt or not self._applies(anchor, step.history):
+        if exempt or not applies(self.where, self.jurisdiction, anchor, step.history):
             return Finding(anchor, "void", final=True)
         return self.find(anchor, step.history)
-
-    @cached_property
-    def _places(self) -> frozenset[str]:
-        return frozenset(place.casefold() for place in self.jurisdiction)
-
-    @cached_property
-    def _anchor_where(self) -> Where | None:
-        return self.where.about("anchor") if self.where else None
-
-    def _applies(self, anchor: Fact, history: History) -> bool:
-        """Return whether reports of the event of *anchor* name a jurisdiction of the rule, and fulfil its `where`."""
-        where = self._anchor_where
-        if not self.jurisdiction and where is None:
-            return True
-        reports = reports_of(history, anchor)
-        placed = not self.jurisdiction or any(
-            str(report.data.get("jurisdiction", "")).casefold() in self._places for report in reports
-        )
-        return placed and (
-            where is None or any(where.holds({"anchor": report}, undecided, undecided) is True for report in reports)
-        )
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils `where`, `same` and `new`, by one report of its event and one of *anchor*."""
         if self.where is None and not self.same and not self.new:
             return True
-        answers = {
-            self._accepts(one, other, anchor, follow, history)
-            for one in reports_of(history, anchor)
-            for other in reports_of(history, follow)
-        }
-        # A report that decides counts more than one that says too little.
-        return True if True in answers else False if False in answers else None
-
-    def _accepts(self, anchor: Fact, follow: Fact, event: Fact, following: Fact, history: History) -> Truth:
-        def same(name: str) -> Truth:
-            return has_same(name, anchor, follow)
-
-        def new(name: str) -> Truth:
-            return has_new(name, follow, event, following, history)
-
-        facts = {"anchor": anchor, self.roles[1]: follow}
-        where = () if self.where is None else (self.where.holds(facts, same, new),)
-        return all_hold([*where, *map(same, self.same), *map(new, self.new)])
+        conditions = Related(self.where, self.same, self.new, self.roles[1])
+        return conditions.hold(anchor, follow, history)
 
 
 def earliest_end(anchor: Fact) -> datetime | None:

@@ -1,7 +1,8 @@
 """Relations between a follow-up and its anchor: the same value in a field, or a value that is new (`same`, `new`)."""
 
 from collections.abc import Collection
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from events.edtf import certainly_before, possibly_before
 from events.facts import Fact
@@ -10,10 +11,66 @@ from events.vocabulary import DATA, TRACKS
 from projections.history.history import History
 from projections.history.lookup import reports_of
 
-from .clauses import Truth
+from .clauses import Truth, all_hold
+from .where import Where
 
 WORDED = frozenset({"post", "agency"})
 """The fields in which two spellings of the same words are the same value. The others are ids and codes."""
+
+
+class Related(NamedTuple):
+    """
+    The conditions of a rule on a follow-up beside its anchor.
+
+    Attributes:
+        where: conditions on data; None: there are none.
+        same, new: fields to compare.
+        role: the name of the follow-up in `where`.
+    """
+
+    where: Where | None
+    same: frozenset[str]
+    new: frozenset[str]
+    role: str
+
+    def hold(self, anchor: Fact, follow: Fact, history: History) -> Truth:
+        """Return whether they hold, by one report of each event alone."""
+        answers = {
+            self._hold_of(one, other, anchor, follow, history)
+            for one in reports_of(history, anchor)
+            for other in reports_of(history, follow)
+        }
+        # A report that decides counts more than one that says too little.
+        return True if True in answers else False if False in answers else None
+
+    def _hold_of(self, anchor: Fact, follow: Fact, event: Fact, following: Fact, history: History) -> Truth:
+        def same(name: str) -> Truth:
+            return has_same(name, anchor, follow)
+
+        def new(name: str) -> Truth:
+            return has_new(name, follow, event, following, history)
+
+        facts = {"anchor": anchor, self.role: follow}
+        where = () if self.where is None else (self.where.holds(facts, same, new),)
+        return all_hold([*where, *map(same, self.same), *map(new, self.new)])
+
+
+def applies(where: Where | None, jurisdictions: Collection[str], anchor: Fact, history: History) -> bool:
+    """Return whether reports of the event of *anchor* name one of *jurisdictions*, if any, and fulfil *where*."""
+    own = _about_anchor(where) if where is not None else None
+    if not jurisdictions and own is None:
+        return True
+    reports = reports_of(history, anchor)
+    places = {place.casefold() for place in jurisdictions}
+    placed = not places or any(str(report.data.get("jurisdiction", "")).casefold() in places for report in reports)
+    return placed and (
+        own is None or any(own.holds({"anchor": report}, undecided, undecided) is True for report in reports)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _about_anchor(where: Where) -> Where | None:
+    return where.about("anchor")
 
 
 def has_same(name: str, anchor: Fact, follow: Fact) -> Truth:

@@ -1,6 +1,6 @@
 """The pattern of a sequence: a fact of some types follows the anchor within a time (docs/design.md, 4.2)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar
 
@@ -70,20 +70,22 @@ class SequenceRule(Rule):
 
     def _completes(self, anchor: Fact, follow: Fact, history: History) -> bool:
         """Return whether *follow* is in order and in time, and certainly fulfils the conditions of the rule."""
-        in_time = self._is_certain if self.certainty == "certain" else self._is_possible
-        return in_time(anchor, follow) and self.accepts(anchor, follow, history) is True
+        in_time = _is_certain if self.certainty == "certain" else _is_possible
+        return in_time(anchor, follow, self.within) and self.accepts(anchor, follow, history) is True
 
-    def _is_certain(self, anchor: Fact, follow: Fact) -> bool:
-        earliest, latest = anchor.occurred.earliest, follow.occurred.latest
-        if earliest is None or latest is None:
+
+def _is_certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+    earliest, latest = anchor.occurred.earliest, follow.occurred.latest
+    if earliest is None or latest is None:
+        return False
+    spare = slack(anchor.occurred.earliest_exact, follow.occurred.latest_exact)
+    return latest - earliest + spare <= within and certainly_before(anchor.occurred, follow.occurred)
+
+
+def _is_possible(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+    latest, earliest = anchor.occurred.latest, follow.occurred.earliest
+    if latest is not None and earliest is not None:
+        spare = slack(anchor.occurred.latest_exact, follow.occurred.earliest_exact)
+        if earliest - latest - spare >= within:
             return False
-        spare = slack(anchor.occurred.earliest_exact, follow.occurred.latest_exact)
-        return latest - earliest + spare <= self.within and certainly_before(anchor.occurred, follow.occurred)
-
-    def _is_possible(self, anchor: Fact, follow: Fact) -> bool:
-        latest, earliest = anchor.occurred.latest, follow.occurred.earliest
-        if latest is not None and earliest is not None:
-            spare = slack(anchor.occurred.latest_exact, follow.occurred.earliest_exact)
-            if earliest - latest - spare >= self.within:
-                return False
-        return possibly_before(anchor.occurred, follow.occurred)
+    return possibly_before(anchor.occurred, follow.occurred)

@@ -161,7 +161,7 @@ Wait = Annotated[Settle, AfterValidator(_positive)]
 FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS, _TYPES_WANTED)]
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
 Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
-Related = Annotated[
+RelatedFields = Annotated[
     frozenset[Annotated[str, _one_of("a field to compare", ("case_id", "post", "agency", "jurisdiction"))]], _LISTED
 ]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]

@@ -7,7 +7,7 @@ An answer is True, False, or None if a missing value leaves it undecided.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final, ParamSpec, Self, TypeVar, assert_never, get_args
 
@@ -51,7 +51,8 @@ class Where:
     """
     Conditions on data, of which all must hold. An alternative of `any` may have `same` and `new` too.
 
-    Equal conditions are equal objects, whatever the order and the form in which they were written.
+    Equal conditions are equal objects, whatever the order and the form in which they were written. It has more than
+    eight methods: the reading, the normal form, the answer, and one question each about roles and fields.
     """
 
     clauses: tuple[Clause, ...] = ()
@@ -256,11 +257,11 @@ def _scalar(value: object, kind: Kind) -> Any:  # noqa: ANN401 - a text, a numbe
     return read
 
 
+@dataclass
 class _Reading:
     """The reader of one `where`, with the problems found so far. After a problem, its result is not used."""
 
-    def __init__(self) -> None:
-        self.errors: list[InitErrorDetails] = []
+    errors: list[InitErrorDetails] = field(default_factory=list)
 
     def where(self, value: object, loc: Loc, depth: int) -> Where:
         """Read a mapping of paths: the whole `where` at *depth* 0, else an alternative."""
