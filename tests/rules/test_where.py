@@ -345,8 +345,8 @@ def conditions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
         if kind.base == "text":
             choices.append(st.fixed_dictionaries({"contains": strategies.names, "starts_with": strategies.names}))
         drawn[path] = draw(st.one_of(choices))
-        if name == "amount":
-            drawn[f"{role}.currency"] = "USD"
+    for path in [path for path in drawn if path.endswith(".amount")]:
+        drawn[path.replace("amount", "currency")] = "USD"
     if depth and draw(st.booleans()):
         drawn["any"] = draw(st.lists(conditions(depth - 1), min_size=1, max_size=2))
         drawn["any"][0] |= {"same": draw(st.sampled_from(RELATED)), "new": ["post"]}
