@@ -7,7 +7,7 @@ from events.schemas import DIALECT
 
 from .pattern import Rule
 from .rulebook import PATTERNS
-from .values import CERTAINTIES, FACT_WORDS, SEVERITIES, STATUSES, WANTED
+from .values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
 
 Schema = dict[str, Any]
 
@@ -69,7 +69,7 @@ _KEYS: Final[Mapping[str, Schema]] = {
     "certainty": {"enum": [*CERTAINTIES]},
     "from": {"enum": ["until"], "description": WANTED["from"]},
     "where": {"type": "object", "minProperties": 1, "description": WANTED["where"]},
-    **{name: _words(("case_id", "post", "agency", "jurisdiction"), WANTED[name]) for name in ("same", "new")},
+    **{name: _words(RELATED, WANTED[name]) for name in ("same", "new")},
     "jurisdiction": {
         "description": WANTED["jurisdiction"],
         "anyOf": [

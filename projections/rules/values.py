@@ -29,6 +29,9 @@ FIELDS: Final = (
 )  # fmt: skip
 """The fields that `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
 
+RELATED: Final = ("case_id", "post", "agency", "jurisdiction")
+"""The fields that `same` and `new` take."""
+
 NOT_STATED: Final = "not stated"
 """The words of an explanation for a field that the fact does not have."""
 TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
@@ -161,9 +164,7 @@ Wait = Annotated[Settle, AfterValidator(_positive)]
 FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS, _TYPES_WANTED)]
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
 Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
-RelatedFields = Annotated[
-    frozenset[Annotated[str, _one_of("a field to compare", ("case_id", "post", "agency", "jurisdiction"))]], _LISTED
-]
+RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
 ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]
 CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", STATUSES["custody"])]], _LISTED]

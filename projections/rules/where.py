@@ -36,14 +36,11 @@ from .clauses import (
     plain_clauses,
 )
 from .fact_fields import FIELDS
-from .values import WANTED, FactTypes, wrong
+from .values import RELATED, WANTED, FactTypes, wrong
 from .yaml_source import Loc, nearest
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-RELATED: Final = ("case_id", "post", "agency", "jurisdiction")
-"""The fields that `same` and `new` take."""
 
 
 @dataclass(frozen=True)

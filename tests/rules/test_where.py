@@ -13,7 +13,8 @@ from events.canonical import canonical
 from events.facts import Fact, make_fact
 from projections.rules.clauses import Truth
 from projections.rules.fact_fields import FIELDS
-from projections.rules.where import RELATED, Where
+from projections.rules.values import RELATED
+from projections.rules.where import Where
 from projections.rules.yaml_source import read
 from tests.support import strategies
 
