@@ -23,7 +23,7 @@ from events.canonical import derive_id
 from events.decode import complete
 from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
-from projections.rules.loading import load
+from projections.rules.files.loading import load
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import TOPIC

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.projector.derive import CACHE_FACTS
-from projections.rules.loading import load, pack
+from projections.rules.files.loading import load, pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.schema import TOPIC
 

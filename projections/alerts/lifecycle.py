@@ -5,7 +5,7 @@ from datetime import datetime
 
 from projections.history.history import History
 from projections.rules.findings import Answer
-from projections.rules.pattern import Rule, Visible
+from projections.rules.patterns.pattern import Rule, Visible
 from projections.subjects.fold import Step
 from projections.subjects.status import Status
 

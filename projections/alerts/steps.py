@@ -6,8 +6,8 @@ from events.facts import Fact
 from projections.history.corrections import ABOUT_FACTS
 from projections.history.history import History
 from projections.history.lookup import evidence_of
-from projections.rules.explain import explain_text
-from projections.rules.pattern import Finding, Rule
+from projections.rules.patterns.pattern import Finding, Rule
+from projections.rules.sentence import explain_text
 
 from .alert import NAMESPACE, Alert, Change, Trigger, said_until
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 from projections.history.corrections import ABOUT_FACTS
+from projections.rules.patterns.pattern import Finding, Rule, Visible
 from projections.subjects.fold import Step
 
-from .pattern import Finding, Rule, Visible
 from .rulebook import Rulebook
 
 CLEARING = frozenset({"service", "case", "custody"})

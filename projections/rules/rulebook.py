@@ -9,10 +9,9 @@ from typing import Final
 from events.canonical import canonical
 from events.errors import BadInput
 from events.vocabulary import TRACK_OF
-
-from .absence import AbsenceRule
-from .pattern import Rule
-from .sequence import SequenceRule
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.sequence import SequenceRule
 
 PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "then": SequenceRule}
 """Each pattern by the key that makes a rule one of it."""

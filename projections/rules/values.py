@@ -10,9 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from events.text import quote_briefly
 from events.vocabulary import TRACKS
+from projections.rules.files.yaml_source import nearest
 from projections.subjects.status_words import CustodyStatus, Presumption, SearchScope, ServiceStatus, Stage
-
-from .yaml_source import nearest
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "service": get_args(ServiceStatus),

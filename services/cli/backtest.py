@@ -9,7 +9,7 @@ import typer
 from events.edtf import format_instant
 from projections.projector.backtest import BacktestJson
 from projections.projector.backtest import backtest as replay
-from projections.rules.loading import load
+from projections.rules.files.loading import load
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 

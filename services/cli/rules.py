@@ -11,12 +11,12 @@ from typing_extensions import TypedDict
 
 from events.errors import Infrastructure
 from events.text import near_words
-from projections.rules.absence import AbsenceRule
-from projections.rules.loading import RulesError, load
-from projections.rules.pattern import Rule
-from projections.rules.schema import schema
-from projections.rules.sequence import SequenceRule
-from projections.rules.yaml_source import Problem
+from projections.rules.files.loading import RulesError, load
+from projections.rules.files.schema import schema
+from projections.rules.files.yaml_source import Problem
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import partitions
 from services.settings import load_rules, load_settings

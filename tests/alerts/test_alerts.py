@@ -1,6 +1,6 @@
 """The life of an alert over the log's clock: identity, changed rules, acknowledgement, an idle log, the outbox."""
 
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE, outbox
 from tests.support.builders import (
     database,

@@ -16,10 +16,10 @@ from events.facts import Fact
 from projections.alerts.alert import Alert, Change, Trigger
 from projections.alerts.subject_state import SubjectState
 from projections.history.history import History
-from projections.rules.absence import AbsenceRule
 from projections.rules.findings import Answer, Findings
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 from projections.subjects.fold import Fold, Step
 from projections.tables.part_rows import part_rows
 from projections.tables.rows import subject_row

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, select
 
 from projections.projector.side_writer import SideWriter
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE, ledger, partitions
 from tests.support import builders
 from tests.support.builders import described, detained, dismissed, instant, investigated

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from tests.support.commands import run
 from tests.support.places import ROOT
 from tests.support.reading import answer, ask, database_with

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, text, update
 
 from projections.projector.rebuild import rebuild
 from projections.projector.side_writer import SideWriter
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.bulk import store
 from projections.tables.database import write_transaction
 from projections.tables.outbox import Outgoing

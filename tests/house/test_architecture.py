@@ -23,7 +23,7 @@ FOLDERS = {
     "services": ("runtime", "log", "publish", "delivery", "operate", "words", "workers", "cli"),
 }
 PURE = ("events", *(f"projections/{name}" for name in FOLDERS["projections"][:6]))
-READING = {"projections/rules/loading.py"}  # the only pure module that reads files: rule files
+READING = {"projections/rules/files/loading.py"}  # the only pure module that reads files: rule files
 
 NOT_FOR_CONCLUSIONS = {"kafka", "logging", "structlog"}
 NOT_PURE = NOT_FOR_CONCLUSIONS | {
@@ -221,7 +221,7 @@ def test_the_rules_above_look_at_something() -> None:
     assert all(python_files(folder) for folder in (*HOUSE, *PURE))
     assert {"events/edtf.py", "projections/tracks/posts.py", "projections/subjects/status.py"} <= looked_at
     assert "projections/tables/schema.py" not in looked_at
-    assert "projections.history.history" in imported_modules(ROOT / "projections" / "rules" / "absence.py")
+    assert "projections.history.history" in imported_modules(ROOT / "projections" / "rules" / "patterns" / "absence.py")
 
 
 def asks_which_log(path: Path) -> bool:

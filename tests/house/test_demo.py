@@ -19,7 +19,7 @@ import pytest
 
 from events.decode import complete
 from projections.projector.backtest import backtest
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from tests.support.commands import SECONDS
 from tests.support.places import ROOT
 

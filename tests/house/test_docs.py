@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.rules.values import STATUSES
 from projections.tables.columns import METADATA
 from projections.tables.schema import LIVE

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from projections.projector.rebuild import rebuild
 from projections.queries.verify import verify
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.schema import LIVE, ledger
 from services.log.local import LocalLog, LocalReader

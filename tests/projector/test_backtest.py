@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from projections.projector.backtest import backtest
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from tests.support.builders import (
     Line,
     alerts,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.projector.rebuild import rebuild
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from tests.oracle.careers import careers
 from tests.support.builders import Line, Row, database, instant, project, projector, statuses
 

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from events.decode import complete
 from events.edtf import format_instant
 from projections.projector.backtest import backtest
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger, log, outbox, partitions
 from services.log.local import LocalLog

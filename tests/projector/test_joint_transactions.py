@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.projector.projector import Projector, project_several
 from projections.queries.verify import verify
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables import timers
 from projections.tables.checkpoint import PartitionLost, compare_and_set
 from projections.tables.database import write_transaction

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from projections.projector.projector import Projector
 from projections.projector.side_writer import SideWriter
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import write_transaction
 from projections.tables.parked_rows import parked_pages

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.projector.isolate import isolate_failures
 from projections.projector.projector import Projector
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger
 from services.database import migrate

@@ -12,7 +12,7 @@ from events.errors import Infrastructure
 from projections.projector import rebuild as rebuilding
 from projections.projector.projector import Projector
 from projections.projector.rebuild import Difference, code_files, rebuild
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.support.builders import (

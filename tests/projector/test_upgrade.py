@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert, select
 from events.errors import Infrastructure
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
 from services.database import migrate

@@ -16,7 +16,7 @@ from events.edtf import parse
 from events.errors import BadInput, Unreadable
 from events.vocabulary import DATA
 from projections.projector.backtest import backtest
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from services.publish.samples import generate
 from tests.support.commands import run
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 from projections.projector.projector import Projector
 from projections.queries.export import export
 from projections.queries.verify import Finding, verify
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.schema import ledger
 from tests.support.builders import described, detained, project, projector, records

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from projections.rules.absence import AbsenceRule
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 from tests.support.builders import (
     Line,
     alerts,

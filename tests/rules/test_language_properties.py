@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from events.edtf import format_instant
 from events.vocabulary import TRACKS
 from projections.projector.backtest import backtest
-from projections.rules.absence import AbsenceRule
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 from tests.oracle import oracle
 from tests.oracle.histories import RECORDED, raw
 from tests.subjects.test_properties import END, Lives, found_lives, known

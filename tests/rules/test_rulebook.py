@@ -8,11 +8,11 @@ import pytest
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rules.absence import AbsenceRule
-from projections.rules.explain import explain_text
-from projections.rules.loading import load, pack
+from projections.rules.files.loading import load, pack
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
+from projections.rules.sentence import explain_text
 from projections.rules.values import FIELDS, NOT_STATED, STATUSES
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence

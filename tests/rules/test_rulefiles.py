@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rules.absence import AbsenceRule
-from projections.rules.loading import RulesError, load, pack
+from projections.rules.files.loading import RulesError, load, pack
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 from projections.rules.values import STATUSES
 from tests.support.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from projections.rules.files.schema import schema
 from projections.rules.rulebook import PATTERNS
-from projections.rules.schema import schema
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from events.canonical import canonical
 from events.facts import Fact, make_fact
-from projections.rules.clauses import Truth
-from projections.rules.fact_fields import FIELDS
+from projections.rules.conditions.clauses import Truth
+from projections.rules.conditions.fact_fields import FIELDS
+from projections.rules.conditions.where import Where
+from projections.rules.files.yaml_source import read
 from projections.rules.values import RELATED
-from projections.rules.where import Where
-from projections.rules.yaml_source import read
 from tests.support import strategies
 
 LARGE = "{article: ['366', '367'], amount: {at_least: 10000000}, currency: KZT}"

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError, field_validator
 
-from projections.rules.fact_fields import FIELDS
+from projections.rules.conditions.fact_fields import FIELDS
+from projections.rules.conditions.where import Where
+from projections.rules.files.yaml_source import read
 from projections.rules.values import WANTED
-from projections.rules.where import Where
-from projections.rules.yaml_source import read
 from tests.support import strategies
 
 OPERATORS = "one of not, present, contains, starts_with, same_as"

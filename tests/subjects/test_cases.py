@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE
 from tests.support.builders import Line, Row, fact, instant, project, projector, retracted, rows, statuses
 from tests.support.places import CASES

@@ -10,7 +10,7 @@ import pytest
 from events.decode import complete
 from events.facts import Fact
 from projections.projector.backtest import backtest
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from tests.support.places import ROOT
 
 EXAMPLE = ROOT / "examples" / "kazakhstan-2022.ndjson"

@@ -18,8 +18,8 @@ from projections.alerts.shapes import AlertJson
 from projections.history.history import History
 from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
-from projections.rules.absence import AbsenceRule
-from projections.rules.sequence import SequenceRule
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.schema import LIVE
 from projections.tables.schema import ledger as ledger_table
 from tests.oracle import oracle

@@ -17,11 +17,11 @@ from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.queries.subjects import Filter
 from projections.queries.subjects import statuses as stored
-from projections.rules.absence import AbsenceRule
-from projections.rules.loading import pack
-from projections.rules.pattern import Rule
+from projections.rules.files.loading import pack
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 from projections.subjects.status import Status
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.columns import METADATA

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.checkpoint import Checkpoint
 from services.log.local import LocalReader
 from services.workers.projector_loop import Loop

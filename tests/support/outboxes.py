@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from projections.projector.projector import Projector
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.origin import note_partitions
 from projections.tables.outbox import KAFKA_RECEIVER
 from projections.tables.schema import outbox, relays

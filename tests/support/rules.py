@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from events.facts import Fact, make_fact
-from projections.rules.absence import AbsenceRule
-from projections.rules.loading import RulesError, load
+from projections.rules.files.loading import RulesError, load
+from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
-from projections.rules.sequence import SequenceRule
 
 SILENCE = """\
 rules:

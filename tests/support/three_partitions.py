@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from tests.support.builders import instant, records
 from tests.support.reading import Line

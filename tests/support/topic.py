@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine
 
 from events.cloudevents import to_binary
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import open_database

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 
 from projections.ledger.chain import LogRecord
-from projections.rules.loading import pack
+from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE
 from services.workers import projector_loop
 from tests.support.builders import rows, suspended

@@ -14,7 +14,7 @@ from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
 from events.text import near_words
 from projections.projector.rebuild import is_due
-from projections.rules.loading import load, pack
+from projections.rules.files.loading import load, pack
 from projections.tables.checkpoint import OUTCOMES
 from projections.tables.database import database_clock, open_database
 from projections.tables.origin import compare_ids, origin_of

@@ -8,9 +8,9 @@ from events.edtf import certainly_before, later, possibly_before, slack
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending
+from projections.rules.values import Certainty, FactTypes, Wait
 
 from .pattern import Finding, Rule, Value, earliest_end
-from .values import Certainty, FactTypes, Wait
 
 
 class SequenceRule(Rule):

@@ -11,10 +11,10 @@ from events.edtf import END_OF_TIME, later, parse, possibly_before, slack
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
+from projections.rules.conditions.clauses import Truth
+from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
 
-from .clauses import Truth
 from .pattern import Finding, Rule, Visible, earliest_end
-from .values import WANTED, FactTypes, From, Settle, Wait, wrong
 
 
 class AbsenceRule(Rule):

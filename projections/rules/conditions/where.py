@@ -19,6 +19,8 @@ from events.currencies import CURRENCIES
 from events.facts import Fact
 from events.fields import CURRENCY, MAX_NUMBER, PATTERN_WORDS
 from events.text import quote_briefly, storable
+from projections.rules.files.yaml_source import Loc, nearest
+from projections.rules.values import RELATED, WANTED, FactTypes, wrong
 
 from .clauses import (
     Check,
@@ -36,8 +38,6 @@ from .clauses import (
     plain_clauses,
 )
 from .fact_fields import FIELDS
-from .values import RELATED, WANTED, FactTypes, wrong
-from .yaml_source import Loc, nearest
 
 P = ParamSpec("P")
 T = TypeVar("T")

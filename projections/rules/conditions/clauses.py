@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, assert_never
 
 from events.facts import Fact
-
-from .yaml_source import Loc
+from projections.rules.files.yaml_source import Loc
 
 Truth: TypeAlias = bool | None
 Operator = Literal["is", "not", "present", "at_least", "at_most", "contains", "starts_with", "same_as", "some"]

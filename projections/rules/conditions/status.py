@@ -7,9 +7,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from projections.subjects.status import Point
-
-from .values import (
+from projections.rules.values import (
     TRACKS_READ,
     WANTED,
     Count,
@@ -20,6 +18,7 @@ from .values import (
     WantedWords,
     wrong,
 )
+from projections.subjects.status import Point
 
 FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from events.schemas import DIALECT
-
-from .pattern import Rule
-from .rulebook import PATTERNS
-from .values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
+from projections.rules.patterns.pattern import Rule
+from projections.rules.rulebook import PATTERNS
+from projections.rules.values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
 
 Schema = dict[str, Any]
 

@@ -12,11 +12,11 @@ from pydantic_core import ErrorDetails
 
 from events.errors import BadInput
 from events.text import quote_briefly
+from projections.rules.conditions.status import CaseCount, Unless
+from projections.rules.patterns.pattern import Rule
+from projections.rules.rulebook import PATTERNS, Rulebook
+from projections.rules.values import TOKEN, WANTED
 
-from .conditions import CaseCount, Unless
-from .pattern import Rule
-from .rulebook import PATTERNS, Rulebook
-from .values import TOKEN, WANTED
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"

@@ -20,14 +20,13 @@ from events.facts import Fact
 from events.vocabulary import TRACKS
 from projections.history.history import History
 from projections.history.lookup import events_of
+from projections.rules.conditions.clauses import Truth
+from projections.rules.conditions.relation import Related, applies, types_with
+from projections.rules.conditions.status import FROZEN, Unless
+from projections.rules.conditions.where import Where
+from projections.rules.files.yaml_source import nearest
+from projections.rules.values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
 from projections.subjects.fold import Step
-
-from .clauses import Truth
-from .conditions import FROZEN, Unless
-from .relation import Related, applies, types_with
-from .values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
-from .where import Where
-from .yaml_source import nearest
 
 Value = Literal["void", "ended", "standing"]
 

@@ -1,0 +1,1 @@
+"""The conditions of rules: on data, on the status, and between facts."""

@@ -1,0 +1,1 @@
+"""The patterns of rules: each is one module behind one protocol."""
