@@ -23,13 +23,17 @@ class Alert(NamedTuple):
         anchor: the best report of the event from which the rule starts, as far as it is known.
         evidence: every report of the events that make the pattern.
         first_anchor: the anchor it opened with; the alert belongs to the event that holds this fact.
+        subject_id: the person; None: it is about a group.
+        across: whether its rule concerns several people. Then the correlator keeps it, and not the person's projector.
+        group_by, group_key, group_shown: the field that makes its group, the group as groups are compared, and as the
+            source of the anchor writes it; None: it has no group.
     """
 
     alert_id: str
     rule: str
     rule_version: str
     severity: str
-    subject_id: str
+    subject_id: str | None
     state: str
     anchor: str
     evidence: tuple[str, ...]
@@ -38,6 +42,10 @@ class Alert(NamedTuple):
     opened_at: datetime
     changed_at: datetime
     first_anchor: str
+    across: bool = False
+    group_by: str | None = None
+    group_key: str | None = None
+    group_shown: str | None = None
 
 
 class Change(NamedTuple):
@@ -49,6 +57,7 @@ class Change(NamedTuple):
     fact_id: str | None
     person: str | None = None
     note: str | None = None
+    told: bool = True
 
 
 class Trigger(NamedTuple):

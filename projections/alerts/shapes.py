@@ -1,6 +1,6 @@
 """The shape of an alert, of its changes and of its notices, as programs read them. Grown only by addition."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired
 from uuid import uuid5
 
@@ -26,16 +26,24 @@ class ChangeJson(TypedDict):
 
 
 class AlertJson(TypedDict):
-    """An alert in its latest state, with its life."""
+    """
+    An alert in its latest state, with its life.
+
+    ``group_by`` and ``group`` are null unless its rule counts people in a group; then ``subject_id`` is null.
+    ``subjects`` are the people in its evidence.
+    """
 
     alert_id: str
     rule: str
     rule_version: str
     severity: str
-    subject_id: str
+    subject_id: str | None
     state: str
     anchor: str
     evidence: list[str]
+    group_by: str | None
+    group: str | None
+    subjects: list[str]
     unread: int
     explanation: str
     life: list[ChangeJson]
@@ -60,15 +68,19 @@ def change_json(row: Row) -> ChangeJson:
     return change
 
 
-def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0) -> AlertJson:
+def alert_json(
+    alert: Alert, life: Iterable[Row], unread: int = 0, people: Sequence[str] | None = None
+) -> AlertJson:
     """
     Return an alert.
 
     Args:
         alert: its latest state.
         life: its rows of ``alert_changes``, in their order.
-        unread: the number of waiting records about the person: conflicts and unreadable records.
+        unread: the number of waiting records about the people: conflicts and unreadable records.
+        people: the people in the evidence of an alert across people; None: the alert is about one person.
     """
+    subjects = people if people is not None else [alert.subject_id] if alert.subject_id is not None else []
     return {
         "alert_id": alert.alert_id,
         "rule": alert.rule,
@@ -78,6 +90,9 @@ def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0) -> AlertJson:
         "state": alert.state,
         "anchor": alert.anchor,
         "evidence": list(alert.evidence),
+        "group_by": alert.group_by,
+        "group": alert.group_shown,
+        "subjects": list(subjects),
         "unread": unread,
         "explanation": alert.explanation,
         "life": [change_json(row) for row in life],

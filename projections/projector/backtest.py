@@ -12,14 +12,16 @@ from typing_extensions import TypedDict
 from events.decode import complete, recorded_of
 from events.edtf import format_instant
 from events.errors import Unreadable
-from projections.alerts.shapes import AlertJson, alert_json
+from projections.alerts.shapes import AlertJson
+from projections.correlator.correlator import Correlator
 from projections.ledger.chain import LogRecord
 from projections.queries.subjects import Filter, statuses
 from projections.rules.rulebook import Rulebook
 from projections.subjects.shapes import StatusJson
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
-from projections.tables.rows import alert_from_row
+from projections.tables.evidence import evidence_of_alerts
+from projections.tables.rows import alert_with_evidence
 from projections.tables.schema import LIVE, TOPIC
 
 from .projector import Projector
@@ -109,17 +111,20 @@ def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callab
     engine = open_database("sqlite://")
     try:
         METADATA.create_all(engine)
-        projector = Projector(engine, rulebook)
-        projector.assign(lines[0].recorded if lines else until)
-        for start in range(0, len(lines), BATCH):
-            batch = lines[start : start + BATCH]
+        projector, correlator = Projector(engine, rulebook), Correlator(engine, rulebook)
+        start = lines[0].recorded if lines else until
+        projector.assign(start)
+        correlator.assign(start)
+        for first in range(0, len(lines), BATCH):
+            batch = lines[first : first + BATCH]
             records = [
                 LogRecord(TOPIC, 0, offset, line.recorded, line.key, None, line.value)
-                for offset, line in enumerate(batch, start)
+                for offset, line in enumerate(batch, first)
             ]
             projector.project(records, until)
             tell(len(batch))
         projector.advance_watermark(until, until)
+        correlator.catch_up(until)
         with engine.connect() as conn:
             return _report(conn, projector, until)
     finally:
@@ -180,8 +185,9 @@ def _subjects(conn: Connection) -> list[StatusJson]:
 
 def _alerts(conn: Connection) -> list[AlertJson]:
     life = _by_owner(conn, select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n))
-    alerts = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id))
-    return [alert_json(alert_from_row(row._asdict()), life[row.alert_id]) for row in alerts]
+    rows = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id)).all()
+    evidence = evidence_of_alerts(conn, LIVE.alert_evidence, [row.alert_id for row in rows if row.across])
+    return [alert_with_evidence(row._asdict(), life[row.alert_id], evidence) for row in rows]
 
 
 def _by_owner(conn: Connection, query: Select[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -7,7 +7,7 @@ that differ.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -32,14 +32,16 @@ from sqlalchemy import (
 from events.errors import Infrastructure
 from projections.alerts.alert import Change
 from projections.alerts.shapes import notice_id
+from projections.correlator.replay import Replay
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
 from projections.tables.checkpoint import Checkpoint, unconcluded
+from projections.tables.evidence import evidence_of_alerts
 from projections.tables.database import allow_full_scans, discard_plans, write_transaction
 from projections.tables.ledger_rows import entries_after, rules_at
 from projections.tables.parked_rows import unread_counts_at
 from projections.tables.rows import alert_from_row, notice_row
-from projections.tables.schema import LIVE, REBUILD, outbox, partitions, rebuild_partitions
+from projections.tables.schema import CORRELATOR, LIVE, REBUILD, outbox, partitions, rebuild_partitions
 from projections.tables.write_batch import WriteBatch
 
 from .derive import CACHE_FACTS, Deriver
@@ -133,6 +135,7 @@ class _Twins:
         self.epoch = 1
         self._reached: dict[int, Checkpoint] = {}
         self._derivers: dict[int, Deriver] = {}
+        self._replay: Replay | None = None
 
     def take_over(self) -> None:
         """Claim the rows of an interrupted rebuild; delete them if other code concluded them."""
@@ -159,20 +162,34 @@ class _Twins:
         for live in lives:
             with write_transaction(self.engine) as conn:
                 reached = self._batch(conn, live)
-            done += reached
-            caught_up = caught_up and reached >= live.seq
+            done += reached.seq
+            caught_up = caught_up and _is_at(reached, live)
         tell(done)
         return caught_up
 
     def complete(self, conn: Connection, progress: dict[int, Checkpoint]) -> None:
         """Apply the rows written since. The partitions are locked, so no projector writes."""
         for live in progress.values():
-            while self._batch(conn, live) < live.seq:
+            while not _is_at(self._batch(conn, live), live):
                 pass
 
-    def _batch(self, conn: Connection, live: Checkpoint) -> int:
-        """Apply the next batch of one partition; return the last row that is applied."""
-        reached = self._progress(conn, live)
+    def _batch(self, conn: Connection, live: Checkpoint) -> Checkpoint:
+        """Apply the next batch of one partition, or of the correlator; return the progress after it."""
+        before = self._progress(conn, live)
+        discard_plans(conn)
+        if live.partition == CORRELATOR:
+            self._replay = self._replay or Replay(conn, before, self.cache_facts)
+            reached = self._replay.batch(conn, live, before)
+        else:
+            reached = self._derive(conn, live, before)
+        if reached != before:
+            conn.execute(delete(rebuild_partitions).where(_of(live)))
+            store(conn, rebuild_partitions, [tuple(vars(reached).values())])
+            self._reached[live.partition] = reached
+        return reached
+
+    def _derive(self, conn: Connection, live: Checkpoint, reached: Checkpoint) -> Checkpoint:
+        """Apply the next rows of the chain of a partition of the log."""
         deriver = self._derivers.get(live.partition)
         if deriver is None:
             deriver = self._derivers[live.partition] = self._deriver(conn, reached)
@@ -181,16 +198,11 @@ class _Twins:
             what = f"the ledger ends at row {reached.seq}, but row {live.seq} was written"
             raise Infrastructure(what, "run `casetrail audit verify`", f"partition {live.partition}")
         if not entries:
-            return reached.seq
-        discard_plans(conn)
+            return reached
         writes = WriteBatch()
         watermark = deriver.derive(conn, entries, reached.watermark, writes)
         writes.write(conn)
-        reached = replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=deriver.rules_since)
-        conn.execute(delete(rebuild_partitions).where(_of(live)))
-        store(conn, rebuild_partitions, [tuple(vars(reached).values())])
-        self._reached[live.partition] = reached
-        return reached.seq
+        return replace(reached, seq=entries[-1].seq, watermark=watermark, rules_since=deriver.rules_since)
 
     def _progress(self, conn: Connection, live: Checkpoint) -> Checkpoint:
         """Return the progress of a partition, and check that no other rebuild has changed it since."""
@@ -214,6 +226,12 @@ class _Twins:
 
 def _of(live: Checkpoint) -> ColumnElement[bool]:
     return and_(rebuild_partitions.c.topic == live.topic, rebuild_partitions.c.partition == live.partition)
+
+
+def _is_at(reached: Checkpoint, live: Checkpoint) -> bool:
+    """Return whether a rebuild has *reached* all that is concluded: of the correlator, its steps too."""
+    steps = live.partition != CORRELATOR or reached.watermark == live.watermark
+    return reached.seq >= live.seq and steps
 
 
 def _lock(conn: Connection) -> dict[int, Checkpoint]:
@@ -256,19 +274,23 @@ def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
     """
     notices = {partition: checkpoint.notices for partition, checkpoint in progress.items()}
     untold = [*_untold(conn)]
-    waiting = unread_counts_at(conn, ((change.alert.subject_id, change.at) for _, change in untold))
-    for partition, change in untold:
+    waiting = unread_counts_at(conn, ((subject_id, change.at) for _, change, own in untold for subject_id in own))
+    for partition, change, people in untold:
         key = notice_id(change.alert.alert_id, change.alert.changes)
         if not conn.scalar(select(func.count()).where(outbox.c.notice_id == key)):
             notices[partition] += 1
-            row = notice_row(partition, notices[partition], change, waiting[change.alert.subject_id, change.at])
-            store(conn, outbox, [row])
+            unread = sum(waiting[subject_id, change.at] for subject_id in people)
+            store(conn, outbox, [notice_row(partition, notices[partition], change, unread, people)])
     for partition, last in notices.items():
         conn.execute(update(partitions).where(partitions.c.partition == partition).values(notices=last))
 
 
-def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
-    """Yield the changes that the live tables do not have, each with its partition, in the order of an alert's life."""
+def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
+    """
+    Yield the changes that the live tables do not have, in the order of an alert's life.
+
+    Each comes with its partition and the people it is about.
+    """
     live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
     known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
     # An acknowledgement has a person's time, which can be before that of the change it follows.
@@ -276,7 +298,7 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
     query = (
         select(rebuilt, subjects.c.position_partition)
         .join(alerts, alerts.c.alert_id == rebuilt.c.alert_id)
-        .join(subjects, subjects.c.subject_id == alerts.c.subject_id)
+        .outerjoin(subjects, subjects.c.subject_id == alerts.c.subject_id)
         .outerjoin(live, known)
         .where(live.c.alert_id.is_(None))
         .order_by(since, rebuilt.c.alert_id, rebuilt.c.n)
@@ -284,7 +306,12 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
     for row in conn.execute(query):
         alert = alert_from_row(conn.execute(select(alerts).where(alerts.c.alert_id == row.alert_id)).one()._asdict())
         alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version)
-        yield row.position_partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note)
+        partition, people = row.position_partition, [alert.subject_id] if alert.subject_id is not None else []
+        if alert.across:
+            evidence = evidence_of_alerts(conn, REBUILD.alert_evidence, [alert.alert_id])[alert.alert_id]
+            alert = alert._replace(evidence=evidence.fact_ids)
+            partition, people = CORRELATOR, [*evidence.people]
+        yield partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note), people
 
 
 def _only_in(table: Table, other: Table) -> Any:  # noqa: ANN401 - a compound select
@@ -296,5 +323,5 @@ def _key(row: RowMapping, keys: list[str]) -> tuple[Any, ...]:
 
 
 def _clear(conn: Connection) -> None:
-    for table in (*REBUILD.derived, rebuild_partitions):
+    for table in (*REBUILD.derived, REBUILD.positions, rebuild_partitions):
         conn.execute(delete(table))

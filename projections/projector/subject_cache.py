@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, not_, select
 
 from events.edtf import BEGINNING
 from events.facts import Fact
@@ -162,7 +162,8 @@ class SubjectCache:
 # Built once, as every batch executes them.
 @cache
 def _alerts_of(dialect: str, tables: Conclusions) -> Select[Any]:
-    return select(tables.alerts).where(in_values(dialect, tables.alerts.c.subject_id))
+    # The correlator keeps the alerts across people.
+    return select(tables.alerts).where(in_values(dialect, tables.alerts.c.subject_id), not_(tables.alerts.c.across))
 
 
 @cache

@@ -6,21 +6,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, select
 
 from projections.alerts.alert import STANDING
-from projections.alerts.shapes import AlertJson, NoticeJson, alert_json, notice_id
+from projections.alerts.shapes import AlertJson, NoticeJson, notice_id
+from projections.tables.evidence import evidence_of_alerts
 from projections.tables.ledger_rows import subjects_with_facts_after
 from projections.tables.parked_rows import unread_counts
-from projections.tables.rows import alert_from_row
-from projections.tables.schema import LIVE, outbox, partitions
+from projections.tables.rows import alert_with_evidence
+from projections.tables.schema import CORRELATOR, LIVE, outbox, partitions
 
 from .subjects import Filter, employed
 
 CHUNK = 500
 NOTICES = 500
 
-table, alert_changes, subjects = LIVE.alerts, LIVE.alert_changes, LIVE.subjects
+table, alert_changes, alert_evidence, subjects = LIVE.alerts, LIVE.alert_changes, LIVE.alert_evidence, LIVE.subjects
 
 
 class AlertFilter(NamedTuple):
@@ -29,9 +30,10 @@ class AlertFilter(NamedTuple):
 
     Attributes:
         states: the accepted states; empty: no condition.
-        rule, subject_id, severity: the exact value.
-        agency: a part of the name of an agency in which the subject holds or held a post, in either case of the
-            letters.
+        rule, severity: the exact value.
+        subject_id: the person, or one of the people in the evidence.
+        agency: a part of the name of an agency in which one of these people holds or held a post, in either case of
+            the letters.
         since: changed at this instant or after, aware UTC.
         known_at: the alert as it was at this instant, aware UTC. Later changes and later alerts are left out.
     """
@@ -61,9 +63,14 @@ def rules_with_alerts(conn: Connection) -> set[str]:
     return set(conn.scalars(select(table.c.rule).distinct()))
 
 
-def partition_of(conn: Connection, subject_id: str) -> int:
-    """Return the partition of a person with an alert."""
-    partition = conn.scalar(select(subjects.c.position_partition).where(subjects.c.subject_id == subject_id))
+def partition_of(conn: Connection, alert_id: str) -> int:
+    """Return the partition with the acknowledgements of an alert: the correlator's, or that of its person."""
+    query = (
+        select(case((table.c.across, CORRELATOR), else_=subjects.c.position_partition))
+        .select_from(table.outerjoin(subjects, subjects.c.subject_id == table.c.subject_id))
+        .where(table.c.alert_id == alert_id)
+    )
+    partition = conn.scalar(query)
     assert isinstance(partition, int), "a person with an alert has a status"
     return partition
 
@@ -102,18 +109,31 @@ def standing_counts(conn: Connection) -> dict[tuple[str, str], int]:
 
 def _alerts(conn: Connection, wanted: AlertFilter) -> Iterator[AlertJson]:
     query = _latest(wanted) if wanted.known_at is None else _at(wanted, wanted.known_at)
-    for name in ("rule", "subject_id", "severity"):
+    for name in ("rule", "severity"):
         value = getattr(wanted, name)
         query = query.where(table.c[name] == value) if value is not None else query
+    if wanted.subject_id is not None:
+        groups = select(alert_evidence.c.alert_id).where(alert_evidence.c.subject_id == wanted.subject_id)
+        query = query.where(or_(table.c.subject_id == wanted.subject_id, table.c.alert_id.in_(groups)))
     ordered = query.order_by(table.c.opened_at.desc(), table.c.alert_id)
-    unread = unread_counts(conn, wanted.subject_id)
+    unread = unread_counts(conn)
     # Closed even where a limit ends the reading early.
     with conn.execute(ordered.execution_options(yield_per=CHUNK)) as result:
         for page in result.mappings().partitions(CHUNK):
-            people = [row["subject_id"] for row in page]
-            matches = set(employed(conn, people, Filter(agency=wanted.agency)))
-            rows = [row for row in page if row["subject_id"] in matches]
+            people = _people_of(conn, page)
+            every = sorted({subject_id for own in people.values() for subject_id in own})
+            matches = set(employed(conn, every, Filter(agency=wanted.agency)))
+            rows = [row for row in page if not matches.isdisjoint(people[row["alert_id"]])]
             yield from _with_life(conn, rows, wanted.known_at, unread)
+
+
+def _people_of(conn: Connection, rows: Sequence[RowMapping]) -> dict[str, Sequence[str]]:
+    """Return the people of each alert, by its id."""
+    across = evidence_of_alerts(conn, alert_evidence, [row["alert_id"] for row in rows if row["across"]])
+    return {
+        row["alert_id"]: across[row["alert_id"]].people if row["alert_id"] in across else [row["subject_id"]]
+        for row in rows
+    }
 
 
 def _latest(wanted: AlertFilter) -> Select[Any]:
@@ -155,8 +175,9 @@ def _with_life(
     for change in conn.execute(changes.order_by(alert_changes.c.alert_id, alert_changes.c.n)).mappings():
         lives[change["alert_id"]].append(dict(change))
     notices = _earlier_notices(conn, rows, known_at) if known_at is not None else {}
+    evidence = evidence_of_alerts(conn, alert_evidence, [row["alert_id"] for row in rows if row["across"]])
     for row in rows:
-        alert = alert_json(alert_from_row(dict(row)), lives[row["alert_id"]], unread[row["subject_id"]])
+        alert = alert_with_evidence(dict(row), lives[row["alert_id"]], evidence, unread)
         if notice := notices.get(row["alert_id"]):
             alert["evidence"], alert["explanation"] = notice["evidence"], notice["explanation"]
         yield alert
@@ -164,7 +185,8 @@ def _with_life(
 
 def _earlier_notices(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, NoticeJson]:
     """Return the notices of the alerts in *rows* to which facts after *known_at* may have added evidence."""
-    later = subjects_with_facts_after(conn, [row["subject_id"] for row in rows], known_at)
-    ids = [notice_id(row["alert_id"], row["changes"]) for row in rows if row["subject_id"] in later]
+    people = _people_of(conn, rows)
+    later = subjects_with_facts_after(conn, {subject_id for own in people.values() for subject_id in own}, known_at)
+    ids = [notice_id(row["alert_id"], row["changes"]) for row in rows if not later.isdisjoint(people[row["alert_id"]])]
     sent = conn.execute(select(outbox.c.alert_id, outbox.c.notice).where(outbox.c.notice_id.in_(ids)))
     return dict(sent.all())

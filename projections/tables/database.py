@@ -123,6 +123,22 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         yield conn.execution_options(isolation_level=level)
 
 
+@contextmanager
+def only_one(engine: Engine, number: int) -> Iterator[bool]:
+    """
+    Lock *number* among the processes of one PostgreSQL database, and yield whether no other process has the lock.
+
+    The lock ends with the block, with the connection, or if the process is frozen for a minute. SQLite has no such
+    lock: there it always yields true.
+    """
+    if engine.dialect.name == "sqlite":
+        yield True
+        return
+    with engine.begin() as conn:
+        conn.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        yield bool(conn.scalar(select(func.pg_try_advisory_xact_lock(number))))
+
+
 def discard_plans(conn: Connection) -> None:
     """Discard the plans of the connection, so that statements are planned for the present size of the tables."""
     if conn.dialect.name == "postgresql":

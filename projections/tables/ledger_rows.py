@@ -131,6 +131,14 @@ def subject_of_fact(conn: Connection, fact_id: str) -> str | None:
     return subject_id
 
 
+def subjects_of_facts(conn: Connection, fact_ids: Iterable[str]) -> dict[str, str]:
+    """Return the person of each of the applied facts *fact_ids*, by the id."""
+    query = select(ledger.c.fact_id, ledger.c.subject_id).where(
+        in_values(conn.dialect.name, ledger.c.fact_id), APPLIED
+    )
+    return dict(conn.execute(query, values_parameter(conn, fact_ids)).all())
+
+
 def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], known_at: datetime) -> set[str]:
     """Return those of *subject_ids* with a fact recorded after *known_at*."""
     query = (

@@ -13,7 +13,7 @@ from events.errors import Infrastructure
 from .bulk import store
 from .checkpoint import Checkpoint
 from .database import write_transaction
-from .schema import TOPIC, log, origin, partitions
+from .schema import OF_LOG, TOPIC, log, origin, partitions
 
 OTHER_LOG = "name its log with CASETRAIL_LOG and CASETRAIL_KAFKA_TOPIC, or use another database"
 
@@ -107,7 +107,7 @@ def check_local(engine: Engine) -> None:
     """
     with engine.connect() as conn:
         counts = partitions_of(conn)
-        position = conn.scalar(select(func.max(partitions.c.position))) or 0
+        position = conn.scalar(select(func.max(partitions.c.position)).where(OF_LOG)) or 0
         end = conn.scalar(select(func.max(log.c.log_offset) + 1)) or 0
     if counts not in ({}, {TOPIC: 1}):
         raise Infrastructure(f"this database was built from {_in_words(counts)} of Kafka", OTHER_LOG)
@@ -118,7 +118,7 @@ def check_local(engine: Engine) -> None:
 
 def partitions_of(conn: Connection) -> dict[str, int]:
     """Return the number of partitions of the log from which this database was built, by its topic; empty if new."""
-    query = select(partitions.c.topic, func.count().label("partitions")).group_by(partitions.c.topic)
+    query = select(partitions.c.topic, func.count().label("partitions")).where(OF_LOG).group_by(partitions.c.topic)
     return {row.topic: row.partitions for row in conn.execute(query)}
 
 
@@ -130,7 +130,7 @@ def origin_of(conn: Connection, topic: str) -> Origin | None:
 
 def progress_of(engine: Engine, topic: str) -> list[Checkpoint]:
     """Return the checkpoint of each partition of *topic*, in their order."""
-    query = select(partitions).where(partitions.c.topic == topic).order_by(partitions.c.partition)
+    query = select(partitions).where(partitions.c.topic == topic, OF_LOG).order_by(partitions.c.partition)
     with engine.connect() as conn:
         return [Checkpoint(**row) for row in conn.execute(query).mappings()]
 

@@ -1,6 +1,6 @@
 """Rows of the tables for a person, an alert, a change and an outgoing record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,16 +8,18 @@ from sqlalchemy import Table
 
 from events.facts import Fact
 from projections.alerts.alert import Alert, Change
-from projections.alerts.shapes import alert_json, notice_id
+from projections.alerts.shapes import AlertJson, alert_json, notice_id
 from projections.history.history import History
 from projections.ledger.chain import Entry
 from projections.subjects.status import Status
 from projections.tracks.post import Post
 
+from .evidence import NO_EVIDENCE, Evidence
 from .part_rows import Row, cell_rows
 from .schema import LIVE, NamedRow, column_names
 
 NO_RECORD = (None, None, None, None)
+NO_UNREAD: Mapping[str, int] = {}
 
 
 def subject_row(
@@ -61,6 +63,26 @@ def alert_from_row(row: NamedRow) -> Alert:
     return Alert(**{**row, "evidence": tuple(row["evidence"])})
 
 
+def alert_with_evidence(
+    row: NamedRow, life: Iterable[NamedRow], evidence: Mapping[str, Evidence], unread: Mapping[str, int] = NO_UNREAD
+) -> AlertJson:
+    """
+    Return the alert of a row of ``alerts`` as programs read it.
+
+    Args:
+        row: the row.
+        life: its rows of ``alert_changes``, in their order.
+        evidence: by alert, the evidence of those across people.
+        unread: by person, the number of waiting records.
+    """
+    alert, people = alert_from_row(row), None
+    if alert.across:
+        fact_ids, people = evidence.get(alert.alert_id, NO_EVIDENCE)
+        alert = alert._replace(evidence=fact_ids)
+    about = people if people is not None else [alert.subject_id] if alert.subject_id is not None else []
+    return alert_json(alert, life, sum(unread.get(subject_id, 0) for subject_id in about), people)
+
+
 def change_row(change: Change) -> tuple[Any, ...]:
     """Return the row of ``alert_changes``, the values of its columns in their order."""
     alert = change.alert
@@ -68,11 +90,21 @@ def change_row(change: Change) -> tuple[Any, ...]:
     return (alert.alert_id, alert.changes, *details)
 
 
-def notice_row(partition: int, n: int, change: Change, unread: int = 0) -> tuple[Any, ...]:
-    """Return the row of ``outbox`` with the notice of *change*, number *n* of *partition*; *unread* as for alerts."""
+def notice_row(
+    partition: int, n: int, change: Change, unread: int = 0, people: Sequence[str] | None = None
+) -> tuple[Any, ...]:
+    """
+    Return the row of ``outbox`` with the notice of *change*, number *n* of *partition*.
+
+    Args:
+        partition: the partition, or the correlator.
+        n: the number of the row.
+        change: the change.
+        unread, people: as for `alert_json`.
+    """
     alert = change.alert
     key = notice_id(alert.alert_id, alert.changes)
-    json = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread)
+    json = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread, people)
     return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **json}, *NO_RECORD)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, text
 
+from .across import alert_evidence, contributions, correlated, correlator_positions, links
 from .columns import METADATA, Big, Instant, Json
 from .people import cases, counts, holds, measures, posts, searches, subjects
 
@@ -95,6 +96,11 @@ def _partitions(name: str, comment: str) -> Table:
 partitions = _partitions(
     "partitions", "The position up to which each partition has been read, and the outcomes of its records."
 )
+CORRELATOR = -1
+"""The correlator's number among the partitions. It has a chain and an epoch like them, and reads no log."""
+OF_LOG = partitions.c.partition >= 0
+"""The condition that a row of ``partitions`` is of a partition of the log, and not the correlator's."""
+
 rebuild_partitions = _partitions("rebuild_partitions", "The progress of a rebuild that is under way.")
 
 origin = Table(
@@ -115,7 +121,7 @@ outbox = Table(
     Column("kind", Text, nullable=False, comment="notice (of an alert) or forward (a record for another partition)"),
     Column("notice_id", Text, nullable=False, unique=True, comment="idempotency key: UUIDv5 of alert_id and change, "
            "or the position of the record"),
-    Column("subject_id", Text, nullable=False, comment="the person it is about"),
+    Column("subject_id", Text, comment="the person it is about; null: an alert about a group"),
     Column("alert_id", Text, comment="the alert that changed"),
     Column("notice", Json, comment="the alert and its change"),
     Column("target", Integer, comment="the partition that a record is sent on to"),
@@ -142,6 +148,7 @@ class Conclusions(NamedTuple):
     """A set of the tables that a rebuild can compute again: the live ones, or their twins."""
 
     partitions: Table
+    positions: Table
     subjects: Table
     posts: Table
     cases: Table
@@ -152,11 +159,15 @@ class Conclusions(NamedTuple):
     names: Table
     alerts: Table
     alert_changes: Table
+    alert_evidence: Table
+    correlated: Table
+    contributions: Table
+    links: Table
 
     @property
     def derived(self) -> tuple[Table, ...]:
         """The tables with rows that follow from the ledger alone."""
-        return self[1:]
+        return self[2:]
 
     @property
     def parts(self) -> tuple[Table, ...]:
@@ -183,18 +194,24 @@ def _alerts(prefix: str) -> Table:
         Column("rule", Text, nullable=False, comment="id of the rule"),
         Column("rule_version", Text, nullable=False, comment="version of the rule that concluded it last"),
         Column("severity", Text, nullable=False, comment="info, notice, warning or critical"),
-        Column("subject_id", Text, nullable=False, comment="the person it is about", index=True),
+        Column("subject_id", Text, comment="the person it is about; null: it is about a group", index=True),
         Column("state", Text, nullable=False, index=True,
                comment="open, acknowledged, resolved, retracted or superseded"),
         Column("anchor", Text, nullable=False, comment="id of the fact it starts from: the best report "
                "of that event"),
         Column("evidence", Json, nullable=False, comment="[fact_id, ...]: the reports of the events that "
-               "make the pattern, the anchor first"),
+               "make the pattern, the anchor first; across people: empty, the rows of alert_evidence"),
         Column("explanation", Text, nullable=False, comment="one sentence that a person can check"),
         Column("changes", Integer, nullable=False, comment="number of its changes"),
         Column("opened_at", Instant, nullable=False, comment="when it first opened, by the log's clock"),
         Column("changed_at", Instant, nullable=False, comment="when it last changed, by the log's clock"),
         Column("first_anchor", Text, nullable=False, comment="id of the anchor it opened with; makes the alert_id"),
+        Column("across", Boolean, nullable=False, comment="whether its rule concerns several people"),
+        Column("group_by", Text, comment="the field that makes its group; null: it has none"),
+        Column("group_key", Text, comment="its group in the form in which groups are compared"),
+        Column("group_shown", Text, comment="its group as the source of the anchor writes it"),
+        Index(f"ix_{prefix}alerts_rule_group_key", "rule", "group_key",
+              sqlite_where=text("group_key is not null"), postgresql_where=text("group_key is not null")),
         comment="The alerts, each in its latest state.",
     )  # fmt: skip
 
@@ -218,7 +235,8 @@ def _alert_changes(prefix: str) -> Table:
 
 
 def _conclusions(prefix: str, positions: Table) -> Conclusions:
-    makers = (subjects, posts, cases, counts, holds, searches, measures, _names, _alerts, _alert_changes)
+    of_people = (subjects, posts, cases, counts, holds, searches, measures, _names, _alerts, _alert_changes)
+    makers = (correlator_positions, *of_people, alert_evidence, correlated, contributions, links)
     return Conclusions(positions, *(make(prefix) for make in makers))
 
 

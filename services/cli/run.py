@@ -14,7 +14,7 @@ from services.log.open import open_log
 from services.runtime.logging import configure, configure_service
 from services.runtime.shutdown import stopping
 from services.settings import load_rules, load_settings
-from services.workers.supervisor import PARTS, await_database, make_loop, parts_to_run, run_parts
+from services.workers.supervisor import PARTS, await_database, make_correlation, make_loop, parts_to_run, run_parts
 
 from .app import app, closed_at_end, database
 from .bar import bar
@@ -56,6 +56,7 @@ def project(as_json: JsonOption = False) -> None:
         ends = log.ends(range(log.partitions))
         with bar("Projecting", sum(ends.values())) as advance:
             checkpoints = make_loop(settings, engine, log).drain(ends, lambda reached: advance(reached, absolute=True))
+    make_correlation(settings, engine).drain()
     totals = _totals(checkpoints)
     if as_json:
         emit(totals)

@@ -13,7 +13,7 @@ from projections.ledger.chain import LogRecord
 from projections.tables.bulk import store
 from projections.tables.database import database_clock, write_transaction
 from projections.tables.origin import check_local
-from projections.tables.schema import TOPIC, log, partitions
+from projections.tables.schema import OF_LOG, TOPIC, log, partitions
 
 from .base import Extent
 
@@ -147,7 +147,7 @@ class LocalTail:
     def __init__(self, log: LocalLog) -> None:
         self._log = log
         with log.engine.connect() as conn:
-            self._position = conn.scalar(select(partitions.c.position)) or 0
+            self._position = conn.scalar(select(partitions.c.position).where(OF_LOG)) or 0
 
     def of(self, subject: str) -> Iterator[LogRecord]:
         """Yield the records about *subject*."""

@@ -13,11 +13,12 @@ from projections.tables.outbox import KAFKA_RECEIVER
 from services.database import concluded
 from services.delivery.notifier import Notifier
 from services.log.base import LogReader
-from services.log.open import await_log, preload, uses_kafka
+from services.log.open import await_log, preload, topic_of, uses_kafka
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.shutdown import ShutdownSignal
 from services.settings import Settings, load_rules
 
+from .correlation import Correlation
 from .projector_loop import Loop
 
 PAUSE_SECONDS = 1.0
@@ -44,7 +45,7 @@ def parts_to_run(settings: Settings, names: Sequence[str]) -> Sequence[str]:
     if "notifier" in names:
         wanted = "CASETRAIL_LOG=kafka; with the local log, `casetrail alerts --follow` prints the notices"
         raise BadInput("the notifier sends to Kafka, and the log is local", wanted)
-    return names or ["projector"]
+    return names or ["projector", "correlator"]
 
 
 def await_database(settings: Settings, stop: ShutdownSignal) -> Engine | None:
@@ -103,6 +104,11 @@ def make_loop(settings: Settings, engine: Engine, reader: LogReader) -> Loop:
     )
 
 
+def make_correlation(settings: Settings, engine: Engine) -> Correlation:
+    """Return the correlator's loop, by the settings."""
+    return Correlation(engine, load_rules(settings), topic_of(settings), cache_facts=settings.cache_facts)
+
+
 def _project(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:
     with await_log(settings, engine, stop, beat) as reader:
         if reader is not None:
@@ -116,7 +122,11 @@ def _notify(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat
     notifier.run(stop, settings.poll_seconds, beat)
 
 
-PARTS: Mapping[str, Part] = {"projector": _project, "notifier": _notify}
+def _correlate(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:
+    make_correlation(settings, engine).run(stop, settings.poll_seconds, beat)
+
+
+PARTS: Mapping[str, Part] = {"projector": _project, "correlator": _correlate, "notifier": _notify}
 
 
 def _metrics_pages(

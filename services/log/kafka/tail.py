@@ -7,10 +7,10 @@ from contextlib import closing
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, KafkaTimeoutError
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, and_, select
 
 from projections.ledger.chain import LogRecord
-from projections.tables.schema import partitions
+from projections.tables.schema import OF_LOG, partitions
 from services.settings import Settings
 
 from .clients import open_consumer
@@ -35,7 +35,7 @@ class KafkaTail:
         self._settings = settings
         self._numbers = range(partition_count(settings))
         with engine.connect() as conn:
-            of_topic = partitions.c.topic == settings.kafka_topic
+            of_topic = and_(partitions.c.topic == settings.kafka_topic, OF_LOG)
             rows = conn.execute(select(partitions.c.partition, partitions.c.position).where(of_topic))
             self._positions = {row.partition: row.position for row in rows}
 

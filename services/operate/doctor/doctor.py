@@ -19,7 +19,7 @@ from projections.tables.checkpoint import OUTCOMES
 from projections.tables.database import database_clock, open_database
 from projections.tables.origin import compare_ids, origin_of
 from projections.tables.parked_rows import parked_counts
-from projections.tables.schema import partitions
+from projections.tables.schema import OF_LOG, partitions
 from services.database import database_trouble, revisions
 from services.log.base import Extent
 from services.log.local import LocalLog
@@ -226,7 +226,7 @@ def _extents(settings: Settings, engine: Engine) -> Mapping[int, Extent]:
 
 def _progress(conn: Connection, extents: Mapping[int, Extent], rules_version: str | None) -> Iterator[Check]:
     """Compare the log, the counts and the rules in force with the row of each partition."""
-    rows = {row["partition"]: row for row in conn.execute(select(partitions)).mappings()}
+    rows = {row["partition"]: row for row in conn.execute(select(partitions).where(OF_LOG)).mappings()}
     if extents:
         yield _log(extents, rows)
     for row in rows.values():
@@ -275,7 +275,7 @@ def _clock(conn: Connection, settings: Settings) -> Check:
     off = (here - there).total_seconds()
     if abs(here - there) > margin:
         return Check("clock", "error", f"{off:+.1f} s off the database's", "set the clocks: projectors stop until then")
-    watermark = conn.scalar(select(func.max(partitions.c.watermark)))
+    watermark = conn.scalar(select(func.max(partitions.c.watermark)).where(OF_LOG))
     if watermark is not None and watermark - here > margin:
         found = f"{format_instant(here)}, yet the log was read up to {format_instant(watermark)}"
         return Check("clock", "error", found, "set the clock, which is behind or was ahead")

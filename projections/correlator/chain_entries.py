@@ -1,0 +1,68 @@
+"""
+The rows of the correlator's own chain: its rules, and the acknowledgements of alerts across people.
+
+Each names the horizon at which it was written: every step before that instant had been taken. A rebuild applies it
+before the first step that is not below that horizon.
+"""
+
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from events.edtf import format_instant, parse_instant
+from projections.ledger.chain import Chain, Entry
+from projections.rules.rulebook import Rulebook
+from projections.tables.checkpoint import Checkpoint
+
+
+class Acknowledgement(NamedTuple):
+    """An acknowledgement of an alert across people: the alert, the person, the remark, and that person's clock."""
+
+    alert_id: str
+    person: str
+    note: str | None
+    at: datetime
+
+
+def across_only(rulebook: Rulebook) -> Rulebook:
+    """Return the rules of *rulebook* that the correlator judges."""
+    return Rulebook((), rulebook.across)
+
+
+def rules_entry(start: Checkpoint, rulebook: Rulebook, clock: datetime) -> Entry:
+    """Return the row that puts the rules across people of *rulebook* in force behind *start*."""
+    value = {"version": rulebook.version, "rules": rulebook.as_json()}
+    return _note(start, "rules", start.watermark or clock, value)
+
+
+def acknowledgement_entry(start: Checkpoint, said: Acknowledgement, subject_id: str | None) -> Entry:
+    """Return the row behind *start* that acknowledges an alert, which is about *subject_id* or a group."""
+    value = {"alert_id": said.alert_id, "by": said.person, "note": said.note}
+    return _note(start, "acknowledgement", said.at, value, subject_id)
+
+
+def horizon_in(entry: Entry) -> datetime | None:
+    """Return the horizon at which *entry* was written; None: before the first step."""
+    text = _value(entry)["horizon"]
+    return None if text is None else parse_instant(text)
+
+
+def acknowledgement_in(entry: Entry) -> Acknowledgement:
+    """Return the acknowledgement in *entry*."""
+    value = _value(entry)
+    return Acknowledgement(value["alert_id"], value["by"], value["note"], entry.recorded)
+
+
+def _note(
+    start: Checkpoint, kind: str, recorded: datetime, value: dict[str, Any], subject_id: str | None = None
+) -> Entry:
+    chain = Chain(start.topic, start.partition, start.seq, start.hash)
+    horizon = format_instant(start.watermark) if start.watermark else None
+    text = json.dumps({**value, "horizon": horizon}, ensure_ascii=False)
+    return chain.note(kind, recorded, text.encode(), subject_id)
+
+
+def _value(entry: Entry) -> dict[str, Any]:
+    assert entry.value is not None, "a row of the correlator's chain has a value"
+    value: dict[str, Any] = json.loads(entry.value)
+    return value

@@ -1,0 +1,200 @@
+"""
+The correlator: steps the rules across people up to the horizon. Steps, alerts and notices commit together.
+
+It is partition number -1 of ``partitions``. `Correlator.assign` raises its epoch, and each write compares it. So a
+correlator that lost its place to another one cannot write.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from projections.alerts.alert import Change
+from projections.ledger.chain import Entry
+from projections.rules.rulebook import Rulebook
+from projections.tables.bulk import store
+from projections.tables.checkpoint import Checkpoint, PartitionLost, compare_and_set, insert_first, lock
+from projections.tables.database import write_transaction
+from projections.tables.schema import CORRELATOR, LIVE, TOPIC, ledger, partitions
+
+from .chain_entries import Acknowledgement, acknowledgement_entry, across_only, rules_entry
+from .horizon import ROWS, horizon_of
+from .keeping import acknowledge_alert
+from .notices import write_notices
+from .stepper import CACHE_FACTS, Stepper
+
+
+class Correlator:
+    """
+    Judges the rules across people. One thread, one database; another correlator that is assigned takes its place.
+
+    Args:
+        engine: the database.
+        rulebook: the rules to put in force; those of one person are not read.
+        topic: the log's topic.
+        cache_facts: the number of facts to keep in memory.
+        rows: about the number of rows of each partition to read in one transaction.
+
+    Attributes:
+        checkpoint: the correlator's row of ``partitions``; its watermark is the instant before which every step is
+            taken.
+        idle: whether there are no rules across people, and never were.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rulebook: Rulebook,
+        *,
+        topic: str = TOPIC,
+        cache_facts: int = CACHE_FACTS,
+        rows: int = ROWS,
+    ) -> None:
+        self.engine = engine
+        self.rulebook = across_only(rulebook)
+        self.checkpoint = Checkpoint(topic, CORRELATOR)
+        self.idle = True
+        self._rows = rows
+        self._stepper = Stepper(self.rulebook, LIVE, topic, cache_facts=cache_facts)
+
+    def assign(self, clock: datetime) -> Checkpoint:
+        """
+        Take the place of the correlator: raise its epoch, and put the rules across people in force.
+
+        Without such rules nothing is written, unless there were some before.
+
+        Args:
+            clock: this machine's clock, aware UTC; it dates the rules entry and nothing else.
+        """
+        before = self.checkpoint
+        with write_transaction(self.engine) as conn:
+            (stored,) = lock(conn, [before])
+            self.idle = stored is None and not self.rulebook.across
+            if self.idle:
+                return before
+            if stored is None:
+                stored = Checkpoint(before.topic, CORRELATOR)
+                insert_first(conn, stored)
+            raised = replace(stored, epoch=stored.epoch + 1)
+            compare_and_set(conn, [(stored, raised)])
+        self.checkpoint = raised
+        self._stepper.forget()
+        if raised.rules_version != self.rulebook.version:
+            self._put_rules_in_force(clock)
+        return self.checkpoint
+
+    def horizon(self) -> datetime | None:
+        """Return the lowest watermark of all partitions; None if one has none yet."""
+        with self.engine.connect() as conn:
+            return horizon_of(conn, self.checkpoint.topic)
+
+    def stored(self) -> Checkpoint:
+        """Return the correlator's row as it is in the database, by this or another process."""
+        with self.engine.connect() as conn:
+            query = select(partitions).where(
+                partitions.c.topic == self.checkpoint.topic, partitions.c.partition == CORRELATOR
+            )
+            row = conn.execute(query).mappings().one_or_none()
+        return Checkpoint(**row) if row else self.checkpoint
+
+    def advance(self, clock: datetime) -> bool:
+        """
+        Take the next steps below the horizon, in one transaction.
+
+        Args:
+            clock: this machine's clock, aware UTC, for the time of last progress only.
+
+        Returns:
+            whether the horizon was not reached yet, or has moved since.
+
+        Raises:
+            PartitionLost: if another correlator was assigned.
+            SQLAlchemyError: if the database failed; nothing was written, and the same call may be made again.
+        """
+        horizon = None if self.idle else self.horizon()
+        if horizon is None or horizon == self.checkpoint.watermark:
+            return False
+        with self._transaction() as (conn, start):
+            if start.watermark is not None and horizon <= start.watermark:
+                return False
+            reached = self._stepper.advance(conn, start.watermark, horizon, self._rows)
+            self._finish(conn, start, (), reached.changes, clock, watermark=reached.until)
+        return reached.until < horizon
+
+    def catch_up(self, clock: datetime) -> Checkpoint:
+        """Take all steps below the horizon of now; as for `advance`."""
+        while self.advance(clock):
+            pass
+        return self.checkpoint
+
+    def _put_rules_in_force(self, clock: datetime) -> None:
+        with self._transaction() as (conn, start):
+            entry = rules_entry(start, self.rulebook, clock)
+            changes = self._stepper.change_rules(conn, self.rulebook, start.watermark)
+            self._finish(conn, start, [entry], changes, clock, rules=self.rulebook.version)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[Connection, Checkpoint]]:
+        """Begin a write: lock the correlator's row, and check that no other correlator was assigned."""
+        before = self.checkpoint
+        try:
+            with write_transaction(self.engine) as conn:
+                (start,) = lock(conn, [before])
+                if start is None or not start.same_assignment(before):
+                    raise PartitionLost(CORRELATOR)  # noqa: TRY301 - so that the people in memory are dropped
+                yield conn, start
+        except BaseException:
+            # The people in memory have taken steps that were rolled back.
+            self.checkpoint = before
+            self._stepper.forget()
+            raise
+
+    def _finish(  # noqa: PLR0913 - all that one transaction changes
+        self,
+        conn: Connection,
+        start: Checkpoint,
+        entries: Sequence[Entry],
+        changes: Sequence[Change],
+        clock: datetime,
+        *,
+        watermark: datetime | None = None,
+        rules: str | None = None,
+    ) -> None:
+        end = finished(conn, start, entries, changes, clock)
+        end = replace(end, watermark=watermark or end.watermark, rules_version=rules or end.rules_version)
+        if rules is not None:
+            end = replace(end, rules_since=start.watermark)
+        compare_and_set(conn, [(start, end)])
+        self.checkpoint = end
+
+
+def acknowledge_across(engine: Engine, topic: str, said: Acknowledgement) -> None:
+    """
+    Record in the correlator's chain that a person acknowledges an open alert across people.
+
+    It is written under the lock of the correlator's row, without another epoch: the correlator continues undisturbed.
+    """
+    with write_transaction(engine) as conn:
+        (start,) = lock(conn, [Checkpoint(topic, CORRELATOR)])
+        assert start is not None, "the correlator wrote the alert"
+        changes, subject_id = acknowledge_alert(conn, LIVE, said)
+        entry = acknowledgement_entry(start, said, subject_id)
+        compare_and_set(conn, [(start, finished(conn, start, [entry], changes, said.at))])
+
+
+def finished(
+    conn: Connection, start: Checkpoint, entries: Sequence[Entry], changes: Sequence[Change], clock: datetime
+) -> Checkpoint:
+    """Write the correlator's *entries* and the notices of *changes*; return its row after them."""
+    store(conn, ledger, [entry.row() for entry in entries])
+    notices = write_notices(conn, start.notices, changes)
+    return replace(
+        start,
+        seq=entries[-1].seq if entries else start.seq,
+        hash=entries[-1].hash if entries else start.hash,
+        notices=notices,
+        progressed=clock,
+    )

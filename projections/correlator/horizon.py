@@ -1,0 +1,109 @@
+"""The horizon, and the applied rows below it, of all partitions."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from events.facts import Fact
+from events.record import again
+from projections.tables.schema import APPLIED, OF_LOG, ledger, partitions
+
+ROWS = 4000
+"""The number of rows of one partition that one transaction reads, if they are not all of one instant."""
+
+
+class LedgerRow(NamedTuple):
+    """An applied row of the ledger. The fields are its columns."""
+
+    partition: int
+    seq: int
+    subject_id: str
+    fact_type: str
+    headers: list[list[str]] | None
+    value: bytes
+    recorded: datetime
+
+    def fact(self) -> Fact:
+        """Return the fact of the row."""
+        return again(self.headers, self.value, self.recorded)
+
+
+class Page(NamedTuple):
+    """
+    The next rows of all partitions.
+
+    Attributes:
+        rows: every applied row that was not read before and was recorded before *until*, by instant.
+        positions: the place of the last row read, by partition.
+        until: all rows recorded strictly before this instant have been read.
+    """
+
+    rows: Mapping[datetime, list[LedgerRow]]
+    positions: Mapping[int, int]
+    until: datetime
+
+
+_NEXT: Select[Any] = (
+    select(*(ledger.c[name] for name in LedgerRow._fields))
+    .where(APPLIED, ledger.c.partition == bindparam("number"), ledger.c.seq > bindparam("after"))
+    .order_by(ledger.c.seq)
+    .limit(bindparam("most"))
+)
+
+
+def horizon_of(conn: Connection, topic: str) -> datetime | None:
+    """
+    Return the lowest watermark of all partitions of *topic*: the rows recorded strictly before it are complete.
+
+    Returns:
+        None if a partition has no watermark yet, or there is no partition.
+    """
+    watermarks = conn.scalars(select(partitions.c.watermark).where(partitions.c.topic == topic, OF_LOG)).all()
+    if not watermarks or None in watermarks:
+        return None
+    return min(watermarks)
+
+
+def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizon: datetime, most: int = ROWS) -> Page:
+    """
+    Return the next rows of all partitions below *horizon*, about *most* of each partition.
+
+    Args:
+        conn: a connection.
+        positions: the place of the last row read, by partition.
+        topic: the log's topic.
+        horizon: the limit; every partition has been read up to there.
+        most: the number of rows of a partition at which the page ends. An instant is never divided.
+    """
+    numbers = conn.scalars(select(partitions.c.partition).where(partitions.c.topic == topic, OF_LOG)).all()
+    until, read = horizon, list[LedgerRow]()
+    for number in sorted(numbers):
+        rows, end = _rows_of(conn, number, positions.get(number, 0), until, most)
+        until = min(until, end)
+        read += rows
+    by_instant: dict[datetime, list[LedgerRow]] = {}
+    reached = dict(positions)
+    for row in read:
+        if row.recorded < until:
+            by_instant.setdefault(row.recorded, []).append(row)
+            reached[row.partition] = row.seq
+    return Page(by_instant, reached, until)
+
+
+def _rows_of(
+    conn: Connection, number: int, after: int, until: datetime, most: int
+) -> tuple[list[LedgerRow], datetime]:
+    """Return the next rows of a partition before *until*, and the instant before which they are complete."""
+    while True:
+        result = conn.execute(_NEXT, {"number": number, "after": after, "most": most})
+        rows = [LedgerRow(*row) for row in result]
+        below = [row for row in rows if row.recorded < until]
+        if len(below) < most:
+            return below, until
+        last = below[-1].recorded
+        if below[0].recorded < last:
+            # Rows of the last instant may follow: it belongs to the next page.
+            return below, last
+        most *= 2

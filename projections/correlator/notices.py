@@ -1,0 +1,33 @@
+"""The notices of the correlator's changes, in its own rows of the outbox."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from projections.alerts.alert import Change
+from projections.tables.bulk import store
+from projections.tables.ledger_rows import subjects_of_facts
+from projections.tables.parked_rows import unread_counts_at
+from projections.tables.rows import notice_row
+from projections.tables.schema import CORRELATOR, outbox
+
+
+def write_notices(conn: Connection, last: int, changes: Sequence[Change]) -> int:
+    """
+    Write the notices of *changes* that are told, behind the number *last*; return the number of the last notice.
+
+    The unread records of an alert are those of all people in its evidence.
+    """
+    told = [change for change in changes if change.told]
+    if not told:
+        return last
+    of_fact = subjects_of_facts(conn, {fact_id for change in told for fact_id in change.alert.evidence})
+    people = [sorted({of_fact[fact_id] for fact_id in change.alert.evidence}) for change in told]
+    pairs = [(subject_id, change.at) for change, own in zip(told, people, strict=True) for subject_id in own]
+    unread = unread_counts_at(conn, pairs)
+    rows = [
+        notice_row(CORRELATOR, n, change, sum(unread[subject_id, change.at] for subject_id in own), own)
+        for n, (change, own) in enumerate(zip(told, people, strict=True), last + 1)
+    ]
+    store(conn, outbox, rows)
+    return last + len(rows)

@@ -1,0 +1,224 @@
+"""
+The path from rows below the horizon to conclusions across people: live, late, backtest and rebuild all take it.
+
+All rows of one instant, in all partitions, are one step. A step sees exactly the facts recorded up to it. Announced
+facts count at their own instants, which are steps too.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, distinct, select
+
+from events.facts import Fact
+from projections.alerts.alert import Change, Trigger
+from projections.history.corrections import ABOUT_FACTS
+from projections.rules.rulebook import Rulebook
+from projections.tables.bulk import store
+from projections.tables.database import in_values, values_parameter
+from projections.tables.schema import APPLIED, Conclusions, ledger
+
+from .horizon import ROWS, LedgerRow, next_page
+from .judging import Judging
+from .people import People, Person
+
+CACHE_FACTS = 200_000
+CHUNK = 500
+"""The number of people that a change of the rules judges at once."""
+
+
+class Reached(NamedTuple):
+    """The instant before which every step is done, and the changes of alerts that the last steps made."""
+
+    until: datetime
+    changes: list[Change]
+
+
+class Stepper:
+    """
+    Steps the rules across people through the ledger.
+
+    Args:
+        rulebook: the rules; only those across people are read.
+        tables: the tables to write: the live ones, or their twins for a rebuild.
+        topic: the log's topic.
+        cache_facts: the number of facts to keep in memory.
+    """
+
+    def __init__(
+        self, rulebook: Rulebook, tables: Conclusions, topic: str, *, cache_facts: int = CACHE_FACTS
+    ) -> None:
+        self.tables = tables
+        self.topic = topic
+        self.cache_facts = cache_facts
+        self._put(rulebook)
+
+    def forget(self) -> None:
+        """Drop the people in memory: a write was rolled back, or another correlator was at work."""
+        self._people.forget()
+
+    def advance(
+        self, conn: Connection, reached: datetime | None, horizon: datetime, rows: int = ROWS
+    ) -> Reached:
+        """
+        Take the next steps before *horizon*.
+
+        Args:
+            conn: a transaction that writes.
+            reached: every step before this instant is done; None: none is.
+            horizon: all partitions have been read up to there.
+            rows: about the number of rows to read of each partition.
+        """
+        positions = self.tables.positions
+        before = {row.partition: row.seq for row in conn.execute(select(positions))}
+        page = next_page(conn, before, self.topic, horizon, rows)
+        people = self._open(conn, page.rows, reached, page.until)
+        changes = self._steps(conn, people, page.rows, page.until)
+        self._write_people(conn, people.values())
+        self._people.keep(people.values())
+        moved = [(number, seq) for number, seq in page.positions.items() if before.get(number) != seq]
+        store(conn, positions, moved, replace=True)
+        return Reached(page.until, changes)
+
+    def change_rules(self, conn: Connection, rulebook: Rulebook, at: datetime | None) -> list[Change]:
+        """
+        Put *rulebook* in force at the instant *at*, before which every step is done; None: none is.
+
+        Everybody is judged again by what was known then.
+        """
+        self._put(rulebook)
+        if at is None:
+            return []
+        for table in (self.tables.correlated, self.tables.contributions, self.tables.links):
+            conn.execute(delete(table))
+        for subject_ids in self._starting(conn, at):
+            people = self._people.open(conn, subject_ids, at)
+            self._judging.record(conn, people, None)
+            self._write_people(conn, people.values())
+            self._people.keep(people.values())
+        trigger = Trigger("rules", at, rules_since=at)
+        return self._judging.judge_all(conn, trigger, lambda subject_ids: self._others(conn, {}, subject_ids, at))
+
+    def _put(self, rulebook: Rulebook) -> None:
+        self.rulebook = rulebook
+        self._judging = Judging(rulebook, self.tables)
+        self._people = People(self.tables, self._judging.anchors, self.cache_facts)
+
+    def _open(
+        self,
+        conn: Connection,
+        rows: Mapping[datetime, Iterable[LedgerRow]],
+        reached: datetime | None,
+        until: datetime,
+    ) -> dict[str, Person]:
+        """Return the people concerned by *rows* and by the time before *until*, as they were before the first step."""
+        subjects: set[str] = set()
+        starting: set[str] = set()
+        for of_instant in rows.values():
+            for row in of_instant:
+                subjects.add(row.subject_id)
+                if row.fact_type in self._judging.starts:
+                    starting.add(row.subject_id)
+        wanted = self._people.due(conn, until) | starting
+        wanted |= self._people.concerned(conn, subjects - wanted)
+        return self._people.open(conn, wanted, reached)
+
+    def _steps(
+        self,
+        conn: Connection,
+        people: Mapping[str, Person],
+        rows: Mapping[datetime, Iterable[LedgerRow]],
+        until: datetime,
+    ) -> list[Change]:
+        changes: list[Change] = []
+        dues = [(person.due, subject_id) for subject_id, person in people.items() if person.due is not None]
+        heapify(dues)
+        instants = [*rows, *(due for due, _ in dues)]
+        heapify(instants)
+        last: datetime | None = None
+        while instants and (at := heappop(instants)) < until:
+            if at == last:
+                continue
+            last = at
+            arrived = _arrived(people, rows.get(at, ()))
+            touched: dict[str, frozenset[str] | None] = {}
+            for subject_id, facts in arrived.items():
+                types = frozenset(fact.type for fact in facts)
+                touched[subject_id] = None if types & ABOUT_FACTS else types
+            while dues and dues[0][0] <= at:
+                # Their time comes; a due that is not the person's any more does no harm.
+                touched[heappop(dues)[1]] = None
+            for subject_id in touched:
+                person = people[subject_id]
+                person.take(arrived.get(subject_id, ()), at)
+                if person.due is not None:
+                    heappush(dues, (person.due, subject_id))
+                    heappush(instants, person.due)
+            changes += self._judge(conn, people, touched, arrived, at)
+        return changes
+
+    def _judge(
+        self,
+        conn: Connection,
+        people: Mapping[str, Person],
+        touched: Mapping[str, frozenset[str] | None],
+        arrived: Mapping[str, list[Fact]],
+        at: datetime,
+    ) -> list[Change]:
+        """Judge the rules again for the people *touched*: by the types of their new facts, or None for all rules."""
+        wanted = {
+            subject_id: people[subject_id]
+            for subject_id, types in touched.items()
+            if types is None or types & self._judging.wanted
+        }
+        if not wanted:
+            return []
+        touch = self._judging.record(conn, wanted, touched)
+        facts = sorted((fact for own in arrived.values() for fact in own), key=lambda fact: fact.order)
+        trigger = Trigger("fact" if facts else "time", at)
+        return self._judging.judge(
+            conn, touch, facts, trigger, lambda subject_ids: self._others(conn, people, subject_ids, at)
+        )
+
+    def _others(
+        self, conn: Connection, people: Mapping[str, Person], subject_ids: Iterable[str], at: datetime
+    ) -> dict[str, Person]:
+        """Return those of *subject_ids* that the rules concern, as they are at the step."""
+        wanted = set(subject_ids)
+        here = {subject_id: people[subject_id] for subject_id in wanted & people.keys()}
+        # No row of these steps is about the others, so they are as they were before the first one.
+        others = self._people.concerned(conn, wanted - here.keys())
+        opened = self._people.open(conn, others, at)
+        self._people.keep(opened.values())
+        return here | opened
+
+    def _write_people(self, conn: Connection, people: Iterable[Person]) -> None:
+        rows = []
+        for person in people:
+            if not person.written or person.written_due != person.due:
+                rows.append((person.subject_id, person.due))
+            person.written, person.written_due = True, person.due
+        store(conn, self.tables.correlated, rows, replace=True)
+
+    def _starting(self, conn: Connection, at: datetime) -> Iterable[list[str]]:
+        """Yield the people with a fact from which a rule starts, recorded before *at*, some at a time."""
+        types, after = sorted(self._judging.starts), ""
+        query = (
+            select(distinct(ledger.c.subject_id))
+            .where(APPLIED, in_values(conn.dialect.name, ledger.c.fact_type), ledger.c.recorded < at)
+            .order_by(ledger.c.subject_id)
+            .limit(CHUNK)
+        )
+        while page := conn.scalars(query.where(ledger.c.subject_id > after), values_parameter(conn, types)).all():
+            yield [*page]
+            after = page[-1]
+
+
+def _arrived(people: Mapping[str, Person], rows: Iterable[LedgerRow]) -> dict[str, list[Fact]]:
+    arrived: dict[str, list[Fact]] = {}
+    for row in rows:
+        if row.subject_id in people:
+            arrived.setdefault(row.subject_id, []).append(row.fact())
+    return arrived
