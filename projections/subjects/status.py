@@ -20,6 +20,7 @@ from projections.tracks.reading_order import reading_steps
 
 from .identity import Descriptions
 from .summary import Summary, summarize
+from .surroundings import Surroundings, concerned_by, surroundings
 
 NO_REPORTS: Final[Mapping[str, str]] = {}
 
@@ -50,6 +51,7 @@ class Status:
 
     Attributes:
         before: the status before each anchor, by the fact's id.
+        around: the posts around each anchor, by the fact's id.
         posts, custody, measures: the parts.
         cases: by case_id.
         names: every spelling of the name, in the order in which they became known.
@@ -67,6 +69,7 @@ class Status:
     ) -> None:
         self.anchors = anchors
         self.before: dict[str, Point] = {}
+        self.around: dict[str, Surroundings] = {}
         self.posts = Posts(self._flag, placing.is_behind)
         self.custody = Custody(self._flag, placing.is_behind)
         self.measures = Measures(self._flag, stands_for)
@@ -91,8 +94,10 @@ class Status:
             only: for a release without a case: the cases of the holds that it ends; None: all of them.
         """
         kind = fact.type
+        around = None
         if kind in self.anchors and fact.id not in self.before:
             self.before[fact.id] = self.point()
+            around = surroundings(self.summary().shown, self.described)
         self._summary = None
         match TRACK_OF[kind]:
             case "service":
@@ -105,6 +110,8 @@ class Status:
                 self.measures.advance(fact)
             case _:
                 self._descriptions.advance(fact)
+        if around is not None:
+            self.around[fact.id] = around._replace(concerned=concerned_by(fact, self.posts))
 
     def point(self) -> Point:
         """Return the status so far in single words."""

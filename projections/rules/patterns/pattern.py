@@ -83,6 +83,12 @@ class Rule(BaseModel):
     model_config = FROZEN
     facts: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts of which the sentence may speak."""
+    words: ClassVar[tuple[str, ...]] = ("name", "subject")
+    """The other placeholders of the sentence."""
+    across: ClassVar[bool] = False
+    """Whether it needs the histories of several people. Then the findings of one person never ask it."""
+    refuses: ClassVar[frozenset[str]] = frozenset()
+    """The shared keys that this pattern does not take."""
     roles: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts that `where` may name: the anchor and the follow-up."""
     waits: ClassVar[bool] = False
@@ -105,9 +111,11 @@ class Rule(BaseModel):
     @field_validator("explain")
     @classmethod
     def _placeholders_known(cls, text: str) -> str:
-        known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        words = [f"{{{word}}}" for word in cls.words]
+        known = [*words, *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
-            index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
+            index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
             for index, token in enumerate(TOKEN.findall(text))
             if token not in known
         }
