@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -10,30 +11,50 @@ from events.canonical import canonical
 from events.errors import BadInput
 from events.vocabulary import TRACK_OF
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 
-PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "then": SequenceRule}
-"""Each pattern by the key that makes a rule one of it."""
+PATTERNS: Final[dict[str, type[Rule]]] = {
+    "absent": AbsenceRule, "count": CountRule, "of": OfRule, "then": SequenceRule,
+}  # fmt: skip
+"""Each pattern by the key that makes a rule one of it. `of` stands beside `then`, and is asked first."""
+
+
+def patterns_in(keys: Collection[str]) -> list[type[Rule]]:
+    """Return the patterns of which *keys* of a rule make it one; `of` makes a rule with `then` another pattern."""
+    return [model for key, model in PATTERNS.items() if key in keys and not (key == "then" and "of" in keys)]
 
 
 @dataclass(frozen=True)
 class Rulebook:
     """
-    The rules in force together, sorted by id; ids are unique.
+    The rules in force together; ids are unique.
 
     More than eight methods: each is one question that a projector asks of the rules, answered once.
+
+    Attributes:
+        rules: those that one history answers, by id. They can be given together with the others.
+        across: those that need the histories of several people, by id.
     """
 
     rules: tuple[Rule, ...]
+    across: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(sorted(self.rules, key=lambda rule: rule.id)))
+        every = sorted((*self.rules, *self.across), key=lambda rule: rule.id)
+        object.__setattr__(self, "rules", tuple(rule for rule in every if not rule.across))
+        object.__setattr__(self, "across", tuple(rule for rule in every if rule.across))
+
+    @cached_property
+    def every(self) -> tuple[Rule, ...]:
+        """All rules, by id."""
+        return tuple(sorted((*self.rules, *self.across), key=lambda rule: rule.id))
 
     @cached_property
     def version(self) -> str:
         """Twelve hex digits over the ids and versions of all rules."""
-        return hashlib.sha256(canonical([[rule.id, rule.version] for rule in self.rules])).hexdigest()[:12]
+        return hashlib.sha256(canonical([[rule.id, rule.version] for rule in self.every])).hexdigest()[:12]
 
     @cached_property
     def anchors(self) -> frozenset[str]:
@@ -67,7 +88,7 @@ class Rulebook:
 
     def as_json(self) -> str:
         """Return the canonical JSON text that the ledger keeps; `from_json` returns an equal rulebook."""
-        return canonical({"rules": [rule.normal() for rule in self.rules]}).decode()
+        return canonical({"rules": [rule.normal() for rule in self.every]}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Rulebook":
@@ -85,4 +106,4 @@ class Rulebook:
 
 
 def _pattern_of(rule: dict[str, object]) -> type[Rule]:
-    return next(pattern for key, pattern in PATTERNS.items() if key in rule or key == "then")
+    return next(iter(patterns_in(rule)), SequenceRule)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from events.shapes import RelationData
 from events.text import quote_briefly
 from events.vocabulary import TRACKS
 from projections.rules.files.yaml_source import nearest
@@ -30,6 +31,11 @@ FIELDS: Final = (
 
 RELATED: Final = ("case_id", "post", "agency", "jurisdiction")
 """The fields that `same` and `new` take."""
+
+GROUPS: Final = ("agency", "region", "post", "jurisdiction", "case_id")
+"""The fields by which `count` groups people."""
+RELATIONS: Final = get_args(get_type_hints(RelationData)["relation"])
+"""The relations between people that `of` takes, in the order of the vocabulary."""
 
 NOT_STATED: Final = "not stated"
 """The words of an explanation for a field that the fact does not have."""
@@ -68,6 +74,11 @@ WANTED: Final = {
     "open_cases": "at_least or at_most or both, such as {at_least: 1}",
     "same": "case_id, post, agency or jurisdiction, or a list of them",
     "new": "case_id, post, agency or jurisdiction, or a list of them",
+    "count": "distinct, at_least, by and within, such as {distinct: subject, at_least: 3, by: agency, within: P90D}",
+    "distinct": "subject: each person counts once",
+    "at_least": "a whole number of people, 2 or more",
+    "by": f"one of {', '.join(GROUPS)}",
+    "of": f"by, or one or more of {', '.join(RELATIONS)}",
     "where": "conditions on the data of facts, such as {anchor.kind: criminal}",
     "explain": 'one sentence, such as "{name} was dismissed."',
 }  # fmt: skip
@@ -123,6 +134,18 @@ def _count(value: object) -> int:
     raise wrong(f"{quote_briefly(value)} is not a number of cases", "a whole number, such as 1")
 
 
+def _people(value: object) -> int:
+    if not isinstance(value, bool) and re.fullmatch("[0-9]{1,6}", str(value)) and int(str(value)) > 1:
+        return int(str(value))
+    raise wrong(f"{quote_briefly(value)} is not a number of people", WANTED["at_least"])
+
+
+def _by_alone(words: frozenset[str]) -> frozenset[str]:
+    if "by" in words and len(words) > 1:
+        raise wrong("by stands beside relations", "by alone, or relations alone")
+    return words
+
+
 def _duration(value: object) -> timedelta:
     """Read an ISO 8601 duration of fixed length; a stored rulebook has whole seconds."""
     if isinstance(value, timedelta | int):
@@ -165,6 +188,14 @@ FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expan
 Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
 RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
+Distinct = Annotated[Literal["subject"], _one_of("a thing to count", ("subject",), WANTED["distinct"])]
+People = Annotated[int, BeforeValidator(_people)]
+GroupField = Annotated[
+    Literal["agency", "region", "post", "jurisdiction", "case_id"], _one_of("a field to group by", GROUPS)
+]
+Relations = Annotated[
+    frozenset[Annotated[str, _one_of("a relation", ("by", *RELATIONS))]], _LISTED, AfterValidator(_by_alone)
+]
 ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]
 CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", STATUSES["custody"])]], _LISTED]
 WantedWords = Annotated[frozenset[Annotated[str, _one_of("a scope of being wanted", STATUSES["wanted"])]], _LISTED]

@@ -17,12 +17,12 @@ AROUND = ("alembic", "benchmarks", "scripts", "tests")
 # A folder may import itself and the folders before it in its list. The modules beside the folders stand first.
 FOLDERS = {
     "projections": (
-        *("history", "tracks", "subjects", "rules", "alerts", "ledger"),
+        *("history", "tracks", "subjects", "rules", "alerts", "across", "ledger"),
         *("tables", "queries", "projector"),
     ),
     "services": ("runtime", "log", "publish", "delivery", "operate", "words", "workers", "cli"),
 }
-PURE = ("events", *(f"projections/{name}" for name in FOLDERS["projections"][:6]))
+PURE = ("events", *(f"projections/{name}" for name in FOLDERS["projections"][:7]))
 READING = {"projections/rules/files/loading.py"}  # the only pure module that reads files: rule files
 
 NOT_FOR_CONCLUSIONS = {"kafka", "logging", "structlog"}

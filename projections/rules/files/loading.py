@@ -13,13 +13,17 @@ from pydantic_core import ErrorDetails
 from events.errors import BadInput
 from events.text import quote_briefly
 from projections.rules.conditions.status import CaseCount, Unless
+from projections.rules.patterns.across import CountOf
 from projections.rules.patterns.pattern import Rule
-from projections.rules.rulebook import PATTERNS, Rulebook
+from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
 from projections.rules.values import TOKEN, WANTED
 
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
-_PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
+_PATTERN_KEYS: Final = (
+    "absent, for, from, before and settle, or then, of, within, over and certainty, or count and certainty"
+)
+_PATTERN_WANTED: Final = "one of them: absent for silence after a fact, then for what follows it, count for many people"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -105,11 +109,11 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
 
 def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]:
     """Return the rule that *rule_data* describes, or no rule, with its problems added to *source*."""
-    models = [model for key, model in PATTERNS.items() if key in rule_data]
+    models = patterns_in(rule_data)
     model: type[Rule] = models[0] if len(models) == 1 else Rule
     if model is Rule:
-        what = "both absent and then are in this rule" if models else "neither absent nor then is in this rule"
-        source.problem(loc, what, "one of them: absent for silence after a fact, then for what follows it")
+        what = _several(rule_data)
+        source.problem(loc, what, _PATTERN_WANTED)
         rule_data = {key: value for key, value in rule_data.items() if key in _keys(Rule) or key not in _EVERY_KEY}
     try:
         rule = model.model_validate(rule_data)
@@ -118,6 +122,14 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
             _note(source, model, loc, found)
         return []
     return [rule] if type(rule) is not Rule else []
+
+
+def _several(rule_data: Mapping[str, Any]) -> str:
+    """Return the problem of a rule with several patterns, or with none."""
+    keys = [key for key in PATTERNS if key in rule_data]
+    if not keys:
+        return "neither absent nor then nor count is in this rule"
+    return f"{'both ' if len(keys) == 2 else ''}{' and '.join(keys)} are in this rule"  # noqa: PLR2004 - a pair
 
 
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:
@@ -142,8 +154,9 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
 
 
 def _keys(model: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(field.alias or name for name, field in model.model_fields.items())
+    refused = model.refuses if issubclass(model, Rule) else ()
+    return tuple(field.alias or name for name, field in model.model_fields.items() if name not in refused)
 
 
-_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount}
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount, "count": CountOf}
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from events.schemas import DIALECT
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
-from projections.rules.values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
+from projections.rules.values import CERTAINTIES, FACT_WORDS, GROUPS, RELATED, RELATIONS, SEVERITIES, STATUSES, WANTED
 
 Schema = dict[str, Any]
 
@@ -32,7 +32,7 @@ def schema() -> Schema:
 
 
 def _pattern(key: str, pattern: type[Rule]) -> Schema:
-    fields = {field.alias or name: field for name, field in pattern.model_fields.items()}
+    fields = {f.alias or name: f for name, f in pattern.model_fields.items() if name not in pattern.refuses}
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
@@ -69,6 +69,19 @@ _KEYS: Final[Mapping[str, Schema]] = {
     "from": {"enum": ["until"], "description": WANTED["from"]},
     "where": {"type": "object", "minProperties": 1, "description": WANTED["where"]},
     **{name: _words(RELATED, WANTED[name]) for name in ("same", "new")},
+    "count": {
+        "type": "object",
+        "description": WANTED["count"],
+        "properties": {
+            "distinct": {"enum": ["subject"], "description": WANTED["distinct"]},
+            "at_least": {**_NUMBER, "description": WANTED["at_least"]},
+            "by": {"enum": [*GROUPS], "description": WANTED["by"]},
+            "within": _TIME,
+        },
+        "required": ["distinct", "at_least", "by", "within"],
+        "additionalProperties": False,
+    },
+    "of": {"description": WANTED["of"], "anyOf": [{"enum": ["by", ["by"]]}, _words(RELATIONS, "relations")]},
     "jurisdiction": {
         "description": WANTED["jurisdiction"],
         "anyOf": [

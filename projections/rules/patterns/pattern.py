@@ -83,6 +83,12 @@ class Rule(BaseModel):
     model_config = FROZEN
     facts: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts of which the sentence may speak."""
+    words: ClassVar[tuple[str, ...]] = ("name", "subject")
+    """The other placeholders of the sentence."""
+    across: ClassVar[bool] = False
+    """Whether it needs the histories of several people. Then the findings of one person never ask it."""
+    refuses: ClassVar[frozenset[str]] = frozenset()
+    """The shared keys that this pattern does not take."""
     roles: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts that `where` may name: the anchor and the follow-up."""
     waits: ClassVar[bool] = False
@@ -105,9 +111,11 @@ class Rule(BaseModel):
     @field_validator("explain")
     @classmethod
     def _placeholders_known(cls, text: str) -> str:
-        known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        words = [f"{{{word}}}" for word in cls.words]
+        known = [*words, *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
-            index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
+            index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
             for index, token in enumerate(TOKEN.findall(text))
             if token not in known
         }
@@ -169,7 +177,7 @@ class Rule(BaseModel):
         raise NotImplementedError
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
-        """Return the value that an alert may state of *finding* at *clock*."""
+        """Return the value that an alert may state at *clock* of *finding*, which is not void."""
         del history, clock
         return Visible(finding, finding.value)
 
@@ -201,7 +209,10 @@ class Rule(BaseModel):
                 new = self._found(last, step)
                 findings.append(new)
                 changed.append(new)
-        visible = [self.visible_at(finding, history, clock) for finding in changed]
+        visible = [
+            Visible(finding, "void") if finding.value == "void" else self.visible_at(finding, history, clock)
+            for finding in changed
+        ]
         return tuple([finding for finding in findings if not finding.final]), visible
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
@@ -210,10 +221,13 @@ class Rule(BaseModel):
             return Finding(anchor, "void", final=True)
         return self.find(anchor, step.history)
 
+    @cached_property
+    def is_conditional(self) -> bool:
+        """Whether a follow-up must fulfil conditions: `where`, `same` or `new`."""
+        return self.where is not None or bool(self.same) or bool(self.new)
+
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
-        """Return whether *follow* fulfils `where`, `same` and `new`, by one report of its event and one of *anchor*."""
-        if self.where is None and not self.same and not self.new:
-            return True
+        """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
         conditions = Related(self.where, self.same, self.new, self.roles[1])
         return conditions.hold(anchor, follow, history)
 

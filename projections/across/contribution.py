@@ -1,0 +1,110 @@
+"""Contributions: the events of one person that count for a rule across people."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from events.edtf import BEGINNING, Span
+from events.facts import Fact
+from projections.history.history import History
+from projections.history.lookup import events_of, reports_of
+from projections.rules.patterns.across import CountRule, OfRule
+from projections.rules.patterns.pattern import Rule
+from projections.subjects.fold import Step
+
+from .group import Group, group_of
+
+Role = Literal["count", "anchor", "follow", "over"]
+"""`count`: it counts in a group. `anchor`, `follow`, `over`: of a rule with `of`: it starts, completes or ends it."""
+
+
+class Contribution(NamedTuple):
+    """
+    One event of one person that counts for a rule.
+
+    Attributes:
+        rule: the id of the rule.
+        role: its part in the rule.
+        subject_id: the person.
+        fact_id: the best report of the event.
+        group: the group in the form for comparison; empty for a rule with `of`.
+        shown: the group as the source writes it.
+        occurred: the time of the event.
+        recorded: the instant at which the first report in force was recorded.
+        reports: the ids of all reports, the best first.
+        by: the person whom the anchor of a rule with `of: by` names; None in all other cases.
+    """
+
+    rule: str
+    role: Role
+    subject_id: str
+    fact_id: str
+    group: str
+    shown: str
+    occurred: Span
+    recorded: datetime
+    reports: tuple[str, ...]
+    by: str | None = None
+
+
+def contributions_of(rule: Rule, step: Step) -> list[Contribution]:
+    """
+    Return all contributions of one person to *rule*.
+
+    Args:
+        rule: a rule across people.
+        step: the state of the person's fold, which keeps the status before each type of `rule.on`.
+    """
+    match rule:
+        case CountRule():
+            return [*_counted(rule, step)]
+        case OfRule():
+            return [*_anchors(rule, step), *_follows(rule, step.history)]
+        case _:
+            return []
+
+
+def _counted(rule: CountRule, step: Step) -> Iterator[Contribution]:
+    for anchor in _standing(rule, step):
+        group = group_of(rule.count.by, anchor, step)
+        if group is not None:
+            yield _contribution(rule, "count", anchor, step.history, group)
+
+
+def _anchors(rule: OfRule, step: Step) -> Iterator[Contribution]:
+    for anchor in _standing(rule, step):
+        if not rule.is_by:
+            yield _contribution(rule, "anchor", anchor, step.history)
+        elif (by := named_in(anchor, step.history)) not in {None, anchor.subject}:
+            yield _contribution(rule, "anchor", anchor, step.history)._replace(by=by)
+
+
+def _follows(rule: OfRule, history: History) -> Iterator[Contribution]:
+    for follow in events_of(history, rule.then):
+        yield _contribution(rule, "follow", follow, history)
+    for end in events_of(history, rule.over):
+        yield _contribution(rule, "over", end, history)
+
+
+def named_in(anchor: Fact, history: History) -> str | None:
+    """Return the person that a report of the event of *anchor* names in `by.subject_id`; None if no report does."""
+    for report in reports_of(history, anchor):
+        by = report.data.get("by")
+        if isinstance(by, dict) and "subject_id" in by:
+            named: str = by["subject_id"]
+            return named
+    return None
+
+
+def _standing(rule: Rule, step: Step) -> list[Fact]:
+    """Return the anchors that no condition of the rule exempts."""
+    # Such a rule has no deadline, so that the clock decides nothing.
+    _, visible = rule.look(None, step, BEGINNING)
+    return [seen.finding.anchor for seen in visible if seen.value == "standing"]
+
+
+def _contribution(rule: Rule, role: Role, event: Fact, history: History, group: Group | None = None) -> Contribution:
+    reports = tuple(report.id for report in reports_of(history, event))
+    recorded = min(history.facts[report].recorded for report in reports)
+    key, shown = group or ("", "")
+    return Contribution(rule.id, role, event.subject, event.id, key, shown, event.occurred, recorded, reports)
