@@ -1,11 +1,22 @@
 """The evidence of alerts across people, which is rows, so that evidence that grows is an insert."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, select
 
 from .database import in_values, values_parameter
+
+
+class EvidenceRow(NamedTuple):
+    """A row of ``alert_evidence``. The fields are the columns, in their order."""
+
+    alert_id: str
+    fact_id: str
+    subject_id: str
+    n: int
+    at: datetime | None
 
 
 class Evidence(NamedTuple):
@@ -18,18 +29,22 @@ class Evidence(NamedTuple):
 NO_EVIDENCE = Evidence()
 
 
-def evidence_of_alerts(conn: Connection, table: Table, alert_ids: Iterable[str]) -> dict[str, Evidence]:
-    """Return the evidence of the alerts *alert_ids* in *table*, by the alert; those of one person have no rows."""
+def evidence_rows(conn: Connection, table: Table, alert_ids: Iterable[str]) -> dict[str, dict[str, EvidenceRow]]:
+    """Return the rows of the evidence of *alert_ids* in *table*, by alert and fact, in their order."""
     query = (
-        select(table.c.alert_id, table.c.fact_id, table.c.subject_id)
+        select(table)
         .where(in_values(conn.dialect.name, table.c.alert_id))
         .order_by(table.c.alert_id, table.c.n, table.c.at, table.c.fact_id)
     )
-    facts: dict[str, list[tuple[str, str]]] = {}
-    for alert_id, fact_id, subject_id in conn.execute(query, values_parameter(conn, alert_ids)):
-        facts.setdefault(alert_id, []).append((fact_id, subject_id))
-    return {alert_id: _evidence(rows) for alert_id, rows in facts.items()}
+    rows: dict[str, dict[str, EvidenceRow]] = {}
+    for row in conn.execute(query, values_parameter(conn, alert_ids)):
+        rows.setdefault(row.alert_id, {})[row.fact_id] = EvidenceRow(*row)
+    return rows
 
 
-def _evidence(rows: Sequence[tuple[str, str]]) -> Evidence:
-    return Evidence(tuple(fact_id for fact_id, _ in rows), tuple(sorted({subject_id for _, subject_id in rows})))
+def evidence_of_alerts(conn: Connection, table: Table, alert_ids: Iterable[str]) -> dict[str, Evidence]:
+    """Return the evidence of the alerts *alert_ids* in *table*, by the alert; those of one person have no rows."""
+    return {
+        alert_id: Evidence(tuple(rows), tuple(sorted({row.subject_id for row in rows.values()})))
+        for alert_id, rows in evidence_rows(conn, table, alert_ids).items()
+    }

@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
     n: int
     kind: str
     notice_id: str
-    subject_id: str
+    subject_id: str | None
     alert_id: str | None
     notice: dict[str, Any] | None
     target: int | None

@@ -1,6 +1,6 @@
 """alerts: the findings of the rules, with their evidence and their life."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -13,6 +13,8 @@ from events.errors import BadInput
 from events.text import storable
 from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson
+from projections.correlator.chain_entries import Acknowledgement
+from projections.correlator.correlator import acknowledge_across
 from projections.queries.alerts import (
     AlertFilter,
     alerts,
@@ -24,7 +26,8 @@ from projections.queries.subjects import view_of
 from projections.rules.values import SEVERITIES
 from projections.subjects.view import AsOf, SubjectView
 from projections.tables.database import snapshot
-from services.log.open import side_writer
+from projections.tables.schema import CORRELATOR
+from services.log.open import side_writer, topic_of
 from services.settings import load_rules, load_settings
 from services.words.careers import unread_words, waiting_words
 from services.words.dossier import step_words
@@ -131,9 +134,9 @@ def show_alert(alert_id: AlertId, as_json: JsonOption = False) -> None:
         emit(alert)
         return
     with snapshot(engine) as conn:
-        view = view_of(conn, alert["subject_id"])
-    assert view is not None, "a person with an alert has facts"
-    print_lines(_alert_lines(alert, view))
+        views = [view for subject_id in alert["subjects"] if (view := view_of(conn, subject_id)) is not None]
+    assert views, "people with an alert have facts"
+    print_lines(_alert_lines(alert, views))
 
 
 @alerts_app.command("ack", epilog='\b\nExample:\n  casetrail alerts ack 87ddf79b --by ann --note "asked the ministry"')
@@ -163,7 +166,11 @@ def acknowledge(
 
 def _acknowledge(engine: Engine, alert: AlertJson, by: str, note: str | None, at: datetime) -> None:
     with engine.connect() as conn:
-        partition = partition_of(conn, alert["subject_id"])
+        partition = partition_of(conn, alert["alert_id"])
+    if partition == CORRELATOR:
+        acknowledge_across(engine, topic_of(load_settings()), Acknowledgement(alert["alert_id"], by, note, at))
+        return
+    assert alert["subject_id"] is not None, "an alert of a partition of the log is about one person"
     side_writer(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
 
 
@@ -212,22 +219,31 @@ def _cells(alert: AlertJson) -> Iterable[Any]:
     yield alert["state"]
     yield alert["life"][-1]["at"][:10]
     yield alert["rule"]
-    yield alert["subject_id"]
+    yield _about(alert)
     waiting = waiting_words(alert)
     yield f"{alert['explanation']} {waiting}." if waiting else alert["explanation"]
     yield alert["alert_id"]
 
 
-def _alert_lines(alert: AlertJson, view: SubjectView) -> Iterator[str]:
+def _about(alert: AlertJson) -> str:
+    """Return the person that an alert is about, or its group."""
+    return alert["subject_id"] or f"{alert['group']} ({len(alert['subjects'])} people)"
+
+
+def _alert_lines(alert: AlertJson, views: Sequence[SubjectView]) -> Iterator[str]:
     yield f"{alert['severity']}: {safe(alert['explanation'])}"
-    yield f"  {alert['state']}, about {safe(alert['subject_id'])}"
+    yield f"  {alert['state']}, about {safe(_about(alert))}"
+    if alert["subjects"] != [alert["subject_id"]]:
+        yield f"  people: {safe(', '.join(alert['subjects']))}"
     yield f"  rule {alert['rule']}, version {alert['rule_version']}"
     yield f"  alert {alert['alert_id']}"
     if waiting := unread_words(alert):
         yield f"  {waiting}"
     yield from ("", "Evidence:")
     for fact_id in alert["evidence"]:
-        yield f"  {fact_words(view, fact_id)}"
+        view = next(view for view in views if fact_id in view.facts)
+        about = f" ({safe(view.subject_id)})" if len(views) > 1 else ""
+        yield f"  {fact_words(view, fact_id)}{about}"
         for source in view.facts[fact_id].fact.data["sources"]:
             yield f"    source: {source_words(source)}"
         yield from correction_lines(view, fact_id)

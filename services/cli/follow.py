@@ -1,7 +1,6 @@
 """alerts --follow: the notices of alerts as they are written, each with a cursor."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -10,6 +9,7 @@ from events.errors import BadInput
 from projections.alerts.shapes import NoticeJson
 from projections.queries.alerts import AlertFilter, notices_after, notices_end
 from projections.queries.subjects import Filter, employed
+from projections.tables.schema import CORRELATOR
 from services.runtime.shutdown import stopping
 from services.words.terms import safe
 
@@ -40,7 +40,7 @@ def parse_cursor(text: str | None) -> dict[int, int] | None:
         cursor = {int(partition): int(n) for partition, n in pairs}
     except ValueError:
         cursor = {}
-    if not cursor or min(cursor) < 0 or min(cursor.values()) < 0:
+    if not cursor or min(cursor) < CORRELATOR or min(cursor.values()) < 0:
         raise BadInput(f'"{safe(text)}" is not a cursor', "PARTITION:N, separated by commas, or 0", "--cursor")
     return cursor
 
@@ -99,20 +99,27 @@ def _print_new(engine: Engine, wanted: AlertFilter, cursor: Mapping[int, int]) -
     """Print the notices after *cursor*. Return the cursor after them, and whether there were any."""
     with engine.connect() as conn:
         notices = notices_after(conn, cursor)
-        people = [notice["subject_id"] for _, _, notice in notices]
+        people = sorted({subject_id for _, _, notice in notices for subject_id in _people(notice)})
         matching = set(employed(conn, people, Filter(agency=wanted.agency)))
     cursor = dict(cursor)
     for partition, n, notice in notices:
         cursor[partition] = n
-        if notice["subject_id"] in matching and _matches(wanted, notice):
+        if not matching.isdisjoint(_people(notice)) and _matches(wanted, notice):
             line: FollowedNoticeJson = {"cursor": _cursor_text(cursor), **notice}
             emit_line(line)
     return cursor, bool(notices)
 
 
-def _matches(wanted: AlertFilter, notice: Mapping[str, Any]) -> bool:
-    fields = {"rule": wanted.rule, "subject_id": wanted.subject_id, "severity": wanted.severity}
-    return all(value is None or notice[name] == value for name, value in fields.items())
+def _matches(wanted: AlertFilter, notice: NoticeJson) -> bool:
+    person = wanted.subject_id
+    if person is not None and person not in _people(notice):
+        return False
+    return wanted.rule in {None, notice["rule"]} and wanted.severity in {None, notice["severity"]}
+
+
+def _people(notice: NoticeJson) -> list[str]:
+    """Return the people that a notice is about; one of an earlier release names no `subjects`."""
+    return notice.get("subjects") or [notice["subject_id"] or ""]
 
 
 def _cursor_text(cursor: Mapping[int, int]) -> str:

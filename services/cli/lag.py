@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from services.log.open import log_offsets
-from services.operate.lag import Lag, beyond, lag_json, lags
+from projections.correlator.progress import CorrelatorProgress
+from services.operate.lag import Lag, beyond, correlator_json, correlator_of, held_back_words, lag_json, lags
 from services.settings import load_settings
 
 from .app import app, database
@@ -41,19 +42,30 @@ def lag(
 
     The lag in seconds is the time since the first unprojected record came into the log. With --max-seconds, a
     partition that has stopped is beyond the limit whatever its lag. If the log does not answer, the exit code is 3.
+
+    Partition -1 is the correlator, which judges rules across people. Its seconds are the distance from the last instant
+    that it has judged to the newest watermark.
     """
     settings = load_settings()
     engine = database(settings)
     with log_offsets(settings, engine) as offsets:
-        partitions = lags(engine, offsets, datetime.now(UTC))
+        now = datetime.now(UTC)
+        partitions = lags(engine, offsets, now)
+        correlator = correlator_of(engine, offsets.topic)
     rows = [lag_json(partition) for partition in partitions]
+    if correlator is not None:
+        rows.append(correlator_json(correlator, now))
     if as_json:
         emit(rows)
     else:
         show(COLUMNS, map(_cells, rows))
-    late = beyond(partitions, max_seconds) if max_seconds is not None else []
+    if max_seconds is None:
+        return
+    late = [_late_words(partition) for partition in beyond(partitions, max_seconds)]
+    if correlator is not None and (correlator.seconds is None or correlator.seconds > max_seconds):
+        late.append(_behind_words(correlator))
     if late:
-        fail("; ".join(map(_late_words, late)), FINDINGS)
+        fail("; ".join(late), FINDINGS)
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[object]:
@@ -64,6 +76,13 @@ def _cells(row: Mapping[str, Any]) -> Iterable[object]:
     yield row["watermark"] or ""
     yield row["parked"]
     yield row["stopped"] or ""
+
+
+def _behind_words(progress: CorrelatorProgress) -> str:
+    if reason := held_back_words(progress):
+        return f"the correlator is held back: {reason}"
+    seconds = "an unknown time" if progress.seconds is None else f"{progress.seconds:.0f} s"
+    return f"the correlator is {progress.rows_behind} facts and {seconds} behind"
 
 
 def _late_words(late: Lag) -> str:

@@ -18,7 +18,7 @@ from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
-from projections.tables.schema import partitions
+from projections.tables.schema import CORRELATOR, OF_LOG, partitions
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
@@ -144,16 +144,22 @@ def _problem_json(problem: Problem) -> ProblemJson:
 
 
 def _in_force() -> Mapping[str, str] | None:
-    """Return the version of each rule that is in force in every partition; None if there is no database."""
+    """
+    Return the version of each rule that is in force in every partition; None if there is no database.
+
+    A rule across people is in force if it is in force in the correlator.
+    """
     try:
         engine = database(load_settings())
     except Infrastructure:
         return None
     with engine.connect() as conn:
-        numbers = conn.scalars(select(partitions.c.partition)).all()
+        numbers = conn.scalars(select(partitions.c.partition).where(OF_LOG)).all()
         books = [{rule.id: rule.version for rule in rules_in_force(conn, number).rules} for number in numbers]
+        across = {rule.id: rule.version for rule in rules_in_force(conn, CORRELATOR).across}
     first = books[0] if books else {}
-    return {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
+    common = {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
+    return common | across
 
 
 def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> RuleJson:

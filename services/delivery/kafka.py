@@ -180,12 +180,14 @@ def _notice(row: Outgoing, settings: Settings) -> Record:
         "id": row.notice_id,
         "source": NOTICE_SOURCE,
         "type": NOTICE_TYPE,
-        "subject": row.subject_id,
+        "subject": row.subject_id or row.alert_id,
         "time": row.notice["life"][-1]["at"],
         "data": row.notice,
     }
     headers, value = to_binary(to_json(event))
-    return {"topic": settings.kafka_alerts_topic, "key": row.subject_id.encode(), "headers": headers, "value": value}
+    # The notices of an alert about a group are in their order too.
+    key = row.subject_id or row.alert_id or ""
+    return {"topic": settings.kafka_alerts_topic, "key": key.encode(), "headers": headers, "value": value}
 
 
 def _forwarded(row: Outgoing, settings: Settings) -> Record:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from projections.correlator.progress import CorrelatorProgress, correlator_progress
 from projections.queries.alerts import standing_counts
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import progress_of
@@ -37,12 +38,14 @@ class DatabaseState(NamedTuple):
         parked: the number of parked records, by partition; those that a person dismissed are not counted.
         alerts: the number of standing alerts, by state and severity.
         unsent: the cursor of the Kafka receiver for each partition; empty with the local log.
+        correlator: the progress of the correlator; None if there never were rules across people.
     """
 
     progress: list[Checkpoint]
     parked: Mapping[int, int]
     alerts: Mapping[tuple[str, str], int]
     unsent: list[Unsent]
+    correlator: CorrelatorProgress | None = None
 
 
 class Health:
@@ -107,7 +110,8 @@ class Health:
         with self._engine.connect() as conn:
             # With the local log no notifier runs, so no row waits for one.
             waiting = unsent(conn, KAFKA_RECEIVER) if uses_kafka(self._settings) else []
-            return DatabaseState(progress, parked_counts(conn), standing_counts(conn), waiting)
+            across = correlator_progress(conn, topic_of(self._settings))
+            return DatabaseState(progress, parked_counts(conn), standing_counts(conn), waiting, across)
 
     def _read_lags(self) -> list[Lag]:
         # The database has been asked just before. If it did not answer, the log is asked all the same: each is up or

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from typing_extensions import TypedDict
 
 from events.edtf import format_instant
+from projections.correlator.progress import CorrelatorProgress, correlator_progress
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.origin import check_partitions, progress_of
 from projections.tables.parked_rows import parked_counts
@@ -106,8 +107,20 @@ def lags_from(
     ]
 
 
+def correlator_of(engine: Engine, topic: str) -> CorrelatorProgress | None:
+    """Return the progress of the correlator over *topic*; None if there never were rules across people."""
+    with engine.connect() as conn:
+        return correlator_progress(conn, topic)
+
+
 class LagJson(TypedDict):
-    """The lag of one partition. Instants are RFC 3339 in UTC."""
+    """
+    The lag of one partition. Instants are RFC 3339 in UTC.
+
+    Partition -1 is the correlator, if there are rules across people. Its records are the applied facts of all
+    partitions, its watermark is the instant before which it has judged everything, and its seconds are the distance
+    from there to the newest watermark.
+    """
 
     partition: int
     position: int
@@ -136,6 +149,34 @@ def lag_json(lag: Lag) -> LagJson:
         "seconds_since_progress": _rounded(lag.seconds_since_progress),
         "stopped": lag.stopped,
     }
+
+
+def correlator_json(progress: CorrelatorProgress, now: datetime) -> LagJson:
+    """Return the JSON object of the correlator's lag, in the shape of a partition's."""
+    reached, progressed = progress.checkpoint.watermark, progress.checkpoint.progressed
+    since = None if progressed is None else max((now - progressed).total_seconds(), 0.0)
+    return {
+        "partition": progress.checkpoint.partition,
+        "position": progress.rows_read,
+        "end": progress.rows_read + progress.rows_behind,
+        "lag_records": progress.rows_behind,
+        "lag_seconds": _rounded(progress.seconds),
+        "watermark": format_instant(reached) if reached else None,
+        "parked": 0,
+        "progressed": format_instant(progressed) if progressed else None,
+        "seconds_since_progress": _rounded(since),
+        "stopped": held_back_words(progress),
+    }
+
+
+def held_back_words(progress: CorrelatorProgress) -> str | None:
+    """Return the reason why the horizon does not move, if a partition stands still; else None."""
+    marks = progress.marks
+    if not marks.is_held_back:
+        return None
+    if marks.horizon is None:
+        return f"partition {marks.held_back_by} has no watermark, so nothing across people is judged"
+    return f"partition {marks.held_back_by} stands at {format_instant(marks.horizon)} and holds back the horizon"
 
 
 def beyond(lags: Sequence[Lag], seconds: float) -> list[Lag]:

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from events.errors import Infrastructure
+from projections.correlator.progress import CorrelatorProgress
 from services.log.open import log_offsets
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.probe import Probe
@@ -113,6 +114,8 @@ class Metrics(Collector):
         if state is not None:
             yield from _of_progress(state)
             yield from _of_notices(state)
+            if state.correlator is not None:
+                yield from _of_correlator(state.correlator)
         lags = _answer_of(self._health.lags)
         yield GaugeMetricFamily("casetrail_log_up", "Whether the log answers.", int(lags is not None))
         if state is not None and lags:
@@ -149,6 +152,20 @@ def _of_notices(state: DatabaseState) -> Iterator[Metric]:
     for cursor in state.unsent:
         pending.add_metric([str(cursor.partition)], cursor.last - cursor.sent)
     yield from (alerts, pending)
+
+
+def _of_correlator(progress: CorrelatorProgress) -> Iterator[Metric]:
+    reached, seconds = progress.checkpoint.watermark, progress.seconds
+    if reached is not None:
+        words = "The instant before which the correlator has judged everything."
+        yield GaugeMetricFamily("casetrail_correlator_horizon_timestamp_seconds", words, reached.timestamp())
+    if seconds is not None:
+        words = "Seconds from there to the newest watermark."
+        yield GaugeMetricFamily("casetrail_correlator_lag_seconds", words, seconds)
+    words = "Applied facts that the correlator has not read yet."
+    yield GaugeMetricFamily("casetrail_correlator_lag_records", words, progress.rows_behind)
+    words = "1 if a partition that stands still holds back the horizon."
+    yield GaugeMetricFamily("casetrail_horizon_held_back", words, int(progress.marks.is_held_back))
 
 
 def _of_lags(lags: list[Lag]) -> Iterator[Metric]:

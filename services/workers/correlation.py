@@ -11,19 +11,16 @@ from sqlalchemy import Engine
 from events.edtf import format_instant
 from events.errors import Infrastructure
 from projections.correlator.correlator import Correlator
+from projections.correlator.progress import watermarks_of
 from projections.correlator.stepper import CACHE_FACTS
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import UNAVAILABLE, only_one
-from projections.tables.origin import progress_of
 from services.database import failed_with
 from services.runtime.backoff import Backoff
 
 LOCK = 0x63617372_636F7272
 """The number of PostgreSQL's lock, the same in every release: two releases must not work at once."""
-
-HELD_BACK = timedelta(minutes=1)
-"""The longest distance of the horizon to the newest watermark. Beyond it, a partition stands still."""
 
 STAND_BY = timedelta(seconds=15)
 """The time without progress of another correlator after which its place is taken, where no lock decides."""
@@ -125,32 +122,20 @@ class Correlation:
 
     def _report_held_back(self) -> None:
         """Log once which partition holds back the horizon, and once that none does any more."""
-        partition = held_back_by(self.engine, self.correlator.checkpoint.topic)
+        with self.engine.connect() as conn:
+            marks = watermarks_of(conn, self.correlator.checkpoint.topic)
+        partition = marks.held_back_by if marks.is_held_back else None
         if partition == self._reported:
             return
         self._reported = partition
-        reached = self.correlator.checkpoint.watermark
-        until = format_instant(reached) if reached else None
+        horizon = format_instant(marks.horizon) if marks.horizon else None
         if partition is None:
-            logger.info("horizon_moves", horizon=until)
+            logger.info("horizon_moves", horizon=horizon)
         else:
-            logger.warning("horizon_held_back", partition=partition, horizon=until)
+            logger.warning("horizon_held_back", partition=partition, horizon=horizon)
 
     def _pause(self, stop: threading.Event, event: str, error: str | None = None) -> None:
         seconds = self._backoff.fail()
         logger.warning(event, pause_seconds=round(seconds, 2), **({"error": error} if error else {}))
         stop.wait(seconds)
 
-
-def held_back_by(engine: Engine, topic: str) -> int | None:
-    """Return the partition with the lowest watermark, if that is far behind the newest one; else None."""
-    progress = progress_of(engine, topic)
-    newest = max((each.watermark for each in progress if each.watermark), default=None)
-    if newest is None:
-        return None
-    missing = next((each.partition for each in progress if each.watermark is None), None)
-    if missing is not None:
-        return missing
-    lowest = min(progress, key=lambda each: (each.watermark, each.partition))
-    assert lowest.watermark is not None, "none is missing"
-    return lowest.partition if newest - lowest.watermark > HELD_BACK else None

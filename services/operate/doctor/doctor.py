@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from events.edtf import format_instant
 from events.errors import BadInput, Infrastructure
 from events.text import near_words
+from projections.correlator.progress import correlator_progress
 from projections.projector.rebuild import is_due
 from projections.rules.files.loading import load, pack
 from projections.tables.checkpoint import OUTCOMES
@@ -23,7 +24,8 @@ from projections.tables.schema import OF_LOG, partitions
 from services.database import database_trouble, revisions
 from services.log.base import Extent
 from services.log.local import LocalLog
-from services.log.open import uses_kafka
+from services.log.open import topic_of, uses_kafka
+from services.operate.lag import held_back_words
 from services.settings import Settings, load_settings, variable, without_secrets
 
 from .check import DATA, USAGE, Check
@@ -136,6 +138,7 @@ def _checks_of(settings: Settings, engine: Engine, rules_version: str | None) ->
         yield _append_only(conn)
         yield from _origin(conn, settings)
         yield from _progress(conn, _extents(settings, engine), rules_version)
+        yield from _correlator(conn, settings)
         yield _clock(conn, settings)
 
 
@@ -262,6 +265,22 @@ def _log(extents: Mapping[int, Extent], rows: Mapping[int, RowMapping]) -> Check
     if any(behind[number] and _stalled(rows[number]["progressed"]) for number in rows):
         return Check("log", "warning", found, "run `casetrail project` or `casetrail run`")
     return Check("log", "ok", found)
+
+
+def _correlator(conn: Connection, settings: Settings) -> Iterator[Check]:
+    """Check that the horizon moves, and that the correlator follows it."""
+    progress = correlator_progress(conn, topic_of(settings))
+    if progress is None:
+        return
+    reached = progress.checkpoint.watermark
+    until = f"judged up to {format_instant(reached)}" if reached else "nothing is judged yet"
+    found = f"{until}, {progress.rows_behind} facts behind"
+    if reason := held_back_words(progress):
+        yield Check("correlator", "warning", f"{found}: {reason}", "start the projector of that partition")
+    elif progress.marks.horizon != reached and _stalled(progress.checkpoint.progressed):
+        yield Check("correlator", "warning", found, "run `casetrail project` or `casetrail run`")
+    else:
+        yield Check("correlator", "ok", found)
 
 
 def _stalled(progressed: datetime | None) -> bool:

@@ -1,0 +1,137 @@
+"""The rows that a person contributes to the rules across people, written as far as they changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, delete
+
+from events.edtf import Span
+from projections.across.contribution import Contribution, contributions_of
+from projections.rules.patterns.across import RELATING, CountRule, OfRule
+from projections.rules.rulebook import Rulebook
+from projections.tables.bulk import store
+from projections.tables.schema import Conclusions
+
+from .people import Person
+
+
+@dataclass
+class Moves:
+    """The contributions of one group that went, as they were, and those that came; one that changed is in both."""
+
+    gone: list[Contribution] = field(default_factory=list)
+    come: list[Contribution] = field(default_factory=list)
+
+
+@dataclass
+class Touch:
+    """
+    The groups and the people that one step touches.
+
+    Attributes:
+        groups: by rule and group, the contributions that moved.
+        people: the people whose pairs may have changed.
+    """
+
+    groups: dict[tuple[str, str], Moves] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
+
+    def of(self, row: tuple[Any, ...]) -> Moves:
+        """Return the moves in the group of a row of ``contributions``."""
+        return self.groups.setdefault((row[0], row[3]), Moves())
+
+
+class Recorder:
+    """
+    Writes the contributions and the links of people.
+
+    Args:
+        rulebook: the rules across people.
+        tables: the tables to write.
+    """
+
+    def __init__(self, rulebook: Rulebook, tables: Conclusions) -> None:
+        self.tables = tables
+        self._counts = [rule for rule in rulebook.across if isinstance(rule, CountRule)]
+        self._pairs = [rule for rule in rulebook.across if isinstance(rule, OfRule)]
+
+    def record(
+        self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, frozenset[str] | None] | None
+    ) -> Touch:
+        """
+        Write the rows of *people* that changed, and return the windows and people that this touches.
+
+        Args:
+            conn: a transaction that writes.
+            people: the people, as they are now.
+            touched: by person, the types of the new facts; None for a person: any rule may be concerned. None: all.
+        """
+        touch = Touch()
+        gone: list[dict[str, Any]] = []
+        come: list[tuple[Any, ...]] = []
+        for subject_id, person in people.items():
+            types = touched[subject_id] if touched is not None else None
+            for rule in self._counts:
+                if types is None or types & rule.types:
+                    self._compare(person, rule, touch, gone, come)
+            if self._pairs:
+                self._link(conn, person, touch)
+        if gone:
+            table = self.tables.contributions
+            for key in gone:
+                conn.execute(delete(table).where(table.c.rule == key["rule"], table.c.fact_id == key["fact_id"]))
+        store(conn, self.tables.contributions, come, replace=True)
+        return touch
+
+    def _compare(
+        self, person: Person, rule: CountRule, touch: Touch, gone: list[dict[str, Any]], come: list[tuple[Any, ...]]
+    ) -> None:
+        before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
+        after = {(rule.id, one.fact_id): row_of(one) for one in contributions_of(rule, person.step)}
+        for key in before.keys() - after.keys():
+            gone.append({"rule": key[0], "fact_id": key[1]})
+            old = person.rows.pop(key)
+            touch.of(old).gone.append(contribution_from(old))
+        for key, row in after.items():
+            was = before.get(key)
+            if was == row:
+                continue
+            if was is not None:
+                touch.of(was).gone.append(contribution_from(was))
+            touch.of(row).come.append(contribution_from(row))
+            come.append(row)
+            person.rows[key] = row
+
+    def _link(self, conn: Connection, person: Person, touch: Touch) -> None:
+        table, named = self.tables.links, frozenset(self._named(person))
+        for other in person.links - named:
+            conn.execute(delete(table).where(table.c.subject_id == person.subject_id, table.c.other_id == other))
+        store(conn, table, [(person.subject_id, other) for other in sorted(named - person.links)])
+        touch.people |= {person.subject_id, *person.links, *named}
+        person.links = named
+
+    def _named(self, person: Person) -> Iterable[str]:
+        """Yield the other people that the facts of *person* name."""
+        history = person.fold.history
+        if any(not rule.is_by for rule in self._pairs):
+            # Also those without a date, which order nothing but name a person.
+            yield from (fact.data["other"] for fact in history.corrections.facts if fact.type in RELATING)
+        for rule in self._pairs:
+            if rule.is_by:
+                yield from (one.by for one in contributions_of(rule, person.step) if one.by is not None)
+
+
+def row_of(one: Contribution) -> tuple[Any, ...]:
+    """Return the row of ``contributions``, the values of its columns in their order."""
+    span = one.occurred
+    spans = (span.earliest, span.latest, span.earliest_exact, span.latest_exact, span.marked)
+    return (one.rule, one.fact_id, one.subject_id, one.group, one.shown, *spans, one.recorded, [*one.reports])
+
+
+def contribution_from(row: Iterable[Any]) -> Contribution:
+    """Return the contribution of a row."""
+    rule, fact_id, subject_id, group, shown, earliest, latest, *exact, recorded, reports = row
+    occurred = Span(earliest, latest, *exact, dated=True)
+    return Contribution(rule, "count", subject_id, fact_id, group, shown, occurred, recorded, tuple(reports))
+
