@@ -268,7 +268,11 @@ def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
 
 
 def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
-    """Yield the changes that the live tables do not have, each with its partition, in the order of an alert's life."""
+    """
+    Yield the changes to tell that the live tables do not have, with their partitions, in the order of an alert's life.
+
+    Quiet changes, such as those of a changed rule, are left out.
+    """
     live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
     known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
     # An acknowledgement has a person's time, which can be before that of the change it follows.
@@ -278,12 +282,12 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change]]:
         .join(alerts, alerts.c.alert_id == rebuilt.c.alert_id)
         .join(subjects, subjects.c.subject_id == alerts.c.subject_id)
         .outerjoin(live, known)
-        .where(live.c.alert_id.is_(None))
+        .where(live.c.alert_id.is_(None), rebuilt.c.told)
         .order_by(since, rebuilt.c.alert_id, rebuilt.c.n)
     )
     for row in conn.execute(query):
         alert = alert_from_row(conn.execute(select(alerts).where(alerts.c.alert_id == row.alert_id)).one()._asdict())
-        alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version)
+        alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version, trial=row.trial)
         yield row.position_partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note)
 
 

@@ -59,14 +59,14 @@ class Findings:
             step: the fold after it.
             renamed: ids of rules with alerts that call the person by an earlier name.
         """
-        rules = self.rulebook.rules
+        rules = self.rulebook.asked
         if not (step.everywhere or fact.type in ABOUT_FACTS):
             rules = self._touched(fact, step, renamed)
         return self._ask(rules, step, fact.recorded)
 
     def at(self, clock: datetime, step: Step) -> list[Answer]:
         """Return the answers that can have changed because it is *clock*, or because all rules are new."""
-        return self._ask(self.rulebook.rules if step.everywhere else self.rulebook.waiting, step, clock)
+        return self._ask(self.rulebook.asked if step.everywhere else self.rulebook.waiting, step, clock)
 
     def _touched(self, fact: Fact, step: Step, renamed: Iterable[str]) -> tuple[Rule, ...]:
         """Return the rules that *fact* can give another answer, by id."""
@@ -86,7 +86,7 @@ class Findings:
         for rule_id in again:
             self._kept.pop(rule_id, None)
         again |= {rule.id for rule in named}
-        return tuple(rule for rule in self.rulebook.rules if rule.id in again)
+        return tuple(rule for rule in self.rulebook.asked if rule.id in again)
 
     def _ask(self, rules: Iterable[Rule], step: Step, clock: datetime) -> list[Answer]:
         answers = []
