@@ -110,6 +110,10 @@ class Settings(KafkaSettings):
     rules: Path | None = Field(
         None, description="A rule file, or a folder of them. The default is the rules that ship with casetrail."
     )
+    tell_backfilled: bool = Field(
+        default=False,
+        description="Whether notices are also written of alerts that a new rule finds in old history.",
+    )
     source: str = Field(
         "urn:casetrail:cli",
         description="The source of the facts that `casetrail correct` and `retract` publish, as a URI.",

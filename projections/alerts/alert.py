@@ -6,6 +6,8 @@ from uuid import UUID
 
 from events.facts import Fact
 
+from .rules_change import RulesChange
+
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 
 STANDING = frozenset({"open", "acknowledged"})
@@ -22,7 +24,13 @@ class Alert(NamedTuple):
         alert_id: UUIDv5 of the rule and the first anchor.
         anchor: the best report of the event from which the rule starts, as far as it is known.
         evidence: every report of the events that make the pattern.
+        explanation: the sentence for its state.
         first_anchor: the anchor it opened with; the alert belongs to the event that holds this fact.
+        trial: whether its rule was on trial when it opened last.
+        told: whether notices are written of it, as decided when it opened last.
+        said: the last sentence while it stood.
+        said_until: the instant at which that sentence ceased to be said; None while the alert stands.
+        person, note: the person that acknowledged it since it opened last, and the note; None: nobody has.
         subject_id: the person; None: it is about a group.
         across: whether its rule concerns several people. Then the correlator keeps it, and not the person's projector.
         group_by, group_key, group_shown: the field that makes its group, the group as groups are compared, and as the
@@ -42,6 +50,12 @@ class Alert(NamedTuple):
     opened_at: datetime
     changed_at: datetime
     first_anchor: str
+    trial: bool
+    told: bool
+    said: str
+    said_until: datetime | None = None
+    person: str | None = None
+    note: str | None = None
     across: bool = False
     group_by: str | None = None
     group_key: str | None = None
@@ -49,7 +63,13 @@ class Alert(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change in an alert's life, and the alert after it. ``person`` and ``note`` belong to an acknowledgement."""
+    """
+    A change in an alert's life, and the alert after it.
+
+    Attributes:
+        person, note: of an acknowledgement, or of one that a change of rules left in place.
+        told: whether a notice is written of it.
+    """
 
     alert: Alert
     at: datetime
@@ -69,14 +89,16 @@ class Trigger(NamedTuple):
         at: the instant of the log's clock.
         fact: the fact that arrived, or the last whose time came; else None.
         rules_since: the instant from which the rules are in force; None: from the first record on.
+        rules: the change of rules, if it is the occasion.
     """
 
     kind: Literal["fact", "time", "rules"]
     at: datetime
     fact: Fact | None = None
     rules_since: datetime | None = None
+    rules: RulesChange | None = None
 
 
-def said_until(alert: Alert, at: datetime) -> str:
-    """Return the sentence of *alert* from *at* on, when the alert does not stand any more."""
-    return f"Was said until {at:%Y-%m-%d}: {alert.explanation}" if alert.state in STANDING else alert.explanation
+def default_words(alert: Alert) -> str:
+    """Return the sentence of an alert that does not stand any more, unless its rule has one for that state."""
+    return f"Was said until {alert.said_until:%Y-%m-%d}: {alert.said}" if alert.said_until else alert.said

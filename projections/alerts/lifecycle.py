@@ -1,16 +1,17 @@
 """The life of alerts: each opens, is refreshed, ends or continues as the findings of its rule change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from projections.history.history import History
 from projections.rules.findings import Answer
-from projections.rules.patterns.pattern import Rule, Visible
+from projections.rules.patterns.pattern import Finding, Rule, Value, Visible
 from projections.subjects.fold import Step
 from projections.subjects.status import Status
 
 from .alert import STANDING, Alert, Change, Trigger
-from .steps import AlertStep, ended, opened, refreshed, superseded
+from .rules_change import RulesChange
+from .steps import AlertStep, acknowledged, continued, ended, opened, refreshed, reworded, superseded
 
 ENDINGS = {"ended": ("resolved", {*STANDING, "retracted"}), "void": ("retracted", {*STANDING, "resolved"})}
 """By the value of a finding, the state in which its alert ends, and the states in which it can."""
@@ -38,6 +39,8 @@ class Lifecycle:
         self._current: dict[tuple[str, str], str] = {}
         # The name in the sentences of the alerts, as far as they were worded here.
         self._name: str | None = None
+        # During a change of rules, the alerts that it superseded: as they stood, and the place of that change.
+        self._interrupted: dict[str, tuple[Alert, int]] = {}
 
     def renamed(self, status: Status) -> set[str]:
         """Return the ids of the rules with alerts that call the person by another name than *status* does."""
@@ -56,26 +59,31 @@ class Lifecycle:
         """
         instants = []
         history, name = step.history, _name_in(step.status, self.subject_id)
+        if trigger.rules is not None:
+            self._supersede(trigger.rules, trigger)
         for rule, whole, visible in answers:
             if whole and self.alerts:
-                self._assign(rule, history, trigger)
+                self._assign(rule, history, name, trigger)
             for seen in visible:
                 instants += [seen.due, self._step(rule, seen, history, name, trigger)]
+        self._interrupted = {}
         return min((instant for instant in instants if instant is not None), default=None)
-
-    def supersede_others(self, versions: Mapping[str, str], trigger: Trigger) -> None:
-        """Supersede the standing alerts of rules that have another version in *versions*, or none."""
-        for alert in list(self.alerts.values()):
-            if alert.state in STANDING and versions.get(alert.rule) != alert.rule_version:
-                self._record(superseded(alert, trigger, "rule_changed"))
 
     def acknowledge(self, alert_id: str, person: str, note: str | None, at: datetime) -> bool:
         """Record that *person* acknowledges an open alert; return False if it is not open."""
         alert = self.alerts.get(alert_id)
         if alert is None or alert.state != "open":
             return False
-        self._record((alert._replace(state="acknowledged"), Change(alert, at, "person", None, person, note)))
+        self._record(acknowledged(alert, person, note, at))
         return True
+
+    def _supersede(self, rules: RulesChange, trigger: Trigger) -> None:
+        """Supersede the standing alerts of the rules that changed, before these are asked again."""
+        for alert in list(self.alerts.values()):
+            if alert.state in STANDING and alert.rule in rules.changed:
+                self._record(superseded(alert, trigger, "rule_changed"))
+                if rules.in_one_step:
+                    self._interrupted[alert.alert_id] = (alert, len(self.changes) - 1)
 
     def _step(self, rule: Rule, seen: Visible, history: History, name: str, trigger: Trigger) -> datetime | None:
         """Take the alert of one finding a step; return the instant at which a silence may be stated."""
@@ -83,23 +91,44 @@ class Lifecycle:
         alert_id = self._current.get((rule.id, finding.anchor.id))
         alert = self.alerts[alert_id] if alert_id is not None else None
         if value != "standing":
-            state, endable = ENDINGS[value]
-            if alert is not None and alert.state in endable:
-                self._record(ended(alert, state, trigger))
+            if alert is not None and alert.trial == rule.is_trial:
+                self._end(alert, value, rule, finding, history, name, trigger)
             return None
-        if rule.waits and trigger.kind != "time" and (alert is None or alert.state not in STANDING):
+        stands = alert is not None and alert.state in STANDING
+        if rule.waits and not stands and not _may_open(rule, finding, trigger):
             # Silence is stated only once every record of this very instant is in.
             return max(finding.opens or trigger.at, trigger.at)
         self._name = name
-        if alert is None or alert.state not in STANDING:
-            alert = self._record(opened(alert, rule, finding, history, (self.subject_id, name), trigger))
-            self._current[rule.id, finding.anchor.id] = alert.alert_id
-        elif (new := refreshed(alert, rule, finding, history, name)) != alert:
-            self.alerts[alert.alert_id] = new
-            self.touched.add(alert.alert_id)
+        if alert is not None and stands:
+            self._keep(refreshed(alert, rule, finding, history, name))
+        else:
+            opening = opened(alert, rule, finding, history, (self.subject_id, name), trigger)
+            self._current[rule.id, finding.anchor.id] = self._open(opening).alert_id
         return None
 
-    def _assign(self, rule: Rule, history: History, trigger: Trigger) -> None:
+    def _end(  # noqa: PLR0913, PLR0917 - as for `_step`
+        self, alert: Alert, value: Value, rule: Rule, finding: Finding, history: History, name: str, trigger: Trigger
+    ) -> None:
+        """End *alert* if its finding ended or became void; put the rule's sentence for its state in place."""
+        state, endable = ENDINGS[value]
+        if alert.state in endable:
+            alert, change = ended(alert, state, trigger)
+            self._record((reworded(alert, rule, finding, history, name), change))
+        elif alert.state == state:
+            self._keep(reworded(alert, rule, finding, history, name))
+        self._name = name
+
+    def _open(self, step: AlertStep) -> Alert:
+        """Record the opening of an alert; one that continues under other rules is told neither of its two changes."""
+        interrupted = self._interrupted.pop(step[0].alert_id, None)
+        if interrupted is None:
+            return self._record(step)
+        before, place = interrupted
+        if before.trial == step[0].trial:
+            self.changes[place] = self.changes[place]._replace(told=False)
+        return self._record(continued(step, before))
+
+    def _assign(self, rule: Rule, history: History, name: str, trigger: Trigger) -> None:
         """Decide which alert of *rule* each event has: of several that report it, the first to open continues."""
         owned: dict[str, list[Alert]] = {}
         for alert in list(self.alerts.values()):
@@ -108,18 +137,31 @@ class Lifecycle:
             event = _event_of(rule, alert, history)
             if event is not None:
                 owned.setdefault(event, []).append(alert)
-            elif alert.state in {*STANDING, "resolved"}:
-                self._record(ended(alert, "retracted", trigger))
+            else:
+                self._leave(alert, ended(alert, "retracted", trigger), rule, history, name)
         self._current = {key: alert_id for key, alert_id in self._current.items() if key[0] != rule.id}
         for event, alerts in owned.items():
             first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
             for other in others:
-                if other.state in {*STANDING, "resolved"}:
-                    self._record(superseded(other, trigger, "same_event"))
+                self._leave(other, superseded(other, trigger, "same_event"), rule, history, name)
             self._current[rule.id, event] = first.alert_id
-            if first.anchor != event:
-                self.alerts[first.alert_id] = first._replace(anchor=event)
-                self.touched.add(first.alert_id)
+            self._keep(first._replace(anchor=event))
+
+    def _leave(self, alert: Alert, step: AlertStep, rule: Rule, history: History, name: str) -> None:
+        """Record the *step* of an alert that has no event of its own any more; one that is retracted stays so."""
+        if alert.trial != rule.is_trial:
+            # It ended when its rule was put on trial, or in force, and says nothing of the rule as it is now.
+            return
+        if alert.state in {*STANDING, "resolved"}:
+            self._record((reworded(step[0], rule, None, history, name), step[1]))
+        elif alert.state == "retracted":
+            self._keep(reworded(alert, rule, None, history, name))
+
+    def _keep(self, alert: Alert) -> None:
+        """Put *alert* in place of itself, without a change in its life."""
+        if alert != self.alerts[alert.alert_id]:
+            self.alerts[alert.alert_id] = alert
+            self.touched.add(alert.alert_id)
 
     def _record(self, step: AlertStep) -> Alert:
         """Put an alert in its new state, record the change, and return the alert."""
@@ -129,6 +171,14 @@ class Lifecycle:
         self.touched.add(alert.alert_id)
         self.changes.append(change._replace(alert=changed))
         return changed
+
+
+def _may_open(rule: Rule, finding: Finding, trigger: Trigger) -> bool:
+    """Return whether a silence that stands may be stated now: time has passed, or other rules judge as at their row."""
+    rules = trigger.rules
+    if rules is None or not rules.in_one_step or rule.id not in rules.changed:
+        return trigger.kind == "time"
+    return finding.opens is None or finding.opens < trigger.at
 
 
 def _name_in(status: Status, subject_id: str) -> str:

@@ -15,7 +15,12 @@ Row = Mapping[Any, Any]
 
 
 class ChangeJson(TypedDict):
-    """A change in the life of an alert. ``by`` and ``note`` are there only if a person made it."""
+    """
+    A change in the life of an alert.
+
+    ``by`` and ``note`` are there only if a person made it, or an acknowledgement stayed. ``trial`` is there only if
+    the rule was on trial.
+    """
 
     state: str
     at: str
@@ -23,6 +28,7 @@ class ChangeJson(TypedDict):
     fact_id: str | None
     by: NotRequired[str]
     note: NotRequired[str | None]
+    trial: NotRequired[bool]
 
 
 class AlertJson(TypedDict):
@@ -47,6 +53,7 @@ class AlertJson(TypedDict):
     unread: int
     explanation: str
     life: list[ChangeJson]
+    trial: bool
 
 
 class NoticeJson(AlertJson):
@@ -65,6 +72,8 @@ def change_json(row: Row) -> ChangeJson:
     }
     if row["person"]:
         change |= {"by": row["person"], "note": row["note"]}
+    if row["trial"]:
+        change["trial"] = True
     return change
 
 
@@ -96,6 +105,7 @@ def alert_json(
         "unread": unread,
         "explanation": alert.explanation,
         "life": [change_json(row) for row in life],
+        "trial": alert.trial,
     }
 
 

@@ -1,5 +1,10 @@
-"""The steps of an alert: it opens, is refreshed, ends or is superseded. Each returns the alert and its change."""
+"""
+The steps of an alert: it opens, is refreshed, ends or is superseded. Each returns the alert and its change.
 
+Nothing here depends on a rule being about one person only, except the sentences.
+"""
+
+from datetime import datetime
 from uuid import uuid5
 
 from events.facts import Fact
@@ -9,7 +14,7 @@ from projections.history.lookup import evidence_of
 from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.sentence import explain_text
 
-from .alert import NAMESPACE, Alert, Change, Trigger, said_until
+from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
 
 AlertStep = tuple[Alert, Change]
 """The alert in its new state, and the change, which is numbered and dated when it is recorded."""
@@ -21,6 +26,8 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
     """
     Return the alert that opens on *finding*.
 
+    It is told, unless its rule is on trial, or a change of rules found it in old history.
+
     Args:
         before: the alert of the same event that ended earlier; it opens again.
         rule: the rule.
@@ -30,7 +37,8 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
         trigger: the occasion.
     """
     subject_id, name = names
-    evidence = _evidence(finding, history)
+    evidence, sentence = _evidence(finding, history), _sentence(rule, finding, subject_id, name)
+    told = not rule.is_trial and (trigger.rules is None or trigger.rules.tells_backfilled)
     alert = Alert(
         alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
         rule=rule.id,
@@ -40,31 +48,73 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
         state="open",
         anchor=finding.anchor.id,
         evidence=evidence,
-        explanation=_sentence(rule, finding, subject_id, name),
+        explanation=sentence,
         changes=before.changes if before else 0,
         opened_at=before.opened_at if before else trigger.at,
         changed_at=trigger.at,
         first_anchor=before.first_anchor if before else finding.anchor.id,
+        trial=rule.is_trial,
+        told=told,
+        said=sentence,
     )
     cause, fact_id = _opening_cause(finding, evidence, history, trigger)
-    return alert, Change(alert, trigger.at, cause, fact_id)
+    return alert, Change(alert, trigger.at, cause, fact_id, told=told)
+
+
+def continued(step: AlertStep, before: Alert) -> AlertStep:
+    """
+    Return the *step* of an alert that opens again in the change of rules that superseded it.
+
+    An acknowledgement stays. Between trial and force nothing is continued for a receiver: it was told of the end.
+
+    Args:
+        step: the step as `opened` returned it.
+        before: the alert as it stood before the change.
+    """
+    alert, change = step
+    if before.state == "acknowledged":
+        alert = alert._replace(state="acknowledged", person=before.person, note=before.note)
+        change = change._replace(person=before.person, note=before.note)
+    if before.trial == alert.trial:
+        alert, change = alert._replace(told=before.told), change._replace(told=False)
+    return alert, change
 
 
 def refreshed(alert: Alert, rule: Rule, finding: Finding, history: History, name: str) -> Alert:
     """Return a standing alert with the evidence and the sentence of *finding*."""
-    return alert._replace(
-        evidence=_evidence(finding, history), explanation=_sentence(rule, finding, alert.subject_id, name)
-    )
+    sentence = _sentence(rule, finding, alert.subject_id, name)
+    return alert._replace(evidence=_evidence(finding, history), explanation=sentence, said=sentence)
+
+
+def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History, name: str) -> Alert:
+    """
+    Return an alert that does not stand with the sentence of *rule* for its state; without one, with the default form.
+
+    Args:
+        alert: the alert after its end.
+        rule: the rule in force. The sentence of another version than the alert's is not taken.
+        finding: the finding of its event; None: it has none, and an anchor that is gone is quoted as it was published.
+        history: the facts.
+        name: the person's name.
+    """
+    text = {"resolved": rule.ended_explain, "retracted": rule.retracted_explain}.get(alert.state)
+    anchor = finding.anchor if finding else history.counting.get(alert.anchor, history.facts.get(alert.anchor))
+    if text is None or anchor is None or alert.rule_version != rule.version:
+        return alert._replace(explanation=default_words(alert))
+    then = None
+    if finding is not None and alert.state == "resolved":
+        then = finding.ended_by or next(iter(finding.lasting or finding.completing), None)
+    return alert._replace(explanation=explain_text(text, name, alert.subject_id, anchor, then))
 
 
 def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:
     """Return *alert* when another alert, or another version of its rule, continues in its place."""
     fact = trigger.fact if cause == "same_event" else None
-    return _said(alert, "superseded", trigger), Change(alert, trigger.at, cause, fact.id if fact else None)
+    return _step(_over(alert, "superseded", trigger), trigger, cause, fact)
 
 
 def ended(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
-    """Return *alert* when it ends as *state*: resolved or retracted."""
+    """Return *alert* when it ends as *state*: resolved or retracted. Its sentence has the default form."""
     fact = trigger.fact
     if trigger.kind == "rules":
         cause = "rule_changed"
@@ -72,11 +122,24 @@ def ended(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
         cause = fact.type.lower()
     else:
         cause = "world_changed" if state == "resolved" else "late_knowledge"
-    return _said(alert, state, trigger), Change(alert, trigger.at, cause, fact.id if fact else None)
+    return _step(_over(alert, state, trigger), trigger, cause, fact)
 
 
-def _said(alert: Alert, state: str, trigger: Trigger) -> Alert:
-    return alert._replace(state=state, explanation=said_until(alert, trigger.at))
+def acknowledged(alert: Alert, person: str, note: str | None, at: datetime) -> AlertStep:
+    """Return an open *alert* when *person* acknowledges it at *at*, by their own clock."""
+    seen = alert._replace(state="acknowledged", person=person, note=note)
+    return seen, Change(seen, at, "person", None, person, note, alert.told)
+
+
+def _step(alert: Alert, trigger: Trigger, cause: str, fact: Fact | None) -> AlertStep:
+    # A receiver that never heard of the opening needs no end.
+    return alert, Change(alert, trigger.at, cause, fact.id if fact else None, told=alert.told)
+
+
+def _over(alert: Alert, state: str, trigger: Trigger) -> Alert:
+    until = trigger.at if alert.state in STANDING else alert.said_until
+    over = alert._replace(state=state, said_until=until)
+    return over._replace(explanation=default_words(over))
 
 
 def _evidence(finding: Finding, history: History) -> tuple[str, ...]:

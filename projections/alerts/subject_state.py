@@ -15,6 +15,7 @@ from projections.subjects.fold import Fold, Step
 
 from .alert import Alert, Trigger
 from .lifecycle import Lifecycle
+from .rules_change import RulesChange
 
 
 class SubjectState:
@@ -78,15 +79,13 @@ class SubjectState:
                 self._follow(self._findings.at(at, step), step, Trigger("time", at, step.arrived, self.rules_since))
         return fired
 
-    def change_rules(self, rulebook: Rulebook, at: datetime) -> None:
-        """Put *rulebook* in force from *at* on: supersede the alerts of other versions, and ask the new rules."""
-        self.rulebook, self.rules_since = rulebook, at
-        self._findings = Findings(rulebook)
-        step = self.fold.restart(rulebook.anchors)
-        trigger = Trigger("rules", at, rules_since=at)
-        self.lifecycle.supersede_others({rule.id: rule.version for rule in rulebook.rules}, trigger)
+    def change_rules(self, rules: RulesChange, at: datetime) -> None:
+        """Put other *rules* in force from *at* on: supersede the alerts of those that changed, and ask them again."""
+        self.rulebook, self.rules_since = rules.rulebook, at
+        self._findings = Findings(self.rulebook)
+        step = self.fold.restart(self.rulebook.anchors)
         if self._record_step(step):
-            self._follow(self._findings.at(at, step), step, trigger)
+            self._follow(self._findings.at(at, step), step, Trigger("rules", at, rules_since=at, rules=rules))
 
     def _record_step(self, step: Step) -> bool:
         """Record a step of the fold; return whether there is an alert, or a fact from which a rule starts."""
@@ -96,7 +95,7 @@ class SubjectState:
         return bool(self.lifecycle.alerts or step.status.before)
 
     def _follow(self, answers: list[Answer], step: Step, trigger: Trigger) -> None:
-        if answers:
+        if answers or trigger.rules is not None:
             self._due_by(self.lifecycle.follow(answers, step, trigger))
 
     def _due_by(self, instant: datetime | None) -> None:

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 from events.edtf import BEGINNING
 from events.facts import Fact
 from events.record import again
+from projections.alerts.rules_change import rules_change
 from projections.ledger.chain import Entry
 from projections.rules.rulebook import Rulebook
-from projections.tables.ledger_rows import rules_of
+from projections.tables.ledger_rows import rules_at, rules_of, tells_backfilled
 from projections.tables.schema import LIVE, Conclusions
 from projections.tables.timers import Timers
 from projections.tables.write_batch import WriteBatch
@@ -145,6 +146,9 @@ class Deriver:
             return None
         writes.write(conn)
         since = self.rules_since = max(watermark, entry.recorded)
+        # From the ledger: a projector is made with the rules that it puts in force.
+        before = rules_at(conn, self.partition, entry.seq - 1) or Rulebook(())
+        change = rules_change(before, self.rulebook, tells_backfilled=tells_backfilled(entry))
         after = ""
         subjects = self.tables.subjects
         everybody = select(subjects.c.subject_id).where(subjects.c.position_partition == self.partition)
@@ -153,7 +157,7 @@ class Deriver:
         ).all():
             opened = self._open(conn, dict.fromkeys(subject_ids, TIME), watermark, entry.seq)
             for subject in opened.values():
-                subject.state.change_rules(self.rulebook, since)
+                subject.state.change_rules(change, since)
             self.cache.put(conn, opened.values(), self.timers, writes)
             writes.write(conn)
             after = subject_ids[-1]

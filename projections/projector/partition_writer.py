@@ -137,10 +137,11 @@ class PartitionWriter:
         watermark = self.deriver.derive(conn, entries, start.watermark, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         waiting: UnreadAt = Counter()
-        if writes.changes and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
+        told = [change for change in writes.changes if change.told]
+        if told and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
-            waiting = unread_counts_at(conn, ((change.alert.subject_id, change.at) for change in writes.changes))
-        outgoing = [*_outgoing(start, entries, writes.changes, waiting, self.home)]
+            waiting = unread_counts_at(conn, ((change.alert.subject_id, change.at) for change in told))
+        outgoing = [*_outgoing(start, entries, told, waiting, self.home)]
         writes.add(outbox, outgoing)
         if replayed:
             counts.subtract({"parked": len(entries)})

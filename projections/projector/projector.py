@@ -41,6 +41,7 @@ class Projector(PartitionWriter):
         topic: the log's topic.
         home: the partition to which a key belongs; a log with one partition needs none.
         cache_facts: how many facts to keep in memory.
+        tell_backfilled: whether to tell of the alerts that a new rule finds in old history.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of one partition
@@ -52,9 +53,11 @@ class Projector(PartitionWriter):
         topic: str = TOPIC,
         home: Callable[[bytes], int] | None = None,
         cache_facts: int = CACHE_FACTS,
+        tell_backfilled: bool = False,
     ) -> None:
         super().__init__(engine, Checkpoint(topic, partition), rulebook, home, cache_facts)
         self.rulebook = rulebook
+        self.tell_backfilled = tell_backfilled
 
     def assign(self, clock: datetime) -> Checkpoint:
         """
@@ -156,8 +159,13 @@ class Projector(PartitionWriter):
 
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self.transaction() as (conn, start):
-            rules = json.dumps({"version": self.rulebook.version, "rules": self.rulebook.as_json()})
-            entry = chain_of(start).note("rules", start.watermark or clock, rules.encode())
+            # The setting is stated too, so that a rebuild tells of the same alerts.
+            rules = {
+                "version": self.rulebook.version,
+                "rules": self.rulebook.as_json(),
+                "tell_backfilled": self.tell_backfilled,
+            }
+            entry = chain_of(start).note("rules", start.watermark or clock, json.dumps(rules).encode())
             self.finish(conn, start, [entry], clock, rules=self.rulebook.version)
 
 

@@ -287,9 +287,10 @@ def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
 
 def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
     """
-    Yield the changes that the live tables do not have, in the order of an alert's life.
+    Yield the changes to tell that the live tables do not have, in the order of an alert's life.
 
-    Each comes with its partition and the people it is about.
+    Each comes with its partition and the people it is about. Quiet changes, such as those of a changed rule, are left
+    out.
     """
     live, rebuilt, alerts, subjects = LIVE.alert_changes, REBUILD.alert_changes, REBUILD.alerts, REBUILD.subjects
     known = and_(live.c.alert_id == rebuilt.c.alert_id, live.c.n == rebuilt.c.n)
@@ -300,12 +301,12 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
         .join(alerts, alerts.c.alert_id == rebuilt.c.alert_id)
         .outerjoin(subjects, subjects.c.subject_id == alerts.c.subject_id)
         .outerjoin(live, known)
-        .where(live.c.alert_id.is_(None))
+        .where(live.c.alert_id.is_(None), rebuilt.c.told)
         .order_by(since, rebuilt.c.alert_id, rebuilt.c.n)
     )
     for row in conn.execute(query):
         alert = alert_from_row(conn.execute(select(alerts).where(alerts.c.alert_id == row.alert_id)).one()._asdict())
-        alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version)
+        alert = alert._replace(state=row.state, changes=row.n, rule_version=row.rule_version, trial=row.trial)
         partition, people = row.position_partition, [alert.subject_id] if alert.subject_id is not None else []
         if alert.across:
             evidence = evidence_of_alerts(conn, REBUILD.alert_evidence, [alert.alert_id])[alert.alert_id]

@@ -36,6 +36,7 @@ class AlertFilter(NamedTuple):
             the letters.
         since: changed at this instant or after, aware UTC.
         known_at: the alert as it was at this instant, aware UTC. Later changes and later alerts are left out.
+        trial: only alerts of rules on trial; else they are left out. A trial is not a statement about a person.
     """
 
     states: frozenset[str] = frozenset()
@@ -45,6 +46,7 @@ class AlertFilter(NamedTuple):
     agency: str | None = None
     since: datetime | None = None
     known_at: datetime | None = None
+    trial: bool = False
 
 
 def alerts(conn: Connection, wanted: AlertFilter, limit: int | None = None) -> Iterator[AlertJson]:
@@ -54,7 +56,7 @@ def alerts(conn: Connection, wanted: AlertFilter, limit: int | None = None) -> I
 
 def alerts_like(conn: Connection, start: str) -> list[AlertJson]:
     """Return the alerts with an id that begins with *start*, at most two."""
-    query = _latest(AlertFilter()).where(table.c.alert_id.startswith(start, autoescape=True)).limit(2)
+    query = select(table).where(table.c.alert_id.startswith(start, autoescape=True)).limit(2)
     return list(_with_life(conn, conn.execute(query).mappings().all(), None, unread_counts(conn)))
 
 
@@ -101,8 +103,9 @@ def notices_after(conn: Connection, cursor: Mapping[int, int]) -> list[tuple[int
 
 
 def standing_counts(conn: Connection) -> dict[tuple[str, str], int]:
-    """Return the number of alerts in a state that stands, by state and severity."""
+    """Return the number of alerts in a state that stands, by state and severity; those on trial are left out."""
     query = select(table.c.state, table.c.severity, func.count()).where(table.c.state.in_(sorted(STANDING)))
+    query = query.where(table.c.trial.is_(False))
     rows = conn.execute(query.group_by(table.c.state, table.c.severity))
     return {(state, severity): count for state, severity, count in rows}
 
@@ -137,7 +140,7 @@ def _people_of(conn: Connection, rows: Sequence[RowMapping]) -> dict[str, Sequen
 
 
 def _latest(wanted: AlertFilter) -> Select[Any]:
-    query = select(table)
+    query = select(table).where(table.c.trial.is_(wanted.trial))
     if wanted.states:
         query = query.where(table.c.state.in_(sorted(wanted.states)))
     return query.where(table.c.changed_at >= wanted.since) if wanted.since else query
@@ -151,14 +154,15 @@ def _at(wanted: AlertFilter, known_at: datetime) -> Select[Any]:
         .subquery()
     )
     change = alert_changes.alias("change")
-    constant = [
-        column for column in table.columns if column.name not in {"state", "rule_version", "changes", "changed_at"}
-    ]
-    of_change = (change.c.state, change.c.rule_version, change.c.n.label("changes"), change.c.at.label("changed_at"))
+    changing = {"state", "rule_version", "changes", "changed_at", "trial"}
+    constant = [column for column in table.columns if column.name not in changing]
+    of_change = (change.c.state, change.c.rule_version, change.c.trial)
+    numbers = (change.c.n.label("changes"), change.c.at.label("changed_at"), table.c.changes.label("latest"))
     query = (
-        select(*constant, *of_change)
+        select(*constant, *of_change, *numbers)
         .join(last, last.c.alert_id == table.c.alert_id)
         .join(change, and_(change.c.alert_id == last.c.alert_id, change.c.n == last.c.n))
+        .where(change.c.trial.is_(wanted.trial))
     )
     if wanted.states:
         query = query.where(change.c.state.in_(sorted(wanted.states)))
@@ -177,10 +181,23 @@ def _with_life(
     notices = _earlier_notices(conn, rows, known_at) if known_at is not None else {}
     evidence = evidence_of_alerts(conn, alert_evidence, [row["alert_id"] for row in rows if row["across"]])
     for row in rows:
-        alert = alert_with_evidence(dict(row), lives[row["alert_id"]], evidence, unread)
+        columns = dict(row)
+        later = columns.pop("latest", row["changes"]) != row["changes"]
+        alert = alert_with_evidence(columns, lives[row["alert_id"]], evidence, unread)
         if notice := notices.get(row["alert_id"]):
             alert["evidence"], alert["explanation"] = notice["evidence"], notice["explanation"]
+        elif later:
+            # No notice was written of the change, or nothing but the rules changed since.
+            alert["explanation"] = _earlier_words(row)
         yield alert
+
+
+def _earlier_words(row: RowMapping) -> str:
+    """Return the sentence of an alert at an earlier change, in the words known by now."""
+    if row["state"] in STANDING:
+        said: str = row["said"]
+        return said
+    return f"Was said until {row['changed_at']:%Y-%m-%d}: {row['said']}"
 
 
 def _earlier_notices(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, NoticeJson]:

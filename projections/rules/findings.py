@@ -59,7 +59,7 @@ class Findings:
             step: the fold after it.
             renamed: ids of rules with alerts that call the person by an earlier name.
         """
-        rules = self.rulebook.rules
+        rules = self.rulebook.asked
         if step.everywhere or fact.type in ABOUT_FACTS:
             self._cleared = None
         else:
@@ -71,7 +71,7 @@ class Findings:
         if not step.everywhere:
             return self._ask(self.rulebook.waiting, step, clock)
         self._cleared = None
-        return self._ask(self.rulebook.rules, step, clock)
+        return self._ask(self.rulebook.asked, step, clock)
 
     def _touched(self, fact: Fact, step: Step, renamed: Iterable[str]) -> tuple[Rule, ...]:
         """Return the rules that *fact* can give another answer, by id."""
@@ -91,7 +91,7 @@ class Findings:
         for rule_id in again:
             self._kept.pop(rule_id, None)
         again |= {rule.id for rule in named}
-        return tuple(rule for rule in self.rulebook.rules if rule.id in again)
+        return tuple(rule for rule in self.rulebook.asked if rule.id in again)
 
     def _ask(self, rules: Iterable[Rule], step: Step, clock: datetime) -> list[Answer]:
         answers = []

@@ -53,38 +53,43 @@ class Rulebook:
 
     @cached_property
     def version(self) -> str:
-        """Twelve hex digits over the ids and versions of all rules."""
-        return hashlib.sha256(canonical([[rule.id, rule.version] for rule in self.every])).hexdigest()[:12]
+        """Twelve hex digits over the rules in full, with their words: another one is an entry in the ledger."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()[:12]
+
+    @cached_property
+    def asked(self) -> tuple[Rule, ...]:
+        """The rules that one history answers and that are asked, by id: all that are not disabled."""
+        return tuple(rule for rule in self.rules if rule.enabled != "false")
 
     @cached_property
     def anchors(self) -> frozenset[str]:
         """The fact types from which any rule starts."""
-        return frozenset().union(*(rule.on for rule in self.rules))
+        return frozenset().union(*(rule.on for rule in self.asked))
 
     @cached_property
     def waiting(self) -> tuple[Rule, ...]:
         """The rules with answers that time alone can change, by id."""
-        return tuple(rule for rule in self.rules if rule.waits)
+        return tuple(rule for rule in self.asked if rule.waits)
 
     @cached_property
     def ended_when_cleared(self) -> frozenset[str]:
         """The ids of the rules with patterns that count as ended while the person is cleared."""
-        return frozenset(rule.id for rule in self.rules if rule.ends_when_cleared)
+        return frozenset(rule.id for rule in self.asked if rule.ends_when_cleared)
 
     @cached_property
     def by_type(self) -> dict[str, tuple[Rule, ...]]:
         """By type of fact, the rules that read facts of this type, by id."""
-        return {kind: tuple(rule for rule in self.rules if kind in rule.types) for kind in TRACK_OF}
+        return {kind: tuple(rule for rule in self.asked if kind in rule.types) for kind in TRACK_OF}
 
     @cached_property
     def continued_by(self) -> dict[str, tuple[Rule, ...]]:
         """By type of fact, the rules that such a fact at the end of the world order concerns, by id."""
-        return {kind: tuple(rule for rule in self.rules if kind in rule.on | rule.follow) for kind in TRACK_OF}
+        return {kind: tuple(rule for rule in self.asked if kind in rule.on | rule.follow) for kind in TRACK_OF}
 
     @cached_property
     def reread_by(self) -> dict[str, frozenset[str]]:
         """By type of fact, the ids of the rules that ask every anchor again, for a value that may not be new."""
-        return {kind: frozenset(rule.id for rule in self.rules if kind in rule.read_before) for kind in TRACK_OF}
+        return {kind: frozenset(rule.id for rule in self.asked if kind in rule.read_before) for kind in TRACK_OF}
 
     def as_json(self) -> str:
         """Return the canonical JSON text that the ledger keeps; `from_json` returns an equal rulebook."""

@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
 """The closed sets of status words (docs/design.md, 8) that `unless` may name."""
 SEVERITIES: Final = ("info", "notice", "warning", "critical")
 CERTAINTIES: Final = ("certain", "possible")
+ENABLED: Final = ("true", "false", "trial")
 FIELDS: Final = (
     "type", "occurred", "published", "id", "case_id", "post", "agency", "region", "ground", "authority", "place",
 )  # fmt: skip
@@ -81,6 +82,9 @@ WANTED: Final = {
     "of": f"by, or one or more of {', '.join(RELATIONS)}",
     "where": "conditions on the data of facts, such as {anchor.kind: criminal}",
     "explain": 'one sentence, such as "{name} was dismissed."',
+    "ended_explain": "one sentence for an alert that is resolved",
+    "retracted_explain": "one sentence for an alert that is retracted",
+    "enabled": "true, false or trial",
 }  # fmt: skip
 
 
@@ -179,6 +183,7 @@ _LISTED: Final = BeforeValidator(_listed)
 Id = Annotated[str, BeforeValidator(_name)]
 Severity = Annotated[Literal["info", "notice", "warning", "critical"], _one_of("a severity", SEVERITIES)]
 Certainty = Annotated[Literal["certain", "possible"], _one_of("a certainty", CERTAINTIES)]
+Enabled = Annotated[Literal["true", "false", "trial"], _one_of("a value of enabled", ENABLED)]
 Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(_count)]
 Settle = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_bounded)]

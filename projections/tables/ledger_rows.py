@@ -272,6 +272,13 @@ def rules_of(entry: Entry) -> Rulebook:
     return Rulebook.from_json(json.loads(entry.value)["rules"])
 
 
+def tells_backfilled(entry: Entry) -> bool | None:
+    """Return whether a ``rules`` entry asks to tell of alerts found in old history; None: of an earlier release."""
+    assert entry.value is not None, "a rules entry holds the rules"
+    tells: bool | None = json.loads(entry.value).get("tell_backfilled")
+    return tells
+
+
 def _rules(partition: int) -> Select[Any]:
     rules = select(ledger).where(ledger.c.partition == partition, ledger.c.entry == "rules")
     return rules.order_by(ledger.c.seq.desc()).limit(1)

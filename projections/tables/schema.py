@@ -206,6 +206,12 @@ def _alerts(prefix: str) -> Table:
         Column("opened_at", Instant, nullable=False, comment="when it first opened, by the log's clock"),
         Column("changed_at", Instant, nullable=False, comment="when it last changed, by the log's clock"),
         Column("first_anchor", Text, nullable=False, comment="id of the anchor it opened with; makes the alert_id"),
+        Column("trial", Boolean, nullable=False, comment="whether its rule was on trial when it opened last"),
+        Column("told", Boolean, nullable=False, comment="whether notices are written of it since it opened last"),
+        Column("said", Text, nullable=False, comment="the last sentence while it stood"),
+        Column("said_until", Instant, comment="when that sentence ceased to be said; null while the alert stands"),
+        Column("person", Text, comment="the person that acknowledged it since it opened last; null: nobody has"),
+        Column("note", Text, comment="the note of that person"),
         Column("across", Boolean, nullable=False, comment="whether its rule concerns several people"),
         Column("group_by", Text, comment="the field that makes its group; null: it has none"),
         Column("group_key", Text, comment="its group in the form in which groups are compared"),
@@ -230,6 +236,8 @@ def _alert_changes(prefix: str) -> Table:
         Column("rule_version", Text, nullable=False, comment="version of the rule in force"),
         Column("person", Text, comment="the person of an acknowledgement"),
         Column("note", Text, comment="the note of that person"),
+        Column("trial", Boolean, nullable=False, comment="whether the rule was on trial"),
+        Column("told", Boolean, nullable=False, comment="whether a notice was written of the change"),
         comment="The life of each alert.",
     )  # fmt: skip
 

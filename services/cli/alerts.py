@@ -73,6 +73,9 @@ def show_alerts(
     everything: Annotated[
         bool, typer.Option("--all", help="Include resolved, retracted and superseded alerts.")
     ] = False,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Only alerts of rules on trial, which are left out otherwise.")
+    ] = False,
     rule: Annotated[str | None, typer.Option(help="The id of the rule.")] = None,
     subject: Annotated[str | None, typer.Option(help="The person's subject_id.")] = None,
     severity: Annotated[str | None, typer.Option(help=f"One of {', '.join(SEVERITIES)}.")] = None,
@@ -87,7 +90,7 @@ def show_alerts(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Show the open and the acknowledged alerts, latest first.
+    Show the open and the acknowledged alerts, latest first. With --trial, those of rules on trial.
 
     With --follow, each notice is printed with its cursor. Another run can continue from that cursor. Without
     --cursor, the cursor at the start is printed on stderr. SIGTERM or Ctrl-C ends the command.
@@ -104,10 +107,13 @@ def show_alerts(
         agency=agency,
         since=instant("--since", since) if since is not None else None,
         known_at=instant("--known-at", known_at) if known_at is not None else None,
+        trial=trial,
     )
     if followed:
         if (since, known_at, limit) != (None, None, None):
             raise BadInput("--follow does not go with --since, --known-at or --limit", "--cursor for the beginning")
+        if trial:
+            raise BadInput("--follow does not go with --trial: nobody is told of a trial", "--trial alone")
         begin = parse_cursor(cursor)
         engine = database(load_settings())
         _check_filter(engine, wanted)
@@ -235,7 +241,7 @@ def _alert_lines(alert: AlertJson, views: Sequence[SubjectView]) -> Iterator[str
     yield f"  {alert['state']}, about {safe(_about(alert))}"
     if alert["subjects"] != [alert["subject_id"]]:
         yield f"  people: {safe(', '.join(alert['subjects']))}"
-    yield f"  rule {alert['rule']}, version {alert['rule_version']}"
+    yield f"  rule {alert['rule']}, version {alert['rule_version']}{', on trial' if alert['trial'] else ''}"
     yield f"  alert {alert['alert_id']}"
     if waiting := unread_words(alert):
         yield f"  {waiting}"

@@ -41,6 +41,7 @@ class AssignedPartitions:
         rulebook: the rules to put in force.
         reader: reads the log.
         cache_facts: the number of facts to keep in memory, all partitions together.
+        tell_backfilled: whether to tell of the alerts that a new rule finds in old history.
 
     Attributes:
         by_number: the partitions.
@@ -49,7 +50,9 @@ class AssignedPartitions:
         failures: the partitions that have failed over their data.
     """
 
-    def __init__(self, engine: Engine, rulebook: Rulebook, reader: LogReader, cache_facts: int) -> None:
+    def __init__(
+        self, engine: Engine, rulebook: Rulebook, reader: LogReader, cache_facts: int, *, tell_backfilled: bool = False
+    ) -> None:
         self.by_number: dict[int, AssignedPartition] = {}
         self.waiting = dict[int, list[LogRecord]]()
         self.pool = PartitionPool(0 if engine.dialect.name == "sqlite" else THREADS)
@@ -58,6 +61,7 @@ class AssignedPartitions:
         self._rulebook = rulebook
         self._reader = reader
         self._cache_facts = cache_facts
+        self._tell_backfilled = tell_backfilled
 
     def assign_new(self) -> None:
         """Make a projector for each partition that the log has newly assigned; forget the partitions it has taken."""
@@ -107,6 +111,7 @@ class AssignedPartitions:
             topic=self._reader.topic,
             home=self._reader.home,
             cache_facts=self._cache_facts // (len(self.by_number) + 1),
+            tell_backfilled=self._tell_backfilled,
         )
         position = projector.assign(datetime.now(UTC)).position
         self._reader.seek(partition, position)

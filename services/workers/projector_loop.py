@@ -52,6 +52,7 @@ class Loop:
         batch_records: the most records in one transaction.
         clock_margin_seconds: the largest difference between this machine's clock and the database's.
         cache_facts: the number of facts to keep in memory, all partitions together.
+        tell_backfilled: whether to tell of the alerts that a new rule finds in old history.
     """
 
     def __init__(  # noqa: PLR0913 - all that the work needs, from the settings
@@ -63,11 +64,12 @@ class Loop:
         batch_records: int,
         clock_margin_seconds: float,
         cache_facts: int = CACHE_FACTS,
+        tell_backfilled: bool = False,
     ) -> None:
         self.engine = engine
         self.reader = reader
         self.batch_records = batch_records
-        self._assigned = AssignedPartitions(engine, rulebook, reader, cache_facts)
+        self._assigned = AssignedPartitions(engine, rulebook, reader, cache_facts, tell_backfilled=tell_backfilled)
         self._watermarks = Watermarks(engine, reader, self._assigned.failures, clock_margin_seconds)
         self._backoff = Backoff()
 

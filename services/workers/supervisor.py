@@ -101,6 +101,7 @@ def make_loop(settings: Settings, engine: Engine, reader: LogReader) -> Loop:
         batch_records=settings.batch_records,
         clock_margin_seconds=settings.clock_margin_seconds,
         cache_facts=settings.cache_facts,
+        tell_backfilled=settings.tell_backfilled,
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from events.edtf import BEGINNING
 from events.facts import Fact
 from projections.alerts.alert import Alert, Change, Trigger
+from projections.alerts.rules_change import rules_change
 from projections.alerts.subject_state import SubjectState
 from projections.history.history import History
 from projections.rules.findings import Answer, Findings
@@ -115,7 +116,7 @@ class Life:
         """Put other rules in force for a person who is not in the cache."""
         self.time(at)
         self.load()
-        self.state.change_rules(book, at)
+        self.state.change_rules(rules_change(self.state.rulebook, book), at)
 
     def seen(self, at: datetime) -> None:
         """Acknowledge the alerts that are open."""

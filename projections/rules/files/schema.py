@@ -6,7 +6,17 @@ from typing import Any, Final
 from events.schemas import DIALECT
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
-from projections.rules.values import CERTAINTIES, FACT_WORDS, GROUPS, RELATED, RELATIONS, SEVERITIES, STATUSES, WANTED
+from projections.rules.values import (
+    CERTAINTIES,
+    ENABLED,
+    FACT_WORDS,
+    GROUPS,
+    RELATED,
+    RELATIONS,
+    SEVERITIES,
+    STATUSES,
+    WANTED,
+)
 
 Schema = dict[str, Any]
 
@@ -61,11 +71,12 @@ _TIME: Final[Schema] = {
 _NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
-    **{name: _text(name) for name in ("title", "explain", "why", "wrong_when")},
+    **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},
     **{name: _words(FACT_WORDS, WANTED[name]) for name in ("on", "absent", "then", "over")},
     **dict.fromkeys(("for", "before", "settle", "within"), _TIME),
     "severity": {"enum": [*SEVERITIES]},
     "certainty": {"enum": [*CERTAINTIES]},
+    "enabled": {"description": WANTED["enabled"], "enum": [*ENABLED, True, False]},
     "from": {"enum": ["until"], "description": WANTED["from"]},
     "where": {"type": "object", "minProperties": 1, "description": WANTED["where"]},
     **{name: _words(RELATED, WANTED[name]) for name in ("same", "new")},

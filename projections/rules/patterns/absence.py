@@ -94,7 +94,7 @@ class AbsenceRule(Rule):
 
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was."""
-        anchor, value = silence.anchor, silence.value
+        anchor, ended_by = silence.anchor, silence.ended_by
         assert silence.deadline is not None, "a silence has a deadline"
         for fact in facts:
             if fact is anchor:
@@ -111,8 +111,9 @@ class AbsenceRule(Rule):
             if ahead or earliest is None or earliest < later(silence.deadline, spare):
                 # Where the source does not say enough to decide, nothing is said of a silence.
                 return silence._replace(value="void", final=True)
-            value = "ended" if accepted else value
-        return silence if value == silence.value else silence._replace(value=value)
+            if accepted:
+                ended_by = fact if ended_by is None else min(ended_by, fact, key=history.place)
+        return silence if ended_by is silence.ended_by else silence._replace(value="ended", ended_by=ended_by)
 
     def _accepted(self, anchor: Fact, fact: Fact, history: History) -> Truth:
         # The death that ends every silence is asked no conditions.

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from events.canonical import canonical
@@ -25,10 +25,12 @@ from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Unless
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
-from projections.rules.values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
+from projections.rules.values import FIELDS, TOKEN, Enabled, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
 from projections.subjects.fold import Step
 
 Value = Literal["void", "ended", "standing"]
+WORDS: Final = frozenset({"title", "why", "wrong_when", "explain", "ended_explain", "retracted_explain", "enabled"})
+"""The keys that change no conclusion, and so no version of a rule."""
 
 
 class Finding(NamedTuple):
@@ -44,6 +46,7 @@ class Finding(NamedTuple):
         deadline: of an absence, the instant up to which a follow-up prevents the alert.
         exact: whether the deadline counts from a date-time, and not from a day of some place.
         lasting: of the facts that complete a sequence, those that no later fact has ended.
+        ended_by: of an absence that has ended, the first event in world order that ended it.
     """
 
     anchor: Fact
@@ -54,6 +57,7 @@ class Finding(NamedTuple):
     deadline: datetime | None = None
     exact: bool = False
     lasting: tuple[Fact, ...] = ()
+    ended_by: Fact | None = None
 
 
 class Visible(NamedTuple):
@@ -82,7 +86,7 @@ class Rule(BaseModel):
 
     model_config = FROZEN
     facts: ClassVar[tuple[str, ...]] = ("anchor", "then")
-    """The facts of which the sentence may speak."""
+    """The facts of which the sentence may speak. That of an ended pattern may name the follow-up too."""
     words: ClassVar[tuple[str, ...]] = ("name", "subject")
     """The other placeholders of the sentence."""
     across: ClassVar[bool] = False
@@ -105,14 +109,19 @@ class Rule(BaseModel):
     same: RelatedFields = frozenset()
     new: RelatedFields = frozenset()
     explain: Text
+    ended_explain: Text | None = None
+    retracted_explain: Text | None = None
+    enabled: Enabled = "true"
     why: Text | None = None
     wrong_when: Text | None = None
 
-    @field_validator("explain")
+    @field_validator("explain", "ended_explain", "retracted_explain")
     @classmethod
-    def _placeholders_known(cls, text: str) -> str:
+    def _placeholders_known(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None:
+            return None
         words = [f"{{{word}}}" for word in cls.words]
-        known = [*words, *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        known = [*words, *(f"{{{fact}.{field}}}" for fact in cls._facts_of(info) for field in FIELDS)]
         wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
@@ -123,19 +132,41 @@ class Rule(BaseModel):
             raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange})
         return text
 
+    @classmethod
+    def _facts_of(cls, sentence: ValidationInfo) -> tuple[str, ...]:
+        """Return the facts of which the *sentence* may speak: a retracted pattern has no follow-up any more."""
+        match sentence.field_name:
+            case "retracted_explain":
+                return ("anchor",)
+            case "ended_explain":
+                return tuple(dict.fromkeys((*cls.facts, "then")))
+            case _:
+                return cls.facts
+
     @field_validator("where")
     @classmethod
     def _roles_known(cls, where: Where | None) -> Where | None:
         return where if where is None else where.require_roles(cls.roles)
 
     def normal(self) -> dict[str, Any]:
-        """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
-        return {key: _plain(value) for key, value in self.model_dump(by_alias=True, exclude_defaults=True).items()}
+        """
+        Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults.
+
+        Its tests are left out: they say nothing about a person.
+        """
+        dumped = self.model_dump(by_alias=True, exclude_defaults=True)
+        return {key: _plain(value) for key, value in dumped.items() if key != "tests"}
 
     @cached_property
     def version(self) -> str:
-        """Twelve hex digits that change when, and only when, the rule states something else."""
-        return hashlib.sha256(canonical(self.normal())).hexdigest()[:12]
+        """Twelve hex digits that change when, and only when, the rule can conclude something else."""
+        meaning = {key: value for key, value in self.normal().items() if key not in WORDS}
+        return hashlib.sha256(canonical(meaning)).hexdigest()[:12]
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether its alerts are shown apart, and told to nobody."""
+        return self.enabled == "trial"
 
     @cached_property
     def follow(self) -> frozenset[str]:
