@@ -1,0 +1,102 @@
+"""Episodes by any sequence of changes, compared with the definitions asked of every pair of facts."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.edtf import parse, parse_instant
+from projections.across.contribution import Contribution
+from projections.across.runs import Episode, GroupRuns
+from projections.rules.patterns.across import CountRule
+from tests.oracle.across_oracle import Counted, episodes
+
+DAYS = [f"2022-03-{day:02}" for day in range(1, 13)]
+TIMES = [f"{day}T{time}" for day in DAYS for time in ("00:00Z", "13:59Z", "14:00Z", "23:30+06:00")]
+VAGUE = ["2022-03", "2022", "2022-03-0X", "2022-03-05~", "2022-03?", "../2022-03-06", "2022-03-04/..", "XXXX-03-04"]
+SPANS = ["2022-03-02/2022-03-04", "2022-03-03/2022-03-09", "2022-02-27/2022-03-02", "2022-03-06T10:00Z/2022-03-08"]
+
+
+def counting(certainty: str, at_least: int, within: int) -> CountRule:
+    """Return a rule that counts people in an agency within some hours."""
+    return CountRule.model_validate(
+        {
+            "id": "many",
+            "title": "Many",
+            "on": ["Detained"],
+            "certainty": certainty,
+            "count": {"distinct": "subject", "at_least": at_least, "by": "agency", "within": within * 3600},
+            "explain": "{count} of {group}.",
+        }
+    )
+
+
+def contribution(number: int, subject: str, occurred: str) -> Contribution:
+    """Return a contribution of one group."""
+    fact_id, at = f"f{number}", parse_instant("2022-04-01")
+    return Contribution("many", "count", subject, fact_id, "g", "G", parse(occurred), at, (fact_id,))
+
+
+def told(group: GroupRuns, episode: Episode) -> Counted:
+    """Return *episode* in the words of the oracle."""
+    evidence = frozenset(held.fact_id for held in group.evidence(episode))
+    return Counted(episode.anchor.fact_id, episode.people, episode.first.fact_id, episode.last.fact_id, evidence)
+
+
+@st.composite
+def changes(draw: st.DrawFn, dates: list[str]) -> list[tuple[list[str], list[Contribution]]]:
+    """Steps of some contributions that go and some that come; the same fact can come again with another date."""
+    present: set[str] = set()
+    steps = []
+    for _ in range(draw(st.integers(1, 12))):
+        gone = draw(st.lists(st.sampled_from(sorted(present)), unique=True, max_size=2)) if present else []
+        present -= {*gone}
+        numbers = draw(st.lists(st.integers(0, 25), unique=True, max_size=4))
+        come = [
+            contribution(number, draw(st.sampled_from("abcde")), draw(st.sampled_from(dates)))
+            for number in numbers
+            if f"f{number}" not in present
+        ]
+        present |= {held.fact_id for held in come}
+        steps.append((gone, come))
+    return steps
+
+
+@pytest.mark.parametrize("certainty", ["certain", "possible"])
+@pytest.mark.parametrize(
+    "dates", [DAYS, [*DAYS, *TIMES], [*DAYS, *TIMES, *VAGUE, *SPANS]], ids=["days", "mixed", "all"]
+)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), at_least=st.integers(2, 4), within=st.sampled_from([12, 24, 37, 48, 96, 24 * 40]))
+def test_changes_have_the_result_of_the_definitions(
+    certainty: str, dates: list[str], data: st.DataObject, at_least: int, within: int
+) -> None:
+    """After each change: the episodes of the definitions, those of a new group, and before and after that fit."""
+    rule = counting(certainty, at_least, within)
+    group, held = GroupRuns(rule), dict[str, Contribution]()
+    standing: set[Episode] = set()
+    for gone, come in data.draw(changes(dates)):
+        evidence = {one for episode in group for one in group.evidence(episode)}
+        change = group.change(gone, come)
+        held = {key: one for key, one in held.items() if key not in gone} | {one.fact_id: one for one in come}
+
+        expected = episodes(held.values(), at_least, timedelta(hours=within), certain=certainty == "certain")
+        assert expected == {told(group, episode) for episode in group}
+        assert [*GroupRuns(rule, held.values())] == [*group]
+        assert {*change.before} <= standing
+        standing = standing - {*change.before} | {*change.after}
+        assert standing == {*group}
+        now = {one for episode in group for one in group.evidence(episode)}
+        assert {*change.gained} == now - evidence
+        assert {*change.lost} == evidence - now
+        _holding_fits(group, held)
+
+
+def _holding_fits(group: GroupRuns, held: Iterable[str]) -> None:
+    for fact_id in held:
+        episode = group.holding(fact_id)
+        holders = [one for one in group if fact_id in told(group, one).evidence]
+        assert (episode is None) == (not holders)
+        assert episode is None or episode in holders

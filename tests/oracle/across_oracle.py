@@ -1,0 +1,86 @@
+"""
+An oracle for the rules across people: the definitions of the contract, asked of every pair and set, without an index.
+
+It shares no code with `projections.across` but the contributions, and reads dates with `events`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from events.edtf import BEGINNING, END_OF_TIME, Span
+from projections.across.contribution import Contribution
+
+LOCAL_DAY = timedelta(hours=14)
+
+
+class Counted(NamedTuple):
+    """An episode: its anchor, the people, first and last fact of its fullest window, and all facts of its windows."""
+
+    anchor: str
+    people: int
+    first: str
+    last: str
+    evidence: frozenset[str]
+
+
+def episodes(facts: Iterable[Contribution], at_least: int, within: timedelta, *, certain: bool) -> set[Counted]:
+    """Return the episodes among *facts*, which are all of one group."""
+    every = sorted(facts, key=_world)
+    windows = {}
+    for fact in every:
+        window = [other for other in every if _counts(fact.occurred, other.occurred, within, certain=certain)]
+        if len({other.subject_id for other in window}) >= at_least:
+            windows[fact.fact_id] = window
+    order = [fact for fact in every if fact.fact_id in windows]
+    if not certain:
+        order.sort(key=lambda fact: (fact.occurred.earliest or BEGINNING, _world(fact)))
+    return {_episode([windows[fact.fact_id] for fact in run]) for run in _runs(order, windows)}
+
+
+def _runs(order: list[Contribution], windows: dict[str, list[Contribution]]) -> list[list[Contribution]]:
+    """Cut *order* wherever no window before the cut shares a fact with a window after it."""
+    runs: list[list[Contribution]] = []
+    for index, fact in enumerate(order):
+        before = {other.fact_id for one in order[:index] for other in windows[one.fact_id]}
+        after = {other.fact_id for one in order[index:] for other in windows[one.fact_id]}
+        if before & after:
+            runs[-1].append(fact)
+        else:
+            runs.append([fact])
+    return runs
+
+
+def _episode(windows: list[list[Contribution]]) -> Counted:
+    fullest = max(windows, key=_people)
+    evidence = frozenset(fact.fact_id for window in windows for fact in window)
+    return Counted(windows[0][0].fact_id, _people(fullest), fullest[0].fact_id, fullest[-1].fact_id, evidence)
+
+
+def _people(window: list[Contribution]) -> int:
+    return len({fact.subject_id for fact in window})
+
+
+def _world(fact: Contribution) -> tuple[datetime, datetime, str]:
+    return (fact.occurred.latest or END_OF_TIME, fact.occurred.earliest or BEGINNING, fact.fact_id)
+
+
+def _counts(f: Span, g: Span, within: timedelta, *, certain: bool) -> bool:
+    """Return whether the window of a fact at *f* counts a fact at *g*."""
+    if not f.dated or not g.dated:
+        return False
+    if certain:
+        if f.marked or g.marked or f.latest is None or g.latest is None or g.earliest is None:
+            return False
+        ends_in_time = g.latest + _spare(g.latest_exact, f.latest_exact) <= f.latest
+        return ends_in_time and g.earliest - _spare(g.earliest_exact, f.latest_exact) >= f.latest - within
+    if f.earliest is None:
+        return g.earliest is None
+    begins_in_time = g.earliest is None or g.earliest - _spare(g.earliest_exact, f.earliest_exact) <= f.earliest
+    return begins_in_time and (
+        g.latest is None or g.latest + _spare(g.latest_exact, f.earliest_exact) > f.earliest - within
+    )
+
+
+def _spare(one: bool, other: bool) -> timedelta:  # noqa: FBT001 - two ends alike
+    return timedelta() if one == other else LOCAL_DAY
