@@ -46,6 +46,8 @@ def _alerts(alerts: str) -> None:
         words = "its group in the form in which groups are compared"
         batch.add_column(sa.Column("group_key", sa.Text(), comment=words))
         batch.add_column(sa.Column("group_shown", sa.Text(), comment="its group as the source of the anchor writes it"))
+        words = "largest multiple of the number of people that a window had"
+        batch.add_column(sa.Column("reached", sa.Integer(), comment=words))
         batch.alter_column("subject_id", existing_type=sa.Text(), nullable=True, comment=ABOUT)
         batch.alter_column("evidence", existing_type=JSON, existing_nullable=False, comment=EVIDENCE)
     op.execute(sa.update(sa.table(alerts, sa.column("across"))).values(across=sa.false()))
@@ -105,6 +107,7 @@ def _contributions(prefix: str) -> None:
         _flag("earliest_exact", "whether the earliest instant is from a date-time"),
         _flag("latest_exact", "whether the latest instant is from a date-time"),
         _flag("marked", "whether the source marks the date as uncertain"),
+        _flag("cleared", "whether the person is cleared"),
         sa.Column("recorded", INSTANT, nullable=False, comment="when its first report that is in force was recorded"),
         sa.Column(
             "reports", JSON, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"

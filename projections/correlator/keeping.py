@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from projections.alerts.alert import Alert, Change
+from projections.alerts.steps import AlertStep, acknowledged, continued
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.evidence import EvidenceRow, evidence_rows
@@ -14,84 +15,109 @@ from projections.tables.schema import Conclusions
 
 from .chain_entries import Acknowledgement
 
-class Keeping:
-    """
-    The alerts of some windows or people in memory, during one step.
 
-    Args:
-        tables: the tables of conclusions.
+class Interrupted:
+    """
+    The alerts that a change of rules superseded, until the other version finds their pattern for the same anchor.
 
     Attributes:
-        changes: the changes so far, in their order.
+        before: the alerts as they stood, by id.
+        changes: the changes that superseded them, by id; one of an alert that continues is told to nobody.
     """
 
-    def __init__(self, tables: Conclusions) -> None:
-        self.tables = tables
-        self.changes: list[Change] = []
-        # The written rows of the evidence of the alerts that were read, by alert and fact.
-        self._written: dict[str, dict[str, EvidenceRow]] = {}
+    def __init__(self) -> None:
+        self.before: dict[str, Alert] = {}
+        self.changes: dict[str, Change] = {}
 
-    def of_group(self, conn: Connection, rule_id: str, group: str) -> list[Alert]:
-        """Return the alerts of a rule about a group, in any state."""
-        table = self.tables.alerts
-        return self._read(conn, (table.c.rule == rule_id, table.c.group_key == group))
 
-    def of_people(self, conn: Connection, rule_id: str, subject_ids: Iterable[str]) -> list[Alert]:
-        """Return the alerts of a rule across people that are about one of *subject_ids*, in any state."""
-        table = self.tables.alerts
-        among = in_values(conn.dialect.name, table.c.subject_id)
-        return self._read(conn, (among, table.c.rule == rule_id, table.c.across), values_parameter(conn, subject_ids))
+class Sheet:
+    """
+    Some alerts during one step: as they are stored, and as they are now.
 
-    def by_ids(self, conn: Connection, alert_ids: Iterable[str]) -> list[Alert]:
-        """Return the alerts *alert_ids* that exist."""
-        table = self.tables.alerts
-        among = in_values(conn.dialect.name, table.c.alert_id)
-        return self._read(conn, (among,), values_parameter(conn, alert_ids))
+    Args:
+        stored: the rows of their evidence, by alert and fact, in the order of the alerts.
+        alerts: the alerts.
+        interrupted: the alerts that the change of rules superseded, if one is under way.
 
-    def write(
-        self,
-        conn: Connection,
-        before: Mapping[str, Alert],
-        after: Iterable[Alert],
-        evidence: Mapping[str, Sequence[EvidenceRow]],
-        changes: Iterable[Change],
+    Attributes:
+        alerts: the alerts as they are now, by id.
+        changes: the changes in their lives, in their order.
+    """
+
+    def __init__(
+        self, alerts: Iterable[Alert], stored: Mapping[str, Mapping[str, EvidenceRow]], interrupted: Interrupted
     ) -> None:
-        """
-        Write alerts as far as they changed.
+        self.alerts = {alert.alert_id: alert for alert in alerts}
+        self.changes: list[Change] = []
+        self._before = dict(self.alerts)
+        self._stored = stored
+        self._interrupted = interrupted
+        self._evidence: dict[str, Sequence[EvidenceRow]] = {}
 
-        Args:
-            conn: a transaction that writes.
-            before: the alerts as they were read, by id.
-            after: the alerts as they are now.
-            evidence: by alert, the rows of its evidence; an alert that is not in it keeps its rows.
-            changes: the changes in their lives, in their order.
-        """
-        changed = [alert for alert in after if before.get(alert.alert_id) != alert]
+    def support(self, alert_id: str, rows: Sequence[EvidenceRow]) -> None:
+        """Put other evidence in the place of that of an alert."""
+        self._evidence[alert_id] = rows
+
+    def keep(self, alert: Alert) -> None:
+        """Put *alert* in place of itself, without a change in its life."""
+        self.alerts[alert.alert_id] = alert
+
+    def record(self, step: AlertStep) -> Alert:
+        """Put an alert in its new state, record the change, and return the alert."""
+        alert, change = step
+        changed = alert._replace(changes=alert.changes + 1, changed_at=change.at)
+        self.alerts[alert.alert_id] = changed
+        self.changes.append(change._replace(alert=changed))
+        return changed
+
+    def open(self, step: AlertStep) -> Alert:
+        """Record the opening of an alert; one that continues under other rules is told neither of its two changes."""
+        alert_id = step[0].alert_id
+        before = self._interrupted.before.pop(alert_id, None)
+        if before is None:
+            return self.record(step)
+        if before.trial == step[0].trial:
+            self._interrupted.changes[alert_id] = self._interrupted.changes[alert_id]._replace(told=False)
+        return self.record(continued(step, before))
+
+    def write(self, conn: Connection, tables: Conclusions) -> list[Change]:
+        """Write the alerts that changed, their evidence and the changes; return the changes."""
+        changed = [alert for alert in self.alerts.values() if self._before.get(alert.alert_id) != alert]
         # The evidence is rows, so a long one is not written again with each fact.
-        store(conn, self.tables.alerts, [alert._replace(evidence=()) for alert in changed], replace=True)
-        table = self.tables.alert_evidence
-        for alert in changed:
-            rows = evidence.get(alert.alert_id)
-            if rows is None:
-                continue
-            old, new = self._written.get(alert.alert_id, {}), {row[1]: row for row in rows}
+        store(conn, tables.alerts, [alert._replace(evidence=()) for alert in changed], replace=True)
+        table = tables.alert_evidence
+        for alert_id, rows in self._evidence.items():
+            old, new = self._stored.get(alert_id, {}), {row.fact_id: row for row in rows}
             for fact_id in old.keys() - new.keys():
-                conn.execute(delete(table).where(table.c.alert_id == alert.alert_id, table.c.fact_id == fact_id))
+                conn.execute(delete(table).where(table.c.alert_id == alert_id, table.c.fact_id == fact_id))
             store(conn, table, [row for fact_id, row in new.items() if old.get(fact_id) != row], replace=True)
-            self._written[alert.alert_id] = new
-        noted = [*changes]
-        store(conn, self.tables.alert_changes, [change_row(change) for change in noted])
-        self.changes += noted
+        store(conn, tables.alert_changes, [change_row(change) for change in self.changes])
+        return self.changes
 
-    def _read(
-        self, conn: Connection, conditions: Iterable[ColumnElement[bool]], parameters: Mapping[str, Any] | None = None
-    ) -> list[Alert]:
-        table = self.tables.alerts
-        rows = conn.execute(select(table).where(*conditions).order_by(table.c.alert_id), parameters or {}).all()
-        alerts = [alert_from_row(row._asdict()) for row in rows]
-        written = evidence_rows(conn, self.tables.alert_evidence, [alert.alert_id for alert in alerts])
-        self._written |= written
-        return [alert._replace(evidence=tuple(written.get(alert.alert_id, ()))) for alert in alerts]
+
+def of_group(conn: Connection, tables: Conclusions, rule_id: str, group: str, interrupted: Interrupted) -> Sheet:
+    """Return the alerts of a rule about a group, in any state."""
+    table = tables.alerts
+    return _read(conn, tables, (table.c.rule == rule_id, table.c.group_key == group), None, interrupted)
+
+
+def of_person(conn: Connection, tables: Conclusions, rule_id: str, subject_id: str, interrupted: Interrupted) -> Sheet:
+    """Return the alerts of a rule across people that are about one person, in any state."""
+    table = tables.alerts
+    conditions = (table.c.subject_id == subject_id, table.c.rule == rule_id, table.c.across)
+    return _read(conn, tables, conditions, None, interrupted)
+
+
+def standing_of(conn: Connection, tables: Conclusions, rule_ids: Iterable[str], interrupted: Interrupted) -> Sheet:
+    """Return the alerts across people of *rule_ids* that stand."""
+    table = tables.alerts
+    conditions = (table.c.across, in_values(conn.dialect.name, table.c.rule), table.c.state.in_(["open", "acknowledged"]))
+    return _read(conn, tables, conditions, values_parameter(conn, rule_ids), interrupted)
+
+
+def is_taken(conn: Connection, tables: Conclusions, alert_id: str) -> bool:
+    """Return whether there is an alert with an id."""
+    return conn.scalar(select(tables.alerts.c.alert_id).where(tables.alerts.c.alert_id == alert_id)) is not None
 
 
 def acknowledge_alert(
@@ -103,10 +129,23 @@ def acknowledge_alert(
     Returns:
         the changes, and the person it is about; None: a group.
     """
-    keeping = Keeping(tables)
-    (alert,) = keeping.by_ids(conn, [said.alert_id])
+    sheet = _read(conn, tables, (tables.alerts.c.alert_id == said.alert_id,), None, Interrupted())
+    (alert,) = sheet.alerts.values()
     if alert.state == "open":
-        seen = alert._replace(state="acknowledged", changes=alert.changes + 1, changed_at=said.at)
-        change = Change(seen, said.at, "person", None, said.person, said.note)
-        keeping.write(conn, {alert.alert_id: alert}, [seen], {}, [change])
-    return keeping.changes, alert.subject_id
+        sheet.record(acknowledged(alert, said.person, said.note, said.at))
+    return sheet.write(conn, tables), alert.subject_id
+
+
+def _read(
+    conn: Connection,
+    tables: Conclusions,
+    conditions: Iterable[ColumnElement[bool]],
+    parameters: Mapping[str, Any] | None,
+    interrupted: Interrupted,
+) -> Sheet:
+    query = select(tables.alerts).where(*conditions).order_by(tables.alerts.c.alert_id)
+    alerts = [alert_from_row(row._asdict()) for row in conn.execute(query, parameters or {})]
+    stored = evidence_rows(conn, tables.alert_evidence, [alert.alert_id for alert in alerts])
+    return Sheet(
+        [alert._replace(evidence=tuple(stored.get(alert.alert_id, ()))) for alert in alerts], stored, interrupted
+    )

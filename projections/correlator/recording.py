@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete
 
 from events.edtf import Span
 from projections.across.contribution import Contribution, contributions_of
+from events.vocabulary import TRACKS
 from projections.rules.patterns.across import RELATING, CountRule, OfRule
+from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
 from projections.tables.schema import Conclusions
@@ -16,12 +18,19 @@ from projections.tables.schema import Conclusions
 from .people import Person
 
 
+class Counted(NamedTuple):
+    """A contribution to a count, and whether its person is cleared."""
+
+    held: Contribution
+    cleared: bool
+
+
 @dataclass
 class Moves:
     """The contributions of one group that went, as they were, and those that came; one that changed is in both."""
 
-    gone: list[Contribution] = field(default_factory=list)
-    come: list[Contribution] = field(default_factory=list)
+    gone: list[Counted] = field(default_factory=list)
+    come: list[Counted] = field(default_factory=list)
 
 
 @dataclass
@@ -42,6 +51,15 @@ class Touch:
         return self.groups.setdefault((row[0], row[3]), Moves())
 
 
+CLEARING = frozenset(kind for track in ("service", "case", "custody") for kind in TRACKS[track])
+"""The types of facts that can clear a person, or end that."""
+
+
+def asked_across(rulebook: Rulebook) -> list[Rule]:
+    """Return the rules across people that are asked, by id: all that are not disabled."""
+    return [rule for rule in rulebook.across if rule.enabled != "false"]
+
+
 class Recorder:
     """
     Writes the contributions and the links of people.
@@ -53,8 +71,8 @@ class Recorder:
 
     def __init__(self, rulebook: Rulebook, tables: Conclusions) -> None:
         self.tables = tables
-        self._counts = [rule for rule in rulebook.across if isinstance(rule, CountRule)]
-        self._pairs = [rule for rule in rulebook.across if isinstance(rule, OfRule)]
+        self._counts = [rule for rule in asked_across(rulebook) if isinstance(rule, CountRule)]
+        self._pairs = [rule for rule in asked_across(rulebook) if isinstance(rule, OfRule)]
 
     def record(
         self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, frozenset[str] | None] | None
@@ -73,7 +91,7 @@ class Recorder:
         for subject_id, person in people.items():
             types = touched[subject_id] if touched is not None else None
             for rule in self._counts:
-                if types is None or types & rule.types:
+                if types is None or types & (rule.types | CLEARING):
                     self._compare(person, rule, touch, gone, come)
             if self._pairs:
                 self._link(conn, person, touch)
@@ -88,18 +106,20 @@ class Recorder:
         self, person: Person, rule: CountRule, touch: Touch, gone: list[dict[str, Any]], come: list[tuple[Any, ...]]
     ) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
-        after = {(rule.id, one.fact_id): row_of(one) for one in contributions_of(rule, person.step)}
+        step = person.step
+        cleared = step.status.is_cleared()
+        after = {(rule.id, one.fact_id): row_of(Counted(one, cleared)) for one in contributions_of(rule, step)}
         for key in before.keys() - after.keys():
             gone.append({"rule": key[0], "fact_id": key[1]})
             old = person.rows.pop(key)
-            touch.of(old).gone.append(contribution_from(old))
+            touch.of(old).gone.append(counted_from(old))
         for key, row in after.items():
             was = before.get(key)
             if was == row:
                 continue
             if was is not None:
-                touch.of(was).gone.append(contribution_from(was))
-            touch.of(row).come.append(contribution_from(row))
+                touch.of(was).gone.append(counted_from(was))
+            touch.of(row).come.append(counted_from(row))
             come.append(row)
             person.rows[key] = row
 
@@ -122,16 +142,18 @@ class Recorder:
                 yield from (one.by for one in contributions_of(rule, person.step) if one.by is not None)
 
 
-def row_of(one: Contribution) -> tuple[Any, ...]:
+def row_of(counted: Counted) -> tuple[Any, ...]:
     """Return the row of ``contributions``, the values of its columns in their order."""
+    one = counted.held
     span = one.occurred
     spans = (span.earliest, span.latest, span.earliest_exact, span.latest_exact, span.marked)
-    return (one.rule, one.fact_id, one.subject_id, one.group, one.shown, *spans, one.recorded, [*one.reports])
+    about = (one.rule, one.fact_id, one.subject_id, one.group, one.shown)
+    return (*about, *spans, counted.cleared, one.recorded, [*one.reports])
 
 
-def contribution_from(row: Iterable[Any]) -> Contribution:
+def counted_from(row: Iterable[Any]) -> Counted:
     """Return the contribution of a row."""
-    rule, fact_id, subject_id, group, shown, earliest, latest, *exact, recorded, reports = row
+    rule, fact_id, subject_id, group, shown, earliest, latest, *exact, cleared, recorded, reports = row
     occurred = Span(earliest, latest, *exact, dated=True)
-    return Contribution(rule, "count", subject_id, fact_id, group, shown, occurred, recorded, tuple(reports))
-
+    held = Contribution(rule, "count", subject_id, fact_id, group, shown, occurred, recorded, tuple(reports))
+    return Counted(held, cleared)

@@ -216,6 +216,7 @@ def _alerts(prefix: str) -> Table:
         Column("group_by", Text, comment="the field that makes its group; null: it has none"),
         Column("group_key", Text, comment="its group in the form in which groups are compared"),
         Column("group_shown", Text, comment="its group as the source of the anchor writes it"),
+        Column("reached", Integer, comment="largest multiple of the number of people that a window had"),
         Index(f"ix_{prefix}alerts_rule_group_key", "rule", "group_key",
               sqlite_where=text("group_key is not null"), postgresql_where=text("group_key is not null")),
         comment="The alerts, each in its latest state.",
