@@ -88,6 +88,8 @@ class GroupRuns:
         self._complete: list[Node] = []
         self._starts: list[Node] = []
         self._runs: dict[Node, _Run] = {}
+        # By id of any report, the fact that stands for its event.
+        self._stands_for: dict[str, str] = {}
         self.change((), contributions)
 
     def change(self, gone: Iterable[str], come: Iterable[Contribution]) -> GroupChange:
@@ -120,8 +122,8 @@ class GroupRuns:
         return (self._runs[start].episode for start in self._starts)
 
     def holding(self, fact_id: str) -> Episode | None:
-        """Return the episode of which the contribution of a fact is evidence; None: there is none."""
-        node = self._windows.nodes.get(fact_id)
+        """Return the episode of which the event of a fact is evidence; None: there is none."""
+        node = self._windows.nodes.get(self._stands_for.get(fact_id, fact_id))
         by = next(self._windows.counting(node), None) if node is not None else None
         if by is None:
             return None
@@ -136,8 +138,13 @@ class GroupRuns:
         return [node.held for node in sorted(nodes, key=_ORDER)]
 
     def _steps(self, gone: Iterable[str], come: Iterable[Contribution]) -> Iterator[list[Node]]:
-        yield from map(self._windows.remove, gone)
-        yield from map(self._windows.add, come)
+        for fact_id in gone:
+            for report in self._windows.nodes[fact_id].held.reports:
+                self._stands_for.pop(report, None)
+            yield self._windows.remove(fact_id)
+        for held in come:
+            self._stands_for |= dict.fromkeys(held.reports, held.fact_id)
+            yield self._windows.add(held)
 
     def _relink(self, touched: Sequence[Node]) -> tuple[list[_Span], dict[Node, _Run]]:
         """Join the facts around *touched* into runs again; return the runs there before and after."""

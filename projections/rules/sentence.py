@@ -1,6 +1,7 @@
 """The sentence of an alert, which a person can check."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from events.facts import Fact
@@ -20,6 +21,22 @@ def explain_text(explain: str, name: str, subject: str, anchor: Fact, then: Fact
     told = [
         text + (_stated(facts[root], field) if root in facts else known[root]) for text, root, field in _pieces(explain)
     ]
+    return " ".join("".join(told).split())
+
+
+def worded(explain: str, facts: Mapping[str, Fact | None], words: Mapping[str, str]) -> str:
+    """
+    Return the sentence *explain* of a rule with other placeholders, on one line.
+
+    Args:
+        explain: the sentence.
+        facts: the facts with fields that it may state, by their root.
+        words: the text of each other placeholder, which can begin as a fact does: `then.name`.
+    """
+    told = []
+    for text, root, field in _pieces(explain):
+        token = f"{root}.{field}" if field else root
+        told.append(text + (words[token] if token in words else _stated(facts[root], field) if root else ""))
     return " ".join("".join(told).split())
 
 
