@@ -109,9 +109,7 @@ def _contributions(prefix: str) -> None:
         _flag("marked", "whether the source marks the date as uncertain"),
         _flag("cleared", "whether the person is cleared"),
         sa.Column("recorded", INSTANT, nullable=False, comment="when its first report that is in force was recorded"),
-        sa.Column(
-            "reports", JSON, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"
-        ),
+        sa.Column("reports", JSON, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"),
         sa.PrimaryKeyConstraint("rule", "fact_id", name=op.f(f"pk_{table}")),
         comment="The events that rules across people count, each with its group.",
     )

@@ -35,7 +35,7 @@ class Alert(NamedTuple):
         across: whether its rule concerns several people. Then the correlator keeps it, and not the person's projector.
         group_by, group_key, group_shown: the field that makes its group, the group as groups are compared, and as the
             source of the anchor writes it; None: it has no group.
-        reached: the largest multiple of its rule's number of people that one of its windows had; None: it counts nobody.
+        reached: the largest multiple of its rule's number of people that a window had; None: it counts nobody.
     """
 
     alert_id: str
@@ -62,6 +62,12 @@ class Alert(NamedTuple):
     group_key: str | None = None
     group_shown: str | None = None
     reached: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """The person, of an alert that is not about a group."""
+        assert self.subject_id is not None, "the alert is about one person"
+        return self.subject_id
 
 
 class Change(NamedTuple):

@@ -77,9 +77,7 @@ def change_json(row: Row) -> ChangeJson:
     return change
 
 
-def alert_json(
-    alert: Alert, life: Iterable[Row], unread: int = 0, people: Sequence[str] | None = None
-) -> AlertJson:
+def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0, people: Sequence[str] | None = None) -> AlertJson:
     """
     Return an alert.
 

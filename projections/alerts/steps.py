@@ -82,7 +82,7 @@ def continued(step: AlertStep, before: Alert) -> AlertStep:
 
 def refreshed(alert: Alert, rule: Rule, finding: Finding, history: History, name: str) -> Alert:
     """Return a standing alert with the evidence and the sentence of *finding*."""
-    sentence = _sentence(rule, finding, alert.subject_id, name)
+    sentence = _sentence(rule, finding, alert.subject, name)
     return alert._replace(evidence=_evidence(finding, history), explanation=sentence, said=sentence)
 
 
@@ -104,7 +104,7 @@ def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History
     then = None
     if finding is not None and alert.state == "resolved":
         then = finding.ended_by or next(iter(finding.lasting or finding.completing), None)
-    return alert._replace(explanation=explain_text(text, name, alert.subject_id, anchor, then))
+    return alert._replace(explanation=explain_text(text, name, alert.subject, anchor, then))
 
 
 def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:

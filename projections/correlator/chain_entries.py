@@ -29,9 +29,10 @@ def across_only(rulebook: Rulebook) -> Rulebook:
     return Rulebook((), rulebook.across)
 
 
-def rules_entry(start: Checkpoint, rulebook: Rulebook, clock: datetime) -> Entry:
+def rules_entry(start: Checkpoint, rulebook: Rulebook, clock: datetime, *, tells_backfilled: bool) -> Entry:
     """Return the row that puts the rules across people of *rulebook* in force behind *start*."""
-    value = {"version": rulebook.version, "rules": rulebook.as_json()}
+    # The setting is stated too, so that a rebuild tells of the same alerts.
+    value = {"version": rulebook.version, "rules": rulebook.as_json(), "tell_backfilled": tells_backfilled}
     return _note(start, "rules", start.watermark or clock, value)
 
 

@@ -18,6 +18,7 @@ from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
 from projections.tables.checkpoint import Checkpoint, PartitionLost, compare_and_set, insert_first, lock
 from projections.tables.database import write_transaction
+from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import CORRELATOR, LIVE, TOPIC, ledger, partitions
 
 from .chain_entries import Acknowledgement, acknowledgement_entry, across_only, rules_entry
@@ -37,6 +38,7 @@ class Correlator:
         topic: the log's topic.
         cache_facts: the number of facts to keep in memory.
         rows: about the number of rows of each partition to read in one transaction.
+        tell_backfilled: whether to tell of the alerts that a new rule finds in old history.
 
     Attributes:
         checkpoint: the correlator's row of ``partitions``; its watermark is the instant before which every step is
@@ -44,7 +46,7 @@ class Correlator:
         idle: whether there are no rules across people, and never were.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of the correlator
         self,
         engine: Engine,
         rulebook: Rulebook,
@@ -52,12 +54,14 @@ class Correlator:
         topic: str = TOPIC,
         cache_facts: int = CACHE_FACTS,
         rows: int = ROWS,
+        tell_backfilled: bool = False,
     ) -> None:
         self.engine = engine
         self.rulebook = across_only(rulebook)
         self.checkpoint = Checkpoint(topic, CORRELATOR)
         self.idle = True
         self._rows = rows
+        self._tells_backfilled = tell_backfilled
         self._stepper = Stepper(self.rulebook, LIVE, topic, cache_facts=cache_facts)
 
     def assign(self, clock: datetime) -> Checkpoint:
@@ -132,8 +136,9 @@ class Correlator:
 
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
-            entry = rules_entry(start, self.rulebook, clock)
-            changes = self._stepper.change_rules(conn, self.rulebook, start.watermark)
+            before, tells = rules_in_force(conn, CORRELATOR), self._tells_backfilled
+            entry = rules_entry(start, self.rulebook, clock, tells_backfilled=tells)
+            changes = self._stepper.change_rules(conn, before, self.rulebook, start.watermark, tells_backfilled=tells)
             self._finish(conn, start, [entry], changes, clock, rules=self.rulebook.version)
 
     @contextmanager

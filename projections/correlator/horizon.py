@@ -61,9 +61,8 @@ def horizon_of(conn: Connection, topic: str) -> datetime | None:
         None if a partition has no watermark yet, or there is no partition.
     """
     watermarks = conn.scalars(select(partitions.c.watermark).where(partitions.c.topic == topic, OF_LOG)).all()
-    if not watermarks or None in watermarks:
-        return None
-    return min(watermarks)
+    known = [watermark for watermark in watermarks if watermark is not None]
+    return min(known) if known and len(known) == len(watermarks) else None
 
 
 def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizon: datetime, most: int = ROWS) -> Page:
@@ -92,9 +91,7 @@ def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizo
     return Page(by_instant, reached, until)
 
 
-def _rows_of(
-    conn: Connection, number: int, after: int, until: datetime, most: int
-) -> tuple[list[LedgerRow], datetime]:
+def _rows_of(conn: Connection, number: int, after: int, until: datetime, most: int) -> tuple[list[LedgerRow], datetime]:
     """Return the next rows of a partition before *until*, and the instant before which they are complete."""
     while True:
         result = conn.execute(_NEXT, {"number": number, "after": after, "most": most})

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import uuid5
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from projections.alerts.alert import Alert, Change
-from projections.alerts.steps import AlertStep, acknowledged, continued
+from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger
+from projections.alerts.steps import AlertStep, acknowledged, continued, superseded
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.evidence import EvidenceRow, evidence_rows
@@ -108,11 +109,29 @@ def of_person(conn: Connection, tables: Conclusions, rule_id: str, subject_id: s
     return _read(conn, tables, conditions, None, interrupted)
 
 
-def standing_of(conn: Connection, tables: Conclusions, rule_ids: Iterable[str], interrupted: Interrupted) -> Sheet:
-    """Return the alerts across people of *rule_ids* that stand."""
-    table = tables.alerts
-    conditions = (table.c.across, in_values(conn.dialect.name, table.c.rule), table.c.state.in_(["open", "acknowledged"]))
-    return _read(conn, tables, conditions, values_parameter(conn, rule_ids), interrupted)
+def supersede_standing(conn: Connection, tables: Conclusions, rule_ids: Iterable[str], trigger: Trigger) -> Interrupted:
+    """Supersede the standing alerts across people of rules that changed; `write_superseded` writes the changes."""
+    table, interrupted = tables.alerts, Interrupted()
+    conditions = (table.c.across, in_values(conn.dialect.name, table.c.rule), table.c.state.in_(sorted(STANDING)))
+    sheet = _read(conn, tables, conditions, values_parameter(conn, rule_ids), interrupted)
+    for alert in [*sheet.alerts.values()]:
+        sheet.record(superseded(alert, trigger, "rule_changed"))
+        interrupted.before[alert.alert_id] = alert
+        interrupted.changes[alert.alert_id] = sheet.changes[-1]
+    store(conn, table, [alert._replace(evidence=()) for alert in sheet.alerts.values()], replace=True)
+    return interrupted
+
+
+def write_superseded(conn: Connection, tables: Conclusions, interrupted: Interrupted) -> list[Change]:
+    """Write the changes that superseded alerts, once it is known which of these continue; return the changes."""
+    changes = [*interrupted.changes.values()]
+    store(conn, tables.alert_changes, [change_row(change) for change in changes])
+    return changes
+
+
+def new_id(rule_id: str, anchor: str) -> str:
+    """Return the id of an alert that opens with the fact *anchor*."""
+    return str(uuid5(NAMESPACE, f"{rule_id} {anchor}"))
 
 
 def is_taken(conn: Connection, tables: Conclusions, alert_id: str) -> bool:
@@ -120,9 +139,7 @@ def is_taken(conn: Connection, tables: Conclusions, alert_id: str) -> bool:
     return conn.scalar(select(tables.alerts.c.alert_id).where(tables.alerts.c.alert_id == alert_id)) is not None
 
 
-def acknowledge_alert(
-    conn: Connection, tables: Conclusions, said: Acknowledgement
-) -> tuple[list[Change], str | None]:
+def acknowledge_alert(conn: Connection, tables: Conclusions, said: Acknowledgement) -> tuple[list[Change], str | None]:
     """
     Acknowledge an alert across people, if it is open.
 

@@ -132,8 +132,7 @@ class People:
         # The facts that were announced for *reached* itself do not count yet.
         clock = BEGINNING if reached is None else reached - INSTANT
         people = {
-            subject_id: Person(subject_id, Fold(History(own, clock), self.anchors))
-            for subject_id, own in facts.items()
+            subject_id: Person(subject_id, Fold(History(own, clock), self.anchors)) for subject_id, own in facts.items()
         }
         for row in conn.execute(_among(dialect, self.tables), parameters):
             people[row.subject_id].written, people[row.subject_id].written_due = True, row.due

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete
 
 from events.edtf import Span
-from projections.across.contribution import Contribution, contributions_of
 from events.vocabulary import TRACKS
+from projections.across.contribution import Contribution, contributions_of
 from projections.rules.patterns.across import RELATING, CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
@@ -153,7 +153,8 @@ def row_of(counted: Counted) -> tuple[Any, ...]:
 
 def counted_from(row: Iterable[Any]) -> Counted:
     """Return the contribution of a row."""
-    rule, fact_id, subject_id, group, shown, earliest, latest, *exact, cleared, recorded, reports = row
-    occurred = Span(earliest, latest, *exact, dated=True)
+    rule, fact_id, subject_id, group, shown, *span, cleared, recorded, reports = row
+    # An event without a date contributes nothing.
+    occurred = Span._make((*span, True))
     held = Contribution(rule, "count", subject_id, fact_id, group, shown, occurred, recorded, tuple(reports))
     return Counted(held, cleared)

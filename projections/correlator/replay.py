@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from events.errors import Infrastructure
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
-from projections.tables.ledger_rows import entries_after, rules_at, rules_of
+from projections.tables.ledger_rows import entries_after, rules_at, rules_of, tells_backfilled
 from projections.tables.schema import CORRELATOR, REBUILD
 
 from .chain_entries import acknowledgement_in, across_only, horizon_in
@@ -51,7 +51,9 @@ class Replay:
         if entry is None:
             return reached
         if entry.entry == "rules":
-            self._stepper.change_rules(conn, across_only(rules_of(entry)), reached.watermark)
+            before, after = rules_at(conn, CORRELATOR, reached.seq) or Rulebook(()), across_only(rules_of(entry))
+            tells = tells_backfilled(entry) is True
+            self._stepper.change_rules(conn, before, after, reached.watermark, tells_backfilled=tells)
         else:
             acknowledge_alert(conn, REBUILD, acknowledgement_in(entry))
         return replace(reached, seq=entry.seq)

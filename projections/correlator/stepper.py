@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, distinct, select
 
 from events.facts import Fact
 from projections.alerts.alert import Change, Trigger
+from projections.alerts.rules_change import RulesChange
 from projections.history.corrections import ABOUT_FACTS
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
@@ -23,6 +24,7 @@ from projections.tables.schema import APPLIED, Conclusions, ledger
 from .horizon import ROWS, LedgerRow, next_page
 from .judging import Judging
 from .people import People, Person
+from .recording import asked_across
 
 CACHE_FACTS = 200_000
 CHUNK = 500
@@ -47,9 +49,7 @@ class Stepper:
         cache_facts: the number of facts to keep in memory.
     """
 
-    def __init__(
-        self, rulebook: Rulebook, tables: Conclusions, topic: str, *, cache_facts: int = CACHE_FACTS
-    ) -> None:
+    def __init__(self, rulebook: Rulebook, tables: Conclusions, topic: str, *, cache_facts: int = CACHE_FACTS) -> None:
         self.tables = tables
         self.topic = topic
         self.cache_facts = cache_facts
@@ -58,10 +58,9 @@ class Stepper:
     def forget(self) -> None:
         """Drop the people in memory: a write was rolled back, or another correlator was at work."""
         self._people.forget()
+        self._judging.forget()
 
-    def advance(
-        self, conn: Connection, reached: datetime | None, horizon: datetime, rows: int = ROWS
-    ) -> Reached:
+    def advance(self, conn: Connection, reached: datetime | None, horizon: datetime, rows: int = ROWS) -> Reached:
         """
         Take the next steps before *horizon*.
 
@@ -82,11 +81,18 @@ class Stepper:
         store(conn, positions, moved, replace=True)
         return Reached(page.until, changes)
 
-    def change_rules(self, conn: Connection, rulebook: Rulebook, at: datetime | None) -> list[Change]:
+    def change_rules(
+        self, conn: Connection, before: Rulebook, rulebook: Rulebook, at: datetime | None, *, tells_backfilled: bool
+    ) -> list[Change]:
         """
-        Put *rulebook* in force at the instant *at*, before which every step is done; None: none is.
+        Put *rulebook* in force in the place of *before*, at the instant *at*; everybody is judged again as then.
 
-        Everybody is judged again by what was known then.
+        Args:
+            conn: a transaction that writes.
+            before: the rules in force until now.
+            rulebook: the rules in force from now on.
+            at: every step before this instant is done; None: none is.
+            tells_backfilled: whether to tell of the alerts that a new rule finds in old history.
         """
         self._put(rulebook)
         if at is None:
@@ -98,12 +104,12 @@ class Stepper:
             self._judging.record(conn, people, None)
             self._write_people(conn, people.values())
             self._people.keep(people.values())
-        trigger = Trigger("rules", at, rules_since=at)
-        return self._judging.judge_all(conn, trigger, lambda subject_ids: self._others(conn, {}, subject_ids, at))
+        change = RulesChange(rulebook, _changed(before, rulebook), tells_backfilled, in_one_step=True)
+        return self._judging.judge_all(conn, change, at, lambda subject_ids: self._others(conn, {}, subject_ids, at))
 
     def _put(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
-        self._judging = Judging(rulebook, self.tables)
+        self._judging = Judging(rulebook, self.tables, self.cache_facts)
         self._people = People(self.tables, self._judging.anchors, self.cache_facts)
 
     def _open(
@@ -168,14 +174,7 @@ class Stepper:
         at: datetime,
     ) -> list[Change]:
         """Judge the rules again for the people *touched*: by the types of their new facts, or None for all rules."""
-        wanted = {
-            subject_id: people[subject_id]
-            for subject_id, types in touched.items()
-            if types is None or types & self._judging.wanted
-        }
-        if not wanted:
-            return []
-        touch = self._judging.record(conn, wanted, touched)
+        touch = self._judging.record(conn, {subject_id: people[subject_id] for subject_id in touched}, touched)
         facts = sorted((fact for own in arrived.values() for fact in own), key=lambda fact: fact.order)
         trigger = Trigger("fact" if facts else "time", at)
         return self._judging.judge(
@@ -214,6 +213,12 @@ class Stepper:
         while page := conn.scalars(query.where(ledger.c.subject_id > after), values_parameter(conn, types)).all():
             yield [*page]
             after = page[-1]
+
+
+def _changed(before: Rulebook, after: Rulebook) -> frozenset[str]:
+    """Return the ids of the rules that are new, gone, or another version, enabled, disabled or on trial since."""
+    old, new = ({rule.id: (rule.version, rule.is_trial) for rule in asked_across(book)} for book in (before, after))
+    return frozenset(rule_id for rule_id in old.keys() | new.keys() if old.get(rule_id) != new.get(rule_id))
 
 
 def _arrived(people: Mapping[str, Person], rows: Iterable[LedgerRow]) -> dict[str, list[Fact]]:

@@ -140,7 +140,7 @@ class PartitionWriter:
         told = [change for change in writes.changes if change.told]
         if told and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
-            waiting = unread_counts_at(conn, ((change.alert.subject_id, change.at) for change in told))
+            waiting = unread_counts_at(conn, ((change.alert.subject, change.at) for change in told))
         outgoing = [*_outgoing(start, entries, told, waiting, self.home)]
         writes.add(outbox, outgoing)
         if replayed:
@@ -210,4 +210,4 @@ def _outgoing(
         if entry.outcome == "forwarded":
             yield forward_row(start.partition, next(number), entry, home((entry.subject_id or "").encode()))
     for change in changes:
-        yield notice_row(start.partition, next(number), change, waiting[change.alert.subject_id, change.at])
+        yield notice_row(start.partition, next(number), change, waiting[change.alert.subject, change.at])

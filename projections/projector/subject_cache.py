@@ -148,7 +148,7 @@ class SubjectCache:
             query = _alerts_of(conn.dialect.name, self.tables)
             for row in conn.execute(query, values_parameter(conn, subject_ids)).mappings():
                 alert = alert_from_row(row)
-                alerts.setdefault(alert.subject_id, []).append(alert)
+                alerts.setdefault(alert.subject, []).append(alert)
         return alerts
 
     def _standing(

@@ -34,7 +34,7 @@ def evidence_rows(conn: Connection, table: Table, alert_ids: Iterable[str]) -> d
     query = (
         select(table)
         .where(in_values(conn.dialect.name, table.c.alert_id))
-        .order_by(table.c.alert_id, table.c.n, table.c.at, table.c.fact_id)
+        .order_by(table.c.alert_id, table.c.n, table.c.at.is_(None), table.c.at, table.c.fact_id)
     )
     rows: dict[str, dict[str, EvidenceRow]] = {}
     for row in conn.execute(query, values_parameter(conn, alert_ids)):

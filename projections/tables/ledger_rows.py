@@ -133,9 +133,7 @@ def subject_of_fact(conn: Connection, fact_id: str) -> str | None:
 
 def subjects_of_facts(conn: Connection, fact_ids: Iterable[str]) -> dict[str, str]:
     """Return the person of each of the applied facts *fact_ids*, by the id."""
-    query = select(ledger.c.fact_id, ledger.c.subject_id).where(
-        in_values(conn.dialect.name, ledger.c.fact_id), APPLIED
-    )
+    query = select(ledger.c.fact_id, ledger.c.subject_id).where(in_values(conn.dialect.name, ledger.c.fact_id), APPLIED)
     return dict(conn.execute(query, values_parameter(conn, fact_ids)).all())
 
 

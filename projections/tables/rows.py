@@ -106,7 +106,8 @@ def notice_row(
         partition: the partition, or the correlator.
         n: the number of the row.
         change: the change.
-        unread, people: as for `alert_json`.
+        unread: the number of waiting records about the people.
+        people: the people in the evidence of an alert across people; None: it is about one person.
     """
     alert = change.alert
     key = notice_id(alert.alert_id, alert.changes)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.log.open import log_offsets
 from projections.correlator.progress import CorrelatorProgress
+from services.log.open import log_offsets
 from services.operate.lag import Lag, beyond, correlator_json, correlator_of, held_back_words, lag_json, lags
 from services.settings import load_settings
 

@@ -37,11 +37,22 @@ class Correlation:
         rulebook: the rules to put in force.
         topic: the log's topic.
         cache_facts: the number of facts to keep in memory.
+        tell_backfilled: whether to tell of the alerts that a new rule finds in old history.
     """
 
-    def __init__(self, engine: Engine, rulebook: Rulebook, topic: str, *, cache_facts: int = CACHE_FACTS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        rulebook: Rulebook,
+        topic: str,
+        *,
+        cache_facts: int = CACHE_FACTS,
+        tell_backfilled: bool = False,
+    ) -> None:
         self.engine = engine
-        self.correlator = Correlator(engine, rulebook, topic=topic, cache_facts=cache_facts)
+        self.correlator = Correlator(
+            engine, rulebook, topic=topic, cache_facts=cache_facts, tell_backfilled=tell_backfilled
+        )
         self._has_place = False
         self._backoff = Backoff()
         # The partition that holds back the horizon, as it was last reported.
@@ -138,4 +149,3 @@ class Correlation:
         seconds = self._backoff.fail()
         logger.warning(event, pause_seconds=round(seconds, 2), **({"error": error} if error else {}))
         stop.wait(seconds)
-

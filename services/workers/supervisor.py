@@ -107,7 +107,13 @@ def make_loop(settings: Settings, engine: Engine, reader: LogReader) -> Loop:
 
 def make_correlation(settings: Settings, engine: Engine) -> Correlation:
     """Return the correlator's loop, by the settings."""
-    return Correlation(engine, load_rules(settings), topic_of(settings), cache_facts=settings.cache_facts)
+    return Correlation(
+        engine,
+        load_rules(settings),
+        topic_of(settings),
+        cache_facts=settings.cache_facts,
+        tell_backfilled=settings.tell_backfilled,
+    )
 
 
 def _project(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:

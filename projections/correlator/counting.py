@@ -1,0 +1,206 @@
+"""Rules that count people in one group: the alerts of the episodes that a step touches."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from events.facts import Fact
+from projections.across.contribution import Contribution
+from projections.across.episodes import Decision, GroupAlert, decide
+from projections.across.runs import Episode, GroupChange
+from projections.across.sentences import cleared_since, count_sentence
+from projections.alerts.alert import STANDING, Alert, Change, Trigger
+from projections.alerts.steps import ended, superseded
+from projections.rules.patterns.across import CountRule
+from projections.tables.evidence import EvidenceRow
+from projections.tables.schema import Conclusions
+
+from .groups import Group, Groups
+from .keeping import Interrupted, Sheet, is_taken, of_group
+from .occasion import occasion, opening_cause
+from .people import Person
+from .recording import Moves
+
+OpenPeople = Callable[[Iterable[str]], Mapping[str, Person]]
+"""Returns people as they are at the step."""
+
+
+class Scene(NamedTuple):
+    """
+    The circumstances of one step.
+
+    Attributes:
+        conn: a transaction that writes.
+        trigger: the occasion, without its fact.
+        arrived: the facts that the step brought.
+        people: returns people as they are at the step.
+        interrupted: the alerts that the change of rules superseded, if one is under way.
+    """
+
+    conn: Connection
+    trigger: Trigger
+    arrived: Sequence[Fact]
+    people: OpenPeople
+    interrupted: Interrupted
+
+
+class Counting:
+    """
+    Judges the groups of rules that count.
+
+    Args:
+        tables: the tables of conclusions.
+        limit: the number of contributions to keep in memory.
+    """
+
+    def __init__(self, tables: Conclusions, limit: int) -> None:
+        self.tables = tables
+        self.groups = Groups(tables, limit)
+
+    def judge(self, scene: Scene, rule: CountRule, key: str, moves: Moves) -> list[Change]:
+        """Judge a group after *moves*; write its alerts and return their changes."""
+        group, change = self.groups.moved(scene.conn, rule, key, moves)
+        about = {one.held.subject_id for one in (*moves.gone, *moves.come)}
+        cleared = [one.held.fact_id for one in moves.come]
+        return self._apply(scene, rule, key, group, change, about, cleared)
+
+    def judge_all(self, scene: Scene, rule: CountRule) -> list[Change]:
+        """Judge every group of *rule* again, after a change of rules."""
+        changes = []
+        for key in self.groups.keys(scene.conn, rule):
+            group, change = self.groups.all_of(scene.conn, rule, key)
+            changes += self._apply(scene, rule, key, group, change, set(), group.cleared)
+        return changes
+
+    def _apply(  # noqa: PLR0913, PLR0917 - a group, its change, and its people
+        self,
+        scene: Scene,
+        rule: CountRule,
+        key: str,
+        group: Group,
+        change: GroupChange,
+        about: set[str],
+        refreshed: Iterable[str],
+    ) -> list[Change]:
+        sheet = of_group(scene.conn, self.tables, rule.id, key, scene.interrupted)
+        alerts = [
+            GroupAlert(one.alert_id, one.anchor, one.first_anchor, one.state, one.opened_at, one.reached or 1)
+            for one in sheet.alerts.values()
+        ]
+        decisions = decide(
+            rule,
+            group.runs,
+            change,
+            alerts,
+            evidence_of=lambda alert_id: sheet.alerts[alert_id].evidence,
+            is_taken=lambda alert_id: is_taken(scene.conn, self.tables, alert_id),
+        )
+        for decision in decisions:
+            self._step(scene, sheet, rule, group, decision, about)
+        self._refresh(scene, sheet, rule, group, {decision.alert_id for decision in decisions}, refreshed)
+        return sheet.write(scene.conn, self.tables)
+
+    def _step(  # noqa: PLR0913, PLR0917 - as for `_apply`
+        self, scene: Scene, sheet: Sheet, rule: CountRule, group: Group, decision: Decision, about: set[str]
+    ) -> None:
+        before = sheet.alerts.get(decision.alert_id)
+        if decision.episode is None:
+            assert before is not None, "only an alert that exists ends"
+            trigger = occasion(scene.trigger, scene.arrived, about, before.evidence)
+            if decision.kind == "supersede":
+                sheet.record(superseded(before, trigger, "same_event"))
+            else:
+                sheet.record(ended(before, "retracted", trigger))
+            return
+        alert = _alert(scene, rule, group, decision, before)
+        trigger = occasion(scene.trigger, scene.arrived, about, alert.evidence)
+        cause, fact_id = opening_cause(trigger, alert.evidence, decision.episode.last.fact_id)
+        grown = before is None or not set(alert.evidence) <= set(before.evidence)
+        if decision.kind == "open":
+            sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=alert.told)))
+        elif decision.kind == "reach":
+            opened = alert._replace(state="open", person=None, note=None)
+            sheet.record((opened, Change(opened, trigger.at, cause, fact_id, told=opened.told)))
+        elif decision.kind == "grow" and grown:
+            sheet.record((alert, Change(alert, trigger.at, cause, fact_id, told=False)))
+        else:
+            sheet.keep(alert)
+        sheet.support(alert.alert_id, _rows(alert.alert_id, group.runs.evidence(decision.episode)))
+
+    def _refresh(  # noqa: PLR0913, PLR0917 - as for `_apply`
+        self, scene: Scene, sheet: Sheet, rule: CountRule, group: Group, done: set[str], touched: Iterable[str]
+    ) -> None:
+        """Word the alerts again whose episodes hold an event in *touched*, of which only the clearing may differ."""
+        episodes = {episode.begins for fact_id in touched if (episode := group.runs.holding(fact_id)) is not None}
+        for alert in [*sheet.alerts.values()]:
+            home = group.runs.holding(alert.anchor) if alert.state in STANDING else None
+            if home is not None and alert.alert_id not in done and home.begins in episodes:
+                sheet.keep(
+                    _alert(scene, rule, group, Decision("refresh", alert.alert_id, home, alert.reached or 1), alert)
+                )
+
+
+def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, before: Alert | None) -> Alert:
+    """Return the alert of a decision that stands, with the evidence and the sentence of its episode."""
+    episode = decision.episode
+    assert episode is not None, "an alert that stands has an episode"
+    held = group.runs.evidence(episode)
+    evidence = tuple(row.fact_id for row in _rows(decision.alert_id, held))
+    sentence = _sentence(scene, rule, group, episode, held)
+    if before is not None and decision.kind != "open":
+        return before._replace(
+            anchor=episode.anchor.fact_id,
+            evidence=evidence,
+            explanation=sentence,
+            said=sentence,
+            group_shown=episode.anchor.shown,
+            reached=decision.reached,
+        )
+    at, rules = scene.trigger.at, scene.trigger.rules
+    told = not rule.is_trial and (scene.trigger.kind != "rules" or (rules is not None and rules.tells_backfilled))
+    return Alert(
+        alert_id=decision.alert_id,
+        rule=rule.id,
+        rule_version=rule.version,
+        severity=rule.severity,
+        subject_id=None,
+        state="open",
+        anchor=episode.anchor.fact_id,
+        evidence=evidence,
+        explanation=sentence,
+        changes=before.changes if before else 0,
+        opened_at=before.opened_at if before else at,
+        changed_at=at,
+        first_anchor=before.first_anchor if before else episode.anchor.fact_id,
+        trial=rule.is_trial,
+        told=told,
+        said=sentence,
+        across=True,
+        group_by=rule.count.by,
+        group_key=episode.anchor.group,
+        group_shown=episode.anchor.shown,
+        reached=decision.reached,
+    )
+
+
+def _sentence(scene: Scene, rule: CountRule, group: Group, episode: Episode, held: Sequence[Contribution]) -> str:
+    people = {one.subject_id for one in held}
+    cleared = {one.subject_id for one in held if group.cleared[one.fact_id]}
+    first, last = (_fact(scene, one) for one in (episode.first, episode.last))
+    words = count_sentence(rule, episode.people, episode.anchor.shown, first, last)
+    return words + cleared_since(len(cleared), len(people), episode.people)
+
+
+def _fact(scene: Scene, one: Contribution) -> Fact:
+    """Return the fact of a contribution with the data in force."""
+    person = scene.people([one.subject_id])[one.subject_id]
+    return person.fold.history.counting[one.fact_id]
+
+
+def _rows(alert_id: str, held: Sequence[Contribution]) -> list[EvidenceRow]:
+    """Return the rows of the evidence: every report of each event, in the order of their ends and then of the ids."""
+    rows = [
+        EvidenceRow(alert_id, report, one.subject_id, 0, one.occurred.latest) for one in held for report in one.reports
+    ]
+    return sorted(rows, key=lambda row: (row.at is None, row.at, row.fact_id))

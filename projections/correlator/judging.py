@@ -1,0 +1,103 @@
+"""The judgement of all rules across people at one step."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from events.facts import Fact
+from projections.alerts.alert import Change, Trigger
+from projections.alerts.rules_change import RulesChange
+from projections.rules.patterns.across import RELATING, CountRule, OfRule
+from projections.rules.rulebook import Rulebook
+from projections.tables.schema import Conclusions
+
+from .counting import Counting, OpenPeople, Scene
+from .keeping import Interrupted, supersede_standing, write_superseded
+from .pairing import Pairing
+from .people import Person
+from .recording import Recorder, Touch, asked_across
+
+CHUNK = 500
+
+
+class Judging:
+    """
+    Judges rules across people.
+
+    Args:
+        rulebook: the rules in force.
+        tables: the tables to read and write.
+        limit: the number of contributions to keep in memory.
+
+    Attributes:
+        anchors: the fact types from which a rule starts.
+        starts: the types of facts by which a rule begins to concern a person.
+    """
+
+    def __init__(self, rulebook: Rulebook, tables: Conclusions, limit: int) -> None:
+        rules = asked_across(rulebook)
+        self.tables = tables
+        self.anchors = frozenset[str]().union(*(rule.on for rule in rules))
+        self._counts = {rule.id: rule for rule in rules if isinstance(rule, CountRule)}
+        self._pairs = [rule for rule in rules if isinstance(rule, OfRule)]
+        follows = frozenset[str]().union(*(rule.follow for rule in self._pairs))
+        self.starts = self.anchors | follows | (RELATING if self._pairs else frozenset())
+        self._recorder = Recorder(rulebook, tables)
+        self._counting = Counting(tables, limit)
+        self._pairing = Pairing(tables)
+
+    def forget(self) -> None:
+        """Drop what is in memory: a write was rolled back, or another correlator was at work."""
+        self._counting.groups.forget()
+
+    def record(
+        self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, frozenset[str] | None] | None
+    ) -> Touch:
+        """Write the rows of *people* that changed, as `Recorder.record` does."""
+        return self._recorder.record(conn, people, touched)
+
+    def judge(
+        self, conn: Connection, touch: Touch, arrived: Sequence[Fact], trigger: Trigger, people: OpenPeople
+    ) -> list[Change]:
+        """
+        Judge the groups and the people of *touch*; write the alerts and return their changes.
+
+        Args:
+            conn: a transaction that writes.
+            touch: the groups and people that a step touches.
+            arrived: the facts that it brought.
+            trigger: its occasion.
+            people: returns people as they are at the step.
+        """
+        scene = Scene(conn, trigger, arrived, people, Interrupted())
+        changes: list[Change] = []
+        for (rule_id, key), moves in sorted(touch.groups.items()):
+            changes += self._counting.judge(scene, self._counts[rule_id], key, moves)
+        for subject_id in sorted(touch.people):
+            changes += self._pairing.judge(scene, self._pairs, subject_id)
+        return changes
+
+    def judge_all(self, conn: Connection, change: RulesChange, at: datetime, people: OpenPeople) -> list[Change]:
+        """
+        Judge every group and every person again, after a change of rules.
+
+        Args:
+            conn: a transaction that writes.
+            change: the change.
+            at: its instant.
+            people: returns people as they are then.
+        """
+        trigger = Trigger("rules", at, rules_since=at, rules=change)
+        interrupted = supersede_standing(conn, self.tables, change.changed, trigger)
+        scene = Scene(conn, trigger, (), people, interrupted)
+        changes: list[Change] = []
+        for _, rule in sorted(self._counts.items()):
+            changes += self._counting.judge_all(scene, rule)
+        table, after = self.tables.correlated, ""
+        query = select(table.c.subject_id).order_by(table.c.subject_id).limit(CHUNK)
+        while self._pairs and (page := conn.scalars(query.where(table.c.subject_id > after)).all()):
+            for subject_id in page:
+                changes += self._pairing.judge(scene, self._pairs, subject_id)
+            after = page[-1]
+        return [*write_superseded(conn, self.tables, interrupted), *changes]

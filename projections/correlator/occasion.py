@@ -1,0 +1,46 @@
+"""The occasion of a change in an alert across people: the fact that arrived, and the cause."""
+
+from collections.abc import Collection, Iterable
+
+from events.facts import Fact
+from projections.alerts.alert import Trigger
+from projections.history.corrections import ABOUT_FACTS
+
+
+def occasion(trigger: Trigger, arrived: Iterable[Fact], about: Collection[str], evidence: Collection[str]) -> Trigger:
+    """
+    Return *trigger* with the fact that brought a change about.
+
+    Of several facts of one instant, a correction or retraction comes first, then a fact in the evidence, then any other
+    of the people concerned; of equals the last.
+
+    Args:
+        trigger: the occasion of the step.
+        arrived: the facts that the step brought.
+        about: the people concerned.
+        evidence: the facts in the evidence.
+    """
+    if trigger.kind != "fact":
+        return trigger
+    own = [fact for fact in arrived if fact.subject in about]
+    fact = max(own, key=lambda one: (one.type in ABOUT_FACTS, one.id in evidence, one.order), default=None)
+    return trigger._replace(kind="time" if fact is None else "fact", fact=fact)
+
+
+def opening_cause(trigger: Trigger, evidence: Collection[str], completing: str) -> tuple[str, str | None]:
+    """
+    Return the cause of an opening, and the fact that brought it about.
+
+    Args:
+        trigger: the occasion, with its fact.
+        evidence: the facts in the evidence.
+        completing: the fact that completes the pattern, if time brought it about.
+    """
+    fact = trigger.fact
+    if trigger.kind == "rules":
+        return ("rule_changed", None)
+    if fact is None:
+        return ("followed", completing)
+    if fact.type in ABOUT_FACTS:
+        return (fact.type.lower(), fact.id)
+    return ("followed" if fact.id in evidence else "world_changed", fact.id)

@@ -1,0 +1,194 @@
+"""Rules about a related person: the alerts of one subject, from the histories of the subject and of the others."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+
+from projections.across.contribution import contributions_of
+from projections.across.pairs import PairFinding, Side, pair_findings
+from projections.across.relations import relations_of, relations_to
+from projections.across.sentences import pair_sentence
+from projections.alerts.alert import STANDING, Alert, Change, Trigger
+from projections.alerts.lifecycle import ENDINGS
+from projections.alerts.steps import ended, superseded
+from projections.rules.patterns.across import OfRule
+from projections.tables.evidence import EvidenceRow
+from projections.tables.schema import Conclusions
+
+from .counting import Scene
+from .keeping import Sheet, new_id, of_person
+from .occasion import occasion, opening_cause
+from .people import Person
+
+
+class Pairing:
+    """
+    Judges rules about a related person.
+
+    Args:
+        tables: the tables of conclusions.
+    """
+
+    def __init__(self, tables: Conclusions) -> None:
+        self.tables = tables
+
+    def judge(self, scene: Scene, rules: Sequence[OfRule], subject_id: str) -> list[Change]:
+        """Judge *rules* for one subject; write the alerts and return their changes."""
+        linked = self._linked(scene, subject_id)
+        people = scene.people([subject_id, *linked])
+        subject = people.get(subject_id)
+        if subject is None:
+            # No fact of this person is of a type that concerns the rules.
+            return []
+        others = {other_id: person for other_id, person in people.items() if other_id != subject_id}
+        changes: list[Change] = []
+        for rule in rules:
+            sheet = of_person(scene.conn, self.tables, rule.id, subject_id, scene.interrupted)
+            findings = _findings(rule, subject, others)
+            if not sheet.alerts and not any(finding.value == "standing" for finding in findings):
+                continue
+            trigger = scene.trigger
+            if trigger.kind == "fact":
+                trigger = occasion(trigger, scene.arrived, people, {*_evidence_of(sheet, findings)})
+            self._follow(sheet, rule, findings, people, subject, trigger)
+            changes += sheet.write(scene.conn, self.tables)
+        return changes
+
+    def _linked(self, scene: Scene, subject_id: str) -> list[str]:
+        """Return the people that a fact of the subject names, and those with a fact that names the subject."""
+        table = self.tables.links
+        named = select(table.c.other_id).where(table.c.subject_id == subject_id)
+        naming = select(table.c.subject_id).where(table.c.other_id == subject_id)
+        return sorted({*scene.conn.scalars(named), *scene.conn.scalars(naming)} - {subject_id})
+
+    def _follow(  # noqa: PLR0913, PLR0917 - the findings, and the people with whom they are worded
+        self,
+        sheet: Sheet,
+        rule: OfRule,
+        findings: Sequence[PairFinding],
+        people: Mapping[str, Person],
+        subject: Person,
+        trigger: Trigger,
+    ) -> None:
+        current = _assign(sheet, rule, subject, trigger)
+        for finding in findings:
+            alert = current.pop(finding.anchor.fact_id, None)
+            if finding.value == "standing":
+                _stand(sheet, rule, finding, alert, people, trigger)
+            elif alert is not None and alert.state in ENDINGS[finding.value][1]:
+                sheet.record(ended(alert, ENDINGS[finding.value][0], trigger))
+        for alert in current.values():
+            # A condition of the rule exempts the anchor now.
+            if alert.state in ENDINGS["void"][1]:
+                sheet.record(ended(alert, ENDINGS["void"][0], trigger))
+
+
+def _findings(rule: OfRule, subject: Person, others: Mapping[str, Person]) -> list[PairFinding]:
+    own = subject.step
+    told = [one for person in others.values() for one in relations_of(person.fold.history)]
+    relations = relations_to(subject.subject_id, relations_of(own.history), told)
+    sides = {other_id: _side(rule, person) for other_id, person in others.items()}
+    return pair_findings(rule, _side(rule, subject), sides, relations)
+
+
+def _side(rule: OfRule, person: Person) -> Side:
+    step = person.step
+    return Side(contributions_of(rule, step), step.history.counting, step.status.is_cleared())
+
+
+def _evidence_of(sheet: Sheet, findings: Sequence[PairFinding]) -> list[str]:
+    before = [fact_id for alert in sheet.alerts.values() for fact_id in alert.evidence]
+    return [*before, *(fact_id for finding in findings for fact_id in finding.evidence)]
+
+
+def _assign(sheet: Sheet, rule: OfRule, subject: Person, trigger: Trigger) -> dict[str, Alert]:
+    """Return the alert of each event: of several that report it, the first to open continues, the others end."""
+    owned: dict[str, list[Alert]] = {}
+    for alert in [*sheet.alerts.values()]:
+        event = _event_of(rule, alert, subject)
+        if event is not None:
+            owned.setdefault(event, []).append(alert)
+        elif alert.state in {*STANDING, "resolved"}:
+            sheet.record(ended(alert, "retracted", trigger))
+    current = {}
+    for event, alerts in owned.items():
+        first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
+        for other in others:
+            if other.state in {*STANDING, "resolved"}:
+                sheet.record(superseded(other, trigger, "same_event"))
+        current[event] = first._replace(anchor=event)
+        sheet.keep(current[event])
+    return current
+
+
+def _event_of(rule: OfRule, alert: Alert, subject: Person) -> str | None:
+    """Return the fact that stands for the event of *alert*; None if none of its facts counts any more."""
+    history = subject.fold.history
+    for fact_id in (alert.first_anchor, alert.anchor):
+        fact = history.counting.get(fact_id)
+        if fact is not None and fact.type in rule.on:
+            return history.stands_for.get(fact_id, fact_id)
+    return None
+
+
+def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
+    sheet: Sheet,
+    rule: OfRule,
+    finding: PairFinding,
+    before: Alert | None,
+    people: Mapping[str, Person],
+    trigger: Trigger,
+) -> None:
+    """Open the alert of a finding that stands, or keep it with its evidence and its sentence."""
+    sentence = _sentence(rule, finding, people)
+    if before is not None and before.state in STANDING:
+        alert = before._replace(evidence=finding.evidence, explanation=sentence, said=sentence)
+        sheet.keep(alert)
+    else:
+        rules = trigger.rules
+        told = not rule.is_trial and (trigger.kind != "rules" or (rules is not None and rules.tells_backfilled))
+        alert = Alert(
+            alert_id=before.alert_id if before else new_id(rule.id, finding.anchor.fact_id),
+            rule=rule.id,
+            rule_version=rule.version,
+            severity=rule.severity,
+            subject_id=finding.anchor.subject_id,
+            state="open",
+            anchor=finding.anchor.fact_id,
+            evidence=finding.evidence,
+            explanation=sentence,
+            changes=before.changes if before else 0,
+            opened_at=before.opened_at if before else trigger.at,
+            changed_at=trigger.at,
+            first_anchor=before.first_anchor if before else finding.anchor.fact_id,
+            trial=rule.is_trial,
+            told=told,
+            said=sentence,
+            across=True,
+        )
+        follow = finding.told
+        assert follow is not None, "a finding that stands has a follow-up"
+        cause, fact_id = opening_cause(trigger, finding.evidence, follow.held.fact_id)
+        sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=told)))
+    sheet.support(alert.alert_id, _rows(alert.alert_id, finding, people))
+
+
+def _sentence(rule: OfRule, finding: PairFinding, people: Mapping[str, Person]) -> str:
+    follow = finding.told
+    assert follow is not None, "a finding that stands has a follow-up"
+    subject, other = people[finding.anchor.subject_id], people[follow.held.subject_id]
+    anchor = subject.fold.history.counting[finding.anchor.fact_id]
+    then = other.fold.history.counting[follow.held.fact_id]
+    return pair_sentence(rule, (_name(subject), _name(other)), anchor, follow.relation, then)
+
+
+def _name(person: Person) -> str:
+    """Return the latest known name; empty if none is known."""
+    described = person.fold.status.described.get("name")
+    name: str = described.data["name"] if described else ""
+    return name
+
+
+def _rows(alert_id: str, finding: PairFinding, people: Mapping[str, Person]) -> list[EvidenceRow]:
+    of_fact = {fact_id: person.subject_id for person in people.values() for fact_id in person.fold.history.facts}
+    return [EvidenceRow(alert_id, fact_id, of_fact[fact_id], n, None) for n, fact_id in enumerate(finding.evidence)]
