@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from events.edtf import Span
 from events.vocabulary import TRACKS
@@ -13,6 +13,7 @@ from projections.rules.patterns.across import RELATING, CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
+from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import Conclusions
 
 from .people import Person
@@ -100,6 +101,10 @@ class Recorder:
             for key in gone:
                 conn.execute(delete(table).where(table.c.rule == key["rule"], table.c.fact_id == key["fact_id"]))
         store(conn, self.tables.contributions, come, replace=True)
+        if self._pairs:
+            table = self.tables.links
+            naming = select(table.c.subject_id).where(in_values(conn.dialect.name, table.c.other_id))
+            touch.people |= set(conn.scalars(naming, values_parameter(conn, people)))
         return touch
 
     def _compare(
@@ -135,8 +140,10 @@ class Recorder:
         """Yield the other people that the facts of *person* name."""
         history = person.fold.history
         if any(not rule.is_by for rule in self._pairs):
-            # Also those without a date, which order nothing but name a person.
-            yield from (fact.data["other"] for fact in history.corrections.facts if fact.type in RELATING)
+            for kind in RELATING:
+                yield from (fact.data["other"] for fact in history.by_type.get(kind, ()))
+            # Without a date they order nothing, but name a person.
+            yield from (fact.data["other"] for fact in history.undated if fact.type in RELATING)
         for rule in self._pairs:
             if rule.is_by:
                 yield from (one.by for one in contributions_of(rule, person.step) if one.by is not None)
