@@ -51,7 +51,7 @@ def upgrade(engine: Engine, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def earlier(url: str, contents: Mapping[str, list[dict[str, Any]]] = ROWS, schema: str = "0004") -> Engine:
+def earlier(url: str, contents: Mapping[str, Any] = ROWS, schema: str = "0004") -> Engine:
     """Create the database of an earlier release at *url*, which must be empty."""
     engine = open_database(url)
     upgrade(engine, schema)
@@ -63,7 +63,7 @@ def earlier(url: str, contents: Mapping[str, list[dict[str, Any]]] = ROWS, schem
         if "log_offset" in row
     ]
     with write_transaction(engine) as conn:
-        for name, rows in [*contents.items(), ("log", log)]:
+        for name, rows in {**contents, "log": log}.items():
             table = Table(name, tables, autoload_with=conn)
             # One statement a row, because the rows hold only the columns that are not null.
             for row in rows:
