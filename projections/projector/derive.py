@@ -91,16 +91,12 @@ class Deriver:
     ) -> datetime | None:
         if not entries:
             return watermark
-        before = until = watermark
+        before, until = watermark, _latest(entries, watermark)
+        steps = [(entry, _fact(entry)) for entry in entries]
         news: dict[str, list[Fact | None]] = defaultdict(list)
-        steps: list[tuple[Entry, Fact | None]] = []
-        for entry in entries:
-            fact = _fact(entry)
-            steps.append((entry, fact))
+        for entry, fact in steps:
             if entry.subject_id and (fact or entry.entry == "acknowledgement"):
                 news[entry.subject_id].append(fact)
-            if entry.entry != "acknowledgement":
-                until = max(until or entry.recorded, entry.recorded)
         # Opened together with the news: looked up later, they would make a write necessary before.
         due = self.timers.overdue(conn, until) if until and self.timers.may_be_due(until) else ()
         subjects = self._open(conn, {**dict.fromkeys(due, TIME), **news}, before, entries[0].seq)
@@ -115,7 +111,8 @@ class Deriver:
                 assert entry.log_offset is not None, "a record has an offset"
                 subject.position = (entry.partition, entry.log_offset)
         for subject in subjects.values():
-            subject.state.advance_watermark(watermark or BEGINNING)
+            if subject.state.due is not None:
+                subject.state.advance_watermark(watermark or BEGINNING)
         self.cache.put(conn, subjects.values(), self.timers, writes)
         if watermark is not None:
             self._fire(conn, before, watermark, entries[-1].seq + 1, writes)
@@ -170,6 +167,12 @@ class Deriver:
         self, conn: Connection, news: Mapping[str, Sequence[Fact | None]], watermark: datetime | None, end: int
     ) -> dict[str, CachedSubject]:
         return self.cache.open(conn, news, watermark, end, self.rulebook, self.rules_since)
+
+
+def _latest(entries: Iterable[Entry], watermark: datetime | None) -> datetime | None:
+    """Return the watermark after *entries*; an acknowledgement, which has a person's time, does not move it."""
+    recorded = [entry.recorded for entry in entries if entry.entry != "acknowledgement"]
+    return max([*recorded, *([watermark] if watermark else [])], default=None)
 
 
 def _fact(entry: Entry) -> Fact | None:

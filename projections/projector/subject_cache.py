@@ -67,7 +67,10 @@ class SubjectCache:
         subjects: dict[str, CachedSubject] = {}
         for subject_id in sorted(news):
             subject = self._whole.get(subject_id) or self._compacted.get(subject_id)
-            if subject is not None and subject.state.fold.can_apply(news[subject_id]):
+            if subject is None:
+                continue
+            fold = subject.state.fold
+            if fold.compacted is None or fold.can_apply(news[subject_id]):
                 subjects[subject_id] = subject
         missing = sorted(news.keys() - subjects.keys())
         if missing:

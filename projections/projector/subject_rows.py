@@ -26,8 +26,8 @@ class CachedSubject:
         state: the state.
         position: (partition, offset) of the last fact.
         written_due: the timer in the tables.
-        names: the spellings in the tables; None: not known.
-        parts: the rows of parts in the tables; None: not known.
+        names: the spellings in the tables; None: not knwrites.
+        parts: the rows of parts in the tables; None: not knwrites.
         size: the number of facts when the person was last kept.
     """
 
@@ -54,22 +54,25 @@ def put_rows(
         timers: the partition's, which learn of every timer that moved.
         writes: the writes of the transaction.
     """
-    deleting, part_tables, own = _deleting(dialect, tables), tables.parts, WriteBatch()
-    names = own.rows.setdefault((tables.names, False), [])
-    people = own.rows.setdefault((tables.subjects, True), [])
+    part_tables, deleting = _statements(dialect, tables)
+    names = writes.rows.setdefault((tables.names, False), [])
+    people = writes.rows.setdefault((tables.subjects, True), [])
     for subject in subjects:
-        state, fold = subject.state, subject.state.fold
-        status, history, subject_id = fold.status, fold.history, state.subject_id
-        people.append(subject_row(subject_id, status, history, subject.position, state.due))
-        timers.moved(subject.written_due, state.due)
-        subject.written_due = state.due
-        changed, subject.parts = changed_part_rows(subject_id, status, history, part_tables, subject.parts)
+        state = subject.state
+        status, history, subject_id = state.fold.status, state.fold.history, state.subject_id
+        agreeing = history.agreeing()
+        people.append(subject_row(subject_id, status, history, agreeing, subject.position, state.due))
+        if subject.written_due != state.due:
+            timers.moved(subject.written_due, state.due)
+            subject.written_due = state.due
+        fold = (status, history.regrouped)
+        changed, subject.parts = changed_part_rows(subject_id, fold, agreeing, part_tables, subject.parts)
         for table, rows, is_deleted in changed:
-            own.rows.setdefault((table, True), []).extend(rows)
+            writes.rows.setdefault((table, True), []).extend(rows)
             if is_deleted:
-                own.deletes.setdefault(deleting[table], []).append(subject_id)
+                writes.deletes.setdefault(deleting[table], []).append(subject_id)
         if subject.names is None or not subject.names.keys() <= status.names.keys():
-            own.deletes.setdefault(deleting[tables.names], []).append(subject_id)
+            writes.deletes.setdefault(deleting[tables.names], []).append(subject_id)
             subject.names = {}
         if len(subject.names) < len(status.names):
             names += [(subject_id, name, search_form(name)) for name in status.names if name not in subject.names]
@@ -77,17 +80,22 @@ def put_rows(
         lifecycle = state.lifecycle
         if lifecycle.touched:
             alerts = [lifecycle.alerts[alert_id] for alert_id in lifecycle.touched]
-            own.rows.setdefault((tables.alerts, True), []).extend(alerts)
+            writes.rows.setdefault((tables.alerts, True), []).extend(alerts)
             changes = [change_row(change) for change in lifecycle.changes]
-            own.rows.setdefault((tables.alert_changes, False), []).extend(changes)
-            own.changes += lifecycle.changes
+            writes.rows.setdefault((tables.alert_changes, False), []).extend(changes)
+            writes.changes += lifecycle.changes
             lifecycle.changes, lifecycle.touched = [], set()
-    writes.move_from(own)
 
 
 @cache
-def _deleting(dialect: str, tables: Conclusions) -> Mapping[Table, Delete]:
-    """Return the statements that delete the rows of people, by table; built once, as every batch executes them."""
-    return {
-        table: delete(table).where(in_values(dialect, table.c.subject_id)) for table in (tables.names, *tables.parts)
+def _statements(dialect: str, tables: Conclusions) -> tuple[tuple[Table, ...], Mapping[Table, Delete]]:
+    """
+    Return the tables of parts, and the statements that delete the rows of people, by table.
+
+    They are built once, as every batch executes them.
+    """
+    parts = tables.parts
+    statements = {
+        table: delete(table).where(in_values(dialect, table.c.subject_id)) for table in (tables.names, *parts)
     }
+    return parts, statements

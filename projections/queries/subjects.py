@@ -166,7 +166,9 @@ def _folded(view: SubjectView, unread: Counter[str]) -> tuple[StatusJson, Iterab
     status = status_at(view)
     last = list(view.facts.values())[-1]
     position = (last.partition, last.offset)
-    subject = named(subjects, subject_row(view.subject_id, status, view.history, position, None))
+    subject = named(
+        subjects, subject_row(view.subject_id, status, view.history, view.history.agreeing(), position, None)
+    )
     rows = part_rows(view.subject_id, status, view.history)
     parts = {table.name: [named(table, row) for row in own] for table, own in zip(LIVE.parts, rows, strict=True)}
     return status_json(subject, parts, unread[view.subject_id]), status.names

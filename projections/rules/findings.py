@@ -60,13 +60,18 @@ class Findings:
             renamed: ids of rules with alerts that call the person by an earlier name.
         """
         rules = self.rulebook.asked
-        if not (step.everywhere or fact.type in ABOUT_FACTS):
+        if step.everywhere or fact.type in ABOUT_FACTS:
+            self._cleared = None
+        else:
             rules = self._touched(fact, step, renamed)
         return self._ask(rules, step, fact.recorded)
 
     def at(self, clock: datetime, step: Step) -> list[Answer]:
         """Return the answers that can have changed because it is *clock*, or because all rules are new."""
-        return self._ask(self.rulebook.asked if step.everywhere else self.rulebook.waiting, step, clock)
+        if not step.everywhere:
+            return self._ask(self.rulebook.waiting, step, clock)
+        self._cleared = None
+        return self._ask(self.rulebook.asked, step, clock)
 
     def _touched(self, fact: Fact, step: Step, renamed: Iterable[str]) -> tuple[Rule, ...]:
         """Return the rules that *fact* can give another answer, by id."""
@@ -95,14 +100,15 @@ class Findings:
             if before is None or before or step.last is None or step.last.type in rule.on:
                 self._kept[rule.id], visible = rule.look(before, step, clock)
                 if rule.ends_when_cleared and any(seen.value == "standing" for seen in visible):
-                    visible = _ended_if_cleared(visible, step)
+                    visible = self._ended_if_cleared(visible, step)
                 if visible or before is None:
                     answers.append(Answer(rule, before is None, visible))
         return answers
 
-
-def _ended_if_cleared(visible: list[Visible], step: Step) -> list[Visible]:
-    """Return *visible*; while the person is cleared of the charges that followed, patterns that stand have ended."""
-    if not step.status.is_cleared():
-        return visible
-    return [seen._replace(value="ended") if seen.value == "standing" else seen for seen in visible]
+    def _ended_if_cleared(self, visible: list[Visible], step: Step) -> list[Visible]:
+        """Return *visible*; while the person is cleared of the charges, patterns that stand have ended."""
+        if self._cleared is None:
+            self._cleared = step.status.is_cleared()
+        if not self._cleared:
+            return visible
+        return [seen._replace(value="ended") if seen.value == "standing" else seen for seen in visible]

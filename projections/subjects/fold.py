@@ -108,7 +108,7 @@ class Fold:
             self.compacted = fact.order
             return None
         history, clock = self.history, fact.recorded
-        arrived = history.advance(clock)
+        arrived = history.advance(clock) if history.announced else None
         if not history.add(fact, clock) or arrived:
             self._status = None
             # A fact behind which others are placed moves them, whatever their types.
@@ -117,7 +117,7 @@ class Fold:
         last = fact if history.events and history.events[-1] is fact else None
         if last is not None and self._status is not None:
             self._status.advance(fact)
-        return Step(history, self.status, history.next_due, last)
+        return Step(history, self._status or self.status, history.next_due if history.announced else None, last)
 
     def advance(self, clock: datetime) -> Step:
         """Count the announced facts whose time has come by *clock*."""

@@ -1,17 +1,17 @@
-"""Questions to a status about single cases."""
+"""A question to a status about its cases."""
 
 from .status import Status
 
 
-def case_ids(status: Status) -> list[str]:
-    """Return the ids of all cases, by code point; some are known from custody alone."""
-    held = {case_id for case_id in status.custody.holds if case_id is not None}
-    return sorted(status.cases.keys() | held)
+def open_by_case(status: Status) -> dict[str, bool]:
+    """
+    Return whether each case is open, by its id, in the order of code points. No case of a dead person is open.
 
-
-def is_open(status: Status, case_id: str) -> bool:
-    """Return whether the case is open; no case of a dead person is."""
-    if status.posts.died is not None:
-        return False
-    case = status.cases.get(case_id)
-    return case.is_open if case else status.custody.holds[case_id].is_active
+    Some cases are known from custody alone.
+    """
+    cases, holds, alive = status.cases, status.custody.holds, status.posts.died is None
+    known = sorted(cases.keys() | {case_id for case_id in holds if case_id is not None})
+    return {
+        case_id: alive and (cases[case_id].is_open if case_id in cases else holds[case_id].is_active)
+        for case_id in known
+    }

@@ -5,7 +5,7 @@ Posts, cases with their counts, custody, searches and measures are kept apart, a
 fact is refused for being unlikely: a fact that does not follow from the state before it is applied and flagged.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from events.facts import Fact
@@ -19,7 +19,7 @@ from projections.tracks.posts import Posts
 from projections.tracks.reading_order import reading_steps
 
 from .identity import Descriptions
-from .summary import Summary, held_after_end, summarize
+from .summary import Summary, summarize
 
 NO_REPORTS: Final[Mapping[str, str]] = {}
 
@@ -54,6 +54,7 @@ class Status:
         cases: by case_id.
         names: every spelling of the name, in the order in which they became known.
         described: the latest fact with a name, with a post, agency or region, and with a jurisdiction.
+        case_steps: the number of changes of cases so far.
         kept: the rows of each case, cached for the module that makes rows.
     """
 
@@ -76,7 +77,7 @@ class Status:
         self.described = self._descriptions.latest
         self._is_behind = placing.is_behind
         self._flags: list[Flag] = []
-        self._case_steps = 0
+        self.case_steps = 0
         self._summary: Summary | None = None
         for fact, only in reading_steps(facts, placing.places, self.posts, self.custody):
             self.advance(fact, only)
@@ -120,7 +121,7 @@ class Status:
     def summary(self) -> Summary:
         """Return the person's row."""
         if self._summary is None:
-            self._summary = summarize(self.posts, self.cases, self.custody)
+            self._summary = summarize(self.posts, self.cases, self.custody, self._flags)
         return self._summary
 
     def is_cleared(self) -> bool:
@@ -128,16 +129,6 @@ class Status:
         if not self.cases or any(case.ended is None and case.kind == CRIMINAL for case in self.cases.values()):
             return False
         return self.summary().presumption == "cleared"
-
-    def flags(self) -> Iterator[Flag]:
-        """Yield the anomalies: facts that do not follow from the state before them, holds that outlast their case."""
-        yield from self._flags
-        yield from held_after_end(self.cases, self.custody)
-
-    def marks(self) -> tuple[object, ...]:
-        """Return for each part, in the order of `Conclusions.parts`, a value that differs if its rows may differ."""
-        held = (self.custody.steps, self._case_steps, self.posts.died is None)
-        return (self.posts.steps, held, self._case_steps, held, held, self.measures.steps)
 
     def _apply_service(self, fact: Fact) -> None:
         alive = self.posts.died is None
@@ -152,13 +143,13 @@ class Status:
             self.custody.advance(fact, only)
 
     def _apply_case(self, fact: Fact) -> None:
-        self._case_steps += 1
+        self.case_steps += 1
         case_id = fact.data["case_id"]
         case = self.cases.get(case_id)
         if case is None:
             case = self.cases[case_id] = Case(self._flag, self._is_behind, fact)
         was_open = case.is_open
-        case.advance(fact, self._case_steps)
+        case.advance(fact, self.case_steps)
         if was_open and not case.is_open:
             self.custody.end_bail(case_id, fact, convicted=case.is_finally_convicted)
         by = fact.data.get("by")

@@ -1,6 +1,6 @@
 """The summary of a person's parts (docs/design.md, 3.4 and 3.6). It never says more than the parts do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from projections.history.flag import Flag
@@ -33,6 +33,7 @@ class Summary(NamedTuple):
         counts: the numbers of counts in criminal cases: undecided, convicted, acquitted, and ended in another way.
         presumption: presumed_innocent, convicted_not_final, convicted or cleared.
         headline: one word for lists.
+        flags: the anomalies: facts that do not follow from the state before them, holds that outlast their case.
     """
 
     service: Cell
@@ -45,10 +46,11 @@ class Summary(NamedTuple):
     counts: Mapping[str, int]
     presumption: str
     headline: str
+    flags: tuple[Flag, ...]
 
 
-def summarize(posts: Posts, cases: Cases, custody: Custody) -> Summary:
-    """Return the person's row, computed from the parts."""
+def summarize(posts: Posts, cases: Cases, custody: Custody, flags: Iterable[Flag] = ()) -> Summary:
+    """Return the person's row, computed from the parts; *flags* are those of the fold."""
     service, shown = service_of(posts)
     dead = posts.died is not None
     held = _custody_cell(posts, cases, custody) if custody.holds or dead else UNKNOWN
@@ -60,7 +62,8 @@ def summarize(posts: Posts, cases: Cases, custody: Custody) -> Summary:
     if not cases:
         open_cases = 0 if dead else held_only
         headline = _headline(service, held, wanted, None, is_open=False)
-        return Summary(service, shown, held, wanted, None, open_cases, 0, _NO_COUNTS, "presumed_innocent", headline)
+        parts = (service, shown, held, wanted, None, open_cases, 0, _NO_COUNTS, "presumed_innocent", headline)
+        return Summary(*parts, flags=tuple(sorted({*flags})))
     criminal = [case for case in cases.values() if case.kind == CRIMINAL]
     under_way = [case for case in criminal if case.ended is None]
     open_case = furthest(under_way)
@@ -77,6 +80,7 @@ def summarize(posts: Posts, cases: Cases, custody: Custody) -> Summary:
         counts=tally(count for case in criminal for count in case.counts.all),
         presumption=_presumption(criminal, is_open=bool(open_cases) or _is_sought_since(criminal, custody), dead=dead),
         headline=_headline(service, held, wanted, stage, is_open=open_case is not None and not dead),
+        flags=tuple(sorted({*flags, *_held_after_end(cases, custody)})),
     )
 
 
@@ -86,7 +90,7 @@ def is_counted(cases: Cases, case_id: str | None) -> bool:
     return case is None or case.is_open or case.stands_convicted
 
 
-def held_after_end(cases: Cases, custody: Custody) -> Iterator[Flag]:
+def _held_after_end(cases: Cases, custody: Custody) -> Iterator[Flag]:
     """Yield a flag for each hold and search that outlasts its case."""
     for case_id, hold in custody.holds.items():
         if hold.is_active and hold.fact and _has_ended(cases, case_id):

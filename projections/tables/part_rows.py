@@ -8,10 +8,10 @@ from sqlalchemy import Table
 
 from events.facts import Fact
 from projections.history.history import History
-from projections.subjects.lookup import case_ids, is_open
+from projections.subjects.lookup import open_by_case
 from projections.subjects.status import Status
 from projections.subjects.summary import is_counted
-from projections.tracks.cases import CRIMINAL
+from projections.tracks.cases import CRIMINAL, Case
 from projections.tracks.cell import Cell
 from projections.tracks.counts import Count
 from projections.tracks.custody import Hold
@@ -20,6 +20,8 @@ from projections.tracks.post import Post
 from projections.tracks.searches import Search
 
 NO_CELL = (None,) * 6
+_NO_SENTENCE: Final[tuple[Any, ...]] = (None, None, [], None, [], None, None, None)
+"""The last columns of a case that is known from custody alone."""
 
 Row = tuple[Any, ...]
 Agreeing = Mapping[str, int]
@@ -33,12 +35,14 @@ def post_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
 
 def case_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``cases``."""
-    return [_rows_of_case(subject_id, case_id, status, agreeing)[0] for case_id in case_ids(status)]
+    cases = open_by_case(status).items()
+    return [_rows_of_case(subject_id, case_id, status, agreeing, open_now)[0] for case_id, open_now in cases]
 
 
 def count_rows(subject_id: str, status: Status, agreeing: Agreeing) -> list[Row]:
     """Return the rows of ``counts``."""
-    of_cases = (_rows_of_case(subject_id, case_id, status, agreeing)[1] for case_id in sorted(status.cases))
+    cases = open_by_case(status).items()
+    of_cases = (_rows_of_case(subject_id, case_id, status, agreeing, open_now)[1] for case_id, open_now in cases)
     return [*chain.from_iterable(of_cases)]
 
 
@@ -98,15 +102,19 @@ class WrittenParts(NamedTuple):
 
 
 def changed_part_rows(
-    subject_id: str, status: Status, history: History, tables: Sequence[Table], written: WrittenParts | None
+    subject_id: str,
+    fold: tuple[Status, int],
+    agreeing: Agreeing,
+    tables: Sequence[Table],
+    written: WrittenParts | None,
 ) -> tuple[list[tuple[Table, Sequence[Row], bool]], WrittenParts]:
     """
     Return the rows of parts that differ from the written ones, and all rows as they are once these are written.
 
     Args:
         subject_id: the person.
-        status: the status.
-        history: the history.
+        fold: the status, and the number of times that the reports of its history were grouped again.
+        agreeing: the numbers of reports.
         tables: the tables of the parts.
         written: the written rows; None: not known.
 
@@ -114,7 +122,8 @@ def changed_part_rows(
         for each table that changes: the rows that differ, and whether to delete first all rows of the person, since the
         written ones are not known, or one of them is gone.
     """
-    agreeing, marks, fold = history.agreeing(), status.marks(), (status, history.regrouped)
+    status, _ = fold
+    marks = _marks(status)
     rows_before = written.rows if written else {}
     same = written.marks if written and written.fold == fold else (None,) * len(marks)
     rows_now, changed = dict(rows_before), list[tuple[Table, Sequence[Row], bool]]()
@@ -135,6 +144,12 @@ def changed_part_rows(
     return changed, WrittenParts(rows_now, fold, marks)
 
 
+def _marks(status: Status) -> tuple[object, ...]:
+    """Return for each part, in the order of `Conclusions.parts`, a value that differs if its rows may differ."""
+    held = (status.custody.steps, status.case_steps, status.posts.died is None)
+    return (status.posts.steps, held, status.case_steps, held, held, status.measures.steps)
+
+
 def since_row(fact: Fact | None, agreeing: Agreeing) -> Row:
     """Return the columns of a beginning: the source's text, the instants, the fact and the number of reports."""
     if fact is None:
@@ -153,50 +168,34 @@ def cell_row(cell: Cell | None, agreeing: Agreeing) -> Row:
     return (cell.status, *since_row(cell.fact, agreeing)) if cell else NO_CELL
 
 
-def _rows_of_case(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> tuple[Row, list[Row]]:
+def _rows_of_case(
+    subject_id: str,
+    case_id: str,
+    status: Status,
+    agreeing: Agreeing,
+    open_now: bool,  # noqa: FBT001 - a column
+) -> tuple[Row, list[Row]]:
     """
     Return the row of a case and the rows of its counts.
 
     The rows are kept until the case changes. A person may have hundreds of cases, and one more fact concerns one.
     """
-    case, open_now = status.cases.get(case_id), is_open(status, case_id)
+    case = status.cases.get(case_id)
     if case is None:
-        return _case_row(subject_id, case_id, status, agreeing), []
+        return (subject_id, case_id, CRIMINAL, None, *NO_CELL, open_now, False, *_NO_SENTENCE), []
     cached = status.kept.get(case_id)
     if cached is None or cached[:2] != (case.steps, open_now) or cached[2] is not agreeing:
         counts = [(subject_id, case_id, n, *_count_row(count, agreeing)) for n, count in enumerate(case.counts.all)]
-        rows = (_case_row(subject_id, case_id, status, agreeing), counts)
+        rows = ((subject_id, case_id, *_case_row(case, agreeing, open_now)), counts)
         cached = status.kept[case_id] = (case.steps, open_now, agreeing, rows)
     return cached[3]
 
 
-def _case_row(subject_id: str, case_id: str, status: Status, agreeing: Agreeing) -> Row:
-    """Return the row of ``cases``, the values of its columns in their order."""
-    case, open_now = status.cases.get(case_id), is_open(status, case_id)
-    if case is None:
-        return (
-            subject_id,
-            case_id,
-            CRIMINAL,
-            None,
-            *NO_CELL,
-            open_now,
-            False,
-            None,
-            None,
-            [],
-            None,
-            [],
-            None,
-            None,
-            None,
-        )
+def _case_row(case: Case, agreeing: Agreeing, open_now: bool) -> Row:  # noqa: FBT001 - a column
     sentence = case.sentence
     charges = case.charges_by
     authority = case.authority_by
     return (
-        subject_id,
-        case_id,
         case.kind,
         _id(case.kind_by),
         *cell_row(case.stage, agreeing),

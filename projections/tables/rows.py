@@ -14,14 +14,19 @@ from projections.ledger.chain import Entry
 from projections.subjects.status import Status
 from projections.tracks.post import Post
 
-from .part_rows import Row, cell_rows
+from .part_rows import Agreeing, Row, cell_rows
 from .schema import LIVE, NamedRow, column_names
 
 NO_RECORD = (None, None, None, None)
 
 
-def subject_row(
-    subject_id: str, status: Status, history: History, position: tuple[int, int], due: datetime | None
+def subject_row(  # noqa: PLR0913, PLR0917 - the parts of a row
+    subject_id: str,
+    status: Status,
+    history: History,
+    agreeing: Agreeing,
+    position: tuple[int, int],
+    due: datetime | None,
 ) -> Row:
     """
     Return the row of ``subjects``, the values of its columns in their order.
@@ -30,10 +35,11 @@ def subject_row(
         subject_id: the person.
         status: the status from the facts that count.
         history: the person's facts, with the flags of single ones.
+        agreeing: the numbers of reports of its events.
         position: (partition, offset) of the last fact folded in.
         due: the next instant at which time alone could change an answer; None: there is none.
     """
-    row, agreeing = status.summary(), history.agreeing()
+    row = status.summary()
     described = _described(status, row.shown)
     return (
         subject_id,
@@ -45,7 +51,7 @@ def subject_row(
         row.convicted_cases,
         *row.counts.values(),
         row.presumption,
-        [{"code": code, "fact_id": fact_id} for code, fact_id in (*sorted({*status.flags()}), *history.flags)],
+        [{"code": code, "fact_id": fact_id} for code, fact_id in (*row.flags, *history.flags)],
         *position,
         due,
     )

@@ -53,20 +53,17 @@ class Hold:
         fact: the fact that set it.
         until: the fact that last named an end; None: no fact did.
         place: the number of the step in which the status last changed.
+        is_active: whether the person is held, or free on conditions.
     """
 
-    __slots__ = ("fact", "place", "status", "until")
+    __slots__ = ("fact", "is_active", "place", "status", "until")
 
     def __init__(self) -> None:
         self.status = "unknown"
         self.fact: Fact | None = None
         self.until: Fact | None = None
         self.place = 0
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the person is held, or free on conditions."""
-        return self.fact is not None and self.status not in FREE
+        self.is_active = False
 
     @property
     def is_seized(self) -> bool:
@@ -78,6 +75,7 @@ class Hold:
         says_until = "until" in fact.data
         if status != self.status:
             self.status, self.fact, self.place, self.until = status, fact, place, None
+            self.is_active = status not in FREE
         if says_until:
             self.until = fact
 

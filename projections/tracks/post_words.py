@@ -17,16 +17,13 @@ class Words(NamedTuple):
     compared_post: str | None
     compared_agency: str | None
     compared_region: str | None
+    is_blank: bool
+    """Whether the fact names no post at all."""
 
     @property
     def compared(self) -> tuple[str | None, ...]:
         """The words in the form for comparison."""
         return (self.post_id, self.compared_post, self.compared_agency, self.compared_region)
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether the fact names no post at all."""
-        return self.post_id is None and self.post is None and self.agency is None
 
     @property
     def is_agency_alone(self) -> bool:
@@ -58,6 +55,7 @@ def _words(post_id: str | None, post: str | None, agency: str | None, region: st
         comparison_form(post) if post is not None else None,
         comparison_form(agency) if agency is not None else None,
         comparison_form(region) if region is not None else None,
+        post_id is None and post is None and agency is None,
     )
 
 

@@ -149,8 +149,9 @@ class Life:
         self.changes += self.state.lifecycle.changes
         self.state.lifecycle.changes = []
         status = self.state.fold.status
-        row = subject_row("a", status, self.state.fold.history, (0, 0), None)
-        parts = part_rows("a", status, self.state.fold.history)
+        history = self.state.fold.history
+        row = subject_row("a", status, history, history.agreeing(), (0, 0), None)
+        parts = part_rows("a", status, history)
         return self.state.lifecycle.alerts, self.changes, (row, parts, status.names)
 
 

@@ -99,6 +99,23 @@ def test_the_benchmark_of_one_person_compares_many_facts_with_few() -> None:
     assert 0 < figures["at_the_end_most_to_least"]
 
 
+def test_the_benchmark_of_rules_compares_numbers_of_rules() -> None:
+    """The benchmark reports the cost of fifty rules beside that of ten, and the share of their evaluation."""
+    figures = measured("benchmarks.rules --subjects 20 --turns 1")
+
+    assert {"none", "ten", "fifty"} == figures["seconds"].keys()
+    assert 0 < figures["fifty_to_ten"]
+    assert figures["evaluation_of_ten"] < 1
+
+
+def test_the_benchmark_of_timers_compares_a_large_table_with_a_small_one() -> None:
+    """The benchmark finds the same due timers in both tables."""
+    figures = measured("benchmarks.timers --subjects 11000")
+
+    assert {"small": 10_000, "large": 11_000} == figures["people"]
+    assert 0 < figures["large_to_small"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs", "postgres_server")
 def test_the_benchmark_of_latency_times_every_fact() -> None:

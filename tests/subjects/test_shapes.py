@@ -32,7 +32,7 @@ def history_of(*lines: Line) -> HistoryJson:
     view = view_at("a", rows, NOW, instant("2030"))
     assert view is not None
     status = status_at(view)
-    subject = named(LIVE.subjects, subject_row("a", status, view.history, (0, 0), None))
+    subject = named(LIVE.subjects, subject_row("a", status, view.history, view.history.agreeing(), (0, 0), None))
     parts = {
         table.name: [named(table, row) for row in own]
         for table, own in zip(LIVE.parts, part_rows("a", status, view.history), strict=True)

@@ -331,14 +331,14 @@ def test_what_does_not_follow_is_applied_and_flagged(code: str, kinds: str) -> N
     more = {"MeasureLifted": {"kind": "travel_ban"}}.get(kinds, {})
     story = lines(*kinds.split(), **more)
 
-    assert [Flag(code, story[-1]["id"])] == [*status(*story).flags()]
+    assert [Flag(code, story[-1]["id"])] == [*status(*story).summary().flags]
 
 
 def test_what_follows_is_not_flagged() -> None:
     """A plain career, from the appointment to the sentence."""
     kinds = "Appointed Suspended SuspensionLifted Dismissed Accused Charged Detained Arrested Released".split()  # noqa: SIM905
 
-    assert [] == [*status(*lines(*kinds, "TrialOpened", "Convicted", "Sentenced", "VerdictFinal")).flags()]
+    assert [] == [*status(*lines(*kinds, "TrialOpened", "Convicted", "Sentenced", "VerdictFinal")).summary().flags]
 
 
 def test_the_end_of_a_track_leaves_the_others_alone() -> None:
@@ -374,7 +374,7 @@ def test_no_order_of_arrival_changes_a_status() -> None:
     first = convicted("2022-03-03")
     story = [charged("2022-03-01"), first, corrected(first, occurred="2022-03-09"), acquitted("2022-03-05")]
     found = {
-        repr((each.point(), sorted(each.flags()), each.summary()))
+        repr((each.point(), each.summary().flags, each.summary()))
         for each in (status(*lines) for lines in permutations([*story, made_final("2022-03-10")]))
     }
 

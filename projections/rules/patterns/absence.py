@@ -62,12 +62,11 @@ class AbsenceRule(Rule):
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
         """
-        Return the value that an alert may state of *finding* at *clock*.
+        Return the value that an alert may state at *clock* of *finding*, which is not void.
 
         A silence is not stated before its time, nor while an undated fact may have ended it.
         """
-        if finding.opens is None or finding.value == "void":
-            return Visible(finding, finding.value)
+        assert finding.opens is not None, "a silence has an instant at which it may be stated"
         if any(
             fact.type in self.follow and self._accepted(finding.anchor, fact, history) is not False
             for fact in history.undated
@@ -118,7 +117,9 @@ class AbsenceRule(Rule):
 
     def _accepted(self, anchor: Fact, fact: Fact, history: History) -> Truth:
         # The death that ends every silence is asked no conditions.
-        return True if fact.type not in self.absent else self.accepts(anchor, fact, history)
+        if not self.is_conditional or fact.type not in self.absent:
+            return True
+        return self.accepts(anchor, fact, history)
 
 
 def _precedes(anchor: Fact, fact: Fact, before: timedelta) -> bool:

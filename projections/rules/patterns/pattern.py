@@ -200,7 +200,7 @@ class Rule(BaseModel):
         raise NotImplementedError
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
-        """Return the value that an alert may state of *finding* at *clock*."""
+        """Return the value that an alert may state at *clock* of *finding*, which is not void."""
         del history, clock
         return Visible(finding, finding.value)
 
@@ -232,7 +232,10 @@ class Rule(BaseModel):
                 new = self._found(last, step)
                 findings.append(new)
                 changed.append(new)
-        visible = [self.visible_at(finding, history, clock) for finding in changed]
+        visible = [
+            Visible(finding, "void") if finding.value == "void" else self.visible_at(finding, history, clock)
+            for finding in changed
+        ]
         return tuple([finding for finding in findings if not finding.final]), visible
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
@@ -241,10 +244,13 @@ class Rule(BaseModel):
             return Finding(anchor, "void", final=True)
         return self.find(anchor, step.history)
 
+    @cached_property
+    def is_conditional(self) -> bool:
+        """Whether a follow-up must fulfil conditions: `where`, `same` or `new`."""
+        return self.where is not None or bool(self.same) or bool(self.new)
+
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
-        """Return whether *follow* fulfils `where`, `same` and `new`, by one report of its event and one of *anchor*."""
-        if self.where is None and not self.same and not self.new:
-            return True
+        """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
         conditions = Related(self.where, self.same, self.new, self.roles[1])
         return conditions.hold(anchor, follow, history)
 

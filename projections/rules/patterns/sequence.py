@@ -71,7 +71,9 @@ class SequenceRule(Rule):
     def _completes(self, anchor: Fact, follow: Fact, history: History) -> bool:
         """Return whether *follow* is in order and in time, and certainly fulfils the conditions of the rule."""
         in_time = _is_certain if self.certainty == "certain" else _is_possible
-        return in_time(anchor, follow, self.within) and self.accepts(anchor, follow, history) is True
+        if not in_time(anchor, follow, self.within):
+            return False
+        return not self.is_conditional or self.accepts(anchor, follow, history) is True
 
 
 def _is_certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
