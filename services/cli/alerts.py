@@ -110,14 +110,7 @@ def show_alerts(
         trial=trial,
     )
     if followed:
-        if (since, known_at, limit) != (None, None, None):
-            raise BadInput("--follow does not go with --since, --known-at or --limit", "--cursor for the beginning")
-        if trial:
-            raise BadInput("--follow does not go with --trial: nobody is told of a trial", "--trial alone")
-        begin = parse_cursor(cursor)
-        engine = database(load_settings())
-        _check_filter(engine, wanted)
-        follow(engine, wanted, begin)
+        _follow(wanted, limit, cursor)
         return
     if cursor is not None:
         raise BadInput("--cursor needs --follow", "both")
@@ -129,6 +122,18 @@ def show_alerts(
             emit_array(matches)
         else:
             _show_table(matches, limit, "" if everything else " (--all includes ended alerts)")
+
+
+def _follow(wanted: AlertFilter, limit: int | None, cursor: str | None) -> None:
+    """Print the notices after *cursor* that match *wanted*."""
+    if (wanted.since, wanted.known_at, limit) != (None, None, None):
+        raise BadInput("--follow does not go with --since, --known-at or --limit", "--cursor for the beginning")
+    if wanted.trial:
+        raise BadInput("--follow does not go with --trial", "--trial alone: nobody is told of a trial")
+    begin = parse_cursor(cursor)
+    engine = database(load_settings())
+    _check_filter(engine, wanted)
+    follow(engine, wanted, begin)
 
 
 @alerts_app.command("show", epilog="\b\nExample:\n  casetrail alerts show 87ddf79b")

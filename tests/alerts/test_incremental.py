@@ -39,7 +39,13 @@ from tests.support.builders import (
     rulebook,
 )
 
-TEXTS = {"title": "A rule", "severity": "notice", "explain": "{name}: {anchor.id}, {anchor.occurred}"}
+TEXTS = {
+    "title": "A rule",
+    "severity": "notice",
+    "explain": "{name}: {anchor.id}, {anchor.occurred}",
+    "ended_explain": "{name}: {anchor.id}, ended by {then.id}, {then.occurred}",
+    "retracted_explain": "{name}: not so after {anchor.id}, {anchor.occurred}",
+}
 
 
 def absence(name: str, on: Sequence[str], absent: Sequence[str], **more: Any) -> AbsenceRule:

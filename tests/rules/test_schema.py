@@ -39,6 +39,7 @@ def test_the_pack_fits_it() -> None:
         SILENCE.replace("    for: P90D\n", "    before: P1D\n"),
         SILENCE + "    from: until\n    jurisdiction: [KZ, KG]\n    why: A reason.\n",
         SEQUENCE + "    over: [Released]\n    certainty: possible\n    wrong_when: It is over.\n",
+        SEQUENCE + "    enabled: trial\n    ended_explain: It is over.\n    retracted_explain: Not so.\n",
     ],
 )
 def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
@@ -52,6 +53,7 @@ def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
         ("for: P90D", "for: P3M"),
         ("on: Dismissed", "on: Dismised"),
         ("severity: warning", "severity: high"),
+        ("severity: warning", "severity: warning\n    enabled: maybe"),
         ("    for: P90D\n", ""),
         ("    for: P90D\n", "    for: P90D\n    then: Detained\n"),
         ("{at_least: 1}", "{}"),
@@ -61,6 +63,15 @@ def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
 def test_a_mistake_does_not_fit_it(old: str, new: str) -> None:
     """An editor marks the mistakes that the program refuses, as far as a schema can say them."""
     assert [] != problems(SILENCE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("value", [True, False, "true", "false", "trial"])
+def test_an_editor_may_read_a_truth_value(value: object) -> None:
+    """An editor reads `enabled: false` as a truth value, and the program as a word."""
+    data = yaml.load(SEQUENCE, Loader=yaml.BaseLoader)  # noqa: S506 - the loader without types
+    data["rules"][0]["enabled"] = value
+
+    assert [] == list(VALIDATOR.iter_errors(data))
 
 
 @pytest.mark.parametrize("key", PATTERNS)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import Engine
+
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
 from projections.rules.patterns.absence import AbsenceRule
@@ -32,12 +34,16 @@ class Desk:
     """
     One partition under *rules*, which can change.
 
+    Args:
+        rules: the first rules.
+        engine: the database; None: a new one in memory.
+
     Attributes:
         held: the projector.
     """
 
-    def __init__(self, *rules: Rule) -> None:
-        self.engine = database()
+    def __init__(self, *rules: Rule, engine: Engine | None = None) -> None:
+        self.engine = engine or database()
         self.held = Projector(self.engine, Rulebook(rules))
         self.held.assign(instant("2022-01-01"))
 

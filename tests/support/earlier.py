@@ -29,12 +29,17 @@ They are about six people:
 A parked record and a conflict are about `silent`.
 """
 
-LOG = [
-    {name: row[name] for name in ("log_offset", "stamped", "key", "value") if name in row}
-    for row in ROWS["ledger"]
-    if "log_offset" in row
-]
-"""The records that the ledger names, as they stood in the log."""
+CHANGED_RULES = json.loads((Path(__file__).parent / "earlier_0006.json").read_text("utf-8"))
+"""
+The rows of each table as commit 1c6a340 wrote them, with schema 0006.
+
+Its rules changed on 2022-05-01: the title of one, which superseded its alerts and opened them again, and a new rule.
+Receivers were told of all that. They are about three people:
+
+- `silent`: an open alert
+- `seen`: an alert that was acknowledged before the change, and again after it
+- `found`: an alert of the new rule, in old history
+"""
 
 
 def upgrade(engine: Engine, revision: str) -> None:
@@ -46,13 +51,19 @@ def upgrade(engine: Engine, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def earlier(url: str) -> Engine:
-    """Create the database of the earlier release at *url*, which must be empty."""
+def earlier(url: str, contents: Mapping[str, Any] = ROWS, schema: str = "0004") -> Engine:
+    """Create the database of an earlier release at *url*, which must be empty."""
     engine = open_database(url)
-    upgrade(engine, "0004")
+    upgrade(engine, schema)
     tables = MetaData()
+    # The records that the ledger names, as they stood in the log.
+    log = [
+        {name: row[name] for name in ("log_offset", "stamped", "key", "value") if name in row}
+        for row in contents["ledger"]
+        if "log_offset" in row
+    ]
     with write_transaction(engine) as conn:
-        for name, rows in [*ROWS.items(), ("log", LOG)]:
+        for name, rows in {**contents, "log": log}.items():
             table = Table(name, tables, autoload_with=conn)
             # One statement a row, because the rows hold only the columns that are not null.
             for row in rows:
