@@ -16,14 +16,13 @@ from projections.history.history import History
 from projections.rules.conditions.status import FROZEN
 from projections.rules.conditions.where import Where
 from projections.rules.values import Certainty, Distinct, GroupField, People, Relations, Wait, wrong
+from projections.subjects.relations import RELATING
 
 from .pattern import Finding, Rule
 from .sequence import SequenceRule
 
 BY: Final = "by"
 """The word of `of` for the person that the anchor's `by.subject_id` names."""
-RELATING: Final = frozenset({"RelationAsserted", "RelationWithdrawn"})
-"""The fact types that relate two people."""
 _OF_ONE_PERSON: Final = ("still", "once")
 
 
