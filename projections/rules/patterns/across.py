@@ -83,6 +83,7 @@ class OfRule(SequenceRule):
     across: ClassVar[bool] = True
     words: ClassVar[tuple[str, ...]] = ("name", "subject", "then.name", "then.relation")
     refuses: ClassVar[frozenset[str]] = frozenset({"new", *_OF_ONE_PERSON})
+    within: Wait
     of: Relations
 
     @field_validator("new", *_OF_ONE_PERSON, mode="before", check_fields=False)
