@@ -1,6 +1,6 @@
 """Contributions: the events of one person that count for a rule across people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -9,7 +9,7 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_of, reports_of
 from projections.rules.patterns.across import CountRule, OfRule
-from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.pattern import Rule, Visible
 from projections.subjects.fold import Step
 
 from .group import Group, group_of
@@ -55,35 +55,59 @@ def contributions_of(rule: Rule, step: Step) -> list[Contribution]:
         rule: a rule across people.
         step: the state of the person's fold, which keeps the status before each type of `rule.on`.
     """
+    # Such a rule has no deadline, so that the clock decides nothing.
+    _, anchors = rule.look(None, step, BEGINNING)
+    follows = [(role, event) for role, types in _roles(rule) for event in events_of(step.history, types)]
+    return _contributions(rule, step, anchors, follows)
+
+
+def added_by_last(rule: Rule, step: Step) -> list[Contribution]:
+    """
+    Return the contributions that the last fact of *step* adds to those before it, which all stay as they are.
+
+    Args:
+        rule: a rule across people.
+        step: the step of the fold by a fact at the end of the world order: `step.last` is this fact.
+    """
+    last = step.last
+    assert last is not None, "after any other fact all contributions are looked at"
+    _, anchors = rule.look((), step, BEGINNING)
+    follows = [(role, last) for role, types in _roles(rule) if last.type in types]
+    return _contributions(rule, step, anchors, follows)
+
+
+def _roles(rule: Rule) -> tuple[tuple[Role, frozenset[str]], ...]:
+    """Return the types of the facts that follow an anchor, by their role."""
+    return (("follow", rule.then), ("over", rule.over)) if isinstance(rule, OfRule) else ()
+
+
+def _contributions(
+    rule: Rule, step: Step, anchors: Iterable[Visible], follows: Iterable[tuple[Role, Fact]]
+) -> list[Contribution]:
+    standing = [seen.finding.anchor for seen in anchors if seen.value == "standing"]
     match rule:
         case CountRule():
-            return [*_counted(rule, step)]
+            return [*_counted(rule, step, standing)]
         case OfRule():
-            return [*_anchors(rule, step), *_follows(rule, step.history)]
+            others = [_contribution(rule, role, event, step.history) for role, event in follows]
+            return [*_anchors(rule, step, standing), *others]
         case _:
             return []
 
 
-def _counted(rule: CountRule, step: Step) -> Iterator[Contribution]:
-    for anchor in _standing(rule, step):
+def _counted(rule: CountRule, step: Step, standing: Iterable[Fact]) -> Iterator[Contribution]:
+    for anchor in standing:
         group = group_of(rule.count.by, anchor, step)
         if group is not None:
             yield _contribution(rule, "count", anchor, step.history, group)
 
 
-def _anchors(rule: OfRule, step: Step) -> Iterator[Contribution]:
-    for anchor in _standing(rule, step):
+def _anchors(rule: OfRule, step: Step, standing: Iterable[Fact]) -> Iterator[Contribution]:
+    for anchor in standing:
         if not rule.is_by:
             yield _contribution(rule, "anchor", anchor, step.history)
         elif (by := named_in(anchor, step.history)) not in {None, anchor.subject}:
             yield _contribution(rule, "anchor", anchor, step.history)._replace(by=by)
-
-
-def _follows(rule: OfRule, history: History) -> Iterator[Contribution]:
-    for follow in events_of(history, rule.then):
-        yield _contribution(rule, "follow", follow, history)
-    for end in events_of(history, rule.over):
-        yield _contribution(rule, "over", end, history)
 
 
 def named_in(anchor: Fact, history: History) -> str | None:
@@ -94,13 +118,6 @@ def named_in(anchor: Fact, history: History) -> str | None:
             named: str = by["subject_id"]
             return named
     return None
-
-
-def _standing(rule: Rule, step: Step) -> list[Fact]:
-    """Return the anchors that no condition of the rule exempts."""
-    # Such a rule has no deadline, so that the clock decides nothing.
-    _, visible = rule.look(None, step, BEGINNING)
-    return [seen.finding.anchor for seen in visible if seen.value == "standing"]
 
 
 def _contribution(rule: Rule, role: Role, event: Fact, history: History, group: Group | None = None) -> Contribution:

@@ -6,6 +6,7 @@ agency and region are never combined from two posts. Texts compare without regar
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from events.canonical import canonical
@@ -63,8 +64,12 @@ def group_of(by: str, anchor: Fact, step: Step) -> Group | None:
     where = _first("jurisdiction", [place, placed, *places[len(own) :], *own])
     if where is None or None in words:
         return None
-    key = canonical([comparison_form(word) for word in (*words, where)]).decode()
-    return Group(key, ", ".join(words))
+    return Group(_key(*words, where), ", ".join(words))
+
+
+@lru_cache(maxsize=65536)
+def _key(*words: str) -> str:
+    return canonical([comparison_form(word) for word in words]).decode()
 
 
 def _posts(around: Surroundings, own: list[Place]) -> list[Place]:

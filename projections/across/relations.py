@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from events.facts import Fact
 from projections.history.history import History
-from projections.rules.patterns.across import RELATING
 from projections.rules.values import RELATIONS
+from projections.subjects.relations import asserted
 
 INVERSE: Final = {
     **{name: name for name in ("sibling", "spouse", "relative", "associate")},
@@ -45,13 +44,10 @@ class Relation(NamedTuple):
 
 def relations_of(history: History) -> list[Relation]:
     """Return the relations that the history of one person asserts. A relation to oneself is none."""
-    last: dict[tuple[str, str, str], Fact] = {}
-    for fact in _in_order(history):
-        last[fact.subject, fact.data["relation"], fact.data["other"]] = fact
     return [
-        Relation(*key, (fact.id,), history.facts[fact.id].recorded)
-        for key, fact in last.items()
-        if fact.type == "RelationAsserted" and key[0] != key[2]
+        Relation(fact.subject, relation, other, (fact.id,), history.facts[fact.id].recorded)
+        for (other, relation), fact in asserted(history).items()
+        if other != fact.subject
     ]
 
 
@@ -74,13 +70,3 @@ def relations_to(subject_id: str, own: Iterable[Relation], of_others: Iterable[R
         recorded = min(before.recorded, one.recorded) if before else one.recorded
         held[relation, one.subject_id] = Relation(subject_id, relation, one.subject_id, facts, recorded)
     return sorted(held.values(), key=lambda one: (RELATIONS.index(one.relation), one.other))
-
-
-def _in_order(history: History) -> list[Fact]:
-    """Return the facts about relations in world order; an assertion without a date first, such a withdrawal last."""
-    dated = [fact for kind in sorted(RELATING) for fact in history.by_type.get(kind, ())]
-    undated = [fact for fact in history.undated if fact.type in RELATING]
-    # A withdrawal says that the relation never was. Where it has no date, an older error is not told again.
-    asserted = [fact for fact in undated if fact.type == "RelationAsserted"]
-    withdrawn = [fact for fact in undated if fact.type == "RelationWithdrawn"]
-    return [*asserted, *sorted(dated, key=history.place), *withdrawn]

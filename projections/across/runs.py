@@ -41,8 +41,8 @@ class GroupChange(NamedTuple):
     The change of a group.
 
     Attributes:
-        before: the episodes that differ now or are gone, as they were.
-        after: the episodes in their place.
+        before: the episodes with windows that it touched, as they were.
+        after: the episodes in their place. One that looks as before can have lost or gained evidence.
         gained: the contributions that are evidence of an episode now, and were not.
         lost: the contributions that were evidence, and are not or are gone.
     """
@@ -108,14 +108,8 @@ class GroupRuns:
                 # A run that this change made itself was not there before it.
                 before += [span.run.episode for span in old if made.pop(span.start, None) is None]
                 made |= new
-        after = [run.episode for run in made.values()]
         gained, lost = self._windows.evidence_changes()
-        return GroupChange(
-            tuple(episode for episode in before if episode not in after),
-            tuple(episode for episode in after if episode not in before),
-            gained,
-            lost,
-        )
+        return GroupChange(tuple(before), tuple(run.episode for run in made.values()), gained, lost)
 
     def __iter__(self) -> Iterator[Episode]:
         """Yield the episodes, in their order."""
@@ -163,12 +157,12 @@ class GroupRuns:
         starts[kept:stop] = [node for index, node in enumerate(part, begin) if not self._is_joined(index)]
         for span in old:
             del self._runs[span.start]
-        new = {}
+        new = list[_Span]()
         for index in range(first, bisect_right(starts, high, key=_KEY)):
             start, after = starts[index], starts[index + 1] if index + 1 < len(starts) else None
-            new[start] = self._run(start, after, touched, old)
-        self._runs |= new
-        return old, new
+            self._runs[start] = self._run(start, after, touched, old)
+            new.append(_Span(start, self._runs[start], after))
+        return _changed(touched, old, new)
 
     def _list(self, node: Node) -> None:
         """List *node* among the facts that complete a count, or take it out, as its window says."""
@@ -241,6 +235,21 @@ class GroupRuns:
         """Return the facts that complete a count from *start* on and before *end*."""
         stop = None if end is None else bisect_left(self._complete, end.key, key=_KEY)
         return self._complete[bisect_left(self._complete, start.key, key=_KEY) : stop]
+
+
+def _changed(
+    touched: Sequence[Node], old: Sequence[_Span], new: Sequence[_Span]
+) -> tuple[list[_Span], dict[Node, _Run]]:
+    """Leave out the runs that were looked at and are as they were: those without a touched fact, before and now."""
+    hit = [span for span in old if any(_lies(node, span.start, span.end) for node in touched)]
+    changed = [
+        span
+        for span in new
+        if any(node.window and _lies(node, span.start, span.end) for node in touched)
+        or any(one.meets(span.start, span.end) for one in hit)
+    ]
+    gone = [span for span in old if span in hit or any(span.meets(one.start, one.end) for one in changed)]
+    return gone, {span.start: span.run for span in changed}
 
 
 def _lies(node: Node, start: Node, end: Node | None) -> bool:

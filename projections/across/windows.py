@@ -138,15 +138,16 @@ class Windows:
 
     def evidence_changes(self) -> tuple[tuple[Contribution, ...], tuple[Contribution, ...]]:
         """Return the contributions that became evidence since this was last asked, and those that ceased to be."""
-        gained, lost = [], []
+        gained, lost = dict[Contribution, None](), dict[Contribution, None]()
         for node, was in self._was_evidence.items():
             is_evidence = node.covers > 0 and self.nodes.get(node.held.fact_id) is node
             if is_evidence and not was:
-                gained.append(node.held)
+                gained[node.held] = None
             elif was and not is_evidence:
-                lost.append(node.held)
+                lost[node.held] = None
         self._was_evidence = {}
-        return tuple(gained), tuple(lost)
+        # A contribution that went and came as it was changed nothing.
+        return tuple(one for one in gained if one not in lost), tuple(one for one in lost if one not in gained)
 
     def _tally(self, node: Node, step: int) -> None:
         for exact in (node.earliest_exact, node.latest_exact):

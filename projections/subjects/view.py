@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from events.facts import Fact
 from projections.history.history import History
 
+from .relations import asserted
 from .status import Status
 
 
@@ -85,14 +86,7 @@ def status_at(view: SubjectView) -> Status:
 
 def relations(view: SubjectView) -> dict[tuple[str, str], Fact]:
     """Return the relations of other people to the person, by (subject_id, relation), with the fact that states each."""
-    undated = [fact for fact in view.history.undated if fact.type == "RelationAsserted"]
-    standing = {(fact.data["other"], fact.data["relation"]): fact for fact in undated}
-    for fact in view.world:
-        if fact.type == "RelationAsserted":
-            standing[fact.data["other"], fact.data["relation"]] = fact
-        elif fact.type == "RelationWithdrawn":
-            standing.pop((fact.data["other"], fact.data["relation"]), None)
-    return standing
+    return asserted(view.history)
 
 
 def replies(view: SubjectView) -> dict[str, list[Fact]]:

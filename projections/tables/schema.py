@@ -170,6 +170,11 @@ class Conclusions(NamedTuple):
         return self[2:]
 
     @property
+    def across(self) -> tuple[Table, ...]:
+        """The tables that only the correlator writes."""
+        return (self.alert_evidence, self.correlated, self.contributions, self.links)
+
+    @property
     def parts(self) -> tuple[Table, ...]:
         """The tables of the parts that a person's row summarises."""
         return (self.posts, self.cases, self.counts, self.holds, self.searches, self.measures)

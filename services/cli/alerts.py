@@ -199,7 +199,7 @@ def _check_rule(conn: Connection, rule: str | None) -> None:
     """Check that *rule* is one of the configured rules, or an earlier rule that has alerts."""
     if rule is None:
         return
-    rules = {configured.id for configured in load_rules(load_settings()).rules} | rules_with_alerts(conn)
+    rules = {configured.id for configured in load_rules(load_settings()).every} | rules_with_alerts(conn)
     if rule not in rules:
         raise BadInput(f'"{safe(rule)}" is not known', f"one of {', '.join(sorted(rules))}", "--rule")
 

@@ -15,6 +15,7 @@ from projections.rules.files.loading import RulesError, load
 from projections.rules.files.schema import schema
 from projections.rules.files.yaml_source import Problem
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
@@ -79,7 +80,7 @@ class ProblemJson(TypedDict):
 def list_rules(as_json: JsonOption = False) -> None:
     """List the rules, and whether each is in force in the database. Works without a database."""
     in_force = _in_force()
-    rules = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).rules]
+    rules = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).every]
     if as_json:
         emit(rules)
         return
@@ -115,7 +116,7 @@ def show(
     rule_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the rule.")], as_json: JsonOption = False
 ) -> None:
     """Show one rule in its normal form. Lists are sorted, tracks are expanded to types, times are in days."""
-    rules = {rule.id: rule for rule in load_rules(load_settings()).rules}
+    rules = {rule.id: rule for rule in load_rules(load_settings()).every}
     rule = rules.get(rule_id)
     if rule is None:
         others = ", ".join(near_words(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
@@ -187,9 +188,17 @@ def _pattern(rule: Rule) -> str:
         until = " from its until" if rule.start else ""
         before = f"{', and none' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
         return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
-    assert isinstance(rule, SequenceRule), "there are two patterns"
+    if isinstance(rule, CountRule):
+        count = rule.count
+        many = f"{count.at_least} people of one {count.by.removesuffix('_id')}"
+        return f"{many}: {anchor} within {_long(count.within)} ({rule.certainty})"
+    assert isinstance(rule, SequenceRule), "there are no other patterns"
+    of = "" if not isinstance(rule, OfRule) else "accuser" if rule.is_by else " or ".join(sorted(rule.of))
+    other = f" of the {of}" if of else ""
     over = f", until {' or '.join(sorted(rule.over))}" if rule.over else ""
-    return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)}{over} ({rule.certainty})"
+    return (
+        f"{anchor}, then {' or '.join(sorted(rule.then))}{other} within {_long(rule.within)}{over} ({rule.certainty})"
+    )
 
 
 def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value

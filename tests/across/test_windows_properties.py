@@ -7,36 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.edtf import parse, parse_instant
 from projections.across.contribution import Contribution
 from projections.across.runs import Episode, GroupRuns
-from projections.rules.patterns.across import CountRule
 from tests.oracle.across_oracle import Counted, episodes
+from tests.support.across import contribution, counting
 
 DAYS = [f"2022-03-{day:02}" for day in range(1, 13)]
 TIMES = [f"{day}T{time}" for day in DAYS for time in ("00:00Z", "13:59Z", "14:00Z", "23:30+06:00")]
 VAGUE = ["2022-03", "2022", "2022-03-0X", "2022-03-05~", "2022-03?", "../2022-03-06", "2022-03-04/..", "XXXX-03-04"]
 SPANS = ["2022-03-02/2022-03-04", "2022-03-03/2022-03-09", "2022-02-27/2022-03-02", "2022-03-06T10:00Z/2022-03-08"]
-
-
-def counting(certainty: str, at_least: int, within: int) -> CountRule:
-    """Return a rule that counts people in an agency within some hours."""
-    return CountRule.model_validate(
-        {
-            "id": "many",
-            "title": "Many",
-            "on": ["Detained"],
-            "certainty": certainty,
-            "count": {"distinct": "subject", "at_least": at_least, "by": "agency", "within": within * 3600},
-            "explain": "{count} of {group}.",
-        }
-    )
-
-
-def contribution(number: int, subject: str, occurred: str) -> Contribution:
-    """Return a contribution of one group."""
-    fact_id, at = f"f{number}", parse_instant("2022-04-01")
-    return Contribution("many", "count", subject, fact_id, "g", "G", parse(occurred), at, (fact_id,))
 
 
 def told(group: GroupRuns, episode: Episode) -> Counted:
@@ -74,7 +53,7 @@ def test_changes_have_the_result_of_the_definitions(
     certainty: str, dates: list[str], data: st.DataObject, at_least: int, within: int
 ) -> None:
     """After each change: the episodes of the definitions, those of a new group, and before and after that fit."""
-    rule = counting(certainty, at_least, within)
+    rule = counting(at_least, within, certainty=certainty)
     group, held = GroupRuns(rule), dict[str, Contribution]()
     standing: set[Episode] = set()
     for gone, come in data.draw(changes(dates)):

@@ -84,3 +84,47 @@ def _counts(f: Span, g: Span, within: timedelta, *, certain: bool) -> bool:
 
 def _spare(one: bool, other: bool) -> timedelta:  # noqa: FBT001 - two ends alike
     return timedelta() if one == other else LOCAL_DAY
+
+
+OPPOSITE = {"parent": "child", "child": "parent", "subordinate": "superior", "superior": "subordinate"}
+
+
+class Link(NamedTuple):
+    """A fact that asserts or withdraws a relation, in its history."""
+
+    about: str
+    other: str
+    relation: str
+    asserted: bool
+
+
+def related(subject: str, other: str, histories: Iterable[Iterable[Link]], wanted: Iterable[str]) -> set[str]:
+    """Return those of *wanted* that *other* is to *subject*; the facts of each history are in their order."""
+    standing = set()
+    for links in histories:
+        for relation in wanted:
+            for about, to, word in ((subject, other, relation), (other, subject, OPPOSITE.get(relation, relation))):
+                said = [link.asserted for link in links if (link.about, link.other, link.relation) == (about, to, word)]
+                if said and said[-1]:
+                    standing.add(relation)
+    return standing
+
+
+def follows(anchor: Span, follow: Span, within: timedelta, *, certain: bool) -> bool:
+    """Return whether one span follows the other in time, as `then ... within` asks."""
+    if not anchor.dated or not follow.dated:
+        return False
+    if certain:
+        ends = (anchor.earliest, anchor.latest, follow.earliest, follow.latest)
+        if anchor.marked or follow.marked or None in ends[:1] or None in ends[1:]:
+            return False
+        gap = _spare(anchor.latest_exact, follow.earliest_exact)
+        length = _spare(anchor.earliest_exact, follow.latest_exact)
+        return (anchor.latest or END_OF_TIME) + gap <= (follow.earliest or BEGINNING) and (
+            (follow.latest or END_OF_TIME) - (anchor.earliest or BEGINNING) + length <= within
+        )
+    begin, end = anchor.earliest, follow.latest
+    in_order = begin is None or end is None or begin < end + _spare(anchor.earliest_exact, follow.latest_exact)
+    if not in_order or anchor.latest is None or follow.earliest is None:
+        return in_order
+    return follow.earliest - anchor.latest - _spare(anchor.latest_exact, follow.earliest_exact) < within

@@ -29,6 +29,7 @@ from tests.support.builders import (
 from tests.support.places import ROOT
 from tests.support.scenario_db import A_DISMISSED, acknowledge, change, populate, written
 
+OF_ONE_PERSON = [table for table in LIVE.derived if table not in LIVE.across]
 SERIK = {"subject_id": "a", "name": "Serik"}
 
 
@@ -122,7 +123,7 @@ def test_a_row_that_was_tampered_with_is_listed_and_repaired(
     assert right == conclusions(engine)
 
 
-@pytest.mark.parametrize("table", LIVE.derived, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", OF_ONE_PERSON, ids=lambda table: table.name)
 def test_a_table_that_was_emptied_is_filled_again(engine: Engine, table: Table) -> None:
     """A table that was emptied is filled again, and each of its rows is listed as new."""
     populate(engine)

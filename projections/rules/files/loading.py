@@ -127,9 +127,10 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
 def _several(rule_data: Mapping[str, Any]) -> str:
     """Return the problem of a rule with several patterns, or with none."""
     keys = [key for key in PATTERNS if key in rule_data]
-    if not keys:
-        return "neither absent nor then nor count is in this rule"
-    return f"{'both ' if len(keys) == 2 else ''}{' and '.join(keys)} are in this rule"  # noqa: PLR2004 - a pair
+    # `of` makes a rule with `then` another one, and is no pattern alone.
+    others = " nor ".join(key for key in PATTERNS if key != "of")
+    what = f"both {' and '.join(keys)} are" if keys else f"neither {others} is"
+    return f"{what} in this rule"
 
 
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:

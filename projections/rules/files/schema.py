@@ -85,7 +85,13 @@ _KEYS: Final[Mapping[str, Schema]] = {
         "description": WANTED["count"],
         "properties": {
             "distinct": {"enum": ["subject"], "description": WANTED["distinct"]},
-            "at_least": {**_NUMBER, "description": WANTED["at_least"]},
+            "at_least": {
+                "description": WANTED["at_least"],
+                "anyOf": [
+                    {"type": "integer", "minimum": 2, "maximum": 999_999},
+                    {"type": "string", "pattern": "^(?!0*[01]?$)[0-9]{1,6}$"},
+                ],
+            },
             "by": {"enum": [*GROUPS], "description": WANTED["by"]},
             "within": _TIME,
         },

@@ -16,14 +16,13 @@ from projections.history.history import History
 from projections.rules.conditions.status import FROZEN
 from projections.rules.conditions.where import Where
 from projections.rules.values import Certainty, Distinct, GroupField, People, Relations, Wait, wrong
+from projections.subjects.relations import RELATING
 
 from .pattern import Finding, Rule
 from .sequence import SequenceRule
 
 BY: Final = "by"
 """The word of `of` for the person that the anchor's `by.subject_id` names."""
-RELATING: Final = frozenset({"RelationAsserted", "RelationWithdrawn"})
-"""The fact types that relate two people."""
 _OF_ONE_PERSON: Final = ("still", "once")
 
 
@@ -84,6 +83,7 @@ class OfRule(SequenceRule):
     across: ClassVar[bool] = True
     words: ClassVar[tuple[str, ...]] = ("name", "subject", "then.name", "then.relation")
     refuses: ClassVar[frozenset[str]] = frozenset({"new", *_OF_ONE_PERSON})
+    within: Wait
     of: Relations
 
     @field_validator("new", *_OF_ONE_PERSON, mode="before", check_fields=False)

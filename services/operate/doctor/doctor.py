@@ -103,7 +103,7 @@ def _rules(settings: Settings) -> tuple[str | None, Check]:
         book = load(settings.rules) if settings.rules else pack()
     except BadInput as problem:
         return None, Check("rules", "error", str(problem), "correct them; `casetrail rules check FILE` says more", DATA)
-    return book.version, Check("rules", "ok", f"{len(book.rules)} rules, version {book.version}")
+    return book.version, Check("rules", "ok", f"{len(book.every)} rules, version {book.version}")
 
 
 def _database(settings: Settings, rules_version: str | None) -> Iterator[Check]:

@@ -1,0 +1,143 @@
+"""Rules across people, people in several partitions, and every interleaving of projectors and correlator."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Engine
+
+from projections.correlator.correlator import Correlator
+from projections.ledger.chain import LogRecord
+from projections.projector.projector import Projector
+from projections.rules.files.loading import load
+from projections.rules.patterns.across import CountRule, OfRule
+from projections.rules.rulebook import Rulebook
+from projections.tables.columns import METADATA
+from projections.tables.schema import LIVE, Conclusions
+from tests.support.builders import database, instant, records, rows
+from tests.support.reading import Line
+
+TOPIC = "across"
+DAY = 86_400
+
+
+def counting(**changes: Any) -> CountRule:
+    """Return a rule that counts the people of one agency who were detained or arrested within 90 days."""
+    return CountRule.model_validate(
+        {
+            "id": "officials",
+            "title": "Officials of one agency",
+            "on": ["Detained", "Arrested"],
+            "count": {"distinct": "subject", "at_least": 3, "by": "agency", "within": 90 * DAY},
+            "explain": "{count} officials of {group} were detained between {first.occurred} and {last.occurred}.",
+            **changes,
+        }
+    )
+
+
+def related(**changes: Any) -> OfRule:
+    """Return a rule about a relative who is sought or detained within 180 days of a detention."""
+    return OfRule.model_validate(
+        {
+            "id": "relatives",
+            "title": "Relatives",
+            "on": ["Detained", "Arrested"],
+            "then": ["Wanted", "Detained", "Arrested"],
+            "of": ["sibling", "spouse", "parent", "child", "relative"],
+            "within": 180 * DAY,
+            "over": ["Released"],
+            "explain": "{name} was {anchor.type} ({anchor.occurred}); {then.relation} {then.name} was {then.type}.",
+            **changes,
+        }
+    )
+
+
+ACROSS = Rulebook((counting(), related()))
+
+
+def home(partitions: int) -> Callable[[bytes], int]:
+    """Return the function that spreads keys over a number of *partitions*."""
+    return lambda key: crc32(key) % partitions
+
+
+class House:
+    """
+    Projectors of some partitions and one correlator over one database.
+
+    Args:
+        partitions: the number of partitions.
+        engine: the database; a new one in memory by default.
+        rules: the rules.
+        rows: about the number of rows that the correlator reads at once.
+    """
+
+    def __init__(
+        self, partitions: int = 1, engine: Engine | None = None, rules: Rulebook = ACROSS, rows: int = 4000
+    ) -> None:
+        self.engine = engine or database()
+        self.rules = rules
+        self.rows = rows
+        self.home = home(partitions)
+        self.projectors = [
+            Projector(self.engine, rules, number, topic=TOPIC, home=self.home) for number in range(partitions)
+        ]
+        for projector in self.projectors:
+            projector.assign(instant("2020-01-01"))
+        self.correlator = self.correlate()
+
+    def correlate(self) -> Correlator:
+        """Return another correlator, which takes the place of the one before."""
+        correlator = Correlator(self.engine, self.rules, topic=TOPIC, rows=self.rows)
+        correlator.assign(instant("2020-01-01"))
+        return correlator
+
+    def project(self, lines: Iterable[Line]) -> None:
+        """Project *lines*, each in the partition of its person, with the correlator left behind."""
+        split: dict[int, list[Line]] = {}
+        for line in lines:
+            split.setdefault(self.home(line["subject"].encode()), []).append(line)
+        for number, own in split.items():
+            self.project_in(number, own)
+
+    def project_in(self, number: int, lines: Sequence[Line]) -> None:
+        """Project *lines* in one partition."""
+        projector = self.projectors[number]
+        batch: list[LogRecord] = records(lines, projector.checkpoint.position)
+        projector.project(
+            [record._replace(topic=TOPIC, partition=number) for record in batch], instant("2030")
+        )
+
+    def declare(self, until: str | datetime) -> None:
+        """Declare the watermark *until* in every partition."""
+        at = instant(until) if isinstance(until, str) else until
+        for projector in self.projectors:
+            projector.advance_watermark(at, at)
+
+    def judge(self, lines: Iterable[Line], until: str) -> "House":
+        """Project *lines*, declare *until* and judge everything."""
+        self.project(lines)
+        self.declare(until)
+        self.correlator.catch_up(instant("2030"))
+        return self
+
+    def alerts(self, tables: Conclusions = LIVE) -> list[dict[str, Any]]:
+        """Return the rows of alerts with their evidence and their changes."""
+        alerts = rows(self.engine, tables.alerts)
+        for alert in alerts:
+            own = alert["alert_id"]
+            alert["evidence"] = [r["fact_id"] for r in rows(self.engine, tables.alert_evidence) if r["alert_id"] == own]
+            alert["life"] = [
+                (r["state"], r["at"], r["cause"], r["fact_id"], r["told"])
+                for r in rows(self.engine, tables.alert_changes)
+                if r["alert_id"] == own
+            ]
+        return alerts
+
+
+def life(alert: dict[str, Any]) -> list[str]:
+    """Return the life of an alert as words: state, day and cause."""
+    return [f"{state} {at:%Y-%m-%d} {cause}" for state, at, cause, _, _ in alert["life"]]
+
+
+__all__ = ["ACROSS", "LIVE", "METADATA", "House", "counting", "home", "life", "load", "related"]
