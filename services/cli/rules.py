@@ -144,14 +144,19 @@ def _problem_json(problem: Problem) -> ProblemJson:
 
 
 def _in_force() -> Mapping[str, str] | None:
-    """Return the version of each rule that is in force in every partition; None if there is no database."""
+    """
+    Return the version of each rule that is in force in every partition; None if there is no database.
+
+    A rule that is disabled or on trial there is not in force.
+    """
     try:
         engine = database(load_settings())
     except Infrastructure:
         return None
     with engine.connect() as conn:
         numbers = conn.scalars(select(partitions.c.partition)).all()
-        books = [{rule.id: rule.version for rule in rules_in_force(conn, number).rules} for number in numbers]
+        asked = [rules_in_force(conn, number).asked for number in numbers]
+    books = [{rule.id: rule.version for rule in rules if not rule.is_trial} for rules in asked]
     first = books[0] if books else {}
     return {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
 
