@@ -86,7 +86,7 @@ def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
 def _sentence(rule: Rule, finding: Finding, subject_id: str, name: str) -> str:
     # Of the facts that complete the pattern, the first that no later event has ended.
     then = next(iter(finding.lasting or finding.completing), None)
-    return explain_text(rule.explain, name, subject_id, finding.anchor, then)
+    return explain_text(rule.explain, name, subject_id, finding.anchor, then, named=rule.facts_told(finding))
 
 
 def _opening_cause(

@@ -6,12 +6,12 @@ A pattern is a module of its own with a subclass of `Rule`. Dates are compared a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from events.canonical import canonical
@@ -29,6 +29,7 @@ from projections.rules.values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions
 from projections.subjects.fold import Step
 
 Value = Literal["void", "ended", "standing"]
+NO_FACTS: Final[Mapping[str, Fact]] = {}
 
 
 class Finding(NamedTuple):
@@ -104,8 +105,9 @@ class Rule(BaseModel):
 
     @field_validator("explain")
     @classmethod
-    def _placeholders_known(cls, text: str) -> str:
-        known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+    def _placeholders_known(cls, text: str, info: ValidationInfo) -> str:
+        facts = cls.facts_named(info.data)
+        known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS)]
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
             for index, token in enumerate(TOKEN.findall(text))
@@ -119,6 +121,17 @@ class Rule(BaseModel):
     @classmethod
     def _roles_known(cls, where: Where | None) -> Where | None:
         return where if where is None else where.require_roles(cls.roles)
+
+    @classmethod
+    def facts_named(cls, read: Mapping[str, Any]) -> Sequence[str]:
+        """Return the names of the facts of which a sentence may speak, by the fields *read* so far."""
+        del read
+        return cls.facts
+
+    def facts_told(self, finding: Finding) -> Mapping[str, Fact]:
+        """Return the facts of *finding* that the sentence calls by another name than anchor and then."""
+        del finding
+        return NO_FACTS
 
     def normal(self) -> dict[str, Any]:
         """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
@@ -220,7 +233,7 @@ class Rule(BaseModel):
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
-        conditions = Related(self.where, self.same, self.new, self.roles[1])
+        conditions = Related(self.where, self.same, self.new, self.roles[1:])
         return conditions.hold(anchor, follow, history)
 
 
@@ -240,5 +253,7 @@ def _plain(value: object) -> object:
             return int(value.total_seconds())
         case dict():
             return {key: _plain(held) for key, held in value.items()}
+        case tuple():
+            return [_plain(held) for held in value]
         case _:
             return value

@@ -70,13 +70,14 @@ class SequenceRule(Rule):
 
     def _completes(self, anchor: Fact, follow: Fact, history: History) -> bool:
         """Return whether *follow* is in order and in time, and certainly fulfils the conditions of the rule."""
-        in_time = _is_certain if self.certainty == "certain" else _is_possible
+        in_time = is_certain if self.certainty == "certain" else is_possible
         if not in_time(anchor, follow, self.within):
             return False
         return not self.is_conditional or self.accepts(anchor, follow, history) is True
 
 
-def _is_certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+def is_certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+    """Return whether *follow* is certainly after *anchor*, and no later than *within* even at the longest reading."""
     earliest, latest = anchor.occurred.earliest, follow.occurred.latest
     if earliest is None or latest is None:
         return False
@@ -84,7 +85,8 @@ def _is_certain(anchor: Fact, follow: Fact, within: timedelta) -> bool:
     return latest - earliest + spare <= within and certainly_before(anchor.occurred, follow.occurred)
 
 
-def _is_possible(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+def is_possible(anchor: Fact, follow: Fact, within: timedelta) -> bool:
+    """Return whether *follow* is possibly after *anchor*, and sooner than *within* at the shortest reading."""
     latest, earliest = anchor.occurred.latest, follow.occurred.earliest
     if latest is not None and earliest is not None:
         spare = slack(anchor.occurred.latest_exact, follow.occurred.earliest_exact)
