@@ -10,10 +10,11 @@ from events.canonical import canonical
 from events.errors import BadInput
 from events.vocabulary import TRACK_OF
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.chain import ChainRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 
-PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "then": SequenceRule}
+PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "then": SequenceRule, "steps": ChainRule}
 """Each pattern by the key that makes a rule one of it."""
 
 
@@ -85,4 +86,4 @@ class Rulebook:
 
 
 def _pattern_of(rule: dict[str, object]) -> type[Rule]:
-    return next(pattern for key, pattern in PATTERNS.items() if key in rule or key == "then")
+    return next((pattern for key, pattern in PATTERNS.items() if key in rule), SequenceRule)

@@ -37,6 +37,11 @@ class Related(NamedTuple):
     earlier: tuple[str, ...] = ()
     beside: Where | None = None
 
+    @property
+    def reads_previous(self) -> bool:
+        """Whether `where` names the step before the follow-up."""
+        return self.where is not None and not self.where.roles.isdisjoint(self.earlier)
+
     def hold(self, anchor: Fact, follow: Fact, history: History, previous: Fact | None = None) -> Truth:
         """
         Return whether they hold, by one report of each event alone.

@@ -19,7 +19,10 @@ from projections.rules.values import TOKEN, WANTED
 
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
-_PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
+_PATTERN_KEYS: Final = (
+    "absent, for, from, before and settle, or then, within, over and certainty, or steps, within and certainty"
+)
+_ONE_PATTERN: Final = "one of them: absent for silence after a fact, then for a follow-up, steps for a chain"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -105,11 +108,11 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
 
 def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]:
     """Return the rule that *rule_data* describes, or no rule, with its problems added to *source*."""
-    models = [model for key, model in PATTERNS.items() if key in rule_data]
-    model: type[Rule] = models[0] if len(models) == 1 else Rule
+    keys = [key for key in PATTERNS if key in rule_data]
+    model: type[Rule] = PATTERNS[keys[0]] if len(keys) == 1 else Rule
     if model is Rule:
-        what = "both absent and then are in this rule" if models else "neither absent nor then is in this rule"
-        source.problem(loc, what, "one of them: absent for silence after a fact, then for what follows it")
+        what = f"both {' and '.join(keys)} are" if keys else f"neither {' nor '.join(PATTERNS)} is"
+        source.problem(loc, f"{what} in this rule", _ONE_PATTERN)
         rule_data = {key: value for key, value in rule_data.items() if key in _keys(Rule) or key not in _EVERY_KEY}
     try:
         rule = model.model_validate(rule_data)
@@ -126,6 +129,8 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
     match found["type"]:
         case "rule":
             source.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
+        case "rule_key":
+            source.key_problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
         case "placeholder":
             for index, (what, wanted) in found["ctx"]["strange"].items():
                 source.token_problem(loc, TOKEN, index, what, wanted)
@@ -135,7 +140,7 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
             part = str(found["loc"][-2]) if len(found["loc"]) > 1 else ""
             known = _keys(_PARTS[part]) if part else _EVERY_KEY if model is Rule else _keys(model)
             stray = not part and key in _EVERY_KEY
-            what = f"{key} belongs to the other pattern" if stray else f'unknown key "{key}"'
+            what = f"{key} belongs to another pattern" if stray else f'unknown key "{key}"'
             source.key_problem(loc, what, _PATTERN_KEYS if stray else nearest(key, known, f"one of {', '.join(known)}"))
         case _:
             source.problem(loc, f"{quote_briefly(found['input'])} is not what {key} takes", WANTED[key])

@@ -1,4 +1,4 @@
-"""The steps of a chain: read together, with every problem at its place (docs/design.md, 4.4)."""
+"""The steps of a chain: read together, with every problem at its place (docs/design.md, 4.5)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from events.text import quote_briefly, storable
 from projections.rules.conditions.status import FROZEN
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import Loc, nearest
-from projections.rules.values import FIELDS, WANTED, FactTypes, RelatedFields, Settle, Wait, wrong
+from projections.rules.values import WANTED, FactTypes, RelatedFields, Settle, Wait, wrong
 
 MOST_STEPS: Final = 5
 NAME: Final = r"[a-z][a-z0-9_-]{0,39}"
@@ -66,7 +66,7 @@ def read_steps(value: object, info: ValidationInfo) -> tuple[ChainStep, ...]:
         ValidationError: with every problem, each at the keys and indexes that lead to it.
     """
     if not isinstance(value, list | tuple) or not value:
-        raise wrong(f"{quote_briefly(value) if value else 'nothing'} is here", WANTED["steps"])
+        raise wrong(f"{storable(quote_briefly(value)) if value else 'nothing'} is here", WANTED["steps"])
     if len(value) > MOST_STEPS:
         raise wrong(f"{len(value)} steps are here", f"at most {MOST_STEPS}")
     reading = _Reading(info.context)
@@ -105,8 +105,9 @@ class _Reading:
             step = model.model_validate(keys, context=self._context)
         except ValidationError as error:
             for found in error.errors(include_url=False):
-                # Without a kind of step, the keys that are missing cannot be known.
-                if len(kinds) == 1 or found["type"] != "missing":
+                # Without a kind of step, the keys that are missing cannot be known. Names are checked by themselves.
+                is_name = found["loc"][0] == "as" and found["type"] != "extra_forbidden"
+                if not is_name and (len(kinds) == 1 or found["type"] != "missing"):
                     self._note(index, model if len(kinds) == 1 else None, found)
             return None
         return step
@@ -120,7 +121,7 @@ class _Reading:
                 continue
             loc = (index, "as")
             if not isinstance(name, str) or not re.fullmatch(NAME, name, re.ASCII):
-                self._refuse(loc, f"{storable(quote_briefly(name))} is not a name of a step", WANTED["as"])
+                self._refuse(loc, f"{quote_briefly(name)} is not a name of a step", WANTED["as"])
             elif name in RESERVED:
                 self._refuse(loc, f'"{name}" has a meaning of its own in a rule', WANTED["as"])
             elif name in taken:
@@ -155,7 +156,10 @@ class _Reading:
             case "missing":
                 self._refuse(loc, f"{key} is missing", WANTED[key])
             case "extra_forbidden":
-                what, wanted = f"unknown key {quote_briefly(key)}", nearest(key, known, f"one of {', '.join(known)}")
+                what, wanted = (
+                    storable(f"unknown key {quote_briefly(key)}"),
+                    nearest(key, known, f"one of {', '.join(known)}"),
+                )
                 if key in _EVERY_KEY:
                     what = f"{key} is not for a step with {known[0]}"
                     wanted = f"one of {', '.join(known)}"
@@ -165,7 +169,7 @@ class _Reading:
                 self._refuse(loc, f"{quote_briefly(found['input'])} is not what {key} takes", WANTED[key])
 
     def _refuse(self, loc: Loc, what: str, wanted: str) -> None:
-        self.errors.append(InitErrorDetails(type=wrong(what, wanted), loc=loc, input=None))
+        self.errors.append(InitErrorDetails(type=wrong(storable(what), wanted), loc=loc, input=None))
 
 
 def _name_of(step: object) -> object:

@@ -86,10 +86,6 @@ class Rule(BaseModel):
     """The facts of which the sentence may speak."""
     roles: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts that `where` may name: the anchor and the follow-up."""
-    waits: ClassVar[bool] = False
-    """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
-    ends_when_cleared: ClassVar[bool] = False
-    """Whether a pattern that stands counts as ended while the person is cleared."""
     id: Id
     title: Text
     severity: Severity = "notice"
@@ -106,7 +102,7 @@ class Rule(BaseModel):
     @field_validator("explain")
     @classmethod
     def _placeholders_known(cls, text: str, info: ValidationInfo) -> str:
-        facts = cls.facts_named(info.data)
+        facts = cls.facts_named(info.data, text)
         known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS)]
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
@@ -123,15 +119,25 @@ class Rule(BaseModel):
         return where if where is None else where.require_roles(cls.roles)
 
     @classmethod
-    def facts_named(cls, read: Mapping[str, Any]) -> Sequence[str]:
-        """Return the names of the facts of which a sentence may speak, by the fields *read* so far."""
-        del read
+    def facts_named(cls, read: Mapping[str, Any], text: str) -> Sequence[str]:
+        """Return the names of the facts of which the sentence *text* may speak, by the fields *read* so far."""
+        del read, text
         return cls.facts
 
     def facts_told(self, finding: Finding) -> Mapping[str, Fact]:
         """Return the facts of *finding* that the sentence calls by another name than anchor and then."""
         del finding
         return NO_FACTS
+
+    @property
+    def waits(self) -> bool:
+        """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
+        return False
+
+    @property
+    def ends_when_cleared(self) -> bool:
+        """Whether a pattern that stands counts as ended while the person is cleared."""
+        return False
 
     def normal(self) -> dict[str, Any]:
         """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
