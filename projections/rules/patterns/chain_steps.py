@@ -156,13 +156,11 @@ class _Reading:
             case "missing":
                 self._refuse(loc, f"{key} is missing", WANTED[key])
             case "extra_forbidden":
-                what, wanted = (
-                    storable(f"unknown key {quote_briefly(key)}"),
-                    nearest(key, known, f"one of {', '.join(known)}"),
-                )
-                if key in _EVERY_KEY:
-                    what = f"{key} is not for a step with {known[0]}"
-                    wanted = f"one of {', '.join(known)}"
+                wanted = f"one of {', '.join(known)}"
+                what = f"{key} is not for a step with {known[0]}"
+                if key not in _EVERY_KEY:
+                    what, wanted = f"unknown key {quote_briefly(key)}", nearest(key, known, wanted)
+                what = storable(what)
                 error = PydanticCustomError("rule_key", "{what} (want {wanted})", {"what": what, "wanted": wanted})
                 self.errors.append(InitErrorDetails(type=error, loc=loc, input=None))
             case _:
