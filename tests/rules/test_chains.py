@@ -166,6 +166,18 @@ class TestTheFirstChain:
         assert [("open", "followed")] == states([STORY[0], vague, detained("2022-03-02")], rules)
         assert [("open", "followed")] == states([STORY[0], detained("2022-02-02"), other], rules)
 
+    def test_a_fact_that_is_taken_on_one_way_is_free_on_another(self) -> None:
+        """The detention here cannot be the first step and the last; with the other one first it is the last."""
+        here = then("Detained", 60, where={"then.place": "here"})
+        rules = rule(then("Detained", 60), then("Arrested", 60), here, certainty="possible")
+        month = {"published": "2022-04-01"}
+        one = detained("2022-02", case="x", place="here", id="a", **month)
+        two = detained("2022-02", case="y", place="there", id="b", **month)
+
+        assert [STORY[0]["id"], "b", "p", "a"] == (
+            evidence([STORY[0], one, two, arrested("2022-02", id="p", **month)], rules)
+        )
+
 
 class TestPossible:
     """A chain is possible if one choice of instants satisfies all orders and lengths together."""
