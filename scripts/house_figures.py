@@ -246,7 +246,11 @@ def word_figure(title: str, paths: Sequence[Path]) -> Figure:
     """Return the rate of the counted words in *paths*."""
     passages = [passage for path in paths for passage in prose(path)]
     marked = [place for path in paths for place in places(path, counted_words(prose(path)))]
-    counts = {"per 1,000": round(per_thousand(passages), 1), "counted": len(marked), "words": word_count(passages)}
+    counts: dict[str, int | float | str] = {
+        "per 1,000": round(per_thousand(passages), 1),
+        "counted": len(marked),
+        "words": word_count(passages),
+    }
     return Figure(f"what/who words, {title}", f"under {WORDS_PER_THOUSAND}", counts, marked)
 
 

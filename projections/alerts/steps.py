@@ -101,10 +101,11 @@ def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History
     anchor = finding.anchor if finding else history.counting.get(alert.anchor, history.facts.get(alert.anchor))
     if text is None or anchor is None or alert.rule_version != rule.version:
         return alert._replace(explanation=default_words(alert))
-    then = None
+    then, told = None, None
     if finding is not None and alert.state == "resolved":
         then = finding.ended_by or next(iter(finding.lasting or finding.completing), None)
-    return alert._replace(explanation=explain_text(text, name, alert.subject, anchor, then))
+        told = rule.facts_told(finding)
+    return alert._replace(explanation=explain_text(text, name, alert.subject, anchor, then, named=told))
 
 
 def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:
@@ -149,7 +150,7 @@ def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
 def _sentence(rule: Rule, finding: Finding, subject_id: str, name: str) -> str:
     # Of the facts that complete the pattern, the first that no later event has ended.
     then = next(iter(finding.lasting or finding.completing), None)
-    return explain_text(rule.explain, name, subject_id, finding.anchor, then)
+    return explain_text(rule.explain, name, subject_id, finding.anchor, then, named=rule.facts_told(finding))
 
 
 def _opening_cause(

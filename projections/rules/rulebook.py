@@ -12,11 +12,12 @@ from events.errors import BadInput
 from events.vocabulary import TRACK_OF
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.across import CountRule, OfRule
+from projections.rules.patterns.chain import ChainRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 
 PATTERNS: Final[dict[str, type[Rule]]] = {
-    "absent": AbsenceRule, "count": CountRule, "of": OfRule, "then": SequenceRule,
+    "absent": AbsenceRule, "count": CountRule, "of": OfRule, "then": SequenceRule, "steps": ChainRule,
 }  # fmt: skip
 """Each pattern by the key that makes a rule one of it. `of` stands beside `then`, and is asked first."""
 

@@ -9,13 +9,16 @@ from events.facts import Fact
 from .values import NOT_STATED, TOKEN
 
 
-def explain_text(explain: str, name: str, subject: str, anchor: Fact, then: Fact | None) -> str:
+def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
+    explain: str, name: str, subject: str, anchor: Fact, then: Fact | None, *, named: Mapping[str, Fact] | None = None
+) -> str:
     """
     Return the sentence *explain* about *subject*, on one line; `{name}` falls back to the subject.
 
     A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
+    *named* has the facts of other names, such as the steps of a chain.
     """
-    facts = {"anchor": anchor, "then": then}
+    facts = {"anchor": anchor, "then": then, **(named or {})}
     known = {"name": name or subject, "subject": subject, "": ""}
     # Looked up in two closed sets and never by str.format: its fields can read attributes.
     told = [

@@ -65,6 +65,8 @@ WANTED: Final = {
     "title": "a short text",
     "on": _TYPES_WANTED, "absent": _TYPES_WANTED, "then": _TYPES_WANTED,
     "for": _TIME_WANTED, "settle": _TIME_WANTED, "within": _TIME_WANTED,
+    "steps": "a list of 1 to 5 steps, such as {then: Detained, within: P30D}",
+    "as": "a small word that no other step has, such as arrest",
     "unless": f"conditions on the status: {', '.join(TRACKS_READ)}",
     "jurisdiction": "a country, such as KZ, or a list of them",
     "over": _TYPES_WANTED,

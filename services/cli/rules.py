@@ -16,6 +16,8 @@ from projections.rules.files.schema import schema
 from projections.rules.files.yaml_source import Problem
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.across import CountRule, OfRule
+from projections.rules.patterns.chain import ChainRule
+from projections.rules.patterns.chain_steps import AbsentStep, ChainStep
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
@@ -190,6 +192,10 @@ def _pattern(rule: Rule) -> str:
         until = " from its until" if rule.start else ""
         before = f"{', and none' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
         return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
+    if isinstance(rule, ChainRule):
+        steps = ", then ".join(_step(step) for step in rule.steps)
+        whole = f", all within {_long(rule.within)}" if rule.within else ""
+        return f"{anchor}, then {steps}{whole} ({rule.certainty})"
     if isinstance(rule, CountRule):
         count = rule.count
         many = f"{count.at_least} people of one {count.by.removesuffix('_id')}"
@@ -201,6 +207,13 @@ def _pattern(rule: Rule) -> str:
     return (
         f"{anchor}, then {' or '.join(sorted(rule.then))}{other} within {_long(rule.within)}{over} ({rule.certainty})"
     )
+
+
+def _step(step: ChainStep) -> str:
+    if isinstance(step, AbsentStep):
+        settle = f", settled {_long(step.settle)}" if step.settle else ""
+        return f"none of {len(step.absent)} types for {_long(step.wait)}{settle}"
+    return f"{' or '.join(sorted(step.then))} within {_long(step.within)}"
 
 
 def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from projections.rules.files.loading import pack
+from tests.support.chains import ACCUSED, QUIET
 from tests.support.commands import run
 from tests.support.places import ROOT
 from tests.support.reading import answer, ask, database_with
@@ -62,6 +63,24 @@ def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
     assert f"{leaving}, then Arrested or Detained or HouseArrested within 180 days (certain)" in shown
     assert "for 90 days, settled 7 days" in shown
     assert "no database" in shown
+
+
+def test_a_chain_is_listed_and_shown_step_by_step(tmp_path: Path) -> None:
+    """Each step has its types and its time, and a silence at the end its own words."""
+    name = rules_file(tmp_path, ACCUSED + QUIET.partition("\n")[2])
+    found = {rule["rule"]: rule["pattern"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)}
+    shown = ask("rules show case-that-stopped", tmp_path, CASETRAIL_RULES=name).stdout
+
+    assert {
+        "accused-then-arrested": "Accused, then InvestigationOpened or MaterialsReferred within 90 days, then Arrested"
+        " or Detained within 30 days, all within 100 days (certain)",
+        "case-that-stopped": "Accused, then InvestigationOpened within 90 days, then none of 2 types for 30 days,"
+        " settled 7 days (certain)",
+    } == found
+    assert (
+        "steps: (then InvestigationOpened; within 90 days; as case), (absent Charged, Detained; for 30 days;"
+        " settle 7 days)"
+    ) in shown
 
 
 def test_show_gives_one_rule_as_it_is_understood(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from events.edtf import parse
 from events.facts import Fact
+from tests.oracle.chains import Chain
 from tests.oracle.model_oracle import Life as Person
 from tests.oracle.model_time import LAST, Event, Statement, in_force, later, possibly_before, slack, world
 
@@ -37,6 +38,16 @@ class Silence(NamedTuple):
     jurisdiction: frozenset[str] = frozenset()
 
     @property
+    def waits(self) -> bool:
+        """Return whether time alone can change an answer."""
+        return True
+
+    @property
+    def delays(self) -> set[timedelta]:
+        """Return the times after an end of a fact at which an answer can change."""
+        return {self.settle, (self.wait or timedelta(0)) + self.settle}
+
+    @property
     def follow(self) -> frozenset[str]:
         """Return the types of its follow-ups; death is one of them, unless the rule starts from it."""
         return self.absent | ({"Died"} - self.on)
@@ -56,8 +67,14 @@ class Following(NamedTuple):
     over: frozenset[str] = frozenset()
     jurisdiction: frozenset[str] = frozenset()
 
+    @property
+    def waits(self) -> bool:
+        """Return whether time alone can change an answer."""
+        return False
+
 
 Rule = Silence | Following
+AnyRule = Rule | Chain
 Life = list[tuple[str, datetime]]
 
 
@@ -99,7 +116,7 @@ class WatchedPerson(Person):
         super()._apply(event, keys)
 
 
-def read(rule: Rule, events: Sequence[Event]) -> WatchedPerson:
+def read(rule: AnyRule, events: Sequence[Event]) -> WatchedPerson:
     """Return the person of *events*, with the status before each anchor of *rule*."""
     person = WatchedPerson(set(), on=rule.on)
     for _, group in groupby(events, key=lambda event: event.pos[0][:2]):
@@ -107,7 +124,7 @@ def read(rule: Rule, events: Sequence[Event]) -> WatchedPerson:
     return person
 
 
-def is_exempt(rule: Rule, before: dict[str, Any]) -> bool:
+def is_exempt(rule: AnyRule, before: dict[str, Any]) -> bool:
     """Return whether an `unless` of *rule* holds in the status *before* the anchor."""
     words = {name: (before[name] or {}).get("status") for name in ("service", "custody", "stage")}
     return words["service"] in rule.service or words["custody"] in rule.custody or words["stage"] in rule.stage
@@ -159,7 +176,7 @@ def reports_of(anchor: Event, facts: Sequence[Fact]) -> list[Statement]:
     return [fact for fact in in_force(facts)[0] if fact.id in anchor.reports]
 
 
-def is_elsewhere(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> bool:
+def is_elsewhere(rule: AnyRule, anchor: Event, facts: Sequence[Fact]) -> bool:
     """Return whether *rule* has jurisdictions and no report of *anchor* names one of them."""
     named = {fact.data.get("jurisdiction") for fact in reports_of(anchor, facts)}
     return bool(rule.jurisdiction) and not named & rule.jurisdiction
@@ -235,7 +252,7 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
     return "ended" if follows else "standing"
 
 
-def values(rule: Rule, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> dict[str, str]:
+def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> dict[str, str]:
     """Return the value of *rule* at *at* for each anchor, by the id of its best report: void, ended or standing."""
     person = read(rule, events)
     result = {}
@@ -248,11 +265,15 @@ def values(rule: Rule, events: Sequence[Event], facts: Sequence[Fact], at: datet
             result[anchor.id] = silence(rule, anchor, events, facts, at)
         else:
             cleared = person.row("anybody")["presumption"] == "cleared"
-            result[anchor.id] = following(rule, anchor, events, cleared=cleared)
+            result[anchor.id] = (
+                following(rule, anchor, events, cleared=cleared)
+                if isinstance(rule, Following)
+                else rule.value(anchor, events, facts, at, cleared=cleared)
+            )
     return result
 
 
-def lives(rule: Rule, ledger: Sequence[Fact], until: datetime) -> list[ExpectedAlert]:
+def lives(rule: AnyRule, ledger: Sequence[Fact], until: datetime) -> list[ExpectedAlert]:
     """
     Return the alerts of *rule* about one person, each with its life.
 
@@ -274,7 +295,7 @@ def lives(rule: Rule, ledger: Sequence[Fact], until: datetime) -> list[ExpectedA
     return alerts
 
 
-def _instants(rule: Rule, ledger: Sequence[Fact]) -> set[datetime]:
+def _instants(rule: AnyRule, ledger: Sequence[Fact]) -> set[datetime]:
     """Return every instant at which time alone could change a value, with any number of the facts known."""
     versions = [fact for n in range(len(ledger)) for fact in in_force(ledger[: n + 1])[0]]
     ends = {fact.span.latest for fact in versions if fact.span.latest is not None}
@@ -282,18 +303,19 @@ def _instants(rule: Rule, ledger: Sequence[Fact]) -> set[datetime]:
         return ends
     untils = {parse(fact.data["until"]).latest for fact in versions if "until" in fact.data}
     starts = {fact.recorded for fact in versions} | ends | {end for end in untils if end is not None}
-    waits = {rule.settle, (rule.wait or timedelta(0)) + rule.settle}
-    return ends | {later(start, wait) for start in starts for wait in waits}
+    return ends | {later(start, wait) for start in starts for wait in rule.delays}
 
 
-def _step(rule: Rule, facts: Sequence[Fact], at: datetime, alerts: list[ExpectedAlert], *, still_coming: bool) -> None:
+def _step(
+    rule: AnyRule, facts: Sequence[Fact], at: datetime, alerts: list[ExpectedAlert], *, still_coming: bool
+) -> None:
     events, _ = world(facts, at, None)
     current = _of_events(rule, events, at, alerts)
     for anchor, value in values(rule, events, facts, at).items():
         alert = current.get(anchor)
         state = alert.state if alert else ""
         if value == "standing" and state != "open":
-            if isinstance(rule, Silence) and still_coming:
+            if rule.waits and still_coming:
                 continue
             if alert is None:
                 alert = ExpectedAlert(rule.id, anchor, anchor)
@@ -306,7 +328,7 @@ def _step(rule: Rule, facts: Sequence[Fact], at: datetime, alerts: list[Expected
 
 
 def _of_events(
-    rule: Rule, events: Sequence[Event], at: datetime, alerts: Sequence[ExpectedAlert]
+    rule: AnyRule, events: Sequence[Event], at: datetime, alerts: Sequence[ExpectedAlert]
 ) -> dict[str, ExpectedAlert]:
     """Return the alert of each event: the first one continues, and the others of the event are superseded."""
     event_of = {report: event.id for event in events if event.type in rule.on for report in event.reports}

@@ -104,9 +104,7 @@ class House:
         """Project *lines* in one partition."""
         projector = self.projectors[number]
         batch: list[LogRecord] = records(lines, projector.checkpoint.position)
-        projector.project(
-            [record._replace(topic=TOPIC, partition=number) for record in batch], instant("2030")
-        )
+        projector.project([record._replace(topic=TOPIC, partition=number) for record in batch], instant("2030"))
 
     def declare(self, until: str | datetime) -> None:
         """Declare the watermark *until* in every partition."""

@@ -25,34 +25,63 @@ class Related(NamedTuple):
     Attributes:
         where: conditions on data; None: there are none.
         same, new: fields to compare.
-        role: the name of the follow-up in `where`.
+        roles: the names of the follow-up in `where`.
+        earlier: in a chain, the names of the step before the follow-up.
+        beside: conditions on the anchor that the same report of it must fulfil; None: there are none.
     """
 
     where: Where | None
     same: frozenset[str]
     new: frozenset[str]
-    role: str
+    roles: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    beside: Where | None = None
 
-    def hold(self, anchor: Fact, follow: Fact, history: History) -> Truth:
-        """Return whether they hold, by one report of each event alone."""
+    @property
+    def reads_previous(self) -> bool:
+        """Whether `where` names the step before the follow-up."""
+        return self.where is not None and not self.where.roles.isdisjoint(self.earlier)
+
+    def hold(self, anchor: Fact, follow: Fact, history: History, previous: Fact | None = None) -> Truth:
+        """
+        Return whether they hold, by one report of each event alone.
+
+        Args:
+            anchor: the anchor.
+            follow: the follow-up.
+            history: the facts that count.
+            previous: the fact of the step before the follow-up; None: this is the anchor.
+        """
+        befores = None if previous is None else reports_of(history, previous)
         answers = {
-            self._hold_of(one, other, anchor, follow, history)
+            self._hold_of(_Reports(one, before, other), anchor, follow, history)
             for one in reports_of(history, anchor)
+            for before in befores or (one,)
             for other in reports_of(history, follow)
         }
         # A report that decides counts more than one that says too little.
         return True if True in answers else False if False in answers else None
 
-    def _hold_of(self, anchor: Fact, follow: Fact, event: Fact, following: Fact, history: History) -> Truth:
+    def _hold_of(self, reports: "_Reports", event: Fact, following: Fact, history: History) -> Truth:
+        anchor, before, follow = reports
+
         def same(name: str) -> Truth:
             return has_same(name, anchor, follow)
 
         def new(name: str) -> Truth:
             return has_new(name, follow, event, following, history)
 
-        facts = {"anchor": anchor, self.role: follow}
-        where = () if self.where is None else (self.where.holds(facts, same, new),)
+        facts = {"anchor": anchor, **dict.fromkeys(self.earlier, before), **dict.fromkeys(self.roles, follow)}
+        where = (one.holds(facts, same, new) for one in (self.beside, self.where) if one is not None)
         return all_hold([*where, *map(same, self.same), *map(new, self.new)])
+
+
+class _Reports(NamedTuple):
+    """One report each of the anchor, of the fact before the follow-up, and of the follow-up."""
+
+    anchor: Fact
+    before: Fact
+    follow: Fact
 
 
 def applies(where: Where | None, jurisdictions: Collection[str], anchor: Fact, history: History) -> bool:

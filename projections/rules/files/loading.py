@@ -21,9 +21,12 @@ from projections.rules.values import TOKEN, WANTED
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = (
-    "absent, for, from, before and settle, or then, of, within, over and certainty, or count and certainty"
+    "absent, for, from, before and settle, or then, of, within, over and certainty, or steps, within and certainty,"
+    " or count and certainty"
 )
-_PATTERN_WANTED: Final = "one of them: absent for silence after a fact, then for what follows it, count for many people"
+_PATTERN_WANTED: Final = (
+    "one of them: absent for silence after a fact, then for a follow-up, steps for a chain, count for many people"
+)
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -139,6 +142,8 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
     match found["type"]:
         case "rule":
             source.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
+        case "rule_key":
+            source.key_problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
         case "placeholder":
             for index, (what, wanted) in found["ctx"]["strange"].items():
                 source.token_problem(loc, TOKEN, index, what, wanted)
@@ -148,7 +153,7 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
             part = str(found["loc"][-2]) if len(found["loc"]) > 1 else ""
             known = _keys(_PARTS[part]) if part else _EVERY_KEY if model is Rule else _keys(model)
             stray = not part and key in _EVERY_KEY
-            what = f"{key} belongs to the other pattern" if stray else f'unknown key "{key}"'
+            what = f"{key} belongs to another pattern" if stray else f'unknown key "{key}"'
             source.key_problem(loc, what, _PATTERN_KEYS if stray else nearest(key, known, f"one of {', '.join(known)}"))
         case _:
             source.problem(loc, f"{quote_briefly(found['input'])} is not what {key} takes", WANTED[key])

@@ -1,9 +1,10 @@
 """The JSON Schema of a rule file, with which editors complete keys and words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from events.schemas import DIALECT
+from projections.rules.patterns.chain_steps import MOST_STEPS, NAME, RESERVED
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
 from projections.rules.values import (
@@ -46,7 +47,7 @@ def _pattern(key: str, pattern: type[Rule]) -> Schema:
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
-        "properties": {name: _KEYS[name] for name in fields},
+        "properties": {name: _STEPS if name == "steps" else _KEYS[name] for name in fields},
         "required": [name for name, field in fields.items() if field.is_required()],
         "additionalProperties": False,
         **({"anyOf": [{"required": ["for"]}, {"required": ["before"]}]} if key == "absent" else {}),
@@ -121,5 +122,33 @@ _KEYS: Final[Mapping[str, Schema]] = {
                 "properties": {"at_least": _NUMBER, "at_most": _NUMBER},
             },
         },
+    },
+}
+
+_STEP_KEYS: Final[Mapping[str, Schema]] = {
+    **{name: _KEYS[name] for name in ("then", "absent", "within", "for", "settle", "where", "same", "new")},
+    "as": {"type": "string", "pattern": f"^{NAME}$", "not": {"enum": [*RESERVED]}, "description": WANTED["as"]},
+}
+
+
+def _step(needed: Sequence[str], others: Sequence[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: _STEP_KEYS[name] for name in (*needed, *others)},
+        "required": [*needed],
+        "additionalProperties": False,
+    }
+
+
+_STEPS: Final[Schema] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST_STEPS,
+    "description": WANTED["steps"],
+    "items": {
+        "oneOf": [
+            _step(("then", "within"), ("as", "where", "same", "new")),
+            _step(("absent", "for"), ("settle", "where", "same", "new")),
+        ]
     },
 }

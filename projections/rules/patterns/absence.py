@@ -7,14 +7,14 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from events.edtf import END_OF_TIME, later, parse, possibly_before, slack
+from events.edtf import END_OF_TIME, later, parse, slack
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
-from projections.rules.conditions.clauses import Truth
 from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
 
 from .pattern import Finding, Rule, Visible, earliest_end
+from .silence import Accepts, accepts_all, silence_after, silence_follows, visible_silence
 
 
 class AbsenceRule(Rule):
@@ -45,7 +45,7 @@ class AbsenceRule(Rule):
     @cached_property
     def follow(self) -> frozenset[str]:
         """The fact types that end the silence. Death is one, unless the rule starts from it or looks back only."""
-        return self.absent if "Died" in self.on or self.wait is None else self.absent | {"Died"}
+        return self.absent if self.wait is None else silence_follows(self.absent, self.on)
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the silence around *anchor*."""
@@ -61,21 +61,8 @@ class AbsenceRule(Rule):
         return self._continued(finding, (fact,), history)
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
-        """
-        Return the value that an alert may state at *clock* of *finding*, which is not void.
-
-        A silence is not stated before its time, nor while an undated fact may have ended it.
-        """
-        assert finding.opens is not None, "a silence has an instant at which it may be stated"
-        if any(
-            fact.type in self.follow and self._accepted(finding.anchor, fact, history) is not False
-            for fact in history.undated
-        ):
-            return Visible(finding, "void")
-        if clock < finding.opens:
-            # An end waits for this instant too: an alert that opened under another date may be ended by it.
-            return Visible(finding, "void", finding.opens)
-        return Visible(finding, finding.value)
+        """Return the value that an alert may state at *clock* of *finding*, which is not void."""
+        return visible_silence(finding, history, clock, self.follow, self._asked(finding.anchor, history))
 
     def _deadline(self, anchor: Fact, history: History) -> tuple[datetime | None, bool]:
         """Return the deadline after *anchor*, and whether it counts from a date-time; None: the anchor has none."""
@@ -94,32 +81,19 @@ class AbsenceRule(Rule):
 
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was."""
-        anchor, ended_by = silence.anchor, silence.ended_by
-        assert silence.deadline is not None, "a silence has a deadline"
-        for fact in facts:
-            if fact is anchor:
-                continue
-            ahead = self.before is not None and fact.type in self.absent and _precedes(anchor, fact, self.before)
-            follows = self.wait is not None and possibly_before(anchor.occurred, fact.occurred)
-            if not ahead and not follows:
-                continue
-            accepted = self._accepted(anchor, fact, history)
-            if accepted is False:
-                continue
-            earliest = fact.occurred.earliest
-            spare = slack(silence.exact, fact.occurred.earliest_exact)
-            if ahead or earliest is None or earliest < later(silence.deadline, spare):
-                # Where the source does not say enough to decide, nothing is said of a silence.
-                return silence._replace(value="void", final=True)
-            if accepted:
-                ended_by = fact if ended_by is None else min(ended_by, fact, key=history.place)
-        return silence if ended_by is silence.ended_by else silence._replace(value="ended", ended_by=ended_by)
+        anchor = silence.anchor
 
-    def _accepted(self, anchor: Fact, fact: Fact, history: History) -> Truth:
+        def ahead(fact: Fact) -> bool:
+            return self.before is not None and fact.type in self.absent and _precedes(anchor, fact, self.before)
+
+        others = (fact for fact in facts if fact is not anchor and (self.wait is not None or ahead(fact)))
+        return silence_after(silence, anchor, others, history, self._asked(anchor, history), ahead)
+
+    def _asked(self, anchor: Fact, history: History) -> Accepts:
         # The death that ends every silence is asked no conditions.
-        if not self.is_conditional or fact.type not in self.absent:
-            return True
-        return self.accepts(anchor, fact, history)
+        if not self.is_conditional:
+            return accepts_all
+        return lambda fact: True if fact.type not in self.absent else self.accepts(anchor, fact, history)
 
 
 def _precedes(anchor: Fact, fact: Fact, before: timedelta) -> bool:

@@ -6,7 +6,7 @@ A pattern is a module of its own with a subclass of `Rule`. Dates are compared a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -31,6 +31,7 @@ from projections.subjects.fold import Step
 Value = Literal["void", "ended", "standing"]
 WORDS: Final = frozenset({"title", "why", "wrong_when", "explain", "ended_explain", "retracted_explain", "enabled"})
 """The keys that change no conclusion, and so no version of a rule."""
+NO_FACTS: Final[Mapping[str, Fact]] = {}
 
 
 class Finding(NamedTuple):
@@ -95,10 +96,6 @@ class Rule(BaseModel):
     """The shared keys that this pattern does not take."""
     roles: ClassVar[tuple[str, ...]] = ("anchor", "then")
     """The facts that `where` may name: the anchor and the follow-up."""
-    waits: ClassVar[bool] = False
-    """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
-    ends_when_cleared: ClassVar[bool] = False
-    """Whether a pattern that stands counts as ended while the person is cleared."""
     id: Id
     title: Text
     severity: Severity = "notice"
@@ -121,7 +118,11 @@ class Rule(BaseModel):
         if text is None:
             return None
         words = [f"{{{word}}}" for word in cls.words]
-        known = [*words, *(f"{{{fact}.{field}}}" for fact in cls._facts_of(info) for field in FIELDS)]
+        # A retracted pattern has no follow-up any more. A pattern that ended may name the one that ended it.
+        facts = ["anchor"] if info.field_name == "retracted_explain" else [*cls.facts_named(info.data, text)]
+        if info.field_name == "ended_explain":
+            facts.append("then")
+        known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS)]
         wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
@@ -132,21 +133,31 @@ class Rule(BaseModel):
             raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange})
         return text
 
-    @classmethod
-    def _facts_of(cls, sentence: ValidationInfo) -> tuple[str, ...]:
-        """Return the facts of which the *sentence* may speak: a retracted pattern has no follow-up any more."""
-        match sentence.field_name:
-            case "retracted_explain":
-                return ("anchor",)
-            case "ended_explain":
-                return tuple(dict.fromkeys((*cls.facts, "then")))
-            case _:
-                return cls.facts
-
     @field_validator("where")
     @classmethod
     def _roles_known(cls, where: Where | None) -> Where | None:
         return where if where is None else where.require_roles(cls.roles)
+
+    @classmethod
+    def facts_named(cls, read: Mapping[str, Any], text: str) -> Sequence[str]:
+        """Return the names of the facts of which the sentence *text* may speak, by the fields *read* so far."""
+        del read, text
+        return cls.facts
+
+    def facts_told(self, finding: Finding) -> Mapping[str, Fact]:
+        """Return the facts of *finding* that the sentence calls by another name than anchor and then."""
+        del finding
+        return NO_FACTS
+
+    @property
+    def waits(self) -> bool:
+        """Whether time alone can change an answer. Its alerts open once the watermark is past the instant."""
+        return False
+
+    @property
+    def ends_when_cleared(self) -> bool:
+        """Whether a pattern that stands counts as ended while the person is cleared."""
+        return False
 
     def normal(self) -> dict[str, Any]:
         """
@@ -259,7 +270,7 @@ class Rule(BaseModel):
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
-        conditions = Related(self.where, self.same, self.new, self.roles[1])
+        conditions = Related(self.where, self.same, self.new, self.roles[1:])
         return conditions.hold(anchor, follow, history)
 
 
@@ -279,5 +290,7 @@ def _plain(value: object) -> object:
             return int(value.total_seconds())
         case dict():
             return {key: _plain(held) for key, held in value.items()}
+        case tuple():
+            return [_plain(held) for held in value]
         case _:
             return value

@@ -1,0 +1,217 @@
+"""The pattern of a chain: steps of which each follows the one before it within a time (docs/design.md, 4.5)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, model_validator
+
+from events.edtf import later
+from events.facts import Fact
+from projections.history.history import History
+from projections.history.lookup import events_ending
+from projections.rules.conditions.relation import Related, types_with
+from projections.rules.values import TOKEN, Certainty, Wait, wrong
+
+from .chain_search import Chain, Search, first_certain, first_possible
+from .chain_steps import AbsentStep, ChainStep, ThenStep, names_of, read_steps
+from .pattern import Finding, Rule, Visible, earliest_end
+from .sequence import is_possible
+from .silence import Accepts, accepts_all, silence_after, silence_follows, visible_silence
+
+
+class _Steps(BaseModel):
+    """The field that is read before all others of a chain: the sentence may name the steps."""
+
+    steps: Annotated[tuple[ChainStep, ...], BeforeValidator(read_steps)]
+
+
+class ChainRule(Rule, _Steps):
+    """
+    A fact followed by steps, each within a time of the one before it; the last may be a silence.
+
+    It has more than eight methods: the protocol of a pattern, and the parts of a chain that ends in a silence.
+    """
+
+    facts: ClassVar[tuple[str, ...]] = ("anchor",)
+    roles: ClassVar[tuple[str, ...]] = ("anchor",)
+    within: Wait | None = None
+    certainty: Certainty = "certain"
+
+    @model_validator(mode="after")
+    def _bounds_a_chain(self) -> Self:
+        if self.within is not None and not self._followed:
+            raise wrong("within stands beside steps without then", "a step with then, or no within")
+        return self
+
+    @classmethod
+    def facts_named(cls, read: Mapping[str, Any], text: str) -> list[str]:
+        """Return the names of the anchor and the steps; any name, if the steps could not be *read*."""
+        if "steps" not in read:
+            return [token[1:-1].partition(".")[0] for token in TOKEN.findall(text)]
+        steps: tuple[ChainStep, ...] = read["steps"]
+        return ["anchor", *(name for number, step in enumerate(steps, 1) for name in names_of(step, number))]
+
+    def facts_told(self, finding: Finding) -> dict[str, Fact]:
+        """Return the facts of the chain by the names of their steps."""
+        told = zip(self._followed, finding.completing, strict=False)
+        return {name: fact for number, (step, fact) in enumerate(told, 1) for name in names_of(step, number)}
+
+    @property
+    def waits(self) -> bool:
+        """Whether the chain ends in a silence, which time alone completes."""
+        return self._silence is not None
+
+    @property
+    def ends_when_cleared(self) -> bool:
+        """Whether the chain ends in a fact: a silence goes on, whatever the person is cleared of."""
+        return self._silence is None
+
+    @cached_property
+    def follow(self) -> frozenset[str]:
+        """The fact types of all steps."""
+        return self._ending.union(*(step.then for step in self._followed))
+
+    @cached_property
+    def read_before(self) -> frozenset[str]:
+        """The fact types that `new` reads, in any step too."""
+        own = (step.new | (step.where.all_new if step.where else frozenset()) for step in self.steps)
+        return super().read_before | types_with(frozenset[str]().union(*own))
+
+    def find(self, anchor: Fact, history: History) -> Finding:
+        """Return the first chain from *anchor*, and the silence after it."""
+        chain = self._chain(anchor, history)
+        settled = self._is_settled(anchor, history.events[-1])
+        if chain is None:
+            return Finding(anchor, "void", final=settled)
+        if self._silence is None:
+            return Finding(anchor, "standing", None, chain, final=settled)
+        start = chain[-1] if chain else anchor
+        deadline = later(start.occurred.latest, self._silence.wait)
+        opens = later(deadline, self._silence.settle)
+        found = Finding(anchor, "standing", opens, chain, settled, deadline=deadline, exact=start.occurred.latest_exact)
+        return self._continued(found, events_ending(history, earliest_end(start), None, self._ending), history)
+
+    def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
+        """Return the chain once *fact* is at the end of the world order: it can complete a chain that is the first."""
+        anchor = finding.anchor
+        if self._may_join(anchor, fact):
+            found = self.find(anchor, history)
+        else:
+            found = finding._replace(final=self._is_settled(anchor, fact))
+            if finding.deadline is not None:
+                ending = [fact] if fact.type in self._ending else []
+                found = self._continued(found, ending, history)
+        return finding if found == finding else found
+
+    def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
+        """Return the value that an alert may state at *clock* of *finding*, which is not void."""
+        if self._silence is None:
+            return Visible(finding, finding.value)
+        return visible_silence(finding, history, clock, self._ending, self._asked(finding, history))
+
+    @cached_property
+    def _followed(self) -> tuple[ThenStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, ThenStep))
+
+    @cached_property
+    def _silence(self) -> AbsentStep | None:
+        last = self.steps[-1]
+        return last if isinstance(last, AbsentStep) else None
+
+    @cached_property
+    def _ending(self) -> frozenset[str]:
+        """The fact types that end the silence; none, if there is no silence."""
+        if self._silence is None:
+            return frozenset()
+        starts = self._followed[-1].then if self._followed else frozenset[str]()
+        return silence_follows(self._silence.absent, self.on | starts)
+
+    @cached_property
+    def _longest(self) -> timedelta:
+        """The time in which every step of a chain lies."""
+        together = sum((step.within for step in self._followed), timedelta(0))
+        return together if self.within is None else min(together, self.within)
+
+    @cached_property
+    def _related(self) -> tuple[Related | None, ...]:
+        """The conditions of each step; None: it has none."""
+        compares = self.where is not None and self.where.compares
+        related: list[Related | None] = []
+        for number, step in enumerate(self.steps, 1):
+            same, new = self.same | step.same, self.new | step.new
+            roles = ("absent",) if isinstance(step, AbsentStep) else ("then", *names_of(step, number))
+            earlier = names_of(self.steps[number - 2], number - 1) if number > 1 else ()
+            asked = step.where is not None or same or new or compares
+            related.append(Related(step.where, same, new, roles, earlier, self.where) if asked else None)
+        return tuple(related)
+
+    def _chain(self, anchor: Fact, history: History) -> Chain | None:
+        """Return the facts of the first chain from *anchor*, without it; None: there is none."""
+        first = anchor.occurred.earliest
+        until = later(first, self._longest) if first and self.certainty == "certain" else None
+        start = earliest_end(anchor)
+        candidates = [
+            sorted(
+                (fact for fact in events_ending(history, start, until, step.then) if self._may_join(anchor, fact)),
+                key=history.place,
+            )
+            for step in self._followed
+        ]
+        withins = [step.within for step in self._followed]
+        search = Search(anchor, candidates, withins, self.within, self._accepting(anchor, history))
+        return first_certain(search) if self.certainty == "certain" else first_possible(search)
+
+    def _accepting(self, anchor: Fact, history: History) -> Callable[[int, Fact, Fact], bool]:
+        """Return the conditions of the steps, each answered once for the same facts."""
+        answers: dict[tuple[int, str, str], bool] = {}
+
+        def accepts(index: int, previous: Fact, fact: Fact) -> bool:
+            related = self._related[index]
+            if related is None:
+                return True
+            key = (index, previous.id if related.reads_previous else "", fact.id)
+            if key not in answers:
+                before = previous if related.reads_previous and index else None
+                answers[key] = related.hold(anchor, fact, history, before) is True
+            return answers[key]
+
+        return accepts
+
+    def _may_join(self, anchor: Fact, fact: Fact) -> bool:
+        """Return whether *fact* can be a step of a chain from *anchor*, by its type and its time alone."""
+        if fact.id == anchor.id or not any(fact.type in step.then for step in self._followed):
+            return False
+        if self.certainty == "certain":
+            return not self._is_settled(anchor, fact)
+        return is_possible(anchor, fact, self._longest)
+
+    def _is_settled(self, anchor: Fact, last: Fact) -> bool:
+        """Return whether no fact after *last* in world order, which ends no earlier, can be in a chain."""
+        if not self._followed:
+            return True
+        if self.certainty != "certain":
+            return False
+        return anchor.occurred.earliest is None or last.order[0] > later(anchor.occurred.earliest, self._longest)
+
+    def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
+        """Return *silence* after *facts*: void, ended or as it was. It is final only if its chain is."""
+        if silence.value == "void":
+            return silence
+        start = silence.completing[-1] if silence.completing else silence.anchor
+        chain = {fact.id for fact in (silence.anchor, *silence.completing)}
+        others = (fact for fact in facts if fact.id not in chain)
+        found = silence_after(silence, start, others, history, self._asked(silence, history))
+        return found._replace(final=silence.final and found.value == "void")
+
+    def _asked(self, finding: Finding, history: History) -> Accepts:
+        """Return the conditions on a fact that ends the silence of *finding*."""
+        silence, related = self._silence, self._related[-1]
+        previous = finding.completing[-1] if finding.completing else None
+        if silence is None or related is None:
+            return accepts_all
+        # The death that ends every silence is asked no conditions.
+        return lambda fact: (
+            True if fact.type not in silence.absent else related.hold(finding.anchor, fact, history, previous)
+        )
