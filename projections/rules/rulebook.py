@@ -10,10 +10,11 @@ from events.canonical import canonical
 from events.errors import BadInput
 from events.vocabulary import TRACK_OF
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 
-PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "then": SequenceRule}
+PATTERNS: Final[dict[str, type[Rule]]] = {"absent": AbsenceRule, "while": LastingRule, "then": SequenceRule}
 """Each pattern by the key that makes a rule one of it."""
 
 

@@ -15,6 +15,7 @@ from projections.rules.files.loading import RulesError, load
 from projections.rules.files.schema import schema
 from projections.rules.files.yaml_source import Problem
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
@@ -181,7 +182,10 @@ def _pattern(rule: Rule) -> str:
         until = " from its until" if rule.start else ""
         before = f"{', and none' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
         return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
-    assert isinstance(rule, SequenceRule), "there are two patterns"
+    if isinstance(rule, LastingRule):
+        settle = f", settled {_long(rule.settle)}" if rule.settle else ""
+        return f"{rule.status.kind} {' or '.join(sorted(rule.status.words))} for {_long(rule.wait)}{settle}"
+    assert isinstance(rule, SequenceRule), "there are three patterns"
     over = f", until {' or '.join(sorted(rule.over))}" if rule.over else ""
     return f"{anchor}, then {' or '.join(sorted(rule.then))} within {_long(rule.within)}{over} ({rule.certainty})"
 

@@ -318,7 +318,7 @@ class TestFiles:
                 'rules.yaml:13:11: "recorded" is not a place to count from (want until)',
             ),
             (SILENCE + "    jurisdiction: [KZ, '']\n", "rules.yaml:13:24: nothing is not a jurisdiction"),
-            (SILENCE + "    over: Released\n", "rules.yaml:13:5: over belongs to the other pattern"),
+            (SILENCE + "    over: Released\n", "rules.yaml:13:5: over belongs to another pattern"),
             (SEQUENCE + "    over: Relesed\n", 'rules.yaml:8:11: "Relesed" is not a fact type that a rule can name'),
             (
                 SILENCE + "    where: {then.ground: x}\n",

@@ -151,7 +151,7 @@ class TestRefusing:
             ("P90D", f"P{'9' * 5000}D", "7:10: the time is negative or too long"),
             ("    for: P90D\n", "", "2:5: neither for nor before is in this rule"),
             ("for: P90D", "wait: P90D", '7:5: unknown key "wait"'),
-            ("settle: P7D", "certainty: certain", "8:5: certainty belongs to the other pattern (want absent"),
+            ("settle: P7D", "certainty: certain", "8:5: certainty belongs to another pattern (want absent"),
             ("[detained, remanded]", "[detained, remandd]", '10:27: "remandd" is not a custody status (want remanded)'),
             ("custody: [detained, remanded]", "custdy: detained", '10:7: unknown key "custdy" (want custody)'),
             ("{at_least: 1}", "{at_lest: 1}", '11:20: unknown key "at_lest" (want at_least)'),
@@ -205,7 +205,7 @@ class TestRefusing:
         neither = SEQUENCE.replace("    then: Detained\n    within: P180D\n", "")
 
         assert "rules.yaml:2:5: both absent and then are in this rule" in problems(both)[0]
-        assert "rules.yaml:2:5: neither absent nor then is in this rule" in problems(neither)[0]
+        assert "rules.yaml:2:5: neither absent, while nor then is in this rule" in problems(neither)[0]
 
     def test_all_problems_of_all_files_are_reported_at_once(self, folder: Path) -> None:
         """All problems of all files are reported at once, so that one check is enough."""

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from events.errors import BadInput
 from events.text import quote_briefly
+from projections.rules.conditions.lasting import Lasting
 from projections.rules.conditions.status import CaseCount, Unless
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook
@@ -19,7 +20,12 @@ from projections.rules.values import TOKEN, WANTED
 
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
-_PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
+_PATTERN_KEYS: Final = (
+    "absent, for, from, before and settle, or then, within, over and certainty, or while, for and settle"
+)
+_ONE_PATTERN: Final = (
+    "one of them: absent for silence after a fact, then for what follows it, while for a status that lasts"
+)
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -108,8 +114,9 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
     models = [model for key, model in PATTERNS.items() if key in rule_data]
     model: type[Rule] = models[0] if len(models) == 1 else Rule
     if model is Rule:
-        what = "both absent and then are in this rule" if models else "neither absent nor then is in this rule"
-        source.problem(loc, what, "one of them: absent for silence after a fact, then for what follows it")
+        keys = [key for key in PATTERNS if key in rule_data]
+        what = f"both {' and '.join(keys)} are" if models else f"neither {', '.join([*PATTERNS][:-1])} nor then is"
+        source.problem(loc, f"{what} in this rule", _ONE_PATTERN)
         rule_data = {key: value for key, value in rule_data.items() if key in _keys(Rule) or key not in _EVERY_KEY}
     try:
         rule = model.model_validate(rule_data)
@@ -135,15 +142,15 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
             part = str(found["loc"][-2]) if len(found["loc"]) > 1 else ""
             known = _keys(_PARTS[part]) if part else _EVERY_KEY if model is Rule else _keys(model)
             stray = not part and key in _EVERY_KEY
-            what = f"{key} belongs to the other pattern" if stray else f'unknown key "{key}"'
+            what = f"{key} belongs to another pattern" if stray else f'unknown key "{key}"'
             source.key_problem(loc, what, _PATTERN_KEYS if stray else nearest(key, known, f"one of {', '.join(known)}"))
         case _:
             source.problem(loc, f"{quote_briefly(found['input'])} is not what {key} takes", WANTED[key])
 
 
 def _keys(model: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(field.alias or name for name, field in model.model_fields.items())
+    return tuple(field.alias or name for name, field in model.model_fields.items() if not field.exclude)
 
 
-_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount}
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount, "while": Lasting}
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

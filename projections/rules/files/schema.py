@@ -6,7 +6,7 @@ from typing import Any, Final
 from events.schemas import DIALECT
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
-from projections.rules.values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
+from projections.rules.values import CERTAINTIES, FACT_WORDS, LASTING, RELATED, SEVERITIES, STATUSES, WANTED
 
 Schema = dict[str, Any]
 
@@ -32,7 +32,7 @@ def schema() -> Schema:
 
 
 def _pattern(key: str, pattern: type[Rule]) -> Schema:
-    fields = {field.alias or name: field for name, field in pattern.model_fields.items()}
+    fields = {field.alias or name: field for name, field in pattern.model_fields.items() if not field.exclude}
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
@@ -75,6 +75,14 @@ _KEYS: Final[Mapping[str, Schema]] = {
             {"type": "string", "minLength": 1, "maxLength": 100},
             {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1, "maxLength": 100}},
         ],
+    },
+    "while": {
+        "type": "object",
+        "description": WANTED["while"],
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": {name: _words(words, f"words of {name}") for name, words in LASTING.items()},
     },
     "unless": {
         "type": "object",

@@ -14,6 +14,7 @@ from projections.history.lookup import events_ending, reports_of
 from projections.rules.conditions.clauses import Truth
 from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
 
+from .deadline import is_in_time, visible_in_time
 from .pattern import Finding, Rule, Visible, earliest_end
 
 
@@ -66,16 +67,11 @@ class AbsenceRule(Rule):
 
         A silence is not stated before its time, nor while an undated fact may have ended it.
         """
-        assert finding.opens is not None, "a silence has an instant at which it may be stated"
-        if any(
+        undated = (
             fact.type in self.follow and self._accepted(finding.anchor, fact, history) is not False
             for fact in history.undated
-        ):
-            return Visible(finding, "void")
-        if clock < finding.opens:
-            # An end waits for this instant too: an alert that opened under another date may be ended by it.
-            return Visible(finding, "void", finding.opens)
-        return Visible(finding, finding.value)
+        )
+        return visible_in_time(finding, clock, undated)
 
     def _deadline(self, anchor: Fact, history: History) -> tuple[datetime | None, bool]:
         """Return the deadline after *anchor*, and whether it counts from a date-time; None: the anchor has none."""
@@ -106,9 +102,7 @@ class AbsenceRule(Rule):
             accepted = self._accepted(anchor, fact, history)
             if accepted is False:
                 continue
-            earliest = fact.occurred.earliest
-            spare = slack(silence.exact, fact.occurred.earliest_exact)
-            if ahead or earliest is None or earliest < later(silence.deadline, spare):
+            if ahead or is_in_time(fact, silence.deadline, exact=silence.exact):
                 # Where the source does not say enough to decide, nothing is said of a silence.
                 return silence._replace(value="void", final=True)
             value = "ended" if accepted else value
