@@ -1,5 +1,5 @@
 """
-A second computation of `while`: a literal reading of docs/design.md, 4.4, as plain and as slow as possible.
+A second computation of `while`: a literal reading of docs/design.md, 4.3, as plain and as slow as possible.
 
 The words of all parts are noted after each event in world order, by the other oracle's reading of the status. A spell
 is a run of such notes. Nothing of `projections` is used.

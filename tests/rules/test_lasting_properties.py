@@ -27,6 +27,8 @@ OF_A_KIND = {
     "measure": ("MeasureImposed MeasureImposed MeasureLifted Died",),
 }
 """The themes of careers by kind of status."""
+WORDS = {"measure": ("travel_ban", "sanction")}
+"""The words that careers have, where a kind has many others."""
 untils = st.one_of(st.just(END), st.sampled_from([*map(instant, RECORDED)]))
 
 
@@ -36,7 +38,7 @@ def rules(kind: str) -> st.SearchStrategy[lasting.Lasting]:
         lasting.Lasting,
         id=st.just("long"),
         kind=st.just(kind),
-        words=st.frozensets(st.sampled_from(LASTING[kind]), min_size=1, max_size=6),
+        words=st.frozensets(st.sampled_from(WORDS.get(kind, LASTING[kind])), min_size=1, max_size=6),
         wait=st.sampled_from([timedelta(hours=20), 2 * DAYS, 5 * DAYS, 10 * DAYS]),
         settle=st.sampled_from([0 * DAYS, 2 * DAYS]),
         jurisdiction=st.sampled_from([frozenset[str](), frozenset[str](), frozenset[str](), frozenset({"KZ"})]),

@@ -9,11 +9,9 @@ import pytest
 from events.errors import BadInput
 from events.vocabulary import TRACKS
 from projections.rules.files.loading import load, pack
-from projections.rules.patterns.absence import AbsenceRule
-from projections.rules.patterns.sequence import SequenceRule
-from projections.rules.rulebook import Rulebook
+from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.sentence import explain_text
-from projections.rules.values import FIELDS, NOT_STATED, STATUSES
+from projections.rules.values import FIELDS, LASTING, NOT_STATED, STATUSES
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
 
@@ -217,10 +215,9 @@ class TestDocs:
     def test_every_key_word_and_field_is_there(self) -> None:
         """Every key, word and field of a rule is in the docs."""
         text = DOCS.read_text()
-        keys = {
-            field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()
-        }
+        keys = {field.alias or name for model in PATTERNS.values() for name, field in model.model_fields.items()}
         words = {*keys, *STATUSES, *FIELDS, *(word for words in STATUSES.values() for word in words)}
+        words |= {*LASTING, *(word for words in LASTING.values() for word in words)}
         words |= {"open_cases", "at_least", "at_most", "info", "notice", "warning", "critical", "certain", "possible"}
         words |= {"{name}", "{subject}", "{anchor.FIELD}", "{then.FIELD}", "service", "case", "custody"}
 
@@ -230,8 +227,6 @@ class TestDocs:
     def test_the_keys_of_its_table_are_the_keys_of_a_rule(self) -> None:
         """The table of keys in the docs has no other key than those of a rule."""
         table = DOCS.read_text().partition("| key | needed |")[2].partition("\n\n")[0]
-        keys = {
-            field.alias or name for model in (AbsenceRule, SequenceRule) for name, field in model.model_fields.items()
-        }
+        keys = {field.alias or name for model in PATTERNS.values() for name, field in model.model_fields.items()}
 
         assert keys == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The pattern of a status that lasts: a part of a person keeps one of some words for a time (docs/design.md, 4.4)."""
+"""The pattern of a status that lasts: a part of a person keeps one of some words for a time (docs/design.md, 4.3)."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
