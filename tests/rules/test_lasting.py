@@ -232,6 +232,12 @@ class TestHolds:
         assert {} == lives(story, lasting(custody="remanded"))
         assert {"Arrested a 2022-03-01": ["open"]} == lives(story[:2], lasting(custody="remanded"))
 
+    def test_custody_in_a_case_that_has_ended_begins_nothing(self) -> None:
+        """A detention behind the end of its case is left out of the row."""
+        story = [charged("2022-02-01"), stated("CaseClosed", "2022-02-10", case="c"), detained("2022-03-01", case="c")]
+
+        assert {} == lives(story, lasting(custody="detained"))
+
     def test_the_end_of_a_case_can_begin_a_release(self) -> None:
         """Bail ends with its case: the event that began the freedom is the end of the case."""
         story = [
@@ -337,5 +343,7 @@ class TestSearchesCasesAndMeasures:
 
         assert {ban["id"]: ["open"], other["id"]: ["open"]} == lives([ban, other], rules)
         assert {other["id"]: ["open"]} == lives([ban, other, lifted], rules)
+        late = stated("MeasureLifted", "2022-08-01", fact_id=ban["id"])
+        assert {ban["id"]: ["open", "resolved"]} == lives([ban, late], rules)
         assert {} == lives([ban, died("2022-04-01")], rules)
         assert {} == lives([ban], lasting(measure="sanction"))
