@@ -13,11 +13,13 @@ from events.vocabulary import TRACK_OF
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.chain import ChainRule
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 
 PATTERNS: Final[dict[str, type[Rule]]] = {
-    "absent": AbsenceRule, "count": CountRule, "of": OfRule, "then": SequenceRule, "steps": ChainRule,
+    "absent": AbsenceRule, "count": CountRule, "while": LastingRule,
+    "of": OfRule, "then": SequenceRule, "steps": ChainRule,
 }  # fmt: skip
 """Each pattern by the key that makes a rule one of it. `of` stands beside `then`, and is asked first."""
 

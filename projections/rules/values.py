@@ -12,7 +12,15 @@ from events.shapes import RelationData
 from events.text import quote_briefly
 from events.vocabulary import TRACKS
 from projections.rules.files.yaml_source import nearest
-from projections.subjects.status_words import CustodyStatus, Presumption, SearchScope, ServiceStatus, Stage
+from projections.subjects.status_words import (
+    CustodyStatus,
+    MeasureKind,
+    PostStatus,
+    Presumption,
+    SearchScope,
+    ServiceStatus,
+    Stage,
+)
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "service": get_args(ServiceStatus),
@@ -22,6 +30,13 @@ STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "presumption": get_args(Presumption),
 }
 """The closed sets of status words (docs/design.md, 8) that `unless` may name."""
+LASTING: Final[Mapping[str, tuple[str, ...]]] = {
+    **{kind: STATUSES[kind] for kind in ("wanted", "stage")},
+    "service": get_args(PostStatus),
+    "custody": tuple(word for word in STATUSES["custody"] if word != "unknown"),
+    "measure": get_args(MeasureKind),
+}
+"""The closed sets of words that `while` may name: those of a single part. Only a summary is `unknown`."""
 SEVERITIES: Final = ("info", "notice", "warning", "critical")
 CERTAINTIES: Final = ("certain", "possible")
 ENABLED: Final = ("true", "false", "trial")
@@ -83,6 +98,7 @@ WANTED: Final = {
     "by": f"one of {', '.join(GROUPS)}",
     "of": f"by, or one or more of {', '.join(RELATIONS)}",
     "where": "conditions on the data of facts, such as {anchor.kind: criminal}",
+    "while": f"one of {', '.join(sorted(LASTING))} with its words, such as {{service: suspended}}",
     "explain": 'one sentence, such as "{name} was dismissed."',
     "ended_explain": "one sentence for an alert that is resolved",
     "retracted_explain": "one sentence for an alert that is retracted",
@@ -208,3 +224,6 @@ CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", ST
 WantedWords = Annotated[frozenset[Annotated[str, _one_of("a scope of being wanted", STATUSES["wanted"])]], _LISTED]
 StageWords = Annotated[frozenset[Annotated[str, _one_of("a case stage", STATUSES["stage"])]], _LISTED]
 PresumptionWords = Annotated[frozenset[Annotated[str, _one_of("a presumption", STATUSES["presumption"])]], _LISTED]
+LastingService = Annotated[frozenset[Annotated[str, _one_of("a status of a post", LASTING["service"])]], _LISTED]
+LastingCustody = Annotated[frozenset[Annotated[str, _one_of("a status of a hold", LASTING["custody"])]], _LISTED]
+LastingMeasure = Annotated[frozenset[Annotated[str, _one_of("a kind of measure", LASTING["measure"])]], _LISTED]

@@ -13,6 +13,7 @@ from events.vocabulary import TRACK_OF
 from projections.history.flag import Flag
 from projections.history.placing import NOTHING_PLACED, Placing
 from projections.tracks.cases import CRIMINAL, Case
+from projections.tracks.cell import NO_WORD, Cell
 from projections.tracks.custody import Custody
 from projections.tracks.measures import Measures
 from projections.tracks.posts import Posts
@@ -22,6 +23,8 @@ from .identity import Descriptions
 from .summary import Summary, summarize
 from .surroundings import Surroundings, concerned_by, surroundings
 
+UNPLACED: Final = frozenset({"order_unknown", "post_unknown"})
+"""The flags of facts that may have another effect than the one they have here."""
 NO_REPORTS: Final[Mapping[str, str]] = {}
 
 
@@ -58,6 +61,8 @@ class Status:
         described: the latest fact with a name, with a post, agency or region, and with a jurisdiction.
         case_steps: the number of changes of cases so far.
         kept: the rows of each case, cached for the module that makes rows.
+        spells: the spells of statuses, cached for the module that finds them.
+        unplaced: the facts of unknown order, and those that may concern several posts.
     """
 
     def __init__(
@@ -75,6 +80,9 @@ class Status:
         self.measures = Measures(self._flag, stands_for)
         self.cases: dict[str, Case] = {}
         self.kept: dict[str, tuple[int, bool, Mapping[str, int], Any]] = {}
+        self.spells: dict[tuple[str, frozenset[str]], Any] = {}
+        self.unplaced: dict[str, Fact] = {}
+        self._ended_cases: set[str] = set()
         self._descriptions = Descriptions(self._flag)
         self.names = self._descriptions.names
         self.described = self._descriptions.latest
@@ -99,6 +107,7 @@ class Status:
             self.before[fact.id] = self.point()
             around = surroundings(self.summary().shown, self.described)
         self._summary = None
+        self.spells.clear()
         match TRACK_OF[kind]:
             case "service":
                 self._apply_service(fact)
@@ -108,6 +117,8 @@ class Status:
                 self._apply_custody(fact, only)
             case "measure":
                 self.measures.advance(fact)
+                if self.posts.died is not None:
+                    self.measures.outlive(self.posts.died)
             case _:
                 self._descriptions.advance(fact)
         if around is not None:
@@ -142,12 +153,17 @@ class Status:
         self.posts.advance(fact)
         if alive and self.posts.died is not None:
             self.custody.die(fact)
+            self.measures.outlive(fact)
+            for case in self.cases.values():
+                case.course.append(Cell(NO_WORD, fact))
 
     def _apply_custody(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         if self.posts.died is not None:
             self._flag("after_death", fact)
         else:
             self.custody.advance(fact, only)
+            if self._ended_cases:
+                self.custody.outlast(self._ended_cases, fact)
 
     def _apply_case(self, fact: Fact) -> None:
         self.case_steps += 1
@@ -159,9 +175,18 @@ class Status:
         case.advance(fact, self.case_steps)
         if was_open and not case.is_open:
             self.custody.end_bail(case_id, fact, convicted=case.is_finally_convicted)
+        if case.is_open or case.stands_convicted:
+            self._ended_cases.discard(case_id)
+        else:
+            self._ended_cases.add(case_id)
+            self.custody.outlast({case_id}, fact)
+        if self.posts.died is not None:
+            case.course.append(Cell(NO_WORD, fact))
         by = fact.data.get("by")
         if isinstance(by, dict) and by.get("subject_id") == fact.subject:
             self._flag("accused_by_self", fact)
 
     def _flag(self, code: str, fact: Fact) -> None:
         self._flags.append(Flag(code, fact.id))
+        if code in UNPLACED:
+            self.unplaced[fact.id] = fact

@@ -70,6 +70,17 @@ CountStatus: TypeAlias = Literal[
     "amnestied",
     "pardoned",
 ]
+MeasureKind: TypeAlias = Literal[
+    "travel_ban",
+    "judicial_control",
+    "electronic_monitoring",
+    "asset_freeze",
+    "sanction",
+    "debarment",
+    "disqualification",
+    "licence_revoked",
+    "other",
+]
 CaseKind: TypeAlias = Literal["criminal", "disciplinary", "administrative", "civil"]
 Verdict: TypeAlias = Literal["convicted", "acquitted"]
 Presumption: TypeAlias = Literal["presumed_innocent", "convicted_not_final", "convicted", "cleared"]

@@ -29,7 +29,7 @@ OPEN_STAGES: Final = (
 CRIMINAL: Final = "criminal"
 
 _WEIGHT: Final = {stage: weight for weight, stage in enumerate(OPEN_STAGES)} | {"overturned": 4}
-_STEPS: Final = {
+STEPS: Final = {
     "Accused": "accused",
     "MaterialsReferred": "materials_referred",
     "InvestigationOpened": "investigation",
@@ -41,6 +41,7 @@ _STEPS: Final = {
     "Indicted": "indicted",
     "TrialOpened": "trial",
 }
+"""The stage that each step of a case reaches."""
 # After these an investigation is no longer suspended.
 _RESUMES: Final = frozenset(
     {
@@ -85,11 +86,12 @@ class Case:
         suspended_by: the fact that suspended the investigation; None: it is not suspended.
         sentence: the fact with the last sentence, or its last change.
         charges_by, authority_by: the facts that state them last.
+        course: its stages so far, each with the fact after which it had it.
     """
 
     __slots__ = (
-        *("_behind", "_flag", "_seen", "authority_by", "charges_by", "counts", "ended", "kind_by", "place", "reached"),
-        *("sentence", "steps", "suspended_by"),
+        *("_behind", "_flag", "_seen", "authority_by", "charges_by", "counts", "course", "ended", "kind_by", "place"),
+        *("reached", "sentence", "steps", "suspended_by"),
     )
 
     def __init__(self, flag: Flagging, behind: Callable[[Fact, Fact], bool], first: Fact) -> None:
@@ -103,6 +105,7 @@ class Case:
         self.sentence: Fact | None = None
         self.charges_by: Fact | None = None
         self.authority_by: Fact | None = None
+        self.course: list[Cell] = []
         self._seen: set[str] = set()
         self._flag = flag
         self._behind = behind
@@ -140,6 +143,7 @@ class Case:
         if needed and not needed[0] & self._seen:
             self._flag(needed[1], fact)
         self._seen.add(kind)
+        before = self.stage
         self._note_details(fact)
         if self.ended is not None and kind in STATES_CHARGES and not self._opens_again(fact):
             self._flag("order_unknown", fact)
@@ -155,13 +159,16 @@ class Case:
         self._set_end()
         if kind in _RESUMES or self.ended is not None:
             self.suspended_by = None
+        stage = self.stage
+        if stage is not None and (before is None or stage.status != before.status):
+            self.course.append(Cell(stage.status, fact))
 
     def _apply(self, fact: Fact, place: int, named: list[Count] | None) -> None:
         """Apply the effect of *fact* on the stage and on the counts; *named* are the counts that it names."""
         kind = fact.type
         was_open = self.ended is None
-        if kind in _STEPS:
-            self._reach(_STEPS[kind], fact, place, named)
+        if kind in STEPS:
+            self._reach(STEPS[kind], fact, place, named)
         if kind == "InvestigationSuspended":
             self.suspended_by = self.suspended_by or fact
         elif kind == "ChargesAmended" and named is not None and was_open:

@@ -19,3 +19,6 @@ class Cell(NamedTuple):
 
 
 UNKNOWN = Cell("unknown", None)
+
+NO_WORD = ""
+"""In the course of a part: from here on its word is not spoken of, since the person died or its case ended."""

@@ -4,12 +4,13 @@ Custody and searches of one person (docs/design.md, 3.5): one hold a case, and t
 A release in one case does not change another. A search that one country cancelled still stands in another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from events.edtf import overlaps
 from events.facts import Fact
 
+from .cell import NO_WORD, Cell
 from .searches import Search, cancelled, left_after_arrest, with_search
 
 CUSTODY: Final = {
@@ -54,9 +55,11 @@ class Hold:
         until: the fact that last named an end; None: no fact did.
         place: the number of the step in which the status last changed.
         is_active: whether the person is held, or free on conditions.
+        course: its statuses so far, each with the fact that set it.
+        into: the hold as which it turned out, the length of that one's course then, and the fact that told.
     """
 
-    __slots__ = ("fact", "is_active", "place", "status", "until")
+    __slots__ = ("course", "fact", "into", "is_active", "place", "status", "until")
 
     def __init__(self) -> None:
         self.status = "unknown"
@@ -64,6 +67,8 @@ class Hold:
         self.until: Fact | None = None
         self.place = 0
         self.is_active = False
+        self.course: list[Cell] = []
+        self.into: tuple[Hold, int, Fact] | None = None
 
     @property
     def is_seized(self) -> bool:
@@ -76,6 +81,7 @@ class Hold:
         if status != self.status:
             self.status, self.fact, self.place, self.until = status, fact, place, None
             self.is_active = status not in FREE
+            self.course.append(Cell(status, fact))
         if says_until:
             self.until = fact
 
@@ -84,7 +90,7 @@ class Custody:
     """
     The fold of the custody track.
 
-    It has ten methods: the fact of one type passes through several of them, and all change the same holds.
+    It has twelve methods: the fact of one type passes through several of them, and all change the same holds.
 
     Args:
         flag: receives the code of each anomaly and its fact.
@@ -93,12 +99,17 @@ class Custody:
     Attributes:
         holds: by case_id; None: no case is known.
         searches: those that stand.
+        merged: the holds that turned out to be others.
+        ended_searches: the searches that ended, or outlast their case, by the fact that began each: with the fact that
+            ended it.
         steps: the number of changes so far.
     """
 
     def __init__(self, flag: Callable[[str, Fact], None], behind: Callable[[Fact, Fact], bool]) -> None:
         self.holds: dict[str | None, Hold] = {}
         self.searches: list[Search] = []
+        self.merged: list[Hold] = []
+        self.ended_searches: dict[str, tuple[Search, Fact]] = {}
         self.flag = flag
         self.steps = 0
         self._last_general_release: Fact | None = None
@@ -120,13 +131,13 @@ class Custody:
             ended = cancelled(self.searches, fact)
             if not ended:
                 self.flag("not_wanted", fact)
-            self.searches = [search for search in self.searches if search not in ended]
+            self._keep([search for search in self.searches if search not in ended], fact)
         elif kind in CUSTODY:
             self._move_hold(fact, only)
             if kind in _FINDS:
-                self.searches = left_after_arrest(self.searches, fact)
+                self._keep(left_after_arrest(self.searches, fact), fact)
             elif kind == "Extradited":
-                self.searches = []
+                self._keep([], fact)
                 self._hand_over(fact)
 
     def end_bail(self, case_id: str, fact: Fact, *, convicted: bool) -> None:
@@ -142,7 +153,27 @@ class Custody:
         for hold in self.holds.values():
             if hold.is_active:
                 hold.move("deceased", fact, self.steps)
-        self.searches = []
+            else:
+                hold.course.append(Cell(NO_WORD, fact))
+        self._keep([], fact)
+
+    def outlast(self, ended: Collection[str], fact: Fact) -> None:
+        """Speak no longer of the holds and searches in the cases *ended*, since *fact*; they stay as they are."""
+        for case_id in self.holds.keys() & ended:
+            hold = self.holds[case_id]
+            if hold.is_active and hold.course[-1].status != NO_WORD:
+                hold.course.append(Cell(NO_WORD, fact))
+        for search in self.searches:
+            if search.case_id in ended:
+                self.ended_searches.setdefault(search.fact.id, (search, fact))
+
+    def _keep(self, searches: list[Search], fact: Fact) -> None:
+        """Keep *searches* of those that stand; *fact* ended the others."""
+        if len(searches) != len(self.searches):
+            for search in self.searches:
+                if not any(search is other for other in searches):
+                    self.ended_searches.setdefault(search.fact.id, (search, fact))
+            self.searches = searches
 
     def _move_hold(self, fact: Fact, only: frozenset[str | None] | None) -> None:
         status, case_id = CUSTODY[fact.type], fact.data.get("case_id")
@@ -195,9 +226,13 @@ class Custody:
         if unnamed is not None and unnamed.is_active and (fact.type != "Released" or not (own and own.is_active)):
             # The same hold, now known to be in this case. Of two, the one that changed last has the present status.
             del self.holds[None]
-            if own is None or not own.is_active or own.place < unnamed.place:
-                self.holds[case_id] = unnamed
-                return unnamed
+            last = unnamed if own is None or not own.is_active or own.place < unnamed.place else own
+            other = own if last is unnamed else unnamed
+            if other is not None:
+                other.into = (last, len(last.course), fact)
+                self.merged.append(other)
+            self.holds[case_id] = last
+            return last
         return own if own is not None else self.holds.setdefault(case_id, Hold())
 
     def _release_all(self, fact: Fact, only: frozenset[str | None] | None) -> None:

@@ -37,11 +37,13 @@ class Measures:
 
     Attributes:
         standing: the measures that stand.
+        ended: the measures that were lifted, or that the person did not outlive, each with the fact that ended it.
         steps: the number of changes so far.
     """
 
     def __init__(self, flag: Callable[[str, Fact], None], stands_for: Mapping[str, str]) -> None:
         self.standing: list[Measure] = []
+        self.ended: dict[str, tuple[Measure, Fact]] = {}
         self.steps = 0
         self._flag = flag
         self._stands_for = stands_for
@@ -57,6 +59,8 @@ class Measures:
             lifted = own or [m for m in meant if authority is None or m.is_liftable_by_others]
             if not lifted:
                 self._flag("not_imposed", fact)
+            for measure in lifted:
+                self.ended.setdefault(measure.fact.id, (measure, fact))
             self.standing = [measure for measure in self.standing if measure not in lifted]
             return
         same = [m for m in self.standing if all(m.fact.data.get(name) == fact.data.get(name) for name in _KEY)]
@@ -66,6 +70,11 @@ class Measures:
         same[0].reports.add(fact.id)
         if "until" in fact.data:
             same[0].until = fact
+
+    def outlive(self, death: Fact) -> None:
+        """Speak no longer of the measures that stand: the person died. They stay until they are lifted."""
+        for measure in self.standing:
+            self.ended.setdefault(measure.fact.id, (measure, death))
 
     def _lifts(self, lift: Fact, measure: Measure) -> bool:
         named: str | None = lift.data.get("fact_id")

@@ -4,6 +4,7 @@ from typing import Final
 
 from events.facts import Fact
 
+from .cell import Cell
 from .post_words import Words
 
 HELD: Final = frozenset({"in_office", "suspended"})
@@ -22,9 +23,10 @@ class Post:
         until: the fact that last named the end of its suspension; None: no fact did.
         place: the number of the step in which its status last changed.
         begun: the number of the step in which it became known, and its number among the posts.
+        course: its statuses so far, each with the fact that set it.
     """
 
-    __slots__ = ("acting", "acting_by", "began", "begun", "fact", "place", "status", "until", "words")
+    __slots__ = ("acting", "acting_by", "began", "begun", "course", "fact", "place", "status", "until", "words")
 
     def __init__(self, words: Words, status: str, fact: Fact, place: int, *, began: bool) -> None:
         self.words = words
@@ -35,6 +37,7 @@ class Post:
         self.acting_by = fact if self.acting else None
         self.place = place
         self.begun = (0, 0)
+        self.course = [Cell(status, fact)]
         self.until = fact if status == "suspended" and "until" in fact.data else None
 
     @property
@@ -45,6 +48,7 @@ class Post:
     def move(self, status: str, fact: Fact, place: int) -> None:
         """Change the status, as *fact* says."""
         self.status, self.fact, self.place = status, fact, place
+        self.course.append(Cell(status, fact))
 
     def suspend(self, fact: Fact, place: int) -> None:
         """Suspend; a suspended post stays suspended since the first fact, with the later end if *fact* names one."""

@@ -11,7 +11,7 @@ from typing import Final
 from events.edtf import overlaps
 from events.facts import Fact
 
-from .cell import UNKNOWN, Cell
+from .cell import NO_WORD, UNKNOWN, Cell
 from .post import Post
 from .post_matching import (
     held,
@@ -75,6 +75,8 @@ class Posts:
             for post in self.all:
                 if post.is_held:
                     post.move("deceased", fact, self.steps)
+                else:
+                    post.course.append(Cell(NO_WORD, fact))
         else:
             self._return(fact)
 

@@ -18,6 +18,7 @@ from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.chain import ChainRule
 from projections.rules.patterns.chain_steps import AbsentStep, ChainStep
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
@@ -192,6 +193,9 @@ def _pattern(rule: Rule) -> str:
         until = " from its until" if rule.start else ""
         before = f"{', and none' if rule.wait else ''} in the {_long(rule.before)} before" if rule.before else ""
         return f"{anchor}, and none of {len(rule.absent)} types{after}{until}{before}{settle}"
+    if isinstance(rule, LastingRule):
+        settle = f", settled {_long(rule.settle)}" if rule.settle else ""
+        return f"{rule.status.kind} {' or '.join(sorted(rule.status.words))} for {_long(rule.wait)}{settle}"
     if isinstance(rule, ChainRule):
         steps = ", then ".join(_step(step) for step in rule.steps)
         whole = f", all within {_long(rule.within)}" if rule.within else ""

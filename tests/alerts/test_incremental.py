@@ -19,6 +19,7 @@ from projections.alerts.subject_state import SubjectState
 from projections.history.history import History
 from projections.rules.findings import Answer, Findings
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
 from projections.subjects.fold import Fold, Step
@@ -60,6 +61,11 @@ def following(name: str, on: Sequence[str], then: Sequence[str], **more: Any) ->
     return SequenceRule.model_validate(TEXTS | {"id": name, "on": on, "then": then, "within": 15 * DAY, **more})
 
 
+def lasting(name: str, **words: Sequence[str]) -> LastingRule:
+    """Return a rule about a status that lasts for a time that these dates reach."""
+    return LastingRule.model_validate(TEXTS | {"id": name, "while": words, "for": 5 * DAY})
+
+
 UNNAMED = Rulebook((absence("unnamed", ["Dismissed"], ["SubjectDescribed"]),))
 NAMED = Rulebook((following("named", ["Dismissed"], ["SubjectDescribed"]),))
 MANY = Rulebook(
@@ -69,6 +75,9 @@ MANY = Rulebook(
         absence("free", ["Detained", "Dismissed"], ["Detained", "Released"], unless={"custody": ["detained"]}),
         following("named", ["SubjectDescribed"], ["SubjectDescribed", "Detained"]),
         following("same", ["Dismissed", "Detained"], ["Dismissed", "Detained"], unless={"wanted": ["national"]}),
+        lasting("held", custody=["detained", "remanded"]),
+        lasting("sought", wanted=["national"]),
+        lasting("charged", stage=["charged"]),
         following("loose", ["Dismissed"], ["Detained", "Died"], certainty="possible"),
     )
 )

@@ -201,8 +201,13 @@ def changed(draw: st.DrawFn, line: Line, others: Sequence[str]) -> Data:
     return draw(data_of(line["type"], others))
 
 
+ALL_THEMES = (*THEMES.values(), " ".join(THEMES.values()), EVERY)
+
+
 @st.composite
-def careers(draw: st.DrawFn, *, most: int = 12, people: str = "aaaaaaab") -> list[Line]:
+def careers(
+    draw: st.DrawFn, *, most: int = 12, people: str = "aaaaaaab", themes: Sequence[str] = ALL_THEMES
+) -> list[Line]:
     """
     Facts about one person or two, with ids f0, f1 and so on.
 
@@ -210,8 +215,9 @@ def careers(draw: st.DrawFn, *, most: int = 12, people: str = "aaaaaaab") -> lis
         draw: the function of Hypothesis.
         most: the greatest number of facts.
         people: the subjects; a subject that is listed more often gets more facts.
+        themes: the types of the facts, in one text for each theme; one theme is drawn.
     """
-    theme = draw(st.sampled_from((*THEMES.values(), " ".join(THEMES.values()), EVERY)))
+    theme = draw(st.sampled_from(themes))
     types = st.sampled_from(theme.split())
     number = draw(st.integers(2, most))
     ids = [f"f{n}" for n in range(number)]

@@ -11,7 +11,7 @@ from events.vocabulary import TRACKS
 from projections.rules.files.loading import load, pack
 from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.sentence import explain_text
-from projections.rules.values import FIELDS, NOT_STATED, STATUSES
+from projections.rules.values import FIELDS, LASTING, NOT_STATED, STATUSES
 from tests.support.places import ROOT
 from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
 
@@ -236,6 +236,7 @@ class TestDocs:
         text = DOCS.read_text()
         keys = {field.alias or name for model in PATTERNS.values() for name, field in model.model_fields.items()}
         words = {*keys, *STATUSES, *FIELDS, *(word for words in STATUSES.values() for word in words)}
+        words |= {*LASTING, *(word for words in LASTING.values() for word in words)}
         words |= {"open_cases", "at_least", "at_most", "info", "notice", "warning", "critical", "certain", "possible"}
         words |= {"{name}", "{subject}", "{anchor.FIELD}", "{then.FIELD}", "service", "case", "custody"}
 

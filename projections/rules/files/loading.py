@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from events.errors import BadInput
 from events.text import quote_briefly
+from projections.rules.conditions.lasting import Lasting
 from projections.rules.conditions.status import CaseCount, Unless
 from projections.rules.patterns.across import CountOf
 from projections.rules.patterns.pattern import Rule
@@ -22,10 +23,11 @@ from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = (
     "absent, for, from, before and settle, or then, of, within, over and certainty, or steps, within and certainty,"
-    " or count and certainty"
+    " or while, for and settle, or count and certainty"
 )
 _PATTERN_WANTED: Final = (
-    "one of them: absent for silence after a fact, then for a follow-up, steps for a chain, count for many people"
+    "one of them: absent for silence after a fact, then for a follow-up, steps for a chain,"
+    " while for a status that lasts, count for many people"
 )
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
@@ -160,9 +162,12 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
 
 
 def _keys(model: type[BaseModel]) -> tuple[str, ...]:
-    refused = model.refuses if issubclass(model, Rule) else ()
-    return tuple(field.alias or name for name, field in model.model_fields.items() if name not in refused)
+    if issubclass(model, Rule):
+        return model.keys()
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
-_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount, "count": CountOf}
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "unless": Unless, "open_cases": CaseCount, "count": CountOf, "while": Lasting,
+}  # fmt: skip
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

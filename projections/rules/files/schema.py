@@ -12,6 +12,7 @@ from projections.rules.values import (
     ENABLED,
     FACT_WORDS,
     GROUPS,
+    LASTING,
     RELATED,
     RELATIONS,
     SEVERITIES,
@@ -43,12 +44,13 @@ def schema() -> Schema:
 
 
 def _pattern(key: str, pattern: type[Rule]) -> Schema:
-    fields = {f.alias or name: f for name, f in pattern.model_fields.items() if name not in pattern.refuses}
+    fields = {field.alias or name: field for name, field in pattern.model_fields.items()}
+    keys = pattern.keys()
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
-        "properties": {name: _STEPS if name == "steps" else _KEYS[name] for name in fields},
-        "required": [name for name, field in fields.items() if field.is_required()],
+        "properties": {name: _STEPS if name == "steps" else _KEYS[name] for name in keys},
+        "required": [name for name in keys if fields[name].is_required()],
         "additionalProperties": False,
         **({"anyOf": [{"required": ["for"]}, {"required": ["before"]}]} if key == "absent" else {}),
     }
@@ -106,6 +108,14 @@ _KEYS: Final[Mapping[str, Schema]] = {
             {"type": "string", "minLength": 1, "maxLength": 100},
             {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1, "maxLength": 100}},
         ],
+    },
+    "while": {
+        "type": "object",
+        "description": WANTED["while"],
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": {name: _words(words, f"words of {name}") for name, words in LASTING.items()},
     },
     "unless": {
         "type": "object",

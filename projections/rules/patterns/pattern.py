@@ -80,7 +80,8 @@ class Rule(BaseModel):
     """
     The parts that all patterns share, and the protocol: `follow`, `find`, `extend` and `visible_at`.
 
-    It has more than eight methods: three that every pattern has, and the reading, naming and asking that all share.
+    It has more than eight methods: three that every pattern has, two of them also for patterns that read the status,
+    and the reading, naming and asking that all share.
     A default, once released, stays. The normal form leaves defaults out, so that a field added later changes neither
     the version of a rule that does not use it nor the meaning of a stored one.
     """
@@ -159,6 +160,12 @@ class Rule(BaseModel):
         """Whether a pattern that stands counts as ended while the person is cleared."""
         return False
 
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the keys that such a rule takes, as they are written."""
+        fields = cls.model_fields.items()
+        return tuple(f.alias or name for name, f in fields if not f.exclude and name not in cls.refuses)
+
     def normal(self) -> dict[str, Any]:
         """
         Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults.
@@ -218,6 +225,14 @@ class Rule(BaseModel):
         """
         raise NotImplementedError
 
+    def find_in(self, anchor: Fact, step: Step) -> Finding:
+        """Return the finding from *anchor*; for a pattern that reads the status too."""
+        return self.find(anchor, step.history)
+
+    def extend_in(self, finding: Finding, fact: Fact, step: Step) -> Finding:
+        """Return the finding once *fact* is at the end; for a pattern that reads the status too."""
+        return self.extend(finding, fact, step.history)
+
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
         """Return the value that an alert may state at *clock* of *finding*, which is not void."""
         del history, clock
@@ -245,7 +260,7 @@ class Rule(BaseModel):
         else:
             findings, changed = [*before], []
             if last.type in self.follow:
-                findings = [self.extend(finding, last, history) for finding in before]
+                findings = [self.extend_in(finding, last, step) for finding in before]
                 changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
             if last.type in self.on:
                 new = self._found(last, step)
@@ -261,7 +276,7 @@ class Rule(BaseModel):
         exempt = self.unless is not None and self.unless.holds(step.status.before[anchor.id])
         if exempt or not applies(self.where, self.jurisdiction, anchor, step.history):
             return Finding(anchor, "void", final=True)
-        return self.find(anchor, step.history)
+        return self.find_in(anchor, step)
 
     @cached_property
     def is_conditional(self) -> bool:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
-from events.edtf import later, possibly_before, slack
+from events.edtf import possibly_before
 from events.facts import Fact
 from projections.history.history import History
 from projections.rules.conditions.clauses import Truth
 
+from .deadline import is_in_time, visible_in_time
 from .pattern import Finding, Visible
 
 Accepts = Callable[[Fact], Truth]
@@ -44,6 +45,7 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
         accepts: the conditions on them.
         ahead: returns whether a fact lies in a time before the start in which none may lie; None: there is none.
     """
+    assert silence.deadline is not None, "a silence has a deadline"
     ended_by = silence.ended_by
     for fact in facts:
         is_ahead = ahead is not None and ahead(fact)
@@ -52,7 +54,7 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
         accepted = accepts(fact)
         if accepted is False:
             continue
-        if is_ahead or _possibly_in_time(silence, fact):
+        if is_ahead or is_in_time(fact, silence.deadline, exact=silence.exact):
             # Where the source does not say enough to decide, nothing is said of a silence.
             return silence._replace(value="void", final=True)
         if accepted:
@@ -68,18 +70,5 @@ def visible_silence(
 
     A silence is not stated before its time, nor while an undated fact may have ended it.
     """
-    assert finding.opens is not None, "a silence has an instant at which it may be stated"
-    if any(fact.type in follow and accepts(fact) is not False for fact in history.undated):
-        return Visible(finding, "void")
-    if clock < finding.opens:
-        # An end waits for this instant too: an alert that opened under another date may be ended by it.
-        return Visible(finding, "void", finding.opens)
-    return Visible(finding, finding.value)
-
-
-def _possibly_in_time(silence: Finding, fact: Fact) -> bool:
-    """Return whether *fact* possibly happened before the deadline of *silence*."""
-    assert silence.deadline is not None, "a silence has a deadline"
-    earliest = fact.occurred.earliest
-    spare = slack(silence.exact, fact.occurred.earliest_exact)
-    return earliest is None or earliest < later(silence.deadline, spare)
+    undated = (fact.type in follow and accepts(fact) is not False for fact in history.undated)
+    return visible_in_time(finding, clock, undated)
