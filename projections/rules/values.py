@@ -11,16 +11,23 @@ from pydantic_core import PydanticCustomError
 from events.text import quote_briefly
 from events.vocabulary import TRACKS
 from projections.rules.files.yaml_source import nearest
-from projections.subjects.status_words import CustodyStatus, Presumption, SearchScope, ServiceStatus, Stage
+from projections.subjects.status_words import (
+    CustodyStatus,
+    PostStatus,
+    Presumption,
+    SearchScope,
+    ServiceStatus,
+    Stage,
+)
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "service": get_args(ServiceStatus),
+    "service": tuple(dict.fromkeys((*get_args(ServiceStatus), *get_args(PostStatus)))),
     "custody": get_args(CustodyStatus),
     "wanted": get_args(SearchScope),
     "stage": get_args(Stage),
     "presumption": get_args(Presumption),
 }
-"""The closed sets of status words (docs/design.md, 8) that `unless` may name."""
+"""The closed sets of status words (docs/design.md, 8) that `when`, `unless` and `still` may name."""
 SEVERITIES: Final = ("info", "notice", "warning", "critical")
 CERTAINTIES: Final = ("certain", "possible")
 FIELDS: Final = (
@@ -28,6 +35,8 @@ FIELDS: Final = (
 )  # fmt: skip
 """The fields that `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
 
+ONCE: Final = ("case", "subject")
+"""The values of `once`."""
 RELATED: Final = ("case_id", "post", "agency", "jurisdiction")
 """The fields that `same` and `new` take."""
 
@@ -39,9 +48,9 @@ TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
 _TRACKS: Final = ("service", "case", "custody")
 TRACKS_READ: Final[Mapping[str, tuple[str, ...]]] = {
     "service": ("service",), "custody": ("custody", "case"), "wanted": ("custody", "case"),
-    "stage": ("case",), "presumption": ("case", "custody"), "open_cases": ("case",),
+    "stage": ("case",), "presumption": ("case", "custody"), "open_cases": ("case", "custody"),
 }  # fmt: skip
-"""The tracks whose facts change a word: an acquittal ends a hold, and custody in another case ends "cleared"."""
+"""The tracks whose facts change a word: an acquittal ends a hold, and custody can be all that is known of a case."""
 
 # Corrected and Retracted are applied to a history before a rule sees it, so no rule can name them.
 FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
@@ -59,6 +68,9 @@ WANTED: Final = {
     "on": _TYPES_WANTED, "absent": _TYPES_WANTED, "then": _TYPES_WANTED,
     "for": _TIME_WANTED, "settle": _TIME_WANTED, "within": _TIME_WANTED,
     "unless": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "when": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "still": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "once": "case or subject",
     "jurisdiction": "a country, such as KZ, or a list of them",
     "over": _TYPES_WANTED,
     "from": "until: count from the anchor's until, and not from the anchor itself",
@@ -164,6 +176,7 @@ FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
 Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
 RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
+Once = Annotated[Literal["case", "subject"], _one_of("a group of alerts", ONCE)]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
 ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]
 CustodyWords = Annotated[frozenset[Annotated[str, _one_of("a custody status", STATUSES["custody"])]], _LISTED]

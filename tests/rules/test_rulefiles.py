@@ -185,7 +185,7 @@ class TestRefusing:
         text = SEQUENCE.replace("    within", "    unless: {}\n    within")
 
         assert [problem.partition(" (")[0] for problem in problems(text)] == [
-            "rules.yaml:6:13: unless has no condition"
+            "rules.yaml:6:13: no condition is here"
         ]
 
     @pytest.mark.parametrize(("field", "word"), [(field, word) for field, words in STATUSES.items() for word in words])

@@ -12,14 +12,14 @@ from pydantic_core import ErrorDetails
 
 from events.errors import BadInput
 from events.text import quote_briefly
-from projections.rules.conditions.status import CaseCount, Unless
+from projections.rules.conditions.status import CaseCount, Conditions
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.values import TOKEN, WANTED
 
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
-_PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
+_PATTERN_KEYS: Final = "absent, for, from, before, still and settle, or then, within, over and certainty"
 _FILE_WANTED: Final = "a rule file, or a folder with *.yaml files"
 
 
@@ -145,5 +145,8 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
-_PARTS: Final[Mapping[str, type[BaseModel]]] = {"unless": Unless, "open_cases": CaseCount}
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    **dict.fromkeys(("when", "unless", "still"), Conditions),
+    "open_cases": CaseCount,
+}
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from events.schemas import DIALECT
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
-from projections.rules.values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
+from projections.rules.values import CERTAINTIES, FACT_WORDS, ONCE, RELATED, SEVERITIES, STATUSES, WANTED
 
 Schema = dict[str, Any]
 
@@ -53,12 +53,31 @@ def _text(name: str) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": 1000, "description": WANTED[name]}
 
 
+def _conditions(name: str) -> Schema:
+    """Return the schema of conditions on the status."""
+    number = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
+    open_cases = {
+        "type": "object",
+        "description": WANTED["open_cases"],
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {"at_least": number, "at_most": number},
+    }
+    words = {name: _words(words, f"words of {name}") for name, words in STATUSES.items()}
+    return {
+        "type": "object",
+        "description": WANTED[name],
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {**words, "open_cases": open_cases},
+    }
+
+
 _TIME: Final[Schema] = {
     "type": "string",
     "pattern": "^P(?=[0-9T])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$",
     "description": WANTED["for"],
 }
-_NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
     **{name: _text(name) for name in ("title", "explain", "why", "wrong_when")},
@@ -76,20 +95,6 @@ _KEYS: Final[Mapping[str, Schema]] = {
             {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1, "maxLength": 100}},
         ],
     },
-    "unless": {
-        "type": "object",
-        "description": WANTED["unless"],
-        "minProperties": 1,
-        "additionalProperties": False,
-        "properties": {
-            **{name: _words(words, f"words of {name}") for name, words in STATUSES.items()},
-            "open_cases": {
-                "type": "object",
-                "description": WANTED["open_cases"],
-                "minProperties": 1,
-                "additionalProperties": False,
-                "properties": {"at_least": _NUMBER, "at_most": _NUMBER},
-            },
-        },
-    },
+    **{name: _conditions(name) for name in ("when", "unless", "still")},
+    "once": {"enum": [*ONCE], "description": WANTED["once"]},
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +12,9 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
 from projections.rules.conditions.clauses import Truth
+from projections.rules.conditions.status import Conditions
 from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
+from projections.subjects.anchor_status import statuses_behind
 
 from .pattern import Finding, Rule, Visible, earliest_end
 
@@ -33,6 +35,7 @@ class AbsenceRule(Rule):
     start: From | None = Field(alias="from", default=None)
     before: Wait | None = None
     settle: Settle = timedelta(0)
+    still: Conditions | None = None
 
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
@@ -40,12 +43,19 @@ class AbsenceRule(Rule):
             raise wrong("neither for nor before is in this rule", f"for or before or both: {WANTED['for']}")
         if self.wait is None and self.start is not None:
             raise wrong("from stands without for", "for, the time that is counted from until")
+        if self.wait is None and self.still is not None:
+            raise wrong("still stands without for", "for, the time for which the status must last")
         return self
 
     @cached_property
     def follow(self) -> frozenset[str]:
         """The fact types that end the silence. Death is one, unless the rule starts from it or looks back only."""
         return self.absent if "Died" in self.on or self.wait is None else self.absent | {"Died"}
+
+    @cached_property
+    def extended_by(self) -> frozenset[str]:
+        """The fact types that end the silence, or the status that must last."""
+        return self.follow | self.still.types if self.still else self.follow
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the silence around *anchor*."""
@@ -54,23 +64,24 @@ class AbsenceRule(Rule):
             return Finding(anchor, "void", final=True)
         silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
         after = earliest_end(anchor) if self.before is None else None
-        return self._continued(silence, events_ending(history, after, None, self.follow), history)
+        silence = self._continued(silence, events_ending(history, after, None, self.follow), history)
+        return self._unless_changed(silence, history)
 
     def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """Return the silence once *fact* is at the end of the world order."""
-        return self._continued(finding, (fact,), history)
+        after = self._continued(finding, (fact,), history) if fact.type in self.follow else finding
+        if self.still is None or fact.type not in self.still.types or not _is_in_time(finding, fact):
+            return after
+        return self._unless_changed(after, history)
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
         """
         Return the value that an alert may state at *clock* of *finding*, which is not void.
 
-        A silence is not stated before its time, nor while an undated fact may have ended it.
+        A silence is not stated before its time, nor while an undated fact may have ended it or changed the status.
         """
         assert finding.opens is not None, "a silence has an instant at which it may be stated"
-        if any(
-            fact.type in self.follow and self._accepted(finding.anchor, fact, history) is not False
-            for fact in history.undated
-        ):
+        if any(self._may_matter(fact, finding.anchor, history) for fact in history.undated):
             return Visible(finding, "void")
         if clock < finding.opens:
             # An end waits for this instant too: an alert that opened under another date may be ended by it.
@@ -95,7 +106,6 @@ class AbsenceRule(Rule):
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was."""
         anchor, value = silence.anchor, silence.value
-        assert silence.deadline is not None, "a silence has a deadline"
         for fact in facts:
             if fact is anchor:
                 continue
@@ -106,19 +116,37 @@ class AbsenceRule(Rule):
             accepted = self._accepted(anchor, fact, history)
             if accepted is False:
                 continue
-            earliest = fact.occurred.earliest
-            spare = slack(silence.exact, fact.occurred.earliest_exact)
-            if ahead or earliest is None or earliest < later(silence.deadline, spare):
+            if ahead or _is_in_time(silence, fact):
                 # Where the source does not say enough to decide, nothing is said of a silence.
                 return silence._replace(value="void", final=True)
             value = "ended" if accepted else value
         return silence if value == silence.value else silence._replace(value=value)
+
+    def _unless_changed(self, silence: Finding, history: History) -> Finding:
+        """Return *silence*; void if the status of `still` does not certainly last to the deadline."""
+        if self.still is None or silence.value == "void":
+            return silence
+        statuses = statuses_behind(silence.anchor, history, partial(_is_in_time, silence))
+        return silence if all(map(self.still.all_hold, statuses)) else silence._replace(value="void", final=True)
+
+    def _may_matter(self, fact: Fact, anchor: Fact, history: History) -> bool:
+        """Return whether *fact*, which is undated, may be a follow-up or may change the status of `still`."""
+        if self.still is not None and fact.type in self.still.types:
+            return True
+        return fact.type in self.follow and self._accepted(anchor, fact, history) is not False
 
     def _accepted(self, anchor: Fact, fact: Fact, history: History) -> Truth:
         # The death that ends every silence is asked no conditions.
         if not self.is_conditional or fact.type not in self.absent:
             return True
         return self.accepts(anchor, fact, history)
+
+
+def _is_in_time(silence: Finding, fact: Fact) -> bool:
+    """Return whether *fact* was possibly before the deadline of *silence*."""
+    assert silence.deadline is not None, "a silence has a deadline"
+    earliest = fact.occurred.earliest
+    return earliest is None or earliest < later(silence.deadline, slack(silence.exact, fact.occurred.earliest_exact))
 
 
 def _precedes(anchor: Fact, fact: Fact, before: timedelta) -> bool:
