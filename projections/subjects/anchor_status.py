@@ -7,6 +7,7 @@ the person noted in passing serve for both judgements, and nothing is folded aga
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from events.edtf import LOCAL_DAY_SLACK, certainly_before, possibly_before
 from events.facts import Fact
@@ -17,15 +18,22 @@ from .fold import Step
 from .status import Status
 from .words import Judged, Words
 
-_NO_ANCHORS: frozenset[str] = frozenset()
+_NO_ANCHORS: Final = frozenset[str]()
 
 
-def status_at(anchor: Fact, step: Step) -> Judged:
-    """Return the status at *anchor*, an event of the types from which rules start."""
-    kept = step.status.judged
-    if anchor.id not in kept:
-        kept[anchor.id] = _judge(anchor, step)
-    return kept[anchor.id]
+def status_at(anchor: Fact, step: Step, types: frozenset[str]) -> Judged:
+    """
+    Return the status at an anchor.
+
+    Args:
+        anchor: an event of the types from which rules start.
+        step: the facts that count, and their status.
+        types: the fact types that can change the words to be read. Other words are of no account.
+    """
+    kept, key = step.status.judged, (anchor.id, types)
+    if key not in kept:
+        kept[key] = _judge(anchor, step, types)
+    return kept[key]
 
 
 def statuses_behind(anchor: Fact, history: History, counts: Callable[[Fact], bool]) -> Iterator[Words]:
@@ -63,15 +71,29 @@ def may_precede_anchor(fact: Fact, step: Step) -> bool:
     return False
 
 
-def _judge(anchor: Fact, step: Step) -> Judged:
+def _judge(anchor: Fact, step: Step, types: frozenset[str]) -> Judged:
     history = step.history
-    if _is_apart(anchor, history):
+    if _is_apart(anchor, history, types):
         words = step.status.before[anchor.id]
         return Judged(words, words)
-    certain = [event for event in history.events if _is_before(event, anchor, history, certain=True)]
-    possible = [event for event in history.events if _is_before(event, anchor, history, certain=False)]
-    words = _words(certain, history)
-    return Judged(words, words if len(certain) == len(possible) else _words(possible, history))
+    events = [event for event in history.events if event.type in types]
+    certain = [event for event in events if _is_before(event, anchor, history, certain=True)]
+    possible = [event for event in events if _is_before(event, anchor, history, certain=False)]
+    place = history.place(anchor)
+    ahead = [event for event in events if history.place(event) < place] if _is_read_alone(anchor, history) else None
+
+    def read(before: list[Fact]) -> Words:
+        return step.status.before[anchor.id] if before == ahead else _words(before, history)
+
+    sure = read(certain)
+    return Judged(sure, sure if len(certain) == len(possible) else read(possible))
+
+
+def _is_read_alone(anchor: Fact, history: History) -> bool:
+    """Return whether no other event is read together with *anchor*, which could change the order of their reading."""
+    span = anchor.occurred[:2]
+    alone = anchor.id not in history.placing.places
+    return alone and not any(event.occurred[:2] == span for event in history.events if event is not anchor)
 
 
 def _is_before(event: Fact, anchor: Fact, history: History, *, certain: bool) -> bool:
@@ -86,26 +108,28 @@ def _is_before(event: Fact, anchor: Fact, history: History, *, certain: bool) ->
     return (certainly_before if certain else possibly_before)(event.occurred, anchor.occurred)
 
 
-def _is_apart(anchor: Fact, history: History) -> bool:
-    """Return whether each event ahead of *anchor* in world order is certainly before it, and no other one possibly."""
-    span = anchor.occurred
+def _is_apart(anchor: Fact, history: History, types: frozenset[str]) -> bool:
+    """Return whether each event of *types* ahead of *anchor* is certainly before it, and none behind it possibly."""
+    span, events = anchor.occurred, history.events
     if is_tied(history) or span.marked or span.earliest is None or span.latest is None:
         return False
-    index = bisect_left(history.events, world_order(anchor), key=world_order)
-    for event in reversed(history.events[:index]):
-        if span.earliest - event.order[0] >= LOCAL_DAY_SLACK:
-            break
-        if not certainly_before(event.occurred, span):
-            return False
-    if any(event.occurred.marked for event in history.events[:index]):
-        return False
-    for event in history.events[index + 1 :]:
-        earliest = event.occurred.earliest
-        far = earliest is not None and earliest - span.latest >= LOCAL_DAY_SLACK
-        if not far and possibly_before(event.occurred, span):
-            return False
+    index = bisect_left(events, world_order(anchor), key=world_order)
+    for event in events[:index]:
+        if event.type in types:
+            near = span.earliest - event.order[0] < LOCAL_DAY_SLACK
+            if event.occurred.marked or (near and not certainly_before(event.occurred, span)):
+                return False
+    for event in events[index + 1 :]:
+        if event.type in types:
+            earliest = event.occurred.earliest
+            far = earliest is not None and earliest - span.latest >= LOCAL_DAY_SLACK
+            if not far and possibly_before(event.occurred, span):
+                return False
     return True
 
 
 def _words(events: Sequence[Fact], history: History) -> Words:
-    return Status(_NO_ANCHORS, events, history.placing, history.stands_for).words()
+    return Status(_NO_ANCHORS, events, history.placing, history.stands_for).words() if events else _NOTHING
+
+
+_NOTHING: Final = Status().words()

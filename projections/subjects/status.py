@@ -40,7 +40,7 @@ class Status:
 
     Attributes:
         before: the status before each anchor in world order, by the fact's id.
-        judged: the status at anchors as dates leave it open, by the fact's id, as far as it was asked for.
+        judged: the status at anchors as dates leave it open, by its id and the types read, as far as it was asked for.
         posts, custody, measures: the parts.
         cases: by case_id.
         names: every spelling of the name, in the order in which they became known.
@@ -58,7 +58,7 @@ class Status:
     ) -> None:
         self.anchors = anchors
         self.before: dict[str, Words] = {}
-        self.judged: dict[str, Judged] = {}
+        self.judged: dict[tuple[str, frozenset[str]], Judged] = {}
         self.posts = Posts(self._flag, placing.is_behind)
         self.custody = Custody(self._flag, placing.is_behind)
         self.measures = Measures(self._flag, stands_for)

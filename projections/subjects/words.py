@@ -18,14 +18,15 @@ class Words(NamedTuple):
         custody: the words of all holds that count for the row, and that of the row.
         wanted: the scopes of all searches that count for the row.
         stage: the stages of all open criminal cases, and that of the row: the last end, if no case is open.
-        presumption, open_cases: those of the row.
+        presumption: that of the row alone.
+        open_cases: the number of the row.
     """
 
     service: frozenset[str]
     custody: frozenset[str]
     wanted: frozenset[str]
     stage: frozenset[str]
-    presumption: str
+    presumption: frozenset[str]
     open_cases: int
 
 
@@ -48,7 +49,7 @@ def words_of(posts: Posts, cases: Cases, custody: Custody, row: Summary) -> Word
         ),
         wanted=frozenset(search.scope for search in custody.searches if is_counted(cases, search.case_id)),
         stage=frozenset(cell.status for cell in (row.stage, *(case.reached for case in open_cases)) if cell),
-        presumption=row.presumption,
+        presumption=frozenset((row.presumption,)),
         open_cases=row.open_cases,
     )
 

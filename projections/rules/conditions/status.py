@@ -39,6 +39,10 @@ class CaseCount(BaseModel):
             raise wrong("at_least is more than at_most", WANTED["open_cases"])
         return self
 
+    def holds(self, number: int) -> bool:
+        """Return whether *number* lies within both ends."""
+        return (self.at_least is None or number >= self.at_least) and (self.at_most is None or number <= self.at_most)
+
 
 class Condition(NamedTuple):
     """
@@ -87,34 +91,43 @@ class Conditions(BaseModel):
     @cached_property
     def types(self) -> frozenset[str]:
         """The fact types that can change an answer."""
-        return frozenset(chain({"Died"}, *(TRACKS[track] for track in self.tracks)))
+        dead = frozenset({"deceased"})
+        read = {name: tracks for name, tracks in TRACKS_READ.items() if getattr(self, name) not in {None, dead}}
+        tracks = chain.from_iterable(read[name] for name in read if getattr(self, name))
+        return frozenset(chain({"Died"}, *(TRACKS[track] for track in tracks)))
 
     def answers(self, words: Words) -> Iterator[Condition]:
         """Yield the answer of each condition of the rule for a status in *words*."""
-        for name, wanted, actual in (
-            ("service", self.service, words.service),
-            ("custody", self.custody, words.custody),
-            ("wanted", self.wanted, words.wanted),
-            ("stage", self.stage, words.stage),
-            ("presumption", self.presumption, frozenset((words.presumption,))),
-        ):
-            if wanted:
-                yield Condition(name, wanted, actual, not wanted.isdisjoint(actual))
+        for name, wanted in self._stated:
+            actual: frozenset[str] = getattr(words, name)
+            yield Condition(name, wanted, actual, not wanted.isdisjoint(actual))
         if self.open_cases is not None:
-            low, high = self.open_cases.at_least, self.open_cases.at_most
-            bounds = {"at_least": low, "at_most": high}
-            wanted = frozenset(f"{name} {number}" for name, number in bounds.items() if number is not None)
-            holds = (low is None or words.open_cases >= low) and (high is None or words.open_cases <= high)
-            yield Condition("open_cases", wanted, frozenset((str(words.open_cases),)), holds)
-
-    def all_hold(self, words: Words) -> bool:
-        """Return whether every condition holds of a status in *words*."""
-        return all(answer.holds for answer in self.answers(words))
+            bounds = self.open_cases.model_dump(exclude_none=True)
+            wanted = frozenset(f"{name} {number}" for name, number in bounds.items())
+            actual = frozenset((str(words.open_cases),))
+            yield Condition("open_cases", wanted, actual, self.open_cases.holds(words.open_cases))
 
     def hold_at(self, status: Judged) -> bool:
         """Return whether every condition holds in both judgements of *status*, as `when` asks."""
-        return all(map(self.all_hold, status))
+        return all(map(self.all_hold, {*status}))
 
     def exempt(self, status: Judged) -> bool:
         """Return whether any condition holds in either judgement of *status*, as `unless` asks."""
-        return any(answer.holds for words in status for answer in self.answers(words))
+        return any(map(self._any_holds, {*status}))
+
+    def all_hold(self, words: Words) -> bool:
+        """Return whether every condition holds of a status in *words*, as `still` asks."""
+        if any(wanted.isdisjoint(getattr(words, name)) for name, wanted in self._stated):
+            return False
+        return self.open_cases is None or self.open_cases.holds(words.open_cases)
+
+    def _any_holds(self, words: Words) -> bool:
+        if any(not wanted.isdisjoint(getattr(words, name)) for name, wanted in self._stated):
+            return True
+        return self.open_cases is not None and self.open_cases.holds(words.open_cases)
+
+    @cached_property
+    def _stated(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The conditions in words that the rule states, by name. Each rule asks them of every anchor."""
+        names = ("service", "custody", "wanted", "stage", "presumption")
+        return tuple((name, wanted) for name in names if (wanted := getattr(self, name)))

@@ -232,7 +232,7 @@ class Rule(BaseModel):
         """Return whether the status at *anchor* is one of which the rule speaks."""
         if self.when is None and self.unless is None:
             return True
-        status = status_at(anchor, step)
+        status = status_at(anchor, step, self.judged_by)
         return (self.when is None or self.when.hold_at(status)) and not (self.unless and self.unless.exempt(status))
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
