@@ -8,8 +8,10 @@ from events.facts import Fact
 from events.vocabulary import TRACK_OF
 from projections.history.corrections import ABOUT_FACTS
 from projections.rules.patterns.pattern import Finding, Rule, Visible
+from projections.subjects.anchor_status import may_precede_anchor
 from projections.subjects.fold import Step
 
+from .once import first_of_each
 from .rulebook import Rulebook
 
 CLEARING = frozenset({"service", "case", "custody"})
@@ -82,6 +84,10 @@ class Findings:
             # Another report of an event belongs to the evidence, of findings that are final too.
             again |= {rule.id for rule in named}
         again |= self.rulebook.reread_by[fact.type]
+        judged = self.rulebook.judged_by[fact.type]
+        if at_end and judged and may_precede_anchor(fact, step):
+            # Last in world order by its end, it may have begun before an anchor, and changed the status there.
+            again |= judged
         if self._cleared is None or not at_end or TRACK_OF[fact.type] in CLEARING:
             before, self._cleared = self._cleared, step.status.is_cleared()
             if self._cleared is not before:
@@ -96,11 +102,14 @@ class Findings:
     def _ask(self, rules: Iterable[Rule], step: Step, clock: datetime) -> list[Answer]:
         answers = []
         for rule in rules:
-            before = self._kept.get(rule.id)
+            # With `once`, the answer of one anchor depends on those of all others.
+            before = None if rule.once else self._kept.get(rule.id)
             if before is None or before or step.last is None or step.last.type in rule.on:
                 self._kept[rule.id], visible = rule.look(before, step, clock)
                 if rule.ends_when_cleared and any(seen.value == "standing" for seen in visible):
                     visible = self._ended_if_cleared(visible, step)
+                if rule.once:
+                    visible = first_of_each(rule.once, visible, step.history)
                 if visible or before is None:
                     answers.append(Answer(rule, before is None, visible))
         return answers

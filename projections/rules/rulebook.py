@@ -87,12 +87,17 @@ class Rulebook:
     @cached_property
     def continued_by(self) -> dict[str, tuple[Rule, ...]]:
         """By type of fact, the rules that such a fact at the end of the world order concerns, by id."""
-        return {kind: tuple(rule for rule in self.asked if kind in rule.on | rule.follow) for kind in TRACK_OF}
+        return {kind: tuple(rule for rule in self.asked if kind in rule.on | rule.extended_by) for kind in TRACK_OF}
 
     @cached_property
     def reread_by(self) -> dict[str, frozenset[str]]:
         """By type of fact, the ids of the rules that ask every anchor again, for a value that may not be new."""
         return {kind: frozenset(rule.id for rule in self.asked if kind in rule.read_before) for kind in TRACK_OF}
+
+    @cached_property
+    def judged_by(self) -> dict[str, frozenset[str]]:
+        """By type of fact, the ids of the rules with a condition on the status at the anchor that it can change."""
+        return {kind: frozenset(rule.id for rule in self.asked if kind in rule.judged_by) for kind in TRACK_OF}
 
     def as_json(self) -> str:
         """Return the canonical JSON text that the ledger keeps; `from_json` returns an equal rulebook."""

@@ -23,13 +23,13 @@ from projections.subjects.status_words import (
 )
 
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "service": get_args(ServiceStatus),
+    "service": tuple(dict.fromkeys((*get_args(ServiceStatus), *get_args(PostStatus)))),
     "custody": get_args(CustodyStatus),
     "wanted": get_args(SearchScope),
     "stage": get_args(Stage),
     "presumption": get_args(Presumption),
 }
-"""The closed sets of status words (docs/design.md, 8) that `unless` may name."""
+"""The closed sets of status words (docs/design.md, 8) that `when`, `unless` and `still` may name."""
 LASTING: Final[Mapping[str, tuple[str, ...]]] = {
     **{kind: STATUSES[kind] for kind in ("wanted", "stage")},
     "service": get_args(PostStatus),
@@ -45,6 +45,8 @@ FIELDS: Final = (
 )  # fmt: skip
 """The fields that `{anchor.FIELD}` and `{then.FIELD}` in an explanation may name."""
 
+ONCE: Final = ("case", "subject")
+"""The values of `once`."""
 RELATED: Final = ("case_id", "post", "agency", "jurisdiction")
 """The fields that `same` and `new` take."""
 
@@ -61,9 +63,9 @@ TOKEN: Final = re.compile(r"\{[^{}]*\}|[{}]")
 _TRACKS: Final = ("service", "case", "custody")
 TRACKS_READ: Final[Mapping[str, tuple[str, ...]]] = {
     "service": ("service",), "custody": ("custody", "case"), "wanted": ("custody", "case"),
-    "stage": ("case",), "presumption": ("case", "custody"), "open_cases": ("case",),
+    "stage": ("case",), "presumption": ("case", "custody"), "open_cases": ("case", "custody"),
 }  # fmt: skip
-"""The tracks whose facts change a word: an acquittal ends a hold, and custody in another case ends "cleared"."""
+"""The tracks whose facts change a word: an acquittal ends a hold, and custody can be all that is known of a case."""
 
 # Corrected and Retracted are applied to a history before a rule sees it, so no rule can name them.
 FACT_WORDS: Final = (*(kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds), *_TRACKS)
@@ -83,6 +85,9 @@ WANTED: Final = {
     "steps": "a list of 1 to 5 steps, such as {then: Detained, within: P30D}",
     "as": "a small word that no other step has, such as arrest",
     "unless": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "when": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "still": f"conditions on the status: {', '.join(TRACKS_READ)}",
+    "once": "case or subject",
     "jurisdiction": "a country, such as KZ, or a list of them",
     "over": _TYPES_WANTED,
     "from": "until: count from the anchor's until, and not from the anchor itself",
@@ -210,6 +215,7 @@ FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
 Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
 RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
+Once = Annotated[Literal["case", "subject"], _one_of("a group of alerts", ONCE)]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
 Distinct = Annotated[Literal["subject"], _one_of("a thing to count", ("subject",), WANTED["distinct"])]
 People = Annotated[int, BeforeValidator(_people)]

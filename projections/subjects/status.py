@@ -5,8 +5,8 @@ Posts, cases with their counts, custody, searches and measures are kept apart, a
 fact is refused for being unlikely: a fact that does not follow from the state before it is applied and flagged.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
@@ -22,21 +22,11 @@ from projections.tracks.reading_order import reading_steps
 from .identity import Descriptions
 from .summary import Summary, summarize
 from .surroundings import Surroundings, concerned_by, surroundings
+from .words import Judged, Words, words_of
 
 UNPLACED: Final = frozenset({"order_unknown", "post_unknown"})
 """The flags of facts that may have another effect than the one they have here."""
 NO_REPORTS: Final[Mapping[str, str]] = {}
-
-
-class Point(NamedTuple):
-    """The status in single words, as the conditions of a rule read it."""
-
-    service: str
-    custody: str
-    wanted: str | None
-    stage: str | None
-    open_cases: int
-    presumption: str
 
 
 class Status:
@@ -53,7 +43,8 @@ class Status:
         stands_for: for each report of an event, the fact that stands for it.
 
     Attributes:
-        before: the status before each anchor, by the fact's id.
+        before: the status before each anchor in world order, by the fact's id.
+        judged: the status at anchors as dates leave it open, by its id and the types read, as far as it was asked for.
         around: the posts around each anchor, by the fact's id.
         posts, custody, measures: the parts.
         cases: by case_id.
@@ -73,7 +64,8 @@ class Status:
         stands_for: Mapping[str, str] = NO_REPORTS,
     ) -> None:
         self.anchors = anchors
-        self.before: dict[str, Point] = {}
+        self.before: dict[str, Words] = {}
+        self.judged: dict[tuple[str, frozenset[str]], Judged] = {}
         self.around: dict[str, Surroundings] = {}
         self.posts = Posts(self._flag, placing.is_behind)
         self.custody = Custody(self._flag, placing.is_behind)
@@ -86,12 +78,18 @@ class Status:
         self._descriptions = Descriptions(self._flag)
         self.names = self._descriptions.names
         self.described = self._descriptions.latest
-        self._is_behind = placing.is_behind
+        self._placing = placing
         self._flags: list[Flag] = []
         self.case_steps = 0
         self._summary: Summary | None = None
-        for fact, only in reading_steps(facts, placing.places, self.posts, self.custody):
+        for _ in self.read(facts):
+            pass
+
+    def read(self, facts: Sequence[Fact]) -> Iterator[Fact]:
+        """Apply the next events, in world order; yield each once it is applied."""
+        for fact, only in reading_steps(facts, self._placing.places, self.posts, self.custody):
             self.advance(fact, only)
+            yield fact
 
     def advance(self, fact: Fact, only: frozenset[str | None] | None = None) -> None:
         """
@@ -104,10 +102,13 @@ class Status:
         kind = fact.type
         around = None
         if kind in self.anchors and fact.id not in self.before:
-            self.before[fact.id] = self.point()
+            self.before[fact.id] = self.words()
             around = surroundings(self.summary().shown, self.described)
         self._summary = None
         self.spells.clear()
+        if self.judged:
+            # The event may have been before an anchor, although it comes last in world order.
+            self.judged = {}
         match TRACK_OF[kind]:
             case "service":
                 self._apply_service(fact)
@@ -124,17 +125,9 @@ class Status:
         if around is not None:
             self.around[fact.id] = around._replace(concerned=concerned_by(fact, self.posts))
 
-    def point(self) -> Point:
-        """Return the status so far in single words."""
-        row = self.summary()
-        return Point(
-            row.service.status,
-            row.custody.status,
-            row.wanted.status if row.wanted else None,
-            row.stage.status if row.stage else None,
-            row.open_cases,
-            row.presumption,
-        )
+    def words(self) -> Words:
+        """Return the status so far in words."""
+        return words_of(self.posts, self.cases, self.custody, self.summary())
 
     def summary(self) -> Summary:
         """Return the person's row."""
@@ -170,7 +163,7 @@ class Status:
         case_id = fact.data["case_id"]
         case = self.cases.get(case_id)
         if case is None:
-            case = self.cases[case_id] = Case(self._flag, self._is_behind, fact)
+            case = self.cases[case_id] = Case(self._flag, self._placing.is_behind, fact)
         was_open = case.is_open
         case.advance(fact, self.case_steps)
         if was_open and not case.is_open:

@@ -81,7 +81,16 @@ MANY = Rulebook(
         following("loose", ["Dismissed"], ["Detained", "Died"], certainty="possible"),
     )
 )
-books = st.sampled_from([rulebook(**SHORT), rulebook(**SHORT, certainty="possible"), MANY])
+JUDGED = Rulebook(
+    (
+        absence("held", ["Dismissed", "Detained"], ["SubjectDescribed"], still={"custody": ["detained"]}),
+        absence("first", ["Dismissed", "Detained"], ["Charged"], once="subject", unless={"service": ["deceased"]}),
+        following("again", ["Dismissed"], ["Detained"], when={"service": ["dismissed"]}, certainty="possible"),
+        following("in-a-case", ["Charged", "Detained"], ["Detained", "Released"], once="case"),
+        following("sought", ["Dismissed"], ["SubjectDescribed"], when={"open_cases": {"at_least": 1}}),
+    )
+)
+books = st.sampled_from([rulebook(**SHORT), rulebook(**SHORT, certainty="possible"), MANY, JUDGED])
 KINDS = (
     *("Dismissed", "Detained", "Released", "Died", "Wanted", "Charged", "SubjectDescribed", "SubjectDescribed"),
     *("ReplyRecorded", "Corrected", "Retracted"),

@@ -5,18 +5,18 @@ Every finding is computed from the whole set of facts, at every instant that cou
 one instant to the next. Nothing of `projections` is used. Events and statuses come from the other oracle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from events.edtf import parse
 from events.facts import Fact
 from tests.oracle.chains import Chain
 from tests.oracle.model_oracle import Life as Person
-from tests.oracle.model_time import LAST, Event, Statement, in_force, later, possibly_before, slack, world
+from tests.oracle.model_time import LAST, TRACK, Event, Statement, in_force, later, possibly_before, slack, world
+from tests.oracle.statuses import StatusKeys, first_only, is_concerned, lasts, read_in_groups
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 """The namespace of the ids of alerts, which never changes."""
@@ -36,6 +36,7 @@ class Silence(NamedTuple):
     before: timedelta | None = None
     from_until: bool = False
     jurisdiction: frozenset[str] = frozenset()
+    keys: StatusKeys = StatusKeys()
 
     @property
     def waits(self) -> bool:
@@ -66,6 +67,7 @@ class Following(NamedTuple):
     stage: frozenset[str]
     over: frozenset[str] = frozenset()
     jurisdiction: frozenset[str] = frozenset()
+    keys: StatusKeys = StatusKeys()
 
     @property
     def waits(self) -> bool:
@@ -103,31 +105,11 @@ class ExpectedAlert:
         return self.life[0][1]
 
 
-@dataclass
-class WatchedPerson(Person):
-    """A person with the status before each event of the types *on*."""
-
-    on: frozenset[str] = frozenset()
-    before: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def _apply(self, event: Event, keys: set[str | None] | None = None) -> None:
-        if event.type in self.on:
-            self.before.setdefault(event.id, self.row("anybody"))
-        super()._apply(event, keys)
-
-
-def read(rule: AnyRule, events: Sequence[Event]) -> WatchedPerson:
-    """Return the person of *events*, with the status before each anchor of *rule*."""
-    person = WatchedPerson(set(), on=rule.on)
-    for _, group in groupby(events, key=lambda event: event.pos[0][:2]):
-        person.read(list(group))
-    return person
-
-
-def is_exempt(rule: AnyRule, before: dict[str, Any]) -> bool:
-    """Return whether an `unless` of *rule* holds in the status *before* the anchor."""
-    words = {name: (before[name] or {}).get("status") for name in ("service", "custody", "stage")}
-    return words["service"] in rule.service or words["custody"] in rule.custody or words["stage"] in rule.stage
+def keys_of(rule: AnyRule) -> StatusKeys:
+    """Return the conditions on statuses of *rule*, those of the packaged exceptions included."""
+    packaged = {name: words for name in ("service", "custody", "stage") if (words := getattr(rule, name))}
+    keys = rule.keys if not isinstance(rule, Chain) else StatusKeys()
+    return keys._replace(unless=packaged | dict(keys.unless))
 
 
 def certainly_before(anchor: Event, follow: Event) -> bool:
@@ -234,7 +216,8 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
 ) -> str:
     """Return the value of the silence of length *wait* after *anchor* at *at*: void, ended or standing."""
     start = start_of_wait(rule, anchor, facts)
-    undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in rule.follow]
+    read = rule.follow | of_statuses(rule.keys.still)
+    undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in read]
     if undated or start is None:
         return "void"
     deadline = later(start[0], wait)
@@ -249,17 +232,30 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
         spare = slack(start[1], event.span.earliest_exact)
         if event.span.earliest is None or event.span.earliest < later(deadline, spare):
             return "void"
+    if rule.keys.still and not lasts(rule.keys.still, anchor, events, deadline, exact=start[1]):
+        return "void"
     return "ended" if follows else "standing"
+
+
+def of_statuses(conditions: Iterable[str]) -> set[str]:
+    """Return the fact types that the *conditions*, by name, read."""
+    tracks = {
+        "service": {"service"}, "stage": {"case"}, "custody": {"custody", "case"}, "wanted": {"custody", "case"},
+        "presumption": {"custody", "case"}, "open_cases": {"custody", "case"},
+    }  # fmt: skip
+    read = {track for name in conditions for track in tracks[name]}
+    return {kind for kind, track in TRACK.items() if track in read} | ({"Died"} if read else set())
 
 
 def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: datetime) -> dict[str, str]:
     """Return the value of *rule* at *at* for each anchor, by the id of its best report: void, ended or standing."""
-    person = read(rule, events)
+    person = Person(set())
+    read_in_groups(person, events)
     result = {}
     for anchor in events:
         if anchor.type not in rule.on:
             continue
-        if is_exempt(rule, person.before[anchor.id]) or is_elsewhere(rule, anchor, facts):
+        if not is_concerned(keys_of(rule), anchor, events) or is_elsewhere(rule, anchor, facts):
             result[anchor.id] = "void"
         elif isinstance(rule, Silence):
             result[anchor.id] = silence(rule, anchor, events, facts, at)
@@ -270,7 +266,9 @@ def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: da
                 if isinstance(rule, Following)
                 else rule.value(anchor, events, facts, at, cleared=cleared)
             )
-    return result
+    reports = {anchor.id: reports_of(anchor, facts) for anchor in events if anchor.id in result}
+    cases = {name: {fact.data["case_id"] for fact in of if "case_id" in fact.data} for name, of in reports.items()}
+    return first_only(keys_of(rule).once, result, cases)
 
 
 def lives(rule: AnyRule, ledger: Sequence[Fact], until: datetime) -> list[ExpectedAlert]:

@@ -16,6 +16,7 @@ from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
 from tests.oracle import oracle
 from tests.oracle.histories import RECORDED, raw
+from tests.oracle.statuses import StatusKeys
 from tests.subjects.test_properties import END, Lives, found_lives, known
 from tests.support.builders import SOURCES, Line, charged, detained, instant
 
@@ -133,6 +134,7 @@ def silences(
         before=before,
         from_until=from_until,
         jurisdiction=jurisdictions,
+        keys=st.just(StatusKeys()),
     )
 
 
@@ -155,6 +157,7 @@ sequences = st.builds(
     stage=st.just(NONE),
     over=st.sampled_from([frozenset({"Released", "Acquitted"}), frozenset({"Charged", "Detained", "Reinstated"})]),
     jurisdiction=jurisdictions,
+    keys=st.just(StatusKeys()),
 )
 
 

@@ -134,7 +134,7 @@ class TestRulebook:
             ("wanted: national", {"custody", "case"}),
             ("stage: charged", {"case"}),
             ("presumption: convicted", {"case", "custody"}),
-            ("open_cases: {at_most: 0}", {"case"}),
+            ("open_cases: {at_most: 0}", {"case", "custody"}),
         ],
     )
     def test_an_exception_reads_its_tracks(self, condition: str, tracks: set[str]) -> None:

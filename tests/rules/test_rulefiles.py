@@ -184,9 +184,7 @@ class TestRefusing:
         """An exception without a condition is refused."""
         text = SEQUENCE.replace("    within", "    unless: {}\n    within")
 
-        assert [problem.partition(" (")[0] for problem in problems(text)] == [
-            "rules.yaml:6:13: unless has no condition"
-        ]
+        assert [problem.partition(" (")[0] for problem in problems(text)] == ["rules.yaml:6:13: no condition is here"]
 
     @pytest.mark.parametrize(("field", "word"), [(field, word) for field, words in STATUSES.items() for word in words])
     def test_every_status_word_is_taken_by_its_field_alone(self, field: str, word: str) -> None:

@@ -20,7 +20,8 @@ from tests.support.builders import (
 )
 
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
-POSSIBLE = rulebook(certainty="possible")
+POSSIBLE = rulebook(certainty="possible", unless=None)
+"""Without the exception of the pack: a detention possibly before the dismissal would exempt the person."""
 
 
 def test_an_alert_opens_at_the_recorded_of_the_fact_that_completes_it() -> None:

@@ -52,9 +52,14 @@ def closed(*, rehabilitating: bool, case: str = "c") -> list[Line]:
     return [*opened, stated("CaseClosed", "2022-04-01", case=case, rehabilitating=rehabilitating)]
 
 
+def stage_of(status: Status) -> str | None:
+    """Return the stage of the row."""
+    return getattr(status.summary().stage, "status", None)
+
+
 def stage(*kinds: str) -> str | None:
     """Return the stage after facts of *kinds*."""
-    return status(*lines(*kinds)).point().stage
+    return stage_of(status(*lines(*kinds)))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,7 @@ def test_a_case_that_ended_is_opened_again_by_a_later_fact(end: str) -> None:
     before, again = status(*ended), status(*ended, stated("InvestigationResumed", "2022-05-01", case="c"))
 
     assert 0 == before.summary().open_cases
-    assert (1, "investigation") == (again.summary().open_cases, again.point().stage)
+    assert (1, "investigation") == (again.summary().open_cases, stage_of(again))
     verdicts = [count.verdict for count in before.cases["c"].counts.all]
     assert verdicts == [count.verdict for count in again.cases["c"].counts.all][: len(verdicts)]
 
@@ -176,8 +181,8 @@ def test_the_furthest_open_case_leads() -> None:
     ended = lines("Charged", "Convicted", "VerdictFinal", case="old")
     first, second = accused("2022-05-01", case="one"), charged("2022-04-01", case="two")
 
-    assert "final" == status(*ended).point().stage
-    assert "charged" == status(*ended, first, second).point().stage
+    assert "final" == stage_of(status(*ended))
+    assert "charged" == stage_of(status(*ended, first, second))
     assert 2 == status(*ended, first, second).summary().open_cases
 
 
@@ -185,14 +190,14 @@ def test_of_ended_cases_the_one_that_ended_last_leads() -> None:
     """World order decides, not arrival."""
     early, late = lines("Acquitted", case="x"), [stated("ChargesDropped", "2022-06-01", case="w")]
 
-    assert "dropped" == status(*late, *early).point().stage
+    assert "dropped" == stage_of(status(*late, *early))
 
 
 def test_what_changes_no_stage_ends_no_case_again() -> None:
     """A withdrawal of an allegation after the charges were dropped changes nothing."""
     dropped, late = lines("Charged", "ChargesDropped", case="x"), stated("AllegationWithdrawn", "2022-06-01", case="x")
 
-    assert "acquitted" == status(*dropped, acquitted("2022-05-01", case="w"), late).point().stage
+    assert "acquitted" == stage_of(status(*dropped, acquitted("2022-05-01", case="w"), late))
 
 
 def test_charges_and_authority_are_those_last_stated() -> None:
@@ -345,16 +350,15 @@ def test_the_end_of_a_track_leaves_the_others_alone() -> None:
     """Tracks are parallel: a rule reads a word of each."""
     found = status(dismissed("2022-03-01"), detained("2022-03-02"), charged("2022-03-03"), wanted("2022-03-04"))
 
-    assert ("dismissed", "detained", "national", "charged", 1, "presumed_innocent") == found.point()
+    assert [{"dismissed"}, {"detained"}, {"national"}, {"charged"}] == [*map(set, found.words()[:4])]
 
 
 def test_the_status_before_each_anchor_is_kept() -> None:
     """For the rules that ask about the status at that point."""
     story = [detained("2022-03-01"), dismissed("2022-03-05", id="x"), released("2022-03-06")]
     kept = Status(frozenset({"Dismissed"}), [fact(line) for line in story])
-
     assert ["x"] == list(kept.before)
-    assert ("unknown", "detained") == kept.before["x"][:2]
+    assert (frozenset({"unknown"}), frozenset({"detained"})) == kept.before["x"][:2]
 
 
 def test_every_spelling_of_a_name_is_kept() -> None:
@@ -374,7 +378,7 @@ def test_no_order_of_arrival_changes_a_status() -> None:
     first = convicted("2022-03-03")
     story = [charged("2022-03-01"), first, corrected(first, occurred="2022-03-09"), acquitted("2022-03-05")]
     found = {
-        repr((each.point(), each.summary().flags, each.summary()))
+        repr((stage_of(each), each.summary().flags, each.summary()))
         for each in (status(*lines) for lines in permutations([*story, made_final("2022-03-10")]))
     }
 

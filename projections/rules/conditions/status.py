@@ -1,12 +1,13 @@
-"""Conditions of a rule on the status at its anchor."""
+"""Conditions of a rule on the status at its anchor, or from the anchor to a deadline: `when`, `unless`, `still`."""
 
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from events.vocabulary import TRACKS
 from projections.rules.values import (
     TRACKS_READ,
     WANTED,
@@ -18,7 +19,7 @@ from projections.rules.values import (
     WantedWords,
     wrong,
 )
-from projections.subjects.status import Point
+from projections.subjects.words import Judged, Words
 
 FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,12 +39,33 @@ class CaseCount(BaseModel):
             raise wrong("at_least is more than at_most", WANTED["open_cases"])
         return self
 
+    def holds(self, number: int) -> bool:
+        """Return whether *number* lies within both ends."""
+        return (self.at_least is None or number >= self.at_least) and (self.at_most is None or number <= self.at_most)
 
-class Unless(BaseModel):
+
+class Condition(NamedTuple):
     """
-    Conditions on the status at the anchor. If one of them holds, the rule finds nothing.
+    The answer of one condition.
 
-    An empty set is a condition that the rule does not state.
+    Attributes:
+        name: the condition: service, custody, wanted, stage, presumption or open_cases.
+        wanted: the words of the rule, of which one must be among the actual ones.
+        actual: the words of the status.
+        holds: whether one is.
+    """
+
+    name: str
+    wanted: frozenset[str]
+    actual: frozenset[str]
+    holds: bool
+
+
+class Conditions(BaseModel):
+    """
+    Conditions on a status in words. An empty set is a condition that the rule does not state.
+
+    A condition holds if one of its words is a word of any post, hold, search or open case.
     """
 
     model_config = FROZEN
@@ -57,7 +79,7 @@ class Unless(BaseModel):
     @model_validator(mode="after")
     def _has_a_condition(self) -> Self:
         if not self.tracks:
-            raise wrong("unless has no condition", WANTED["unless"])
+            raise wrong("no condition is here", WANTED["unless"])
         return self
 
     @cached_property
@@ -66,20 +88,46 @@ class Unless(BaseModel):
         words = (tracks for condition, tracks in TRACKS_READ.items() if getattr(self, condition))
         return frozenset(chain.from_iterable(words))
 
-    def holds(self, point: Point) -> bool:
-        """Return whether any condition holds of the status *point*."""
-        return any(self._answers(point))
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The fact types that can change an answer."""
+        dead = frozenset({"deceased"})
+        read = {name: tracks for name, tracks in TRACKS_READ.items() if getattr(self, name) not in {None, dead}}
+        tracks = chain.from_iterable(read[name] for name in read if getattr(self, name))
+        return frozenset(chain({"Died"}, *(TRACKS[track] for track in tracks)))
 
-    def _answers(self, point: Point) -> Iterator[bool]:
-        for words, actual in (
-            (self.service, point.service),
-            (self.custody, point.custody),
-            (self.wanted, point.wanted),
-            (self.stage, point.stage),
-            (self.presumption, point.presumption),
-        ):
-            if words:
-                yield actual in words
+    def answers(self, words: Words) -> Iterator[Condition]:
+        """Yield the answer of each condition of the rule for a status in *words*."""
+        for name, wanted in self._stated:
+            actual: frozenset[str] = getattr(words, name)
+            yield Condition(name, wanted, actual, not wanted.isdisjoint(actual))
         if self.open_cases is not None:
-            low, high = self.open_cases.at_least, self.open_cases.at_most
-            yield (low is None or point.open_cases >= low) and (high is None or point.open_cases <= high)
+            bounds = self.open_cases.model_dump(exclude_none=True)
+            wanted = frozenset(f"{name} {number}" for name, number in bounds.items())
+            actual = frozenset((str(words.open_cases),))
+            yield Condition("open_cases", wanted, actual, self.open_cases.holds(words.open_cases))
+
+    def hold_at(self, status: Judged) -> bool:
+        """Return whether every condition holds in both judgements of *status*, as `when` asks."""
+        return all(map(self.all_hold, {*status}))
+
+    def exempt(self, status: Judged) -> bool:
+        """Return whether any condition holds in either judgement of *status*, as `unless` asks."""
+        return any(map(self._any_holds, {*status}))
+
+    def all_hold(self, words: Words) -> bool:
+        """Return whether every condition holds of a status in *words*, as `still` asks."""
+        if any(wanted.isdisjoint(getattr(words, name)) for name, wanted in self._stated):
+            return False
+        return self.open_cases is None or self.open_cases.holds(words.open_cases)
+
+    def _any_holds(self, words: Words) -> bool:
+        if any(not wanted.isdisjoint(getattr(words, name)) for name, wanted in self._stated):
+            return True
+        return self.open_cases is not None and self.open_cases.holds(words.open_cases)
+
+    @cached_property
+    def _stated(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The conditions in words that the rule states, by name. Each rule asks them of every anchor."""
+        names = ("service", "custody", "wanted", "stage", "presumption")
+        return tuple((name, wanted) for name in names if (wanted := getattr(self, name)))

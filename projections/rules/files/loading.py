@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from events.errors import BadInput
 from events.text import quote_briefly
 from projections.rules.conditions.lasting import Lasting
-from projections.rules.conditions.status import CaseCount, Unless
+from projections.rules.conditions.status import CaseCount, Conditions
 from projections.rules.patterns.across import CountOf
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
@@ -22,8 +22,8 @@ from projections.rules.values import TOKEN, WANTED
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = (
-    "absent, for, from, before and settle, or then, of, within, over and certainty, or steps, within and certainty,"
-    " or while, for and settle, or count and certainty"
+    "absent, for, from, before, still and settle, or then, of, within, over and certainty, or steps, within and"
+    " certainty, or while, for and settle, or count and certainty"
 )
 _PATTERN_WANTED: Final = (
     "one of them: absent for silence after a fact, then for a follow-up, steps for a chain,"
@@ -168,6 +168,9 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {
-    "unless": Unless, "open_cases": CaseCount, "count": CountOf, "while": Lasting,
-}  # fmt: skip
+    **dict.fromkeys(("when", "unless", "still"), Conditions),
+    "open_cases": CaseCount,
+    "count": CountOf,
+    "while": Lasting,
+}
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

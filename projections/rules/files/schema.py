@@ -13,6 +13,7 @@ from projections.rules.values import (
     FACT_WORDS,
     GROUPS,
     LASTING,
+    ONCE,
     RELATED,
     RELATIONS,
     SEVERITIES,
@@ -66,12 +67,31 @@ def _text(name: str) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": 1000, "description": WANTED[name]}
 
 
+def _conditions(name: str) -> Schema:
+    """Return the schema of conditions on the status."""
+    number = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
+    open_cases = {
+        "type": "object",
+        "description": WANTED["open_cases"],
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {"at_least": number, "at_most": number},
+    }
+    words = {name: _words(words, f"words of {name}") for name, words in STATUSES.items()}
+    return {
+        "type": "object",
+        "description": WANTED[name],
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {**words, "open_cases": open_cases},
+    }
+
+
 _TIME: Final[Schema] = {
     "type": "string",
     "pattern": "^P(?=[0-9T])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$",
     "description": WANTED["for"],
 }
-_NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
     **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},
@@ -117,22 +137,8 @@ _KEYS: Final[Mapping[str, Schema]] = {
         "additionalProperties": False,
         "properties": {name: _words(words, f"words of {name}") for name, words in LASTING.items()},
     },
-    "unless": {
-        "type": "object",
-        "description": WANTED["unless"],
-        "minProperties": 1,
-        "additionalProperties": False,
-        "properties": {
-            **{name: _words(words, f"words of {name}") for name, words in STATUSES.items()},
-            "open_cases": {
-                "type": "object",
-                "description": WANTED["open_cases"],
-                "minProperties": 1,
-                "additionalProperties": False,
-                "properties": {"at_least": _NUMBER, "at_most": _NUMBER},
-            },
-        },
-    },
+    **{name: _conditions(name) for name in ("when", "unless", "still")},
+    "once": {"enum": [*ONCE], "description": WANTED["once"]},
 }
 
 _STEP_KEYS: Final[Mapping[str, Schema]] = {

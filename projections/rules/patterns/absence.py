@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -11,8 +11,11 @@ from events.edtf import END_OF_TIME, later, parse, slack
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
+from projections.rules.conditions.status import Conditions
 from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
+from projections.subjects.anchor_status import statuses_behind
 
+from .deadline import is_in_time
 from .pattern import Finding, Rule, Visible, earliest_end
 from .silence import Accepts, accepts_all, silence_after, silence_follows, visible_silence
 
@@ -33,6 +36,7 @@ class AbsenceRule(Rule):
     start: From | None = Field(alias="from", default=None)
     before: Wait | None = None
     settle: Settle = timedelta(0)
+    still: Conditions | None = None
 
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
@@ -40,12 +44,19 @@ class AbsenceRule(Rule):
             raise wrong("neither for nor before is in this rule", f"for or before or both: {WANTED['for']}")
         if self.wait is None and self.start is not None:
             raise wrong("from stands without for", "for, the time that is counted from until")
+        if self.wait is None and self.still is not None:
+            raise wrong("still stands without for", "for, the time for which the status must last")
         return self
 
     @cached_property
     def follow(self) -> frozenset[str]:
         """The fact types that end the silence. Death is one, unless the rule starts from it or looks back only."""
         return self.absent if self.wait is None else silence_follows(self.absent, self.on)
+
+    @cached_property
+    def extended_by(self) -> frozenset[str]:
+        """The fact types that end the silence, or the status that must last."""
+        return self.follow | self.still.types if self.still else self.follow
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the silence around *anchor*."""
@@ -54,15 +65,26 @@ class AbsenceRule(Rule):
             return Finding(anchor, "void", final=True)
         silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
         after = earliest_end(anchor) if self.before is None else None
-        return self._continued(silence, events_ending(history, after, None, self.follow), history)
+        silence = self._continued(silence, events_ending(history, after, None, self.follow), history)
+        return self._unless_changed(silence, history)
 
     def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """Return the silence once *fact* is at the end of the world order."""
-        return self._continued(finding, (fact,), history)
+        after = self._continued(finding, (fact,), history) if fact.type in self.follow else finding
+        if self.still is None or fact.type not in self.still.types or not _is_in_time(finding, fact):
+            return after
+        return self._unless_changed(after, history)
 
     def visible_at(self, finding: Finding, history: History, clock: datetime) -> Visible:
-        """Return the value that an alert may state at *clock* of *finding*, which is not void."""
-        return visible_silence(finding, history, clock, self.follow, self._asked(finding.anchor, history))
+        """
+        Return the value that an alert may state at *clock* of *finding*, which is not void.
+
+        A silence is not stated before its time, nor while an undated fact may have ended it or changed the status.
+        """
+        accepts, still = self._asked(finding.anchor, history), self.still.types if self.still else frozenset()
+        return visible_silence(
+            finding, history, clock, self.follow | still, lambda fact: fact.type in still or accepts(fact)
+        )
 
     def _deadline(self, anchor: Fact, history: History) -> tuple[datetime | None, bool]:
         """Return the deadline after *anchor*, and whether it counts from a date-time; None: the anchor has none."""
@@ -89,11 +111,24 @@ class AbsenceRule(Rule):
         others = (fact for fact in facts if fact is not anchor and (self.wait is not None or ahead(fact)))
         return silence_after(silence, anchor, others, history, self._asked(anchor, history), ahead)
 
+    def _unless_changed(self, silence: Finding, history: History) -> Finding:
+        """Return *silence*; void if the status of `still` does not certainly last to the deadline."""
+        if self.still is None or silence.value == "void":
+            return silence
+        statuses = statuses_behind(silence.anchor, history, partial(_is_in_time, silence))
+        return silence if all(map(self.still.all_hold, statuses)) else silence._replace(value="void", final=True)
+
     def _asked(self, anchor: Fact, history: History) -> Accepts:
         # The death that ends every silence is asked no conditions.
         if not self.is_conditional:
             return accepts_all
         return lambda fact: True if fact.type not in self.absent else self.accepts(anchor, fact, history)
+
+
+def _is_in_time(silence: Finding, fact: Fact) -> bool:
+    """Return whether *fact* was possibly before the deadline of *silence*."""
+    assert silence.deadline is not None, "a silence has a deadline"
+    return is_in_time(fact, silence.deadline, exact=silence.exact)
 
 
 def _precedes(anchor: Fact, fact: Fact, before: timedelta) -> bool:

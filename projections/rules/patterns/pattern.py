@@ -17,15 +17,26 @@ from pydantic_core import PydanticCustomError
 from events.canonical import canonical
 from events.edtf import BEGINNING, LOCAL_DAY_SLACK
 from events.facts import Fact
-from events.vocabulary import TRACKS
 from projections.history.history import History
 from projections.history.lookup import events_of
 from projections.rules.conditions.clauses import Truth
 from projections.rules.conditions.relation import Related, applies, types_with
-from projections.rules.conditions.status import FROZEN, Unless
+from projections.rules.conditions.status import FROZEN, Conditions
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
-from projections.rules.values import FIELDS, TOKEN, Enabled, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
+from projections.rules.values import (
+    FIELDS,
+    TOKEN,
+    Enabled,
+    FactTypes,
+    Id,
+    Jurisdictions,
+    Once,
+    RelatedFields,
+    Severity,
+    Text,
+)
+from projections.subjects.anchor_status import status_at
 from projections.subjects.fold import Step
 
 Value = Literal["void", "ended", "standing"]
@@ -101,7 +112,9 @@ class Rule(BaseModel):
     title: Text
     severity: Severity = "notice"
     on: FactTypes
-    unless: Unless | None = None
+    when: Conditions | None = None
+    unless: Conditions | None = None
+    once: Once | None = None
     jurisdiction: Jurisdictions = frozenset()
     where: Where | None = None
     same: RelatedFields = frozenset()
@@ -194,9 +207,18 @@ class Rule(BaseModel):
     @cached_property
     def types(self) -> frozenset[str]:
         """The fact types that can change the answer by their arrival. Corrections concern the type they correct."""
-        tracks = self.unless.tracks if self.unless else frozenset()
-        of_tracks = {kind for track in tracks for kind in TRACKS[track]}
-        return self.on | self.follow | {"Died"} | of_tracks | self.read_before
+        return self.on | self.extended_by | {"Died"} | self.judged_by | self.read_before
+
+    @cached_property
+    def extended_by(self) -> frozenset[str]:
+        """The fact types of which a fact at the end of the world order can change a finding that is not final."""
+        return self.follow
+
+    @cached_property
+    def judged_by(self) -> frozenset[str]:
+        """The fact types that can change the status at an anchor, if a condition reads it."""
+        conditions = (one for one in (self.when, self.unless) if one)
+        return frozenset[str]().union(*(one.types for one in conditions))
 
     @cached_property
     def read_before(self) -> frozenset[str]:
@@ -220,7 +242,7 @@ class Rule(BaseModel):
 
         Args:
             finding: the one before, and not final.
-            fact: of a type in `follow`.
+            fact: of a type in `extended_by`.
             history: the facts that count, *fact* included.
         """
         raise NotImplementedError
@@ -259,7 +281,7 @@ class Rule(BaseModel):
             findings = changed = [*before]
         else:
             findings, changed = [*before], []
-            if last.type in self.follow:
+            if last.type in self.extended_by:
                 findings = [self.extend_in(finding, last, step) for finding in before]
                 changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
             if last.type in self.on:
@@ -273,8 +295,7 @@ class Rule(BaseModel):
         return tuple([finding for finding in findings if not finding.final]), visible
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
-        exempt = self.unless is not None and self.unless.holds(step.status.before[anchor.id])
-        if exempt or not applies(self.where, self.jurisdiction, anchor, step.history):
+        if not self._is_concerned(anchor, step) or not applies(self.where, self.jurisdiction, anchor, step.history):
             return Finding(anchor, "void", final=True)
         return self.find_in(anchor, step)
 
@@ -282,6 +303,13 @@ class Rule(BaseModel):
     def is_conditional(self) -> bool:
         """Whether a follow-up must fulfil conditions: `where`, `same` or `new`."""
         return self.where is not None or bool(self.same) or bool(self.new)
+
+    def _is_concerned(self, anchor: Fact, step: Step) -> bool:
+        """Return whether the status at *anchor* is one of which the rule speaks."""
+        if self.when is None and self.unless is None:
+            return True
+        status = status_at(anchor, step, self.judged_by)
+        return (self.when is None or self.when.hold_at(status)) and not (self.unless and self.unless.exempt(status))
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
