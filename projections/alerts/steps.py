@@ -40,7 +40,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
         state="open",
         anchor=finding.anchor.id,
         evidence=evidence,
-        explanation=_sentence(rule, finding, subject_id, name),
+        explanation=_sentence(rule, finding, history, subject_id, name),
         changes=before.changes if before else 0,
         opened_at=before.opened_at if before else trigger.at,
         changed_at=trigger.at,
@@ -53,7 +53,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
 def refreshed(alert: Alert, rule: Rule, finding: Finding, history: History, name: str) -> Alert:
     """Return a standing alert with the evidence and the sentence of *finding*."""
     return alert._replace(
-        evidence=_evidence(finding, history), explanation=_sentence(rule, finding, alert.subject_id, name)
+        evidence=_evidence(finding, history), explanation=_sentence(rule, finding, history, alert.subject_id, name)
     )
 
 
@@ -83,10 +83,11 @@ def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
     return evidence_of(history, (finding.anchor, *finding.completing))
 
 
-def _sentence(rule: Rule, finding: Finding, subject_id: str, name: str) -> str:
+def _sentence(rule: Rule, finding: Finding, history: History, subject_id: str, name: str) -> str:
     # Of the facts that complete the pattern, the first that no later event has ended.
     then = next(iter(finding.lasting or finding.completing), None)
-    return explain_text(rule.explain, name, subject_id, finding.anchor, then)
+    limit = rule.limit_at(finding.anchor, history)
+    return explain_text(rule.explain, name, subject_id, finding.anchor, then, limit=limit)
 
 
 def _opening_cause(

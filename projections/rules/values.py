@@ -123,7 +123,7 @@ def _count(value: object) -> int:
     raise wrong(f"{quote_briefly(value)} is not a number of cases", "a whole number, such as 1")
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
     """Read an ISO 8601 duration of fixed length; a stored rulebook has whole seconds."""
     if isinstance(value, timedelta | int):
         return value if isinstance(value, timedelta) else timedelta(seconds=value)
@@ -139,14 +139,16 @@ def _duration(value: object) -> timedelta:
         return timedelta.max
 
 
-def _bounded(length: timedelta) -> timedelta:
+def bounded(length: timedelta) -> timedelta:
+    """Return *length* if a rule can have it, zero included."""
     # So that a deadline is within Python's calendar, and a typing error does not make a rule that never fires.
     if timedelta(0) <= length <= _LONGEST:
         return length
     raise wrong("the time is negative or too long", "at most P36525D, a hundred years")
 
 
-def _positive(length: timedelta) -> timedelta:
+def positive(length: timedelta) -> timedelta:
+    """Return *length* if it is more than zero."""
     if length > timedelta(0):
         return length
     raise wrong("the time is zero or less", "more than zero, such as P90D")
@@ -158,11 +160,12 @@ Severity = Annotated[Literal["info", "notice", "warning", "critical"], _one_of("
 Certainty = Annotated[Literal["certain", "possible"], _one_of("a certainty", CERTAINTIES)]
 Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(_count)]
-Settle = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_bounded)]
-Wait = Annotated[Settle, AfterValidator(_positive)]
+Settle = Annotated[timedelta, BeforeValidator(duration), AfterValidator(bounded)]
+Wait = Annotated[Settle, AfterValidator(positive)]
 FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS, _TYPES_WANTED)]
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
-Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
+Place = Annotated[str, BeforeValidator(_place)]
+Jurisdictions = Annotated[frozenset[Place], _LISTED]
 RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]
 ServiceWords = Annotated[frozenset[Annotated[str, _one_of("a service status", STATUSES["service"])]], _LISTED]

@@ -116,8 +116,46 @@ def test_mistakes_as_json_have_their_place_in_fields(tmp_path: Path) -> None:
     name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
     (problem,) = answer(f"rules check {name}", tmp_path)
 
-    assert ["file", "line", "column", "what", "wanted"] == list(problem)
+    assert ["file", "line", "column", "what", "wanted", "kind"] == list(problem)
     assert ("mine.yaml", 7, 10) == (problem["file"], problem["line"], problem["column"])
+    assert problem["kind"] == "problem"
+
+
+def test_a_note_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """A rule that is silent in a jurisdiction for want of a limit is correct, and its author should know."""
+    limit = "limits:\n  - {name: stay, jurisdiction: KZ, from: 2015-01-01, value: P2D, source: A law}\n"
+    rule = SILENCE.replace("P90D", "{limit: stay}")
+    name = rules_file(tmp_path, rule + "    jurisdiction: [KZ, KG]\n" + limit)
+    anywhere = rules_file(tmp_path, rule + limit, "anywhere.yaml")
+    done = ask(f"rules check {name} {anywhere}", tmp_path)
+    (note, _) = answer(f"rules check {name} {anywhere}", tmp_path)
+
+    assert (0, "no problem was found\n") == (done.returncode, done.stderr)
+    assert [
+        "mine.yaml:7:10: note: silence is silent in KG: the limit stay has no entry there"
+        " (want an entry in limits, or jurisdiction without KG)",
+        "anywhere.yaml:7:10: note: silence speaks in KZ alone, since the limit stay has no other entry"
+        " (want entries of other jurisdictions, if it should speak there)",
+    ] == done.stdout.splitlines()
+    assert ("note", 7, 10) == (note["kind"], note["line"], note["column"])
+
+
+def test_a_limit_is_shown_with_its_laws(tmp_path: Path) -> None:
+    """The rule holds the values, so a reader needs no other file."""
+    limits = (
+        "limits:\n"
+        "  - {name: stay, jurisdiction: KZ, from: 2015-01-01, until: 2018-02-28, value: P3D, source: Old law}\n"
+        "  - {name: stay, jurisdiction: KZ, from: 2018-03-01, value: P2D, longest: PT72H, source: New law}\n"
+    )
+    rules_file(tmp_path, SILENCE.replace("P90D", "{limit: stay}") + limits)
+    done = ask("rules show silence", tmp_path, CASETRAIL_RULES="mine.yaml")
+
+    assert (
+        "for: the limit stay: 72 hours, in KZ from 2015-01-01 until 2018-02-28 (Old law);"
+        " 48 hours, 72 hours at most, in KZ from 2018-03-01 (New law)"
+    ) in done.stdout
+    assert "pattern: Dismissed, and none of" in done.stdout
+    assert "for the limit stay, settled 7 days" in done.stdout
 
 
 def test_a_mistake_is_quoted_safely(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
 from projections.rules.conditions.clauses import Truth
-from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
+from projections.rules.limits import Delay, Length
+from projections.rules.values import WANTED, FactTypes, From, wrong
 
 from .pattern import Finding, Rule, Visible, earliest_end
 
@@ -29,10 +30,10 @@ class AbsenceRule(Rule):
     roles: ClassVar[tuple[str, ...]] = ("anchor", "absent")
     waits: ClassVar[bool] = True
     absent: FactTypes
-    wait: Wait | None = Field(alias="for", default=None)
+    wait: Length | None = Field(alias="for", default=None)
     start: From | None = Field(alias="from", default=None)
-    before: Wait | None = None
-    settle: Settle = timedelta(0)
+    before: Length | None = None
+    settle: Delay = timedelta(0)
 
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
@@ -52,7 +53,10 @@ class AbsenceRule(Rule):
         deadline, exact = self._deadline(anchor, history)
         if deadline is None:
             return Finding(anchor, "void", final=True)
-        silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
+        settle = self.length(self.settle, anchor, history)
+        if settle is None or (self.before is not None and self.length(self.before, anchor, history) is None):
+            return Finding(anchor, "void", final=True)
+        silence = Finding(anchor, "standing", later(deadline, settle), deadline=deadline, exact=exact)
         after = earliest_end(anchor) if self.before is None else None
         return self._continued(silence, events_ending(history, after, None, self.follow), history)
 
@@ -83,23 +87,27 @@ class AbsenceRule(Rule):
             # Nothing is awaited: the silence is known as soon as the event is, by its first report. That is the fact
             # itself and not its correction: a corrected note would retract the alert and open it again.
             return min(history.facts[report.id].recorded for report in reports_of(history, anchor)), True
+        wait = self.length(self.wait, anchor, history)
+        if wait is None:
+            return None, False
         if self.start is None:
-            return later(anchor.occurred.latest, self.wait), anchor.occurred.latest_exact
+            return later(anchor.occurred.latest, wait), anchor.occurred.latest_exact
         reports = reports_of(history, anchor)
         ends = [parse(report.data["until"]) for report in reports if report.data.get("until")]
         if not ends:
             return None, False
         last = max(ends, key=lambda end: end.latest or END_OF_TIME)
-        return later(last.latest, self.wait), last.latest_exact
+        return later(last.latest, wait), last.latest_exact
 
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was."""
         anchor, value = silence.anchor, silence.value
         assert silence.deadline is not None, "a silence has a deadline"
+        before = None if self.before is None else self.length(self.before, anchor, history)
         for fact in facts:
             if fact is anchor:
                 continue
-            ahead = self.before is not None and fact.type in self.absent and _precedes(anchor, fact, self.before)
+            ahead = before is not None and fact.type in self.absent and _precedes(anchor, fact, before)
             follows = self.wait is not None and possibly_before(anchor.occurred, fact.occurred)
             if not ahead and not follows:
                 continue

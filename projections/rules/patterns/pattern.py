@@ -7,11 +7,11 @@ A pattern is a module of its own with a subclass of `Rule`. Dates are compared a
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.canonical import canonical
@@ -19,16 +19,19 @@ from events.edtf import BEGINNING, LOCAL_DAY_SLACK
 from events.facts import Fact
 from events.vocabulary import TRACKS
 from projections.history.history import History
-from projections.history.lookup import events_of
+from projections.history.lookup import events_of, reports_of
 from projections.rules.conditions.clauses import Truth
 from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Unless
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
+from projections.rules.limits import Applied, Limit, Reading, limits_in
 from projections.rules.values import FIELDS, TOKEN, FactTypes, Id, Jurisdictions, RelatedFields, Severity, Text
 from projections.subjects.fold import Step
 
 Value = Literal["void", "ended", "standing"]
+OF_LIMIT: Final = ("{limit.value}", "{limit.source}")
+"""The placeholders that a sentence may hold only where its rule has a limit."""
 
 
 class Finding(NamedTuple):
@@ -106,6 +109,7 @@ class Rule(BaseModel):
     @classmethod
     def _placeholders_known(cls, text: str) -> str:
         known = ["{name}", "{subject}", *(f"{{{fact}.{field}}}" for fact in cls.facts for field in FIELDS)]
+        known += OF_LIMIT
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, "{name}, {subject}, {anchor.occurred}"))
             for index, token in enumerate(TOKEN.findall(text))
@@ -120,6 +124,22 @@ class Rule(BaseModel):
     def _roles_known(cls, where: Where | None) -> Where | None:
         return where if where is None else where.require_roles(cls.roles)
 
+    @model_validator(mode="after")
+    def _has_the_limit_that_it_names(self) -> Self:
+        # Asked last: only then is it known whether any of the durations is a limit.
+        if self.limits:
+            return self
+        strange = {
+            index: (f"{token} stands in a rule without a limit", "a limit, such as for: {limit: NAME}")
+            for index, token in enumerate(TOKEN.findall(self.explain))
+            if token in OF_LIMIT
+        }
+        if strange:
+            raise PydanticCustomError(
+                "placeholder", "unknown placeholders: {strange}", {"strange": strange, "at": "explain"}
+            )
+        return self
+
     def normal(self) -> dict[str, Any]:
         """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
         return {key: _plain(value) for key, value in self.model_dump(by_alias=True, exclude_defaults=True).items()}
@@ -128,6 +148,16 @@ class Rule(BaseModel):
     def version(self) -> str:
         """Twelve hex digits that change when, and only when, the rule states something else."""
         return hashlib.sha256(canonical(self.normal())).hexdigest()[:12]
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that the rule takes, in the order of its keys."""
+        return tuple(limits_in(getattr(self, name) for name in type(self).model_fields))
+
+    @property
+    def reading(self) -> Reading:
+        """The reading of the limit that a sentence names."""
+        return "longest"
 
     @cached_property
     def follow(self) -> frozenset[str]:
@@ -218,6 +248,27 @@ class Rule(BaseModel):
         """Whether a follow-up must fulfil conditions: `where`, `same` or `new`."""
         return self.where is not None or bool(self.same) or bool(self.new)
 
+    def length(
+        self, duration: timedelta | Limit, anchor: Fact, history: History, reading: Reading = "longest"
+    ) -> timedelta | None:
+        """
+        Return *duration* for *anchor*; None if it is a limit that has no value there, so that nothing may be said.
+
+        Args:
+            duration: a duration of the rule.
+            anchor: the anchor of the rule, for each step too.
+            history: the facts that count.
+            reading: the value to take where a limit has several.
+        """
+        if isinstance(duration, timedelta):
+            return duration
+        applied = _applied(duration, anchor, history, reading)
+        return None if applied is None else applied.value
+
+    def limit_at(self, anchor: Fact, history: History) -> Applied | None:
+        """Return the value and the source of the first limit of the rule, as *anchor* selects them."""
+        return _applied(self.limits[0], anchor, history, self.reading) if self.limits else None
+
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
         conditions = Related(self.where, self.same, self.new, self.roles[1])
@@ -232,10 +283,19 @@ def earliest_end(anchor: Fact) -> datetime | None:
     return earliest - LOCAL_DAY_SLACK
 
 
+def _applied(limit: Limit, anchor: Fact, history: History, reading: Reading) -> Applied | None:
+    named = (report.data.get("jurisdiction") for report in reports_of(history, anchor))
+    return limit.applied(anchor.occurred, {str(place) for place in named if place}, reading)
+
+
 def _plain(value: object) -> object:
     match value:
         case frozenset():
             return sorted(value)
+        case tuple():
+            return [_plain(held) for held in value]
+        case date():
+            return value.isoformat()
         case timedelta():
             return int(value.total_seconds())
         case dict():
