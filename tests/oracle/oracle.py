@@ -14,11 +14,14 @@ from uuid import UUID, uuid5
 
 from events.edtf import parse
 from events.facts import Fact
+from tests.oracle.limits import Entry, length_at
 from tests.oracle.model_oracle import Life as Person
 from tests.oracle.model_time import LAST, Event, Statement, in_force, later, possibly_before, slack, world
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 """The namespace of the ids of alerts, which never changes."""
+Limits = tuple[tuple[str, tuple[Entry, ...]], ...]
+"""The durations of a rule that are limits, by name, each with its entries."""
 
 
 class Silence(NamedTuple):
@@ -35,6 +38,7 @@ class Silence(NamedTuple):
     before: timedelta | None = None
     from_until: bool = False
     jurisdiction: frozenset[str] = frozenset()
+    limits: Limits = ()
 
     @property
     def follow(self) -> frozenset[str]:
@@ -55,6 +59,7 @@ class Following(NamedTuple):
     stage: frozenset[str]
     over: frozenset[str] = frozenset()
     jurisdiction: frozenset[str] = frozenset()
+    limits: Limits = ()
 
 
 Rule = Silence | Following
@@ -165,6 +170,18 @@ def is_elsewhere(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> bool:
     return bool(rule.jurisdiction) and not named & rule.jurisdiction
 
 
+def with_lengths(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> Rule | None:
+    """Return *rule* with the lengths that *anchor* selects in the place of limits; None if one has no value there."""
+    places = {fact.data["jurisdiction"] for fact in reports_of(anchor, facts) if "jurisdiction" in fact.data}
+    for name, entries in rule.limits:
+        reading = "longest" if isinstance(rule, Silence) else "shortest" if rule.certain else "possible"
+        length = length_at(entries, places, anchor.span, reading)
+        if length is None:
+            return None
+        rule = rule._replace(**{name: length})  # type: ignore[arg-type]
+    return rule
+
+
 def possibly_in_window(before: timedelta, anchor: Event, event: Event) -> bool:
     """
     Return whether *event* possibly lies between *before* ahead of the anchor's earliest instant and its latest one.
@@ -242,13 +259,14 @@ def values(rule: Rule, events: Sequence[Event], facts: Sequence[Fact], at: datet
     for anchor in events:
         if anchor.type not in rule.on:
             continue
-        if is_exempt(rule, person.before[anchor.id]) or is_elsewhere(rule, anchor, facts):
+        own = with_lengths(rule, anchor, facts)
+        if own is None or is_exempt(rule, person.before[anchor.id]) or is_elsewhere(rule, anchor, facts):
             result[anchor.id] = "void"
-        elif isinstance(rule, Silence):
-            result[anchor.id] = silence(rule, anchor, events, facts, at)
+        elif isinstance(own, Silence):
+            result[anchor.id] = silence(own, anchor, events, facts, at)
         else:
             cleared = person.row("anybody")["presumption"] == "cleared"
-            result[anchor.id] = following(rule, anchor, events, cleared=cleared)
+            result[anchor.id] = following(own, anchor, events, cleared=cleared)
     return result
 
 
@@ -282,7 +300,10 @@ def _instants(rule: Rule, ledger: Sequence[Fact]) -> set[datetime]:
         return ends
     untils = {parse(fact.data["until"]).latest for fact in versions if "until" in fact.data}
     starts = {fact.recorded for fact in versions} | ends | {end for end in untils if end is not None}
-    waits = {rule.settle, (rule.wait or timedelta(0)) + rule.settle}
+    lengths = {"wait": {rule.wait or timedelta(0)}, "settle": {rule.settle}}
+    for name, entries in rule.limits:
+        lengths[name] = {entry.longest or entry.value for entry in entries}
+    waits = {wait + settle for wait in {timedelta(0), *lengths["wait"]} for settle in lengths["settle"]}
     return ends | {later(start, wait) for start in starts for wait in waits}
 
 
