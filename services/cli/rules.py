@@ -94,7 +94,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check rule files: list each problem by line and column, and jurisdictions without a limit."""
+    """Check rule files, and list each problem by line and column. Exit 1 if there is one. Notes name missing limits."""
     found = [remark for path in files for remark in _problems(path)]
     problems = [remark for remark in found if isinstance(remark, Problem)]
     with ignoring_closed_pipe():

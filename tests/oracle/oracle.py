@@ -172,6 +172,8 @@ def is_elsewhere(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> bool:
 
 def with_lengths(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> Rule | None:
     """Return *rule* with the lengths that *anchor* selects in the place of limits; None if one has no value there."""
+    if not rule.limits:
+        return rule
     places = {fact.data["jurisdiction"] for fact in reports_of(anchor, facts) if "jurisdiction" in fact.data}
     for name, entries in rule.limits:
         reading = "longest" if isinstance(rule, Silence) else "shortest" if rule.certain else "possible"
