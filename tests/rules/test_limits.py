@@ -159,6 +159,13 @@ class TestSelecting:
         assert [] == opened([released("2018-05-13", **late), anchor], rule)
         assert 1 == len(opened([released("2018-05-12", **late), anchor], rule))
 
+    def test_a_settle_without_a_value_says_nothing(self) -> None:
+        """Where the law is not known, the time to wait for news is not either."""
+        rule = HELD.replace("for: {limit: stay}", "for: P1D\n    settle: {limit: stay}")
+
+        assert 1 == len(opened([held_from("2018-05-20")], rule))
+        assert [] == opened([held_from("2018-05-20", jurisdiction="US")], rule)
+
 
 class TestStored:
     """A rule holds the values of its limit."""
