@@ -133,6 +133,7 @@ def silences(
         before=before,
         from_until=from_until,
         jurisdiction=jurisdictions,
+        limits=st.just(()),
     )
 
 
@@ -155,6 +156,7 @@ sequences = st.builds(
     stage=st.just(NONE),
     over=st.sampled_from([frozenset({"Released", "Acquitted"}), frozenset({"Charged", "Detained", "Reinstated"})]),
     jurisdiction=jurisdictions,
+    limits=st.just(()),
 )
 
 
