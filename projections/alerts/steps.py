@@ -37,7 +37,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
         trigger: the occasion.
     """
     subject_id, name = names
-    evidence, sentence = _evidence(finding, history), _sentence(rule, finding, subject_id, name)
+    evidence, sentence = _evidence(finding, history), _sentence(rule, finding, history, subject_id, name)
     told = not rule.is_trial and (trigger.rules is None or trigger.rules.tells_backfilled)
     alert = Alert(
         alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
@@ -82,7 +82,7 @@ def continued(step: AlertStep, before: Alert) -> AlertStep:
 
 def refreshed(alert: Alert, rule: Rule, finding: Finding, history: History, name: str) -> Alert:
     """Return a standing alert with the evidence and the sentence of *finding*."""
-    sentence = _sentence(rule, finding, alert.subject, name)
+    sentence = _sentence(rule, finding, history, alert.subject, name)
     return alert._replace(evidence=_evidence(finding, history), explanation=sentence, said=sentence)
 
 
@@ -105,7 +105,9 @@ def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History
     if finding is not None and alert.state == "resolved":
         then = finding.ended_by or next(iter(finding.lasting or finding.completing), None)
         told = rule.facts_told(finding)
-    return alert._replace(explanation=explain_text(text, name, alert.subject, anchor, then, named=told))
+    limit = rule.limit_at(anchor, history)
+    sentence = explain_text(text, name, alert.subject, anchor, then, named=told, limit=limit)
+    return alert._replace(explanation=sentence)
 
 
 def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:
@@ -147,10 +149,11 @@ def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
     return evidence_of(history, (finding.anchor, *finding.completing))
 
 
-def _sentence(rule: Rule, finding: Finding, subject_id: str, name: str) -> str:
+def _sentence(rule: Rule, finding: Finding, history: History, subject_id: str, name: str) -> str:
     # Of the facts that complete the pattern, the first that no later event has ended.
     then = next(iter(finding.lasting or finding.completing), None)
-    return explain_text(rule.explain, name, subject_id, finding.anchor, then, named=rule.facts_told(finding))
+    told, limit = rule.facts_told(finding), rule.limit_at(finding.anchor, history)
+    return explain_text(rule.explain, name, subject_id, finding.anchor, then, named=told, limit=limit)
 
 
 def _opening_cause(

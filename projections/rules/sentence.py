@@ -6,23 +6,40 @@ from functools import cache
 
 from events.facts import Fact
 
+from .limits import Applied, in_words
 from .values import NOT_STATED, TOKEN
 
 
 def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
-    explain: str, name: str, subject: str, anchor: Fact, then: Fact | None, *, named: Mapping[str, Fact] | None = None
+    explain: str,
+    name: str,
+    subject: str,
+    anchor: Fact,
+    then: Fact | None,
+    *,
+    named: Mapping[str, Fact] | None = None,
+    limit: Applied | None = None,
 ) -> str:
     """
     Return the sentence *explain* about *subject*, on one line; `{name}` falls back to the subject.
 
     A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
-    *named* has the facts of other names, such as the steps of a chain.
+    *named* has the facts of other names, such as the steps of a chain. Of *limit*, the value is given in words.
     """
     facts = {"anchor": anchor, "then": then, **(named or {})}
     known = {"name": name or subject, "subject": subject, "": ""}
+    of_limit = {} if limit is None else {"value": in_words(limit.value), "source": limit.source}
     # Looked up in two closed sets and never by str.format: its fields can read attributes.
     told = [
-        text + (_stated(facts[root], field) if root in facts else known[root]) for text, root, field in _pieces(explain)
+        text
+        + (
+            of_limit.get(field, NOT_STATED)
+            if root == "limit"
+            else _stated(facts[root], field)
+            if root in facts
+            else known[root]
+        )
+        for text, root, field in _pieces(explain)
     ]
     return " ".join("".join(told).split())
 

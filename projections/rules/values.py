@@ -173,7 +173,7 @@ def _by_alone(words: frozenset[str]) -> frozenset[str]:
     return words
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
     """Read an ISO 8601 duration of fixed length; a stored rulebook has whole seconds."""
     if isinstance(value, timedelta | int):
         return value if isinstance(value, timedelta) else timedelta(seconds=value)
@@ -189,14 +189,16 @@ def _duration(value: object) -> timedelta:
         return timedelta.max
 
 
-def _bounded(length: timedelta) -> timedelta:
+def bounded(length: timedelta) -> timedelta:
+    """Return *length* if a rule can have it, zero included."""
     # So that a deadline is within Python's calendar, and a typing error does not make a rule that never fires.
     if timedelta(0) <= length <= _LONGEST:
         return length
     raise wrong("the time is negative or too long", "at most P36525D, a hundred years")
 
 
-def _positive(length: timedelta) -> timedelta:
+def positive(length: timedelta) -> timedelta:
+    """Return *length* if it is more than zero."""
     if length > timedelta(0):
         return length
     raise wrong("the time is zero or less", "more than zero, such as P90D")
@@ -209,11 +211,12 @@ Certainty = Annotated[Literal["certain", "possible"], _one_of("a certainty", CER
 Enabled = Annotated[Literal["true", "false", "trial"], _one_of("a value of enabled", ENABLED)]
 Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(_count)]
-Settle = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_bounded)]
-Wait = Annotated[Settle, AfterValidator(_positive)]
+Settle = Annotated[timedelta, BeforeValidator(duration), AfterValidator(bounded)]
+Wait = Annotated[Settle, AfterValidator(positive)]
 FactType = Annotated[str, _one_of("a fact type that a rule can name", FACT_WORDS, _TYPES_WANTED)]
 FactTypes = Annotated[frozenset[FactType], _LISTED, AfterValidator(_tracks_expanded)]
-Jurisdictions = Annotated[frozenset[Annotated[str, BeforeValidator(_place)]], _LISTED]
+Place = Annotated[str, BeforeValidator(_place)]
+Jurisdictions = Annotated[frozenset[Place], _LISTED]
 RelatedFields = Annotated[frozenset[Annotated[str, _one_of("a field to compare", RELATED)]], _LISTED]
 Once = Annotated[Literal["case", "subject"], _one_of("a group of alerts", ONCE)]
 From = Annotated[Literal["until"], _one_of("a place to count from", ("until",), "until")]

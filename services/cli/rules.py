@@ -1,6 +1,6 @@
 """rules: the list of the rules, one rule in full, and a check of rule files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +11,11 @@ from typing_extensions import TypedDict
 
 from events.errors import Infrastructure
 from events.text import near_words
-from projections.rules.files.loading import RulesError, load
+from projections.rules.files.limit_table import Note
+from projections.rules.files.loading import RulesError, notes
 from projections.rules.files.schema import schema
 from projections.rules.files.yaml_source import Problem
+from projections.rules.limits import Limit, in_words
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.chain import ChainRule
@@ -70,13 +72,14 @@ class FullRuleJson(RuleJson):
 
 
 class ProblemJson(TypedDict):
-    """One problem of a rule file; line and column count from 1."""
+    """One problem of a rule file, or a note about a correct one, by `kind`; line and column count from 1."""
 
     file: str
     line: int
     column: int
     what: str
     wanted: str
+    kind: str
 
 
 @rules_app.command("list", epilog="\b\nExample:\n  casetrail rules list")
@@ -95,13 +98,14 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check rule files, and list each problem by line and column. Exit 1 if there is one."""
-    problems = [problem for path in files for problem in _problems(path)]
+    """Check rule files, and list each problem by line and column. Exit 1 if there is one. Notes name missing limits."""
+    found = [remark for path in files for remark in _problems(path)]
+    problems = [remark for remark in found if isinstance(remark, Problem)]
     with ignoring_closed_pipe():
         if as_json:
-            emit([_problem_json(problem) for problem in problems])
+            emit([_problem_json(remark) for remark in found])
         else:
-            print_lines(map(safe, problems))
+            print_lines(map(safe, found))
     if not problems and not as_json:
         say("no problem was found")
     if problems:
@@ -134,17 +138,18 @@ def show(
             print(f"{name}: {_value_words(name, value)}")
 
 
-def _problems(path: Path) -> list[Problem]:
+def _problems(path: Path) -> Sequence[Problem | Note]:
+    """Return the problems of the rules at *path*; the notes about them if there is none."""
     try:
-        load(path)
+        return notes(path)
     except RulesError as error:
         return error.problems
-    return []
 
 
-def _problem_json(problem: Problem) -> ProblemJson:
-    file, line, column, what, wanted = problem
-    return {"file": file, "line": line, "column": column, "what": what, "wanted": wanted}
+def _problem_json(remark: Problem | Note) -> ProblemJson:
+    file, line, column, what, wanted = remark
+    kind = "problem" if isinstance(remark, Problem) else "note"
+    return {"file": file, "line": line, "column": column, "what": what, "wanted": wanted, "kind": kind}
 
 
 def _in_force() -> Mapping[str, str] | None:
@@ -221,6 +226,8 @@ def _step(step: ChainStep) -> str:
 
 
 def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict) and value.keys() == {"limit", "entries"}:
+        return f"the limit {value['limit']}: {'; '.join(map(_entry_words, value['entries']))}"
     if name in {"for", "settle", "within", "before"}:
         return _long(timedelta(seconds=value))
     if isinstance(value, dict):
@@ -230,5 +237,19 @@ def _value_words(name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     return safe(str(value).lower() if isinstance(value, bool) else value)
 
 
-def _long(wait: timedelta) -> str:
+def _entry_words(entry: Mapping[str, Any]) -> str:
+    """Return an entry of a limit in words: its value, its place, its days and its law."""
+    longest = f", {_seconds_words(entry['longest'])} at most" if "longest" in entry else ""
+    until = f" until {entry['until']}" if "until" in entry else ""
+    value = f"{_seconds_words(entry['value'])}{longest}"
+    return safe(f"{value}, in {entry['jurisdiction']} from {entry['from']}{until} ({entry['source']})")
+
+
+def _seconds_words(seconds: int) -> str:
+    return in_words(timedelta(seconds=seconds))
+
+
+def _long(wait: timedelta | Limit) -> str:
+    if isinstance(wait, Limit):
+        return f"the limit {wait.name}"
     return f"{wait.days} days" if not wait.seconds else str(wait)

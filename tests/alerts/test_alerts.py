@@ -1,6 +1,5 @@
 """The life of an alert over the log's clock: identity, changed rules, acknowledgement, an idle log, the outbox."""
 
-from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE, outbox
 from tests.support.builders import (
     database,
@@ -21,6 +20,7 @@ from tests.support.builders import (
     suspended,
     wanted,
 )
+from tests.support.rules import dismissals
 
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
 # 90 days after the end of that day, and 7 days to settle.
@@ -49,7 +49,7 @@ def test_the_sentence_has_the_latest_name() -> None:
 def test_an_alert_carries_its_rule_and_evidence() -> None:
     """An alert carries the rule's version and severity, the person and the evidence."""
     (alert,) = silence([DISMISSED])
-    rule = next(rule for rule in pack().rules if rule.id == alert["rule"])
+    rule = next(rule for rule in dismissals().rules if rule.id == alert["rule"])
 
     assert (rule.version, "warning", "a") == (alert["rule_version"], alert["severity"], alert["subject_id"])
 

@@ -12,13 +12,18 @@ from tests.support.places import ROOT
 from tests.support.reading import answer, ask, database_with
 from tests.support.rules import SEQUENCE, SILENCE
 
-PACK = ["dismissal-before-arrest", "dismissed-without-follow-up"]
+PACK = [rule.id for rule in pack().rules]
 
 
 def rules_file(folder: Path, text: str = SILENCE, name: str = "mine.yaml") -> str:
     """Write *text* as a rule file, and return its name."""
     (folder / name).write_text(text, "utf-8")
     return name
+
+
+def in_force(folder: Path, **env: str) -> set[str]:
+    """Return the ids of the rules of which exactly the listed version is in force."""
+    return {rule["rule"] for rule in answer("rules list", folder, **env) if rule["in_force"]}
 
 
 def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
@@ -36,23 +41,23 @@ def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
     database_with(tmp_path)
     name = rules_file(tmp_path)
 
-    assert [True, True] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
+    assert {"dismissal-before-arrest", "dismissed-without-follow-up"} == in_force(tmp_path)
     assert [False] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
 
 
 def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
     """The same id with another time to wait is another version."""
     database_with(tmp_path)
-    (own,) = (ROOT / "projections" / "rules" / "pack").glob("*.yaml")
+    own = ROOT / "projections" / "rules" / "pack" / "dismissals.yaml"
     name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
 
-    assert [False, True] == [rule["in_force"] for rule in answer("rules list", tmp_path, CASETRAIL_RULES=name)]
+    assert {"dismissed-without-follow-up"} == in_force(tmp_path, CASETRAIL_RULES=name)
 
 
 def test_a_database_that_was_never_projected_has_no_rules_in_force(tmp_path: Path) -> None:
     """The value is false and not null: there is a database, and it has no rules yet."""
     assert 0 == run("init", tmp_path).returncode
-    assert [False, False] == [rule["in_force"] for rule in answer("rules list", tmp_path)]
+    assert {False} == {rule["in_force"] for rule in answer("rules list", tmp_path)}
 
 
 def test_the_table_says_the_pattern_in_short(tmp_path: Path) -> None:
@@ -135,8 +140,48 @@ def test_mistakes_as_json_have_their_place_in_fields(tmp_path: Path) -> None:
     name = rules_file(tmp_path, SILENCE.replace("P90D", "90 days"))
     (problem,) = answer(f"rules check {name}", tmp_path)
 
-    assert ["file", "line", "column", "what", "wanted"] == list(problem)
+    assert ["file", "line", "column", "what", "wanted", "kind"] == list(problem)
     assert ("mine.yaml", 7, 10) == (problem["file"], problem["line"], problem["column"])
+    assert problem["kind"] == "problem"
+
+
+def test_a_note_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """A rule that is silent in a jurisdiction for want of a limit is correct, and its author should know."""
+    limit = "limits:\n  - {name: stay, jurisdiction: KZ, from: 2015-01-01, value: P2D, source: A law}\n"
+    rule = SILENCE.replace("P90D", "{limit: stay}")
+    name = rules_file(tmp_path, rule + "    jurisdiction: [KZ, KG]\n" + limit)
+    anywhere = rules_file(tmp_path, rule + limit, "anywhere.yaml")
+    done = ask(f"rules check {name} {anywhere}", tmp_path)
+    (note, _) = answer(f"rules check {name} {anywhere}", tmp_path)
+
+    assert (0, "no problem was found\n") == (done.returncode, done.stderr)
+    told = (
+        "mine.yaml:7:10: note: silence is silent in KG: the limit stay has no entry there"
+        " (want an entry in limits, or jurisdiction without KG)\n"
+        "anywhere.yaml:7:10: note: silence speaks in KZ alone, since the limit stay has no other entry"
+        " (want entries of other jurisdictions, if it should speak there)\n"
+    )
+
+    assert told == done.stdout
+    assert ("note", 7, 10) == (note["kind"], note["line"], note["column"])
+
+
+def test_a_limit_is_shown_with_its_laws(tmp_path: Path) -> None:
+    """The rule holds the values, so a reader needs no other file."""
+    limits = (
+        "limits:\n"
+        "  - {name: stay, jurisdiction: KZ, from: 2015-01-01, until: 2018-02-28, value: P3D, source: Old law}\n"
+        "  - {name: stay, jurisdiction: KZ, from: 2018-03-01, value: P2D, longest: PT72H, source: New law}\n"
+    )
+    rules_file(tmp_path, SILENCE.replace("P90D", "{limit: stay}") + limits)
+    done = ask("rules show silence", tmp_path, CASETRAIL_RULES="mine.yaml")
+
+    assert (
+        "for: the limit stay: 72 hours, in KZ from 2015-01-01 until 2018-02-28 (Old law);"
+        " 48 hours, 72 hours at most, in KZ from 2018-03-01 (New law)"
+    ) in done.stdout
+    assert "pattern: Dismissed, and none of" in done.stdout
+    assert "for the limit stay, settled 7 days" in done.stdout
 
 
 def test_a_mistake_is_quoted_safely(tmp_path: Path) -> None:

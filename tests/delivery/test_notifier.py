@@ -15,7 +15,6 @@ from sqlalchemy import Engine, select, text, update
 
 from projections.projector.rebuild import rebuild
 from projections.projector.side_writer import SideWriter
-from projections.rules.files.loading import pack
 from projections.tables.bulk import store
 from projections.tables.database import write_transaction
 from projections.tables.outbox import Outgoing
@@ -27,6 +26,7 @@ from tests.support.builders import detained, dismissed, instant, investigated, r
 from tests.support.commands import ndjson, ready, run, start
 from tests.support.kafka import Broker, make_topic
 from tests.support.outboxes import Place, running_notifiers, topic_records
+from tests.support.rules import dismissals
 from tests.support.topic import PARTITIONS, binary, drained, home, send, subject_at, total
 from tests.support.waiting import wait_until
 
@@ -172,7 +172,7 @@ def test_a_rebuild_neither_sends_again_nor_leaves_out(place: Place) -> None:
         with write_transaction(place.engine) as conn:
             for table in (LIVE.alerts, LIVE.alert_changes):
                 conn.execute(table.delete())
-        rebuild(place.engine, pack(), lambda _: None)
+        rebuild(place.engine, dismissals(), lambda _: None)
         place.project(*wrong_arrest())
         wait_until(lambda: sum(place.sent().values()) == len(place.notices()))
 

@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from projections.projector.rebuild import rebuild
 from projections.queries.verify import verify
-from projections.rules.files.loading import pack
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.schema import LIVE, ledger
 from services.log.local import LocalLog, LocalReader
@@ -29,11 +28,12 @@ from tests.support.builders import (
     statuses,
     wanted,
 )
+from tests.support.rules import dismissals
 from tests.support.topic import PARTITIONS, Sent, drained, migrated, send, settings_for, structured, total
 
 pytestmark = pytest.mark.slow
 
-RULES = pack()
+RULES = dismissals()
 
 A_DISMISSED = dismissed("2022-03-27")
 B_DISMISSED = dismissed("2022-03-27", subject="b")

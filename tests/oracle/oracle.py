@@ -14,12 +14,15 @@ from uuid import UUID, uuid5
 from events.edtf import parse
 from events.facts import Fact
 from tests.oracle.chains import Chain
+from tests.oracle.limits import Entry, length_at
 from tests.oracle.model_oracle import Life as Person
 from tests.oracle.model_time import LAST, TRACK, Event, Statement, in_force, later, possibly_before, slack, world
 from tests.oracle.statuses import StatusKeys, first_only, is_concerned, lasts, read_in_groups
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 """The namespace of the ids of alerts, which never changes."""
+Limits = tuple[tuple[str, tuple[Entry, ...]], ...]
+"""The durations of a rule that are limits, by name, each with its entries."""
 
 
 class Silence(NamedTuple):
@@ -37,6 +40,7 @@ class Silence(NamedTuple):
     from_until: bool = False
     jurisdiction: frozenset[str] = frozenset()
     keys: StatusKeys = StatusKeys()
+    limits: Limits = ()
 
     @property
     def waits(self) -> bool:
@@ -46,7 +50,10 @@ class Silence(NamedTuple):
     @property
     def delays(self) -> set[timedelta]:
         """Return the times after an end of a fact at which an answer can change."""
-        return {self.settle, (self.wait or timedelta(0)) + self.settle}
+        lengths = {"wait": {self.wait or timedelta(0)}, "settle": {self.settle}}
+        for name, entries in self.limits:
+            lengths[name] = {entry.longest or entry.value for entry in entries}
+        return {wait + settle for wait in {timedelta(0), *lengths["wait"]} for settle in lengths["settle"]}
 
     @property
     def follow(self) -> frozenset[str]:
@@ -68,6 +75,7 @@ class Following(NamedTuple):
     over: frozenset[str] = frozenset()
     jurisdiction: frozenset[str] = frozenset()
     keys: StatusKeys = StatusKeys()
+    limits: Limits = ()
 
     @property
     def waits(self) -> bool:
@@ -164,6 +172,20 @@ def is_elsewhere(rule: AnyRule, anchor: Event, facts: Sequence[Fact]) -> bool:
     return bool(rule.jurisdiction) and not named & rule.jurisdiction
 
 
+def with_lengths(rule: Rule, anchor: Event, facts: Sequence[Fact]) -> Rule | None:
+    """Return *rule* with the lengths that *anchor* selects in the place of limits; None if one has no value there."""
+    if not rule.limits:
+        return rule
+    places = {fact.data["jurisdiction"] for fact in reports_of(anchor, facts) if "jurisdiction" in fact.data}
+    for name, entries in rule.limits:
+        reading = "longest" if isinstance(rule, Silence) else "shortest" if rule.certain else "possible"
+        length = length_at(entries, places, anchor.span, reading)
+        if length is None:
+            return None
+        rule = rule._replace(**{name: length})  # type: ignore[arg-type]
+    return rule
+
+
 def possibly_in_window(before: timedelta, anchor: Event, event: Event) -> bool:
     """
     Return whether *event* possibly lies between *before* ahead of the anchor's earliest instant and its latest one.
@@ -255,16 +277,17 @@ def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: da
     for anchor in events:
         if anchor.type not in rule.on:
             continue
-        if not is_concerned(keys_of(rule), anchor, events) or is_elsewhere(rule, anchor, facts):
+        own = rule if isinstance(rule, Chain) else with_lengths(rule, anchor, facts)
+        if own is None or not is_concerned(keys_of(rule), anchor, events) or is_elsewhere(rule, anchor, facts):
             result[anchor.id] = "void"
-        elif isinstance(rule, Silence):
-            result[anchor.id] = silence(rule, anchor, events, facts, at)
+        elif isinstance(own, Silence):
+            result[anchor.id] = silence(own, anchor, events, facts, at)
         else:
             cleared = person.row("anybody")["presumption"] == "cleared"
             result[anchor.id] = (
-                following(rule, anchor, events, cleared=cleared)
-                if isinstance(rule, Following)
-                else rule.value(anchor, events, facts, at, cleared=cleared)
+                following(own, anchor, events, cleared=cleared)
+                if isinstance(own, Following)
+                else own.value(anchor, events, facts, at, cleared=cleared)
             )
     reports = {anchor.id: reports_of(anchor, facts) for anchor in events if anchor.id in result}
     cases = {name: {fact.data["case_id"] for fact in of if "case_id" in fact.data} for name, of in reports.items()}

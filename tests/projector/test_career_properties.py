@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.projector.rebuild import rebuild
-from projections.rules.files.loading import pack
 from tests.oracle.careers import careers
 from tests.support.builders import Line, Row, database, instant, project, projector, statuses
+from tests.support.rules import dismissals
 
 STAMPED = "2025-01-01T00:00:00Z"
 END = instant("2040")
@@ -22,7 +22,7 @@ def concluded(batches: Sequence[Sequence[Line]], cache_facts: int = 200_000) -> 
         if batch:
             project(held, batch, STAMPED)
     held.advance_watermark(END, END)
-    result = statuses(engine), list[object](rebuild(engine, pack(), lambda _: None, exchange=False))
+    result = statuses(engine), list[object](rebuild(engine, dismissals(), lambda _: None, exchange=False))
     engine.dispose()
     return result
 

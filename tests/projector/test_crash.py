@@ -20,7 +20,6 @@ from sqlalchemy import Engine
 from events.decode import complete
 from events.edtf import format_instant
 from projections.projector.backtest import backtest
-from projections.rules.files.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger, log, outbox, partitions
 from services.log.local import LocalLog
@@ -38,6 +37,7 @@ from tests.support.builders import (
 )
 from tests.support.commands import environment, ready, run
 from tests.support.ledgers import recomputed_hashes
+from tests.support.rules import dismissals
 
 KILLS = 50
 PATIENCE_SECONDS = 120
@@ -182,7 +182,7 @@ def as_if_never_killed(engine: Engine, done: list[Line | bytes]) -> None:
         for n, line in enumerate(done)
     ]
     watermark = rows(engine, partitions)[0]["watermark"]
-    expected = backtest(lines, pack(), watermark).report
+    expected = backtest(lines, dismissals(), watermark).report
     changes = rows(engine, LIVE.alert_changes)
     states = {row["alert_id"]: (row["anchor"], row["state"]) for row in rows(engine, LIVE.alerts)}
     lives = Counter((row["alert_id"], row["state"], row["cause"], row["fact_id"]) for row in changes)

@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.projector.projector import Projector, project_several
 from projections.queries.verify import verify
-from projections.rules.files.loading import pack
 from projections.tables import timers
 from projections.tables.checkpoint import PartitionLost, compare_and_set
 from projections.tables.database import write_transaction
@@ -32,6 +31,7 @@ from tests.support.builders import (
     suspended,
 )
 from tests.support.ledgers import failing_statements
+from tests.support.rules import dismissals
 from tests.support.three_partitions import PEOPLE, THERE, TOPIC, batch, home, projectors
 
 NOW = instant("2030")
@@ -124,7 +124,7 @@ def test_a_permanent_failure_is_reported_for_its_partition_alone(engine: Engine)
 def test_a_lost_partition_stops_the_whole_transaction(engine: Engine, lost: int) -> None:
     """If one partition was lost, no batch of the transaction is written, and the error names the partition."""
     held = projectors(engine)
-    Projector(engine, pack(), lost, topic=TOPIC, home=home).assign(NOW)
+    Projector(engine, dismissals(), lost, topic=TOPIC, home=home).assign(NOW)
     batches = [
         batch(projector, [suspended("2022-03-01", subject=person)])
         for projector, person in zip(held, THERE, strict=True)

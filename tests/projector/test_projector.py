@@ -9,7 +9,6 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from projections.projector.projector import Projector
 from projections.projector.side_writer import SideWriter
-from projections.rules.files.loading import pack
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.database import write_transaction
 from projections.tables.parked_rows import parked_pages
@@ -38,6 +37,7 @@ from tests.support.builders import (
     wanted,
 )
 from tests.support.ledgers import failing_statements, recomputed_hashes
+from tests.support.rules import dismissals
 
 NOW = instant("2022-12-31T00:00:00Z")
 DISMISSED = dismissed("2022-03-27", recorded="2022-03-28T09:00:00Z")
@@ -332,9 +332,9 @@ def test_the_position_of_a_status_is_its_last_fact() -> None:
 def test_the_rules_in_force_are_an_entry_of_the_ledger() -> None:
     """The rules in force are one entry of the ledger, until they change."""
     held = projector(engine := database())
-    again = Projector(engine, pack())
+    again = Projector(engine, dismissals())
     again.assign(NOW)
     entries: list[Row] = rows(engine, ledger)
 
     assert ["rules"] == [row["entry"] for row in entries]
-    assert pack().version == json.loads(entries[0]["value"])["version"] == held.checkpoint.rules_version
+    assert dismissals().version == json.loads(entries[0]["value"])["version"] == held.checkpoint.rules_version

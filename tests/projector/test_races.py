@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from projections.projector.isolate import isolate_failures
 from projections.projector.projector import Projector
-from projections.rules.files.loading import pack
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, ledger
 from services.database import migrate
 from tests.support.builders import Line, dismissed, instant, records, rows, suspended
+from tests.support.rules import dismissals
 from tests.support.waiting import wait_until
 
 NOW = instant("2022-12-31")
@@ -47,7 +47,7 @@ def waiting(engine: Engine) -> bool:
 
 def projecting(engine: Engine, partition: int) -> Projector:
     """Return a projector of one of two partitions."""
-    result = Projector(engine, pack(), partition, topic="two")
+    result = Projector(engine, dismissals(), partition, topic="two")
     result.assign(NOW)
     return result
 

@@ -12,7 +12,6 @@ from events.errors import Infrastructure
 from projections.projector import rebuild as rebuilding
 from projections.projector.projector import Projector
 from projections.projector.rebuild import Difference, code_files, rebuild
-from projections.rules.files.loading import pack
 from projections.tables.checkpoint import PartitionLost
 from projections.tables.schema import LIVE, REBUILD, ledger, outbox, partitions, rebuild_partitions
 from tests.support.builders import (
@@ -27,6 +26,7 @@ from tests.support.builders import (
     rows,
 )
 from tests.support.places import ROOT
+from tests.support.rules import dismissals
 from tests.support.scenario_db import A_DISMISSED, acknowledge, change, populate, written
 
 OF_ONE_PERSON = [table for table in LIVE.derived if table not in LIVE.across]
@@ -45,7 +45,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def again(engine: Engine, tell: Callable[[int], None] = lambda _: None, *, exchange: bool = True) -> list[Difference]:
     """Rebuild."""
-    return rebuild(engine, pack(), tell, exchange=exchange)
+    return rebuild(engine, dismissals(), tell, exchange=exchange)
 
 
 def stopping_after(batches: int) -> Callable[[int], None]:
@@ -210,7 +210,7 @@ def test_two_rebuilds_do_not_mix(engine: Engine) -> None:
 def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Engine) -> None:
     """A later rebuild takes over from its beginning, even before the first one has done a batch."""
     populate(engine)
-    first, second = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
+    first, second = (rebuilding._Twins(engine, dismissals(), 0) for _ in range(2))  # noqa: SLF001
     first.take_over()
     second.take_over()
 
@@ -222,7 +222,7 @@ def test_a_rebuild_that_began_later_has_the_claim_from_its_beginning(engine: Eng
 def test_a_rebuild_stops_after_another_has_ended(engine: Engine) -> None:
     """A rebuild stops if others have ended since, even if a third one has a claim like its own."""
     populate(engine)
-    first, third = (rebuilding._Twins(engine, pack(), 0) for _ in range(2))  # noqa: SLF001
+    first, third = (rebuilding._Twins(engine, dismissals(), 0) for _ in range(2))  # noqa: SLF001
     first.take_over()
     assert [] == again(engine)
 
@@ -237,7 +237,7 @@ def test_a_rebuild_stops_after_another_has_ended(engine: Engine) -> None:
 def test_a_partition_created_during_a_rebuild_is_included(engine: Engine) -> None:
     """A partition that is created during the rebuild is included."""
     populate(engine)
-    born = iter([Projector(engine, pack(), partition=1)])
+    born = iter([Projector(engine, dismissals(), partition=1)])
 
     def more(_: int) -> None:
         for held in born:

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, insert, inspect, select
 from events.errors import Infrastructure
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
-from projections.rules.files.loading import pack
 from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import LIVE, REBUILD, ledger, log, outbox, rebuild_partitions
 from services.database import migrate
@@ -22,6 +21,7 @@ from tests.support.builders import arrested, instant, rows
 from tests.support.commands import COMMAND, SECONDS, environment, fact_line, facts_file, run
 from tests.support.earlier import ROWS, earlier, revision, upgrade
 from tests.support.reading import answer, ask
+from tests.support.rules import dismissals
 
 WORKING = "concluded by an earlier release (run `casetrail init`, which concludes them again)"
 TOLD = {row["alert_id"]: row["subject_id"] for row in ROWS["alerts"]}
@@ -129,7 +129,7 @@ def test_a_projector_refuses_too(database: Engine) -> None:
     before = (rows(database, ledger), rows(database, LIVE.partitions))
 
     with pytest.raises(Infrastructure, match=r"facts of partition 0 \(run `casetrail init`\)"):
-        Projector(database, pack()).assign(instant("2022-08-05"))
+        Projector(database, dismissals()).assign(instant("2022-08-05"))
 
     assert before == (rows(database, ledger), rows(database, LIVE.partitions))
 
@@ -147,7 +147,7 @@ def test_init_computes_everything_again(database: Engine, tmp_path: Path) -> Non
         row["subject_id"] for row in builders.statuses(database)
     ]
     assert [("silent", "sam")] == [(row["subject_id"], row["folded"]) for row in rows(database, LIVE.names)]
-    assert [] == rebuild(database, pack(), lambda _: None)
+    assert [] == rebuild(database, dismissals(), lambda _: None)
 
 
 def test_init_reports_the_number_of_people(database: Engine, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_no_notice_is_written_twice(database: Engine, tmp_path: Path) -> None:
 def test_projectors_continue_the_alerts_of_the_earlier_release(database: Engine, tmp_path: Path) -> None:
     """A projector continues an earlier alert under its id: a late arrest ends it, by the rules of this release."""
     initialised(database, tmp_path)
-    projector = Projector(database, pack())
+    projector = Projector(database, dismissals())
     projector.assign(instant("2022-08-05"))
     builders.project(projector, [arrested("2022-04-20", subject="silent", recorded="2022-08-06T00:00:00Z")])
     changes = select(LIVE.alert_changes).where(LIVE.alert_changes.c.alert_id == "07e3e7b1-73ea-516c-ba3c-5f0ed2d9f3ce")
@@ -246,7 +246,7 @@ def test_projectors_continue_the_alerts_of_the_earlier_release(database: Engine,
         ("open", "rule_changed"),
         ("retracted", "late_knowledge"),
     ] == life
-    assert [] == rebuild(database, pack(), lambda _: None)
+    assert [] == rebuild(database, dismissals(), lambda _: None)
 
 
 def test_an_unfinished_rebuild_of_the_earlier_release_is_removed(database: Engine, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_an_unfinished_rebuild_of_the_earlier_release_is_removed(database: Engin
     assert 0 == done.returncode, done.stderr
     assert {"arrested", "reported", "seen", "silent"} == {subject_id for subject_id, _ in states(database).values()}
     assert [[], []] == [rows(database, table) for table in (REBUILD.alerts, REBUILD.alert_changes)]
-    assert [] == rebuild(database, pack(), lambda _: None)
+    assert [] == rebuild(database, dismissals(), lambda _: None)
 
 
 def leave_half_a_rebuild(engine: Engine) -> None:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Engine, select
 from projections.projector.projector import Projector
 from projections.queries.export import export
 from projections.queries.verify import Finding, verify
-from projections.rules.files.loading import pack
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.schema import ledger
 from tests.support.builders import described, detained, project, projector, records
 from tests.support.postgres import fresh_database
+from tests.support.rules import dismissals
 from tests.support.tampering import (
     BROKEN,
     DETAINED,
@@ -348,7 +348,7 @@ def test_the_export_of_everything_has_the_other_outcomes(conn: Connection) -> No
 
 def test_an_export_of_two_partitions_is_in_the_order_of_recorded(engine: Engine) -> None:
     """One log can then hold the facts of both."""
-    other = Projector(engine, pack(), partition=1)
+    other = Projector(engine, dismissals(), partition=1)
     other.assign(SILENT)
     (record,) = records([detained("2022-04-21", subject="c", recorded="2022-04-01T00:00:00Z")])
     other.project([record._replace(partition=1)], SILENT)

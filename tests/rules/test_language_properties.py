@@ -135,6 +135,7 @@ def silences(
         from_until=from_until,
         jurisdiction=jurisdictions,
         keys=st.just(StatusKeys()),
+        limits=st.just(()),
     )
 
 
@@ -158,6 +159,7 @@ sequences = st.builds(
     over=st.sampled_from([frozenset({"Released", "Acquitted"}), frozenset({"Charged", "Detained", "Reinstated"})]),
     jurisdiction=jurisdictions,
     keys=st.just(StatusKeys()),
+    limits=st.just(()),
 )
 
 

@@ -13,7 +13,7 @@ from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.sentence import explain_text
 from projections.rules.values import FIELDS, LASTING, NOT_STATED, STATUSES
 from tests.support.places import ROOT
-from tests.support.rules import SEQUENCE, SILENCE, book, fact, problems, sequence, silence
+from tests.support.rules import SEQUENCE, SILENCE, book, dismissals, fact, problems, sequence, silence
 
 DOCS = ROOT / "docs" / "rules.md"
 
@@ -92,7 +92,7 @@ class TestVersion:
 
     def test_the_shipped_versions_stand(self) -> None:
         """The versions of the pack never change by accident, because a new version supersedes every open alert."""
-        assert {rule.id: rule.version for rule in pack().rules} == {
+        assert {rule.id: rule.version for rule in dismissals().rules} == {
             "dismissal-before-arrest": "9016f9a51317",
             "dismissed-without-follow-up": "0d3112af720f",
         }
@@ -147,12 +147,18 @@ class TestRulebook:
 
     def test_rules_by_type(self) -> None:
         """Rules are looked up by type for every record; a type without rules has none."""
-        assert [r.id for r in pack().by_type["Detained"]] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
-        assert [r.id for r in pack().by_type["Charged"]] == ["dismissal-before-arrest", "dismissed-without-follow-up"]
-        assert [r.id for r in pack().continued_by["Charged"]] == ["dismissed-without-follow-up"]
-        assert [r.id for r in pack().by_type["Resigned"]][:1] == ["dismissal-before-arrest"]
-        assert pack().by_type["SubjectDescribed"] == ()
-        assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == pack().anchors
+        assert [r.id for r in dismissals().by_type["Detained"]] == [
+            "dismissal-before-arrest",
+            "dismissed-without-follow-up",
+        ]
+        assert [r.id for r in dismissals().by_type["Charged"]] == [
+            "dismissal-before-arrest",
+            "dismissed-without-follow-up",
+        ]
+        assert [r.id for r in dismissals().continued_by["Charged"]] == ["dismissed-without-follow-up"]
+        assert [r.id for r in dismissals().by_type["Resigned"]][:1] == ["dismissal-before-arrest"]
+        assert dismissals().by_type["SubjectDescribed"] == ()
+        assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == dismissals().anchors
 
     def test_death_follows_every_silence_that_does_not_start_from_it(self) -> None:
         """Death follows every silence that does not start from it, in each rule (docs/design.md, 4.3)."""
@@ -172,7 +178,7 @@ class TestExplanation:
 
     def test_the_shipped_sentences(self) -> None:
         """The sentences of the pack are readable, with the dates exactly as in their sources."""
-        arrest, quiet = pack().rules
+        arrest, quiet = dismissals().rules
         dismissed, detained = fact("Dismissed", occurred="2022-03~"), fact("HouseArrested", occurred="2022-04-25")
 
         assert (
@@ -201,7 +207,7 @@ class TestExplanation:
 
     def test_the_subject_stands_in_for_a_name(self) -> None:
         """A person without a known name is called by the subject id."""
-        assert explain_text(pack().rules[1].explain, "", "kz-a", fact("Dismissed"), None).startswith(
+        assert explain_text(dismissals().rules[1].explain, "", "kz-a", fact("Dismissed"), None).startswith(
             "kz-a was dismissed"
         )
 
@@ -218,11 +224,11 @@ class TestDocs:
     """docs/rules.md agrees with the code."""
 
     def test_the_examples_load(self, folder: Path) -> None:
-        """The examples of the page can be loaded, and are the rules of the pack."""
+        """The examples of the page can be loaded, and are rules of the pack."""
         for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)):
             (folder / f"{number}.yaml").write_text(example)
 
-        assert pack() == load(folder)
+        assert all(rule in pack().rules for rule in load(folder).rules)
 
     def test_the_messages_are_those_of_the_program(self) -> None:
         """The messages of the page are those of the program for the same mistakes."""

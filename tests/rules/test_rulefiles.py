@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from events.errors import BadInput
 from events.vocabulary import TRACKS
-from projections.rules.files.loading import RulesError, load, pack
+from projections.rules.files.loading import RulesError, load
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
 from projections.rules.values import STATUSES
-from tests.support.rules import SEQUENCE, SILENCE, book, problems, sequence, silence
+from tests.support.rules import SEQUENCE, SILENCE, book, dismissals, problems, sequence, silence
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class TestReading:
     """The content of a rule file."""
 
-    def test_the_shipped_rules_are_the_two_of_the_contract(self) -> None:
+    def test_the_shipped_rules_about_dismissals_are_those_of_the_contract(self) -> None:
         """The pack has both patterns, with the documented figures."""
-        arrest, quiet = pack().rules
+        arrest, quiet = dismissals().rules
 
         assert isinstance(quiet, AbsenceRule)
         assert isinstance(arrest, SequenceRule)

@@ -76,6 +76,7 @@ silences = st.builds(
     from_until=st.just(value=False),
     jurisdiction=st.just(NONE),
     keys=keys(lasting=True),
+    limits=st.just(()),
 )
 sequences = st.builds(
     oracle.Following,
@@ -88,6 +89,7 @@ sequences = st.builds(
     over=st.just(NONE),
     jurisdiction=st.just(NONE),
     keys=keys(lasting=False),
+    limits=st.just(()),
 )
 stories = histories(people="a", most=9, drawn_from=st.sampled_from(KINDS))
 

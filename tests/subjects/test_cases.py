@@ -16,6 +16,7 @@ from projections.tables.schema import LIVE
 from tests.support.builders import Line, Row, fact, instant, project, projector, retracted, rows, statuses
 from tests.support.places import CASES
 from tests.support.reading import ask
+from tests.support.rules import dismissals
 
 EXPECTED: dict[str, list[Row]] = json.loads((CASES / "expected.json").read_text("utf-8"))
 SPOKEN_OF = {"open", "acknowledged"}
@@ -131,7 +132,7 @@ def test_the_order_of_the_keys_of_a_charge_is_no_difference(engine: Engine) -> N
     """A rebuild reads JSON from the ledger that a database may write in another order."""
     stamped(engine, "charge-key-order")
 
-    assert [] == rebuild(engine, pack(), lambda _: None, exchange=False)
+    assert [] == rebuild(engine, dismissals(), lambda _: None, exchange=False)
 
 
 def test_what_is_dated_in_the_far_future_is_flagged_and_does_not_count(engine: Engine) -> None:

@@ -10,8 +10,8 @@ import pytest
 from events.decode import complete
 from events.facts import Fact
 from projections.projector.backtest import backtest
-from projections.rules.files.loading import pack
 from tests.support.places import ROOT
+from tests.support.rules import dismissals
 
 EXAMPLE = ROOT / "examples" / "kazakhstan-2022.ndjson"
 PUBLISHED = "2022-04-28T00:00:00Z"  # the end of the day on which the article is assumed to have appeared
@@ -33,7 +33,7 @@ def facts(subject_id: str, *types: str) -> list[Fact]:
 @cache
 def report(until: datetime = A_YEAR_ON) -> dict[str, Any]:
     """Return the report as of *until*, if the article had been published to the log when it appeared."""
-    return {**backtest(lines(), pack(), until).report}
+    return {**backtest(lines(), dismissals(), until).report}
 
 
 def statuses() -> dict[str, Any]:

@@ -17,7 +17,6 @@ from projections.projector.backtest import backtest
 from projections.projector.projector import Projector
 from projections.queries.subjects import Filter
 from projections.queries.subjects import statuses as stored
-from projections.rules.files.loading import pack
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
@@ -27,6 +26,7 @@ from projections.tables.checkpoint import Checkpoint
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, TOPIC
+from tests.support.rules import dismissals
 
 Line = dict[str, Any]
 Row = dict[str, Any]
@@ -145,7 +145,7 @@ def status(*lines: Line, clock: str = "2030") -> Status:
 
 def report(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> Row:
     """Return the report of a backtest of *lines*."""
-    return {**backtest(encoded(*lines), rules or pack(), instant(until)).report}
+    return {**backtest(encoded(*lines), rules or dismissals(), instant(until)).report}
 
 
 def alerts(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> list[Row]:
@@ -186,7 +186,7 @@ def database() -> Engine:
 
 def rulebook(**changes: Any) -> Rulebook:
     """Return the pack with *changes* to each rule that has such a field; durations are in seconds."""
-    return Rulebook(tuple(_changed(rule, changes) for rule in pack().rules))
+    return Rulebook(tuple(_changed(rule, changes) for rule in dismissals().rules))
 
 
 def _changed(rule: Rule, changes: dict[str, Any]) -> Rule:
@@ -211,7 +211,7 @@ def records(lines: Iterable[Line | bytes], first: int = 0, stamped: str | None =
 
 def projector(engine: Engine | None = None, rules: Rulebook | None = None, clock: str = "2022-01-01") -> Projector:
     """Return a projector that has been assigned partition 0."""
-    result = Projector(engine or database(), rules or pack())
+    result = Projector(engine or database(), rules or dismissals())
     result.assign(instant(clock))
     return result
 

@@ -9,7 +9,6 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from projections.projector.projector import Projector
-from projections.rules.files.loading import pack
 from projections.tables.origin import note_partitions
 from projections.tables.outbox import KAFKA_RECEIVER
 from projections.tables.schema import outbox, relays
@@ -19,6 +18,7 @@ from services.log.kafka.topics import require_topic
 from services.settings import Settings
 from tests.support import builders
 from tests.support.builders import instant, rows
+from tests.support.rules import dismissals
 from tests.support.topic import PARTITIONS, home, migrated, settings_for, variables
 from tests.support.waiting import wait_until
 
@@ -45,7 +45,7 @@ class Place:
         for line in lines:
             by_home.setdefault(home(line["subject"]), []).append(line)
         for partition, own in sorted(by_home.items()):
-            projector = Projector(self.engine, pack(), partition, topic=self.settings.kafka_topic)
+            projector = Projector(self.engine, dismissals(), partition, topic=self.settings.kafka_topic)
             projector.assign(instant("2022-01-01"))
             batch = builders.records(own, projector.checkpoint.position)
             projector.project([record._replace(partition=partition) for record in batch], instant(until))

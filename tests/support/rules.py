@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.facts import Fact, make_fact
-from projections.rules.files.loading import RulesError, load
+from projections.rules.files.loading import RulesError, load, pack
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
@@ -34,6 +34,12 @@ rules:
     within: P180D
     explain: "{name} was dismissed and {then.type}."
 """
+
+
+def dismissals() -> Rulebook:
+    """Return the two shipped rules about dismissals alone: the other ones are tested by themselves."""
+    ids = {"dismissal-before-arrest", "dismissed-without-follow-up"}
+    return Rulebook(tuple(rule for rule in pack().rules if rule.id in ids))
 
 
 def book(text: str | bytes) -> Rulebook:

@@ -6,10 +6,10 @@ from sqlalchemy import Engine
 
 from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
-from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from tests.support.builders import instant, records
 from tests.support.reading import Line
+from tests.support.rules import dismissals
 
 TOPIC = "three"
 
@@ -28,7 +28,7 @@ def home(key: bytes) -> int:
 
 def projectors(engine: Engine, rules: Rulebook | None = None) -> list[Projector]:
     """Return one projector a partition."""
-    result = [Projector(engine, rules or pack(), number, topic=TOPIC, home=home) for number in range(len(THERE))]
+    result = [Projector(engine, rules or dismissals(), number, topic=TOPIC, home=home) for number in range(len(THERE))]
     for projector in result:
         projector.assign(instant("2022-01-01"))
     return result

@@ -9,7 +9,6 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine
 
 from events.cloudevents import to_binary
-from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import open_database
@@ -21,6 +20,7 @@ from services.log.kafka.reader import KafkaReader
 from services.settings import Settings
 from services.workers.projector_loop import Loop
 from tests.support.builders import Line, records
+from tests.support.rules import dismissals
 
 PARTITIONS = 3
 
@@ -113,7 +113,7 @@ def loop_of(engine: Engine, source: KafkaReader, rules: Rulebook | None = None, 
     """Return the projectors' loop over *source*."""
     defaults: dict[str, Any] = {"batch_records": 100, "clock_margin_seconds": 60}
     note_partitions(engine, source.topic, source.partitions)
-    return Loop(engine, rules or pack(), source, **defaults | options)
+    return Loop(engine, rules or dismissals(), source, **defaults | options)
 
 
 def drained(engine: Engine, settings: Settings, rules: Rulebook | None = None) -> list[Checkpoint]:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 
 from projections.ledger.chain import LogRecord
-from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE
 from services.workers import projector_loop
 from tests.support.builders import rows, suspended
+from tests.support.rules import dismissals
 from tests.support.three_partitions import THERE, TOPIC, batch, home, projectors
 
 
@@ -82,7 +82,7 @@ def test_few_records_share_a_transaction_and_many_do_not(
     """With few records, most of the cost is that of the transaction itself."""
     monkeypatch.setattr(projector_loop, "FEW_RECORDS", few)
     source = ThreeRecords(engine)
-    loop = projector_loop.Loop(engine, pack(), source, batch_records=8000, clock_margin_seconds=10)
+    loop = projector_loop.Loop(engine, dismissals(), source, batch_records=8000, clock_margin_seconds=10)
     with capture_logs() as entries:
         loop.drain(source.ends(range(source.partitions)))
     batches = [entry["records"] for entry in entries if entry["event"] == "batch_projected"]

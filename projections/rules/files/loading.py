@@ -1,7 +1,7 @@
 """Rule files: read as YAML, checked, and every problem reported with its file, line and column."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,11 +14,13 @@ from events.errors import BadInput
 from events.text import quote_briefly
 from projections.rules.conditions.lasting import Lasting
 from projections.rules.conditions.status import CaseCount, Conditions
+from projections.rules.limits import TABLE
 from projections.rules.patterns.across import CountOf
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
 from projections.rules.values import TOKEN, WANTED
 
+from .limit_table import Note, Table, notes_of, read_table
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = (
@@ -47,6 +49,37 @@ def load(path: Path) -> Rulebook:
     Raises:
         RulesError: with every problem of every file.
     """
+    sources = _sources(path)
+    return _combined(sources, {**shipped_limits(), **read_table(sources)})
+
+
+@cache
+def pack() -> Rulebook:
+    """Return the rules that ship with the program."""
+    with as_file(files("projections.rules") / "pack") as folder:
+        return load(folder)
+
+
+@cache
+def shipped_limits() -> Table:
+    """Return the limits that ship with the program. Rules of a user can take them too."""
+    with as_file(files("projections.rules") / "pack") as folder:
+        return read_table(_sources(folder))
+
+
+def notes(path: Path) -> list[Note]:
+    """
+    Return the remarks about the rules at *path*, in which there is no problem: jurisdictions without a limit.
+
+    Raises:
+        RulesError: as `load`.
+    """
+    rulebook = load(path)
+    return [note for source in _sources(path) for note in notes_of(source, rulebook)]
+
+
+def _sources(path: Path) -> list[YamlSource]:
+    """Read the files at *path*, with the problems of their YAML."""
     try:
         found = sorted(path.iterdir()) if path.is_dir() else [path]
         names = [file for file in found if file == path or re.fullmatch(r"[^.].*\.ya?ml", file.name)]
@@ -57,14 +90,7 @@ def load(path: Path) -> Rulebook:
         ) from error
     if not sources:
         raise RulesError([Problem(str(path), 1, 1, "no rule file is in this folder", _FILE_WANTED)])
-    return _combined(sources)
-
-
-@cache
-def pack() -> Rulebook:
-    """Return the rules that ship with the program."""
-    with as_file(files("projections.rules") / "pack") as folder:
-        return load(folder)
+    return sources
 
 
 def _start_of(file: Path) -> bytes:
@@ -73,8 +99,8 @@ def _start_of(file: Path) -> bytes:
         return opened.read(LARGEST_BYTES + 1)
 
 
-def _combined(sources: Iterable[YamlSource]) -> Rulebook:
-    """Return the rules of all *sources* as one book, or raise all their problems."""
+def _combined(sources: Sequence[YamlSource], table: Table) -> Rulebook:
+    """Return the rules of all *sources* as one book, or raise all their problems; *table* has the limits."""
     rules: list[Rule] = []
     places: dict[str, str] = {}
     problems: list[Problem] = []
@@ -84,8 +110,12 @@ def _combined(sources: Iterable[YamlSource]) -> Rulebook:
             first = places.setdefault(name, place) if name and isinstance(name, str) else place
             if first != place:
                 source.problem((*loc, "id"), f'"{name}" is the id of the rule at {first} too', "another id")
-            rules += _rule(source, loc, rule_data)
+            rules += _rule(source, loc, rule_data, table)
         problems += source.problems
+    if not problems and not rules:
+        # Limits alone as the rules of a service would leave it without any rule, and nobody would notice.
+        wanted = "rules beside them, in the file or the folder"
+        problems.append(Problem(sources[0].file, 1, 1, "only limits are here", wanted))
     if problems:
         raise RulesError(problems)
     return Rulebook(tuple(rules))
@@ -98,8 +128,10 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
     if not isinstance(source.data, dict):
         what = "the file is empty" if source.data is None else f"{quote_briefly(source.data)} is here"
         return source.problem((), what, "rules: and a list of rules")
-    for key in source.data.keys() - {"rules"}:
-        source.key_problem((key,), f'unknown key "{key}"', "rules")
+    for key in source.data.keys() - {"rules", "limits"}:
+        source.key_problem((key,), f'unknown key "{key}"', nearest(key, ("rules", "limits"), "rules or limits"))
+    if "rules" not in source.data and "limits" in source.data:
+        return
     rules = source.data.get("rules", "")
     if not isinstance(rules, list) or not rules:
         return source.problem(("rules",), "no rules are here", WANTED["rules"])
@@ -112,7 +144,7 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
             )
 
 
-def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]:
+def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any], table: Table) -> list[Rule]:
     """Return the rule that *rule_data* describes, or no rule, with its problems added to *source*."""
     models = patterns_in(rule_data)
     model: type[Rule] = models[0] if len(models) == 1 else Rule
@@ -121,7 +153,7 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
         source.problem(loc, what, _PATTERN_WANTED)
         rule_data = {key: value for key, value in rule_data.items() if key in _keys(Rule) or key not in _EVERY_KEY}
     try:
-        rule = model.model_validate(rule_data)
+        rule = model.model_validate(rule_data, context={TABLE: table})
     except ValidationError as error:
         for found in error.errors(include_url=False):
             _note(source, model, loc, found)
@@ -141,6 +173,8 @@ def _several(rule_data: Mapping[str, Any]) -> str:
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:
     """Add one error of pydantic about the rule at *rule*, with its place in the file."""
     loc, key = (*rule, *found["loc"]), str(found["loc"][-1]) if found["loc"] else ""
+    if at := found.get("ctx", {}).get("at"):
+        loc = (*loc, at)
     match found["type"]:
         case "rule":
             source.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])

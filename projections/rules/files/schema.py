@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from events.schemas import DIALECT
+from projections.rules.limits import WANTED_OF_ENTRY
 from projections.rules.patterns.chain_steps import MOST_STEPS, NAME, RESERVED
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
@@ -21,6 +22,8 @@ from projections.rules.values import (
     WANTED,
 )
 
+from .limit_table import WANTED as LIMITS_WANTED
+
 Schema = dict[str, Any]
 
 
@@ -37,9 +40,10 @@ def schema() -> Schema:
                 "minItems": 1,
                 "description": WANTED["rules"],
                 "items": {"oneOf": [_pattern(key, pattern) for key, pattern in PATTERNS.items()]},
-            }
+            },
+            "limits": {"type": "array", "minItems": 1, "description": LIMITS_WANTED, "items": _limit_entry()},
         },
-        "required": ["rules"],
+        "anyOf": [{"required": ["rules"]}, {"required": ["limits"]}],
         "additionalProperties": False,
     }
 
@@ -54,6 +58,22 @@ def _pattern(key: str, pattern: type[Rule]) -> Schema:
         "required": [name for name in keys if fields[name].is_required()],
         "additionalProperties": False,
         **({"anyOf": [{"required": ["for"]}, {"required": ["before"]}]} if key == "absent" else {}),
+    }
+
+
+def _limit_entry() -> Schema:
+    """Return the schema of one entry of the table of limits."""
+    day = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    place, text = {"type": "string", "minLength": 1, "maxLength": 100}, {**_text("why")}
+    forms: Mapping[str, Schema] = {
+        "name": _KEYS["id"], "jurisdiction": place, "from": day, "until": day,
+        "value": _TIME, "longest": _TIME, "source": text,
+    }  # fmt: skip
+    return {
+        "type": "object",
+        "properties": {key: form | {"description": WANTED_OF_ENTRY[key]} for key, form in forms.items()},
+        "required": ["name", "jurisdiction", "from", "value", "source"],
+        "additionalProperties": False,
     }
 
 
@@ -92,11 +112,23 @@ _TIME: Final[Schema] = {
     "pattern": "^P(?=[0-9T])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$",
     "description": WANTED["for"],
 }
+_TIME_OR_LIMIT: Final[Schema] = {
+    "description": WANTED["for"],
+    "anyOf": [
+        _TIME,
+        {
+            "type": "object",
+            "properties": {"limit": {"type": "string", "description": "a name of the table of limits"}},
+            "required": ["limit"],
+            "additionalProperties": False,
+        },
+    ],
+}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
     **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},
     **{name: _words(FACT_WORDS, WANTED[name]) for name in ("on", "absent", "then", "over")},
-    **dict.fromkeys(("for", "before", "settle", "within"), _TIME),
+    **dict.fromkeys(("for", "before", "settle", "within"), _TIME_OR_LIMIT),
     "severity": {"enum": [*SEVERITIES]},
     "certainty": {"enum": [*CERTAINTIES]},
     "enabled": {"description": WANTED["enabled"], "enum": [*ENABLED, True, False]},

@@ -12,7 +12,8 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending, reports_of
 from projections.rules.conditions.status import Conditions
-from projections.rules.values import WANTED, FactTypes, From, Settle, Wait, wrong
+from projections.rules.limits import Delay, Length
+from projections.rules.values import WANTED, FactTypes, From, wrong
 from projections.subjects.anchor_status import statuses_behind
 
 from .deadline import is_in_time
@@ -32,10 +33,10 @@ class AbsenceRule(Rule):
     roles: ClassVar[tuple[str, ...]] = ("anchor", "absent")
     waits: ClassVar[bool] = True
     absent: FactTypes
-    wait: Wait | None = Field(alias="for", default=None)
+    wait: Length | None = Field(alias="for", default=None)
     start: From | None = Field(alias="from", default=None)
-    before: Wait | None = None
-    settle: Settle = timedelta(0)
+    before: Length | None = None
+    settle: Delay = timedelta(0)
     still: Conditions | None = None
 
     @model_validator(mode="after")
@@ -63,7 +64,10 @@ class AbsenceRule(Rule):
         deadline, exact = self._deadline(anchor, history)
         if deadline is None:
             return Finding(anchor, "void", final=True)
-        silence = Finding(anchor, "standing", later(deadline, self.settle), deadline=deadline, exact=exact)
+        settle = self.length(self.settle, anchor, history)
+        if settle is None or (self.before is not None and self.length(self.before, anchor, history) is None):
+            return Finding(anchor, "void", final=True)
+        silence = Finding(anchor, "standing", later(deadline, settle), deadline=deadline, exact=exact)
         after = earliest_end(anchor) if self.before is None else None
         silence = self._continued(silence, events_ending(history, after, None, self.follow), history)
         return self._unless_changed(silence, history)
@@ -92,21 +96,25 @@ class AbsenceRule(Rule):
             # Nothing is awaited: the silence is known as soon as the event is, by its first report. That is the fact
             # itself and not its correction: a corrected note would retract the alert and open it again.
             return min(history.facts[report.id].recorded for report in reports_of(history, anchor)), True
+        wait = self.length(self.wait, anchor, history)
+        if wait is None:
+            return None, False
         if self.start is None:
-            return later(anchor.occurred.latest, self.wait), anchor.occurred.latest_exact
+            return later(anchor.occurred.latest, wait), anchor.occurred.latest_exact
         reports = reports_of(history, anchor)
         ends = [parse(report.data["until"]) for report in reports if report.data.get("until")]
         if not ends:
             return None, False
         last = max(ends, key=lambda end: end.latest or END_OF_TIME)
-        return later(last.latest, self.wait), last.latest_exact
+        return later(last.latest, wait), last.latest_exact
 
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was."""
         anchor = silence.anchor
+        before = None if self.before is None else self.length(self.before, anchor, history)
 
         def ahead(fact: Fact) -> bool:
-            return self.before is not None and fact.type in self.absent and _precedes(anchor, fact, self.before)
+            return before is not None and fact.type in self.absent and _precedes(anchor, fact, before)
 
         others = (fact for fact in facts if fact is not anchor and (self.wait is not None or ahead(fact)))
         return silence_after(silence, anchor, others, history, self._asked(anchor, history), ahead)

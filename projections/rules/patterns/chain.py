@@ -3,22 +3,41 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, model_validator
 
-from events.edtf import later
+from events.edtf import NO_TIME, later
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_ending
 from projections.rules.conditions.relation import Related, types_with
-from projections.rules.values import TOKEN, Certainty, Wait, wrong
+from projections.rules.limits import Length, Limit, Reading
+from projections.rules.values import TOKEN, Certainty, wrong
 
 from .chain_search import Chain, Search, first_certain, first_possible
 from .chain_steps import AbsentStep, ChainStep, ThenStep, names_of, read_steps
 from .pattern import Finding, Rule, Visible, earliest_end
 from .sequence import is_possible
 from .silence import Accepts, accepts_all, silence_after, silence_follows, visible_silence
+
+
+class _Times(NamedTuple):
+    """
+    The times of a chain from one anchor, with the values of its limits there.
+
+    Attributes:
+        withins: those of the steps.
+        whole: that of all steps together; None: there is none.
+        longest: the time in which every step lies.
+        wait, settle: those of the silence at the end.
+    """
+
+    withins: list[timedelta]
+    whole: timedelta | None
+    longest: timedelta
+    wait: timedelta
+    settle: timedelta
 
 
 class _Steps(BaseModel):
@@ -36,7 +55,7 @@ class ChainRule(Rule, _Steps):
 
     facts: ClassVar[tuple[str, ...]] = ("anchor",)
     roles: ClassVar[tuple[str, ...]] = ("anchor",)
-    within: Wait | None = None
+    within: Length | None = None
     certainty: Certainty = "certain"
 
     @model_validator(mode="after")
@@ -81,25 +100,29 @@ class ChainRule(Rule, _Steps):
 
     def find(self, anchor: Fact, history: History) -> Finding:
         """Return the first chain from *anchor*, and the silence after it."""
-        chain = self._chain(anchor, history)
-        settled = self._is_settled(anchor, history.events[-1])
+        times = self._times(anchor, history)
+        if times is None:
+            return Finding(anchor, "void", final=True)
+        chain = self._chain(anchor, history, times)
+        settled = self._is_settled(anchor, history.events[-1], times)
         if chain is None:
             return Finding(anchor, "void", final=settled)
         if self._silence is None:
             return Finding(anchor, "standing", None, chain, final=settled)
         start = chain[-1] if chain else anchor
-        deadline = later(start.occurred.latest, self._silence.wait)
-        opens = later(deadline, self._silence.settle)
+        deadline = later(start.occurred.latest, times.wait)
+        opens = later(deadline, times.settle)
         found = Finding(anchor, "standing", opens, chain, settled, deadline=deadline, exact=start.occurred.latest_exact)
         return self._continued(found, events_ending(history, earliest_end(start), None, self._ending), history)
 
     def extend(self, finding: Finding, fact: Fact, history: History) -> Finding:
         """Return the chain once *fact* is at the end of the world order: it can complete a chain that is the first."""
         anchor = finding.anchor
-        if self._may_join(anchor, fact):
+        times = self._times(anchor, history)
+        if times is None or self._may_join(anchor, fact, times):
             found = self.find(anchor, history)
         else:
-            found = finding._replace(final=self._is_settled(anchor, fact))
+            found = finding._replace(final=self._is_settled(anchor, fact, times))
             if finding.deadline is not None:
                 ending = [fact] if fact.type in self._ending else []
                 found = self._continued(found, ending, history)
@@ -128,11 +151,28 @@ class ChainRule(Rule, _Steps):
         starts = self._followed[-1].then if self._followed else frozenset[str]()
         return silence_follows(self._silence.absent, self.on | starts)
 
-    @cached_property
-    def _longest(self) -> timedelta:
-        """The time in which every step of a chain lies."""
-        together = sum((step.within for step in self._followed), timedelta(0))
-        return together if self.within is None else min(together, self.within)
+    @property
+    def reading(self) -> Reading:
+        """The reading of the limit that the sentence names: that of a `within`, or of the silence at the end."""
+        of_steps = any(isinstance(time, Limit) for time in (self.within, *(step.within for step in self._followed)))
+        return self._reading_of_steps if of_steps else "longest"
+
+    @property
+    def _reading_of_steps(self) -> Reading:
+        return "shortest" if self.certainty == "certain" else "possible"
+
+    def _times(self, anchor: Fact, history: History) -> _Times | None:
+        """Return the times of the chain for *anchor*; None: a limit has no value there."""
+        silence, reading = self._silence, self._reading_of_steps
+        steps = [self.length(step.within, anchor, history, reading) for step in self._followed]
+        whole = None if self.within is None else self.length(self.within, anchor, history, reading)
+        ending = (silence.wait, silence.settle) if silence else (NO_TIME, NO_TIME)
+        wait, settle = (self.length(time, anchor, history) for time in ending)
+        withins = [within for within in steps if within is not None]
+        if len(withins) < len(steps) or (whole is None and self.within is not None) or wait is None or settle is None:
+            return None
+        together = sum(withins, NO_TIME)
+        return _Times(withins, whole, together if whole is None else min(together, whole), wait, settle)
 
     @cached_property
     def _related(self) -> tuple[Related | None, ...]:
@@ -147,20 +187,23 @@ class ChainRule(Rule, _Steps):
             related.append(Related(step.where, same, new, roles, earlier, self.where) if asked else None)
         return tuple(related)
 
-    def _chain(self, anchor: Fact, history: History) -> Chain | None:
+    def _chain(self, anchor: Fact, history: History, times: _Times) -> Chain | None:
         """Return the facts of the first chain from *anchor*, without it; None: there is none."""
         first = anchor.occurred.earliest
-        until = later(first, self._longest) if first and self.certainty == "certain" else None
+        until = later(first, times.longest) if first and self.certainty == "certain" else None
         start = earliest_end(anchor)
         candidates = [
             sorted(
-                (fact for fact in events_ending(history, start, until, step.then) if self._may_join(anchor, fact)),
+                (
+                    fact
+                    for fact in events_ending(history, start, until, step.then)
+                    if self._may_join(anchor, fact, times)
+                ),
                 key=history.place,
             )
             for step in self._followed
         ]
-        withins = [step.within for step in self._followed]
-        search = Search(anchor, candidates, withins, self.within, self._accepting(anchor, history))
+        search = Search(anchor, candidates, times.withins, times.whole, self._accepting(anchor, history))
         return first_certain(search) if self.certainty == "certain" else first_possible(search)
 
     def _accepting(self, anchor: Fact, history: History) -> Callable[[int, Fact, Fact], bool]:
@@ -179,21 +222,21 @@ class ChainRule(Rule, _Steps):
 
         return accepts
 
-    def _may_join(self, anchor: Fact, fact: Fact) -> bool:
+    def _may_join(self, anchor: Fact, fact: Fact, times: _Times) -> bool:
         """Return whether *fact* can be a step of a chain from *anchor*, by its type and its time alone."""
         if fact.id == anchor.id or not any(fact.type in step.then for step in self._followed):
             return False
         if self.certainty == "certain":
-            return not self._is_settled(anchor, fact)
-        return is_possible(anchor, fact, self._longest)
+            return not self._is_settled(anchor, fact, times)
+        return is_possible(anchor, fact, times.longest)
 
-    def _is_settled(self, anchor: Fact, last: Fact) -> bool:
+    def _is_settled(self, anchor: Fact, last: Fact, times: _Times) -> bool:
         """Return whether no fact after *last* in world order, which ends no earlier, can be in a chain."""
         if not self._followed:
             return True
         if self.certainty != "certain":
             return False
-        return anchor.occurred.earliest is None or last.order[0] > later(anchor.occurred.earliest, self._longest)
+        return anchor.occurred.earliest is None or last.order[0] > later(anchor.occurred.earliest, times.longest)
 
     def _continued(self, silence: Finding, facts: Iterable[Fact], history: History) -> Finding:
         """Return *silence* after *facts*: void, ended or as it was. It is final only if its chain is."""

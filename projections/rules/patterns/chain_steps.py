@@ -12,7 +12,8 @@ from events.text import quote_briefly, storable
 from projections.rules.conditions.status import FROZEN
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import Loc, nearest
-from projections.rules.values import WANTED, FactTypes, RelatedFields, Settle, Wait, wrong
+from projections.rules.limits import Delay, Length
+from projections.rules.values import WANTED, FactTypes, RelatedFields, wrong
 
 MOST_STEPS: Final = 5
 NAME: Final = r"[a-z][a-z0-9_-]{0,39}"
@@ -29,7 +30,7 @@ class ThenStep(BaseModel):
 
     model_config = FROZEN
     then: FactTypes
-    within: Wait
+    within: Length
     where: Where | None = None
     same: RelatedFields = frozenset()
     new: RelatedFields = frozenset()
@@ -41,8 +42,8 @@ class AbsentStep(BaseModel):
 
     model_config = FROZEN
     absent: FactTypes
-    wait: Wait = Field(alias="for")
-    settle: Settle = timedelta(0)
+    wait: Length = Field(alias="for")
+    settle: Delay = timedelta(0)
     where: Where | None = None
     same: RelatedFields = frozenset()
     new: RelatedFields = frozenset()

@@ -12,7 +12,8 @@ from events.facts import Fact
 from projections.history.history import History
 from projections.rules.conditions.lasting import Lasting
 from projections.rules.conditions.where import Where
-from projections.rules.values import FactTypes, RelatedFields, Settle, Wait, wrong
+from projections.rules.limits import Delay, Length
+from projections.rules.values import FactTypes, RelatedFields, wrong
 from projections.subjects.fold import Step
 from projections.subjects.spells import spells_of
 
@@ -34,8 +35,8 @@ class LastingRule(Rule):
     same: RelatedFields = Field(default=frozenset(), exclude=True)
     new: RelatedFields = Field(default=frozenset(), exclude=True)
     status: Lasting = Field(alias="while")
-    wait: Wait = Field(alias="for")
-    settle: Settle = timedelta(0)
+    wait: Length = Field(alias="for")
+    settle: Delay = timedelta(0)
 
     @field_validator("on", "same", "new", mode="before")
     @classmethod
@@ -72,15 +73,16 @@ class LastingRule(Rule):
         """Return the status that *anchor* began; of several parts, one in which it lasts decides."""
         unplaced = step.status.unplaced
         spells = spells_of(step.status, self.status.kind, self.status.words).get(anchor.id, ())
-        if not spells or anchor.id in unplaced:
+        wait, settle = (self.length(time, anchor, step.history) for time in (self.wait, self.settle))
+        if not spells or anchor.id in unplaced or wait is None or settle is None:
             return Finding(anchor, "void", final=True)
-        deadline, exact = later(anchor.occurred.latest, self.wait), anchor.occurred.latest_exact
+        deadline, exact = later(anchor.occurred.latest, wait), anchor.occurred.latest_exact
         # A fact of which nobody knows whether it ended the status is an end in each part.
         maybe = [fact for fact in unplaced.values() if self._may_end(fact, anchor)]
         ends = [spell.end for spell in spells if spell.end]
         values = {_value([*maybe, *([spell.end] if spell.end else [])], deadline, exact=exact) for spell in spells}
         value: Value = "standing" if "standing" in values else "ended" if "ended" in values else "void"
-        opens = later(deadline, self.settle)
+        opens = later(deadline, settle)
         ended_by = min([*maybe, *ends], key=step.history.place) if value == "ended" else None
         return Finding(anchor, value, opens, final=value == "void", deadline=deadline, exact=exact, ended_by=ended_by)
 

@@ -9,21 +9,23 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.canonical import canonical
 from events.edtf import BEGINNING, LOCAL_DAY_SLACK
 from events.facts import Fact
 from projections.history.history import History
-from projections.history.lookup import events_of
+from projections.history.lookup import events_of, reports_of
 from projections.rules.conditions.clauses import Truth
 from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Conditions
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
+from projections.rules.limits import Applied, Limit, Reading, limits_in
+from projections.rules.normal_form import plain
 from projections.rules.values import (
     FIELDS,
     TOKEN,
@@ -42,6 +44,9 @@ from projections.subjects.fold import Step
 Value = Literal["void", "ended", "standing"]
 WORDS: Final = frozenset({"title", "why", "wrong_when", "explain", "ended_explain", "retracted_explain", "enabled"})
 """The keys that change no conclusion, and so no version of a rule."""
+SENTENCES: Final = ("explain", "ended_explain", "retracted_explain")
+OF_LIMIT: Final = ("{limit.value}", "{limit.source}")
+"""The placeholders that a sentence may hold only where its rule has a limit."""
 NO_FACTS: Final[Mapping[str, Fact]] = {}
 
 
@@ -136,7 +141,7 @@ class Rule(BaseModel):
         facts = ["anchor"] if info.field_name == "retracted_explain" else [*cls.facts_named(info.data, text)]
         if info.field_name == "ended_explain":
             facts.append("then")
-        known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS)]
+        known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS), *OF_LIMIT]
         wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
             index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
@@ -179,6 +184,21 @@ class Rule(BaseModel):
         fields = cls.model_fields.items()
         return tuple(f.alias or name for name, f in fields if not f.exclude and name not in cls.refuses)
 
+    @model_validator(mode="after")
+    def _has_the_limit_that_it_names(self) -> Self:
+        # Asked last: only then is it known whether any of the durations is a limit.
+        for key in () if self.limits else SENTENCES:
+            strange = {
+                index: (f"{token} stands in a rule without a limit", "a limit, such as for: {limit: NAME}")
+                for index, token in enumerate(TOKEN.findall(getattr(self, key) or ""))
+                if token in OF_LIMIT
+            }
+            if strange:
+                raise PydanticCustomError(
+                    "placeholder", "unknown placeholders: {strange}", {"strange": strange, "at": key}
+                )
+        return self
+
     def normal(self) -> dict[str, Any]:
         """
         Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults.
@@ -186,7 +206,7 @@ class Rule(BaseModel):
         Its tests are left out: they say nothing about a person.
         """
         dumped = self.model_dump(by_alias=True, exclude_defaults=True)
-        return {key: _plain(value) for key, value in dumped.items() if key != "tests"}
+        return {key: plain(value) for key, value in dumped.items() if key != "tests"}
 
     @cached_property
     def version(self) -> str:
@@ -198,6 +218,16 @@ class Rule(BaseModel):
     def is_trial(self) -> bool:
         """Whether its alerts are shown apart, and told to nobody."""
         return self.enabled == "trial"
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that the rule takes, in the order of its keys."""
+        return tuple(limits_in(getattr(self, name) for name in type(self).model_fields))
+
+    @property
+    def reading(self) -> Reading:
+        """The reading of the limit that a sentence names."""
+        return "longest"
 
     @cached_property
     def follow(self) -> frozenset[str]:
@@ -311,6 +341,27 @@ class Rule(BaseModel):
         status = status_at(anchor, step, self.judged_by)
         return (self.when is None or self.when.hold_at(status)) and not (self.unless and self.unless.exempt(status))
 
+    def length(
+        self, duration: timedelta | Limit, anchor: Fact, history: History, reading: Reading = "longest"
+    ) -> timedelta | None:
+        """
+        Return *duration* for *anchor*; None if it is a limit that has no value there, so that nothing may be said.
+
+        Args:
+            duration: a duration of the rule.
+            anchor: the anchor of the rule, for each step too.
+            history: the facts that count.
+            reading: the value to take where a limit has several.
+        """
+        if isinstance(duration, timedelta):
+            return duration
+        applied = _applied(duration, anchor, history, reading)
+        return None if applied is None else applied.value
+
+    def limit_at(self, anchor: Fact, history: History) -> Applied | None:
+        """Return the value and the source of the first limit of the rule, as *anchor* selects them."""
+        return _applied(self.limits[0], anchor, history, self.reading) if self.limits else None
+
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
         conditions = Related(self.where, self.same, self.new, self.roles[1:])
@@ -325,15 +376,6 @@ def earliest_end(anchor: Fact) -> datetime | None:
     return earliest - LOCAL_DAY_SLACK
 
 
-def _plain(value: object) -> object:
-    match value:
-        case frozenset():
-            return sorted(value)
-        case timedelta():
-            return int(value.total_seconds())
-        case dict():
-            return {key: _plain(held) for key, held in value.items()}
-        case tuple():
-            return [_plain(held) for held in value]
-        case _:
-            return value
+def _applied(limit: Limit, anchor: Fact, history: History, reading: Reading) -> Applied | None:
+    named = (report.data.get("jurisdiction") for report in reports_of(history, anchor))
+    return limit.applied(anchor.occurred, {str(place) for place in named if place}, reading)
