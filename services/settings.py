@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.projector.derive import CACHE_FACTS
-from projections.rules.files.loading import load, pack
+from projections.rules.files.loading import WrittenRules, load, load_written, pack, written_pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.schema import TOPIC
 
@@ -173,6 +173,16 @@ def load_rules(settings: Settings) -> Rulebook:
         RulesError: with all problems of the files.
     """
     return load(settings.rules) if settings.rules else pack()
+
+
+def load_written_rules(settings: Settings) -> WrittenRules:
+    """
+    Return the same rules as they were written, with their tests.
+
+    Raises:
+        RulesError: with all problems of the files.
+    """
+    return load_written(settings.rules) if settings.rules else written_pack()
 
 
 def variable(field: str) -> str:

@@ -139,6 +139,16 @@ def _duration(value: object) -> timedelta:
         return timedelta.max
 
 
+def length_of(text: str) -> timedelta:
+    """
+    Return the length of the duration *text*.
+
+    Raises:
+        PydanticCustomError: if it is not a duration of fixed length.
+    """
+    return _duration(text)
+
+
 def _bounded(length: timedelta) -> timedelta:
     # So that a deadline is within Python's calendar, and a typing error does not make a rule that never fires.
     if timedelta(0) <= length <= _LONGEST:

@@ -22,11 +22,13 @@ from projections.tables.schema import partitions
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
-from .app import app, database
+from . import rules_test as _rules_test  # noqa: F401 - it adds its command to the group
+from .app import database
 from .layout import Column
 from .layout import show as show_table
 from .options import JsonOption
 from .output import FINDINGS, emit, fail, ignoring_closed_pipe, print_lines, say
+from .rules_app import rules_app
 
 COLUMNS = (
     Column("rule", 0),
@@ -39,13 +41,6 @@ COLUMNS = (
 
 _TITLES = ("rule", "title", "severity", "pattern", "version", "in force")
 _IN_FORCE = {True: "yes", False: "no", None: "no database"}
-
-rules_app = typer.Typer(
-    help="The rules: the shipped ones, or those of CASETRAIL_RULES.",
-    epilog="\b\nExample:\n  casetrail rules list",
-    no_args_is_help=True,
-)
-app.add_typer(rules_app, name="rules")
 
 
 class RuleJson(TypedDict):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +17,7 @@ from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.values import TOKEN, WANTED
 
+from .rule_tests import RuleTest, read_tests
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = "absent, for, from, before and settle, or then, within, over and certainty"
@@ -31,6 +32,31 @@ class RulesError(BadInput):
         super().__init__("\n".join(map(str, self.problems)), "")
 
 
+class WrittenRule(NamedTuple):
+    """
+    A rule as a person wrote it.
+
+    Attributes:
+        id: the id of the rule.
+        data: its keys and values, without its tests.
+        tests: its tests.
+        source, loc: the file, and the place of the rule in it.
+    """
+
+    id: str
+    data: dict[str, Any]
+    tests: tuple[RuleTest, ...]
+    source: YamlSource
+    loc: Loc
+
+
+class WrittenRules(NamedTuple):
+    """The rules of files, and each of them as it was written, in the order of the files."""
+
+    book: Rulebook
+    written: tuple[WrittenRule, ...]
+
+
 def load(path: Path) -> Rulebook:
     """
     Read a rule file, or the `*.yaml` and `*.yml` of a folder (not of folders in it; hidden files are left out).
@@ -38,6 +64,24 @@ def load(path: Path) -> Rulebook:
     Raises:
         RulesError: with every problem of every file.
     """
+    return _combined(_sources(path))
+
+
+def load_written(path: Path) -> WrittenRules:
+    """
+    Read the same files with the tests of the rules.
+
+    Raises:
+        RulesError: as `load` does.
+    """
+    sources = _sources(path)
+    book = _combined(sources)
+    return WrittenRules(
+        book, tuple(_as_written(source, *rule) for source in sources for rule in _written_rules(source))
+    )
+
+
+def _sources(path: Path) -> list[YamlSource]:
     try:
         found = sorted(path.iterdir()) if path.is_dir() else [path]
         names = [file for file in found if file == path or re.fullmatch(r"[^.].*\.ya?ml", file.name)]
@@ -48,7 +92,19 @@ def load(path: Path) -> Rulebook:
         ) from error
     if not sources:
         raise RulesError([Problem(str(path), 1, 1, "no rule file is in this folder", _FILE_WANTED)])
-    return _combined(sources)
+    return sources
+
+
+def _as_written(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> WrittenRule:
+    tests = read_tests(source, (*loc, "tests"), rule_data["tests"]) if "tests" in rule_data else ()
+    return WrittenRule(rule_data["id"], _without_tests(rule_data), tests, source, loc)
+
+
+def rule_of(rule_data: Mapping[str, Any]) -> Rule | None:
+    """Return the rule that *rule_data* describes, as `WrittenRule.data` has it; None if it is not a valid rule."""
+    source = YamlSource("")
+    rules = _rule(source, (), dict(rule_data))
+    return rules[0] if rules and not source.problems else None
 
 
 @cache
@@ -56,6 +112,12 @@ def pack() -> Rulebook:
     """Return the rules that ship with the program."""
     with as_file(files("projections.rules") / "pack") as folder:
         return load(folder)
+
+
+def written_pack() -> WrittenRules:
+    """Return the same rules with their tests."""
+    with as_file(files("projections.rules") / "pack") as folder:
+        return load_written(folder)
 
 
 def _start_of(file: Path) -> bytes:
@@ -105,6 +167,9 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
 
 def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]:
     """Return the rule that *rule_data* describes, or no rule, with its problems added to *source*."""
+    if "tests" in rule_data:
+        read_tests(source, (*loc, "tests"), rule_data["tests"])
+        rule_data = _without_tests(rule_data)
     models = [model for key, model in PATTERNS.items() if key in rule_data]
     model: type[Rule] = models[0] if len(models) == 1 else Rule
     if model is Rule:
@@ -120,6 +185,10 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> list[Rule]
     return [rule] if type(rule) is not Rule else []
 
 
+def _without_tests(rule_data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in rule_data.items() if key != "tests"}
+
+
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:
     """Add one error of pydantic about the rule at *rule*, with its place in the file."""
     loc, key = (*rule, *found["loc"]), str(found["loc"][-1]) if found["loc"] else ""
@@ -133,7 +202,7 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
             source.problem(loc, f"{key} is missing", WANTED[key])
         case "extra_forbidden":
             part = str(found["loc"][-2]) if len(found["loc"]) > 1 else ""
-            known = _keys(_PARTS[part]) if part else _EVERY_KEY if model is Rule else _keys(model)
+            known = _keys(_PARTS[part]) if part else (*(_EVERY_KEY if model is Rule else _keys(model)), "tests")
             stray = not part and key in _EVERY_KEY
             what = f"{key} belongs to the other pattern" if stray else f'unknown key "{key}"'
             source.key_problem(loc, what, _PATTERN_KEYS if stray else nearest(key, known, f"one of {', '.join(known)}"))

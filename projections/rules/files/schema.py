@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from events.schemas import DIALECT
+from events.vocabulary import DATA
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS
 from projections.rules.values import CERTAINTIES, FACT_WORDS, RELATED, SEVERITIES, STATUSES, WANTED
+
+from .rule_tests import CAUSES, KEYS, MOST, STATES, WANTED_OF_TEST
 
 Schema = dict[str, Any]
 
@@ -36,7 +39,7 @@ def _pattern(key: str, pattern: type[Rule]) -> Schema:
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
-        "properties": {name: _KEYS[name] for name in fields},
+        "properties": {name: _KEYS[name] for name in fields} | {"tests": _TESTS},
         "required": [name for name, field in fields.items() if field.is_required()],
         "additionalProperties": False,
         **({"anyOf": [{"required": ["for"]}, {"required": ["before"]}]} if key == "absent" else {}),
@@ -57,6 +60,43 @@ _TIME: Final[Schema] = {
     "type": "string",
     "pattern": "^P(?=[0-9T])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$",
     "description": WANTED["for"],
+}
+_ALERT: Final[Schema] = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "anchor": {"type": "string", "minLength": 1, "description": "the id of a fact of the test"},
+        "life": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": rf"^({'|'.join(STATES)}) +[^ ]+( +({'|'.join(CAUSES)}))?$"},
+        },
+        "explain": {"type": "string", "minLength": 1, "description": "the sentence; * stands for any text"},
+    },
+}
+_TESTS: Final[Schema] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST,
+    "description": "stories, each with the alerts that the rule should raise",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*KEYS],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 1000, "description": WANTED_OF_TEST["name"]},
+            "until": {"type": "string", "description": WANTED_OF_TEST["until"]},
+            "facts": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST,
+                "description": WANTED_OF_TEST["facts"],
+                "items": {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*DATA]}}},
+            },
+            "expect": {"type": "array", "maxItems": MOST, "items": _ALERT, "description": WANTED_OF_TEST["expect"]},
+        },
+    },
 }
 _NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
