@@ -40,14 +40,14 @@ _CLOCK: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 1000
 _NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?", re.ASCII)
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_TESTS_WANTED: Final = "a list of tests, each with name, facts, until and expect"
+TESTS_WANTED: Final = "a list of tests, each with name, facts, until and expect"
 _EXPECT_WANTED: Final = "[] for silence, or a list of alerts, such as {anchor: d, life: [open 2022-07-03]}"
-_LIFE_WANTED: Final = "STATE DATE CAUSE, the cause if you like, such as open 2022-07-03 deadline"
-_DATE_WANTED: Final = "a date or an instant, such as 2022-12-31"
+LIFE_WANTED: Final = "STATE DATE CAUSE, the cause if you like, such as open 2022-07-03 deadline"
+DATE_WANTED: Final = "a date or an instant, such as 2022-12-31"
 WANTED_OF_TEST: Final = {
     "name": "a short text: the story in a few words",
     "facts": "a list of facts, such as {type: Dismissed, id: d, occurred: 2022-03-27}",
-    "until": f"the day on which the clock stops: {_DATE_WANTED}",
+    "until": f"the day on which the clock stops: {DATE_WANTED}",
     "expect": _EXPECT_WANTED,
 }
 
@@ -120,7 +120,7 @@ def read_tests(source: YamlSource, loc: Loc, value: object) -> tuple[RuleTest, .
     """
     problems = Problems(source, loc)
     tests, names = [], set[str]()
-    for index, written in enumerate(_list(problems, value, _TESTS_WANTED)):
+    for index, written in enumerate(_list(problems, value, TESTS_WANTED)):
         test = _test(problems.at(index), written)
         if test is not None:
             if test.name in names:
@@ -153,7 +153,9 @@ def _test(problems: Problems, written: object) -> RuleTest | None:
     name = _text(problems.at("name"), written["name"])
     until = _until(problems.at("until"), written["until"])
     facts = _facts(problems.at("facts"), written["facts"], until)
-    expect = _expected(problems.at("expect"), written["expect"], set(facts))
+    # The id of a fact that was refused is known too: a second problem would help no reader.
+    ids = {str(fact.get("id")) for fact in written["facts"] if isinstance(fact, dict)} if written["facts"] else set()
+    expect = _expected(problems.at("expect"), written["expect"], {*facts, *ids} - {"None"})
     if name is None or until is None or expect is None:
         return None
     return RuleTest(name, tuple(facts.values()), until, expect, problems.loc)
@@ -174,7 +176,7 @@ def _until(problems: Problems, value: object) -> datetime | None:
         return None
     finally:
         if not isinstance(value, str):
-            problems.add(f"{quote_briefly(value)} is not a date", _DATE_WANTED)
+            problems.add(f"{quote_briefly(value)} is not a date", DATE_WANTED)
 
 
 def _facts(problems: Problems, value: object, until: datetime | None) -> dict[str, bytes]:
@@ -230,7 +232,7 @@ def _line(
         instant = read.published.latest
     if instant is not None and until is not None and instant > until:
         when = format_instant(instant)
-        problems.at("recorded").add(f"the fact is recorded at {when}, after until", "a later until, or an earlier fact")
+        problems.at("recorded").add(f"recorded at {when}, after until", "a later until, or an earlier fact")
         return None
     return (read.id, line) if not unknown else None
 
@@ -302,7 +304,7 @@ def _alert(problems: Problems, written: object, ids: set[str]) -> ExpectedAlert 
         return None
     life = None
     if "life" in written:
-        changes = _list(problems.at("life"), written["life"], f"a list of {_LIFE_WANTED}")
+        changes = _list(problems.at("life"), written["life"], f"a list of {LIFE_WANTED}")
         life = tuple(_life(problems.at("life"), changes))
         if len(life) < max(len(changes), 1):
             return None
@@ -315,7 +317,7 @@ def _life(problems: Problems, changes: Sequence[object]) -> Iterator[ExpectedCha
         place = problems.at(index)
         words = text.split() if isinstance(text, str) else []
         if not 2 <= len(words) <= 3:  # noqa: PLR2004 - a state, a date and perhaps a cause
-            place.add(f"{quote_briefly(text)} is not a change of an alert", _LIFE_WANTED)
+            place.add(f"{quote_briefly(text)} is not a change of an alert", LIFE_WANTED)
             continue
         state, day, cause = [*words, None][:3]
         if state not in STATES:
