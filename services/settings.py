@@ -145,15 +145,18 @@ class Settings(KafkaSettings):
     metrics_address: str = Field("127.0.0.1", description="The address on which they are served.")
 
 
-def load_settings() -> Settings:
+def load_settings(**instead: str) -> Settings:
     """
     Read the settings.
+
+    Args:
+        instead: values for fields, instead of those of the variables.
 
     Raises:
         BadInput: if a value does not fit; it names the variable and the value that would fit.
     """
     try:
-        settings = Settings()
+        settings = Settings(**instead)  # type: ignore[arg-type]
     except ValidationError as problem:
         first = problem.errors()[0]
         field = str(first["loc"][0])

@@ -22,7 +22,8 @@ from projections.tables.schema import partitions
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
-from . import rules_test as _rules_test  # noqa: F401 - it adds its command to the group
+from . import rules_backtest as _rules_backtest  # noqa: F401 - these add their commands to the group
+from . import rules_test as _rules_test  # noqa: F401
 from .app import database
 from .layout import Column
 from .layout import show as show_table
