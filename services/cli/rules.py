@@ -23,6 +23,7 @@ from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
 from . import rules_backtest as _rules_backtest  # noqa: F401 - these add their commands to the group
+from . import rules_explain as _rules_explain  # noqa: F401
 from . import rules_test as _rules_test  # noqa: F401
 from .app import database
 from .layout import Column

@@ -1,5 +1,6 @@
 """A backtest on the facts of a ledger: the same alerts as a backtest of a file, and nothing is written."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,6 +50,9 @@ def noted(occurred: str, **fields: Any) -> Line:
     return stated("Noted", occurred, title="x", **fields)
 
 
+KINDS: list[Callable[..., Line]] = [dismissed, detained, charged, noted]
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> list[Line]:
     """Facts about three people, corrected and retracted at times, each recorded on a day of its own."""
@@ -62,7 +66,7 @@ def stories(draw: st.DrawFn) -> list[Line]:
             continue
         day = f"2022-{draw(st.integers(1, 12)):02}"
         subject = draw(st.sampled_from("abc"))
-        kind = draw(st.sampled_from([dismissed, detained, charged, noted]))
+        kind = draw(st.sampled_from(KINDS))
         story.append(kind(day, subject=subject, recorded=recorded, id=f"f{number}"))
     return story
 
