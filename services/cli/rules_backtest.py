@@ -58,7 +58,7 @@ class PersonFoundJson(TypedDict):
 
 
 class RulesBacktestJson(TypedDict):
-    """What rules would have found until the instant ``until``: counts first, then the people."""
+    """The alerts that rules would have raised until the instant ``until``: counts first, then the people."""
 
     until: str
     rules: list[RuleCountsJson]
@@ -83,9 +83,9 @@ def backtest_rules(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Show the alerts that rules would have raised: counts first, then the people with the sentences.
+    Show the alerts that rules would have raised.
 
-    A database is only read. Each of its facts counts from the instant at which it was recorded. Nobody is told.
+    Counts come first, then the people with the sentences. A database is only read. Each of its facts counts from the instant at which it was recorded. Nobody is told.
     """
     stop = instant("--until", until) if until else datetime.now(UTC)
     book = load(file)

@@ -74,9 +74,9 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Explain, condition by condition, why a rule raises an alert about a person or stays silent.
+    Explain why a rule finds something about a person.
 
-    For each event from which the rule can start: each condition with the facts behind it, the deadline, each follow-up
+    The explanation goes condition by condition. For each event from which the rule can start: each condition with the facts behind it, the deadline, each follow-up
     with its effect, and the next instant at which time alone changes the answer. Exit 1 if the rule or the person is
     not known.
     """

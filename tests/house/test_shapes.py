@@ -24,7 +24,7 @@ from services.cli.backup import CopyJson
 from services.cli.doctor import CheckJson
 from services.cli.id import IdJson
 from services.cli.init import InitJson
-from services.cli.rules import FullRuleJson, ProblemJson, RuleJson
+from services.cli.rules import FullRuleJson, ListedRuleJson, ProblemJson
 from services.cli.run import ProjectedJson
 from services.operate.lag import LagJson
 from services.publish.publish import LineResultJson, ResultJson
@@ -52,7 +52,7 @@ READING: dict[str, Any] = {
     "parked list": list[ParkedJson],
     "parked show 0:3": FullParkedJson,
     "conflicts": list[ConflictJson],
-    "rules list": list[RuleJson],
+    "rules list": list[ListedRuleJson],
     "rules show dismissal-before-arrest": FullRuleJson,
     "audit verify": VerdictJson,
     "audit head": list[HeadJson],

@@ -298,7 +298,7 @@ def _alert(problems: Problems, written: object, ids: set[str]) -> ExpectedAlert 
         return None
     problems.unknown(written, EXPECTED_KEYS)
     anchor = written.get("anchor")
-    if anchor is not None and anchor not in ids:
+    if anchor is not None and (not isinstance(anchor, str) or anchor not in ids):
         wanted = nearest(str(anchor), ids, f"one of {', '.join(sorted(ids))}" if ids else "facts that can be read")
         problems.at("anchor").add(f"{quote_briefly(anchor)} is not the id of a fact of this test", wanted)
         return None
