@@ -38,7 +38,7 @@ _SOURCE: Final = "urn:casetrail:test"
 _SOURCES: Final = ({"title": "a test of a rule"},)
 _CLOCK: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 1000
-_NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?", re.ASCII)
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 TESTS_WANTED: Final = "a list of tests, each with name, facts, until and expect"
 _EXPECT_WANTED: Final = "[] for silence, or a list of alerts, such as {anchor: d, life: [open 2022-07-03]}"
@@ -249,7 +249,7 @@ def _typed(value: Any, kind: Kind | None) -> Any:  # noqa: ANN401 - any value of
         case "true" | "false" if kind and kind.base == "boolean":
             return value == "true"
         case str() if kind and kind.base == "number" and _NUMBER.fullmatch(value):
-            return float(value) if "." in value else int(value)
+            return int(value) if value.lstrip("-").isdecimal() else float(value)
         case _:
             return value
 
