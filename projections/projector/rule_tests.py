@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from events.edtf import Span, parse_instant
@@ -10,7 +9,7 @@ from projections.alerts.shapes import AlertJson, ChangeJson
 from projections.rules.files.loading import WrittenRule, WrittenRules, rule_of
 from projections.rules.files.mutants import Mutant, mutants
 from projections.rules.files.rule_tests import ExpectedAlert, RuleTest
-from projections.rules.rulebook import Rulebook
+from projections.rules.rulebook import Rulebook, as_in_force, every_rule
 
 from .backtest import backtest
 
@@ -80,7 +79,7 @@ def survivors(
     for rule, mutant in changes:
         changed = rule_of(mutant.data)
         if changed is not None and changed != rule_of(rule.data):
-            book = replace(rules.book, rules=(changed,))
+            book = as_in_force(rules.book, (changed,))
             if not any(any(_differences(book, test)) for test in rule.tests):
                 surviving.append(Survivor(rule, mutant))
         tell(1)
@@ -93,7 +92,7 @@ def all_mutants(rules: WrittenRules) -> list[tuple[WrittenRule, Mutant]]:
 
 
 def _alone(book: Rulebook, written: WrittenRule) -> Rulebook:
-    return replace(book, rules=tuple(rule for rule in book.rules if rule.id == written.id))
+    return as_in_force(book, (rule for rule in every_rule(book) if rule.id == written.id))
 
 
 def _differences(book: Rulebook, test: RuleTest) -> Iterator[Difference]:

@@ -141,7 +141,8 @@ class _Probe:
 
     def __init__(self, rule: Rule, step: Step) -> None:
         self._on, self._step = rule.on, step
-        present = {*rule.on, *(kind for kind, facts in step.history.by_type.items() if facts)}
+        # A fact without a year is in no list by type, and prevents a silence too.
+        present = {*rule.on, *(fact.type for fact in step.history.facts.values())}
         kinds = (kind for track, kinds in TRACKS.items() if track != "meta" for kind in kinds)
         # With a type that nobody has, and no time to wait, only the condition decides.
         self._absent = next((kind for kind in kinds if kind not in present), None)

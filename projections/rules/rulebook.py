@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from events.canonical import canonical
 from events.errors import BadInput
@@ -82,6 +83,20 @@ class Rulebook:
             return cls(tuple(_pattern_of(rule).model_validate(rule) for rule in rules))
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"the stored rulebook is not readable: {error}", "a text that casetrail wrote") from error
+
+
+def every_rule(book: Rulebook) -> tuple[Rule, ...]:
+    """Return all rules of *book*, those across people included, by id."""
+    return tuple(sorted((*book.rules, *getattr(book, "across", ())), key=lambda rule: rule.id))
+
+
+def as_in_force(book: Rulebook, rules: Iterable[Rule]) -> Rulebook:
+    """Return *book* with *rules* in place of its own, each enabled: the rest of the book, such as limits, stays."""
+    enabled = (
+        rule.model_copy(update={"enabled": "true"}) if "enabled" in type(rule).model_fields else rule for rule in rules
+    )
+    others: dict[str, Any] = {"across": ()} if hasattr(book, "across") else {}
+    return replace(book, rules=tuple(enabled), **others)
 
 
 def _pattern_of(rule: dict[str, object]) -> type[Rule]:

@@ -19,6 +19,7 @@ from projections.rules.files.yaml_source import Problem
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
+from projections.rules.rulebook import every_rule
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import partitions
 from services.database import database_trouble
@@ -100,10 +101,9 @@ def list_rules(as_json: JsonOption = False) -> None:
     book = load_rules(load_settings())
     engine = _engine()
     in_force, counts = _in_force(engine), _alert_counts(engine)
-    every = sorted((*book.rules, *getattr(book, "across", ())), key=lambda rule: rule.id)
     rules: list[ListedRuleJson] = [
         {**_rule_json(rule, in_force), "alerts": None if counts is None else _by_state(counts.get(rule.id, {}))}
-        for rule in every
+        for rule in every_rule(book)
     ]
     if as_json:
         emit(rules)

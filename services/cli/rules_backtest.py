@@ -18,7 +18,7 @@ from projections.projector.backtest import BacktestJson, Line, backtest
 from projections.projector.ledger_backtest import backtest_ledger
 from projections.rules.files.loading import load
 from projections.rules.patterns.pattern import Rule
-from projections.rules.rulebook import Rulebook
+from projections.rules.rulebook import Rulebook, as_in_force, every_rule
 from projections.tables.database import snapshot
 from projections.tables.ledger_rows import applied_count
 from services.database import migrated
@@ -85,14 +85,16 @@ def backtest_rules(
     """
     Show the alerts that rules would have raised.
 
-    Counts come first, then the people with the sentences. A database is only read. Each of its facts counts from the instant at which it was recorded. Nobody is told.
+    Counts come first, then the people with the sentences. A database is only read. Each of its facts counts from the
+    instant at which it was recorded. Nobody is told.
     """
     stop = instant("--until", until) if until else datetime.now(UTC)
     book = load(file)
+    book = as_in_force(book, every_rule(book))
     alerts, bad = _found(on, book, stop)
     found: RulesBacktestJson = {
         "until": format_instant(stop),
-        "rules": [_counts(rule, alerts) for rule in _every(book)],
+        "rules": [_counts(rule, alerts) for rule in every_rule(book)],
         "people": [*_people(alerts)],
     }
     with ignoring_closed_pipe():
@@ -128,11 +130,6 @@ def _engine(on: str) -> Engine:
 def _reports(engine: Engine, book: Rulebook, until: datetime) -> Iterator[BacktestJson]:
     with snapshot(engine) as conn, bar("Replaying", applied_count(conn)) as advance:
         yield from backtest_ledger(conn, book, until, advance)
-
-
-def _every(book: Rulebook) -> Sequence[Rule]:
-    """Return all rules, those across people included."""
-    return sorted((*book.rules, *getattr(book, "across", ())), key=lambda rule: rule.id)
 
 
 def _counts(rule: Rule, alerts: Iterable[AlertJson]) -> RuleCountsJson:

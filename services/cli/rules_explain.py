@@ -15,6 +15,7 @@ from projections.queries.alerts import AlertFilter, alerts
 from projections.queries.subjects import concluded_at, view_of
 from projections.rules.patterns.pattern import Rule
 from projections.rules.reasons import AnchorReasons, Reason
+from projections.rules.rulebook import as_in_force, every_rule
 from projections.subjects.view import SubjectView
 from projections.tables.database import snapshot
 from services.settings import load_rules, load_settings
@@ -76,9 +77,9 @@ def explain(
     """
     Explain why a rule finds something about a person.
 
-    The explanation goes condition by condition. For each event from which the rule can start: each condition with the facts behind it, the deadline, each follow-up
-    with its effect, and the next instant at which time alone changes the answer. Exit 1 if the rule or the person is
-    not known.
+    For each event from which the rule can start, it shows each condition with the facts behind it, the deadline, each
+    follow-up with its effect, and the next instant at which time alone changes the answer. Exit 1 if the rule or the
+    person is not known.
     """
     rule = _rule(rule_id)
     moment = moment_of(None, known_at)
@@ -101,7 +102,7 @@ def explain(
 
 def _rule(rule_id: str) -> Rule:
     book = load_rules(load_settings())
-    rules: dict[str, Rule] = {rule.id: rule for rule in (*book.rules, *getattr(book, "across", ()))}
+    rules: dict[str, Rule] = {rule.id: rule for rule in every_rule(as_in_force(book, every_rule(book)))}
     if rule_id not in rules:
         others = ", ".join(near_words(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
         fail(f"no rule {safe(rule_id)} is known (known: {others})", FINDINGS)

@@ -197,6 +197,14 @@ def test_a_fact_without_a_year_is_named() -> None:
     assert [("undated_anchor", ("v",))] == [(reason.what, reason.facts) for reason in result.not_anchors]
 
 
+def test_a_fact_without_a_year_does_not_disturb_the_conditions() -> None:
+    """Each condition is asked alone; a suspension without a year is no part of it."""
+    rule = rule_of(SILENCE, unless={"custody": ["detained"]})
+    result = explain(rule, stated("Suspended", "XXXX-04-01", published="2022-12-31"), dismissed("2022-03-27"))
+
+    assert ("unless", True) == told(result)[0]
+
+
 def test_an_announced_fact_is_named_with_the_instant_at_which_it_counts() -> None:
     """An announced dismissal counts from its day on; an announced detention never does."""
     result = explain(
