@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import BadInput
 from projections.projector.derive import CACHE_FACTS
-from projections.rules.files.loading import load, pack
+from projections.rules.files.loading import WrittenRules, load, load_written, pack, written_pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.schema import TOPIC
 
@@ -149,15 +149,18 @@ class Settings(KafkaSettings):
     metrics_address: str = Field("127.0.0.1", description="The address on which they are served.")
 
 
-def load_settings() -> Settings:
+def load_settings(**instead: str) -> Settings:
     """
     Read the settings.
+
+    Args:
+        instead: values for fields, instead of those of the variables.
 
     Raises:
         BadInput: if a value does not fit; it names the variable and the value that would fit.
     """
     try:
-        settings = Settings()
+        settings = Settings(**instead)  # type: ignore[arg-type]
     except ValidationError as problem:
         first = problem.errors()[0]
         field = str(first["loc"][0])
@@ -177,6 +180,16 @@ def load_rules(settings: Settings) -> Rulebook:
         RulesError: with all problems of the files.
     """
     return load(settings.rules) if settings.rules else pack()
+
+
+def load_written_rules(settings: Settings) -> WrittenRules:
+    """
+    Return the same rules as they were written, with their tests.
+
+    Raises:
+        RulesError: with all problems of the files.
+    """
+    return load_written(settings.rules) if settings.rules else written_pack()
 
 
 def variable(field: str) -> str:

@@ -107,6 +107,14 @@ def backtest(
     return Backtest(report, [line for line in kept if line.problem], later, earliest_later)
 
 
+def replay_recorded(
+    lines: Iterable[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None] = lambda _: None
+) -> BacktestJson:
+    """Replay *lines*, in any order, of which each has the instant of a ledger; the others as for `backtest`."""
+    known = (line for line in lines if line.recorded <= until)
+    return _replay(sorted(known, key=attrgetter("recorded")), rulebook, until, tell)
+
+
 def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callable[[int], None]) -> BacktestJson:
     engine = open_database("sqlite://")
     try:

@@ -65,6 +65,15 @@ def rules_with_alerts(conn: Connection) -> set[str]:
     return set(conn.scalars(select(table.c.rule).distinct()))
 
 
+def alert_counts(conn: Connection) -> dict[str, dict[str, int]]:
+    """Return the number of alerts of each rule that has any, by state."""
+    rows = conn.execute(select(table.c.rule, table.c.state, func.count()).group_by(table.c.rule, table.c.state))
+    counts: dict[str, dict[str, int]] = {}
+    for rule, state, number in rows:
+        counts.setdefault(rule, {})[state] = number
+    return counts
+
+
 def partition_of(conn: Connection, alert_id: str) -> int:
     """Return the partition with the acknowledgements of an alert: the correlator's, or that of its person."""
     query = (

@@ -78,6 +78,12 @@ def view_of(conn: Connection, subject_id: str, moment: AsOf = NOW) -> SubjectVie
     return view_at(subject_id, lines, moment, _concluded(watermark))
 
 
+def concluded_at(conn: Connection, view: SubjectView) -> datetime:
+    """Return the last instant up to which time has passed in the stored rows about the person of *view*."""
+    partition = list(view.facts.values())[-1].partition
+    return _concluded(conn.scalar(select(partitions.c.watermark).where(partitions.c.partition == partition)))
+
+
 def similar_ids(conn: Connection, unknown: str) -> list[str]:
     """Return a few subject_ids that a person who typed *unknown* may have meant."""
     by_name = [status["subject_id"] for status in statuses(conn, Filter(name=unknown), limit=NEAR)]

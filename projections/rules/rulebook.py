@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -116,6 +116,11 @@ class Rulebook:
             return cls(tuple(_pattern_of(rule).model_validate(rule) for rule in rules))
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"the stored rulebook is not readable: {error}", "a text that casetrail wrote") from error
+
+
+def as_in_force(rules: Iterable[Rule]) -> Rulebook:
+    """Return a book of *rules*, each enabled."""
+    return Rulebook(tuple(rule.model_copy(update={"enabled": "true"}) for rule in rules))
 
 
 def _pattern_of(rule: dict[str, object]) -> type[Rule]:

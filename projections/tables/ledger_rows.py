@@ -161,6 +161,11 @@ def ledger_size(conn: Connection) -> int:
     return conn.scalar(select(func.count()).select_from(ledger)) or 0
 
 
+def applied_count(conn: Connection) -> int:
+    """Return the number of applied facts."""
+    return conn.scalar(select(func.count()).select_from(ledger).where(APPLIED)) or 0
+
+
 def has_records(conn: Connection) -> bool:
     """Return whether the ledger has the row of a record."""
     return conn.scalar(select(ledger.c.seq).where(ledger.c.outcome.is_not(None)).limit(1)) is not None

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
 from typing_extensions import TypedDict
 
 from events.errors import Infrastructure
 from events.text import near_words
+from projections.queries.alerts import alert_counts
 from projections.rules.files.limit_table import Note
 from projections.rules.files.loading import RulesError, notes
 from projections.rules.files.schema import schema
@@ -25,14 +27,19 @@ from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import CORRELATOR, OF_LOG, partitions
+from services.database import database_trouble
 from services.settings import load_rules, load_settings
 from services.words.terms import safe
 
-from .app import app, database
+from . import rules_backtest as _rules_backtest  # noqa: F401 - these add their commands to the group
+from . import rules_explain as _rules_explain  # noqa: F401
+from . import rules_test as _rules_test  # noqa: F401
+from .app import database
 from .layout import Column
 from .layout import show as show_table
 from .options import JsonOption
 from .output import FINDINGS, emit, fail, ignoring_closed_pipe, print_lines, say
+from .rules_app import rules_app
 
 COLUMNS = (
     Column("rule", 0),
@@ -43,26 +50,34 @@ COLUMNS = (
     Column("in force", 2),
 )
 
+LIST_COLUMNS = (*COLUMNS, Column("enabled", 6), Column("alerts", 2, below=True, least=12))
+STATES = ("open", "acknowledged", "resolved", "retracted", "superseded")
+_ENABLED = {"true": "yes", "false": "no"}
+
 _TITLES = ("rule", "title", "severity", "pattern", "version", "in force")
 _IN_FORCE = {True: "yes", False: "no", None: "no database"}
 
-rules_app = typer.Typer(
-    help="The rules: the shipped ones, or those of CASETRAIL_RULES.",
-    epilog="\b\nExample:\n  casetrail rules list",
-    no_args_is_help=True,
-)
-app.add_typer(rules_app, name="rules")
-
 
 class RuleJson(TypedDict):
-    """A rule in the list; `in_force` is null if there is no database."""
+    """
+    A rule in the list; `in_force` is null if there is no database.
+
+    ``enabled`` is *true*, *false* or *trial*, as the rule says.
+    """
 
     rule: str
     title: str
     severity: str
     pattern: str
     version: str
+    enabled: str
     in_force: bool | None
+
+
+class ListedRuleJson(RuleJson):
+    """A rule with the number of its alerts by state, of all its versions; ``alerts`` is null without a database."""
+
+    alerts: dict[str, int] | None
 
 
 class FullRuleJson(RuleJson):
@@ -84,13 +99,22 @@ class ProblemJson(TypedDict):
 
 @rules_app.command("list", epilog="\b\nExample:\n  casetrail rules list")
 def list_rules(as_json: JsonOption = False) -> None:
-    """List the rules, and whether each is in force in the database. Works without a database."""
-    in_force = _in_force()
-    rules = [_rule_json(rule, in_force) for rule in load_rules(load_settings()).every]
+    """
+    List the rules, and the number of their alerts.
+
+    The list says whether each rule is in force. It works without a database too.
+    """
+    book = load_rules(load_settings())
+    engine = _engine()
+    in_force, counts = _in_force(engine), _alert_counts(engine)
+    rules: list[ListedRuleJson] = [
+        {**_rule_json(rule, in_force), "alerts": None if counts is None else _by_state(counts.get(rule.id, {}))}
+        for rule in book.every
+    ]
     if as_json:
         emit(rules)
         return
-    show_table(COLUMNS, map(_cells, rules))
+    show_table(LIST_COLUMNS, map(_list_cells, rules))
 
 
 @rules_app.command("check", epilog="\b\nExample:\n  casetrail rules check my-rules.yaml")
@@ -128,7 +152,7 @@ def show(
     if rule is None:
         others = ", ".join(near_words(rule_id, rules, cutoff=0.4)) or ", ".join(rules)
         fail(f"no rule {safe(rule_id)} is known (known: {others})", FINDINGS)
-    shown: FullRuleJson = {**_rule_json(rule, _in_force()), "definition": rule.normal()}
+    shown: FullRuleJson = {**_rule_json(rule, _in_force(_engine())), "definition": rule.normal()}
     if as_json:
         emit(shown)
         return
@@ -152,16 +176,38 @@ def _problem_json(remark: Problem | Note) -> ProblemJson:
     return {"file": file, "line": line, "column": column, "what": what, "wanted": wanted, "kind": kind}
 
 
-def _in_force() -> Mapping[str, str] | None:
+def _engine() -> Engine | None:
+    """Open the database; None if there is none, or if it does not answer."""
+    try:
+        return database(load_settings())
+    except Infrastructure as problem:
+        say(f"without a database: {problem}")
+    except DBAPIError as problem:
+        say(f"without a database: it {': '.join(database_trouble(problem))}")
+    return None
+
+
+def _alert_counts(engine: Engine | None) -> Mapping[str, Mapping[str, int]] | None:
+    """Return the number of alerts of each rule by state; None without a database."""
+    if engine is None:
+        return None
+    with engine.connect() as conn:
+        return alert_counts(conn)
+
+
+def _by_state(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return *counts* with every state, in the order of an alert's life."""
+    return {state: counts.get(state, 0) for state in dict.fromkeys((*STATES, *sorted(counts)))}
+
+
+def _in_force(engine: Engine | None) -> Mapping[str, str] | None:
     """
-    Return the version of each rule that is in force in every partition; None if there is no database.
+    Return the version of each rule that is in force in every partition; None without a database.
 
     A rule that is disabled or on trial there is not in force. A rule across people is in force if it is in force in the
     correlator.
     """
-    try:
-        engine = database(load_settings())
-    except Infrastructure:
+    if engine is None:
         return None
     with engine.connect() as conn:
         numbers = conn.scalars(select(partitions.c.partition).where(OF_LOG)).all()
@@ -180,6 +226,7 @@ def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> RuleJson:
         "severity": rule.severity,
         "pattern": _pattern(rule),
         "version": rule.version,
+        "enabled": str(rule.normal().get("enabled", "true")).lower(),
         "in_force": None if in_force is None else in_force.get(rule.id) == rule.version,
     }
 
@@ -187,6 +234,14 @@ def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> RuleJson:
 def _cells(rule: RuleJson) -> Iterable[object]:
     yield from (rule["rule"], rule["title"], rule["severity"], rule["pattern"], rule["version"])
     yield _IN_FORCE[rule["in_force"]]
+
+
+def _list_cells(rule: ListedRuleJson) -> Iterable[object]:
+    yield from _cells(rule)
+    yield _ENABLED.get(rule["enabled"], rule["enabled"])
+    alerts = rule["alerts"]
+    counts = () if alerts is None else (f"{number} {state}" for state, number in alerts.items() if number)
+    yield ", ".join(counts) or ("none" if alerts is not None else "no database")
 
 
 def _pattern(rule: Rule) -> str:

@@ -11,6 +11,7 @@ from tests.support.commands import run
 from tests.support.places import ROOT
 from tests.support.reading import answer, ask, database_with
 from tests.support.rules import SEQUENCE, SILENCE
+from tests.support.scenario_db import populate
 
 PACK = [rule.id for rule in pack().rules]
 
@@ -33,7 +34,9 @@ def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
     assert PACK == [rule["rule"] for rule in found]
     assert {None} == {rule["in_force"] for rule in found}
     assert {rule.id: rule.version for rule in pack().rules} == {rule["rule"]: rule["version"] for rule in found}
-    assert ["rule", "title", "severity", "pattern", "version", "in_force"] == list(found[0])
+    assert ["rule", "title", "severity", "pattern", "version", "enabled", "in_force", "alerts"] == list(found[0])
+    assert {("true", None)} == {(rule["enabled"], rule["alerts"]) for rule in found}
+    assert "without a database: there is no database" in ask("rules list", tmp_path).stderr
 
 
 def test_a_database_tells_which_rules_are_in_force(tmp_path: Path) -> None:
@@ -52,6 +55,25 @@ def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
     name = rules_file(tmp_path, own.read_text("utf-8").replace("P180D", "P181D"))
 
     assert {"dismissed-without-follow-up"} == in_force(tmp_path, CASETRAIL_RULES=name)
+
+
+def test_the_alerts_of_each_rule_are_counted_by_state(tmp_path: Path) -> None:
+    """The numbers are those of all versions of a rule, and a rule without an alert has none."""
+    populate(database_with(tmp_path))
+    arrest, quiet = answer("rules list", tmp_path)
+
+    assert {"open": 1, "acknowledged": 0, "resolved": 0, "retracted": 1, "superseded": 0} == quiet["alerts"]
+    assert {"open": 2, "acknowledged": 0, "resolved": 0, "retracted": 0, "superseded": 0} == arrest["alerts"]
+    assert "1 open, 1 retracted" in ask("rules list", tmp_path).stdout
+    assert "none" in ask("rules list", tmp_path, CASETRAIL_RULES=rules_file(tmp_path)).stdout
+
+
+def test_a_database_that_does_not_answer_is_no_obstacle(tmp_path: Path) -> None:
+    """The rules are listed, and the message says why the numbers are missing."""
+    done = ask("rules list", tmp_path, CASETRAIL_DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
+
+    assert (0, True) == (done.returncode, "dismissal-before-arrest" in done.stdout)
+    assert "without a database: it does not answer" in done.stderr
 
 
 def test_a_database_that_was_never_projected_has_no_rules_in_force(tmp_path: Path) -> None:

@@ -24,16 +24,21 @@ from services.cli.backup import CopyJson
 from services.cli.doctor import CheckJson
 from services.cli.id import IdJson
 from services.cli.init import InitJson
-from services.cli.rules import FullRuleJson, ProblemJson, RuleJson
+from services.cli.rules import FullRuleJson, ListedRuleJson, ProblemJson
+from services.cli.rules_backtest import RulesBacktestJson
+from services.cli.rules_explain import ExplainedJson
+from services.cli.rules_test import RuleTestsJson
 from services.cli.run import ProjectedJson
 from services.operate.lag import LagJson
 from services.publish.publish import LineResultJson, ResultJson
 from services.words.differences import DifferenceJson
+from tests.projector.test_running_rule_tests import CHANGES
 from tests.support.builders import project, rows
 from tests.support.commands import fact_line, facts_file, ndjson
 from tests.support.earlier import earlier
 from tests.support.places import CASES, ROOT
 from tests.support.reading import ask, database_with
+from tests.support.rules import SEQUENCE, SILENCE
 from tests.support.scenario_db import A_DISMISSED, populate
 from tests.support.tampering import attack
 
@@ -52,8 +57,11 @@ READING: dict[str, Any] = {
     "parked list": list[ParkedJson],
     "parked show 0:3": FullParkedJson,
     "conflicts": list[ConflictJson],
-    "rules list": list[RuleJson],
+    "rules list": list[ListedRuleJson],
     "rules show dismissal-before-arrest": FullRuleJson,
+    "rules test": RuleTestsJson,
+    "rules explain dismissed-without-follow-up b": ExplainedJson,
+    f"rules backtest {ROOT / 'projections' / 'rules' / 'pack'} --on database": RulesBacktestJson,
     "audit verify": VerdictJson,
     "audit head": list[HeadJson],
     "doctor": list[CheckJson],
@@ -221,6 +229,17 @@ def test_the_problems_of_rules_have_their_shape(tmp_path: Path) -> None:
 
     assert problems
     check(problems, list[ProblemJson])
+
+
+def test_the_results_of_tests_have_their_shape(tmp_path: Path) -> None:
+    """Tests that pass, a rule that lacks one, and a change that no test notices fit their shapes."""
+    (tmp_path / "rules.yaml").write_text(SILENCE + CHANGES + SEQUENCE.partition("\n")[2])
+    results = json.loads(output("rules test rules.yaml --mutate", tmp_path, (1,)))
+
+    assert results["tests"]
+    assert results["lacking"]
+    assert results["survivors"]
+    check(results, RuleTestsJson)
 
 
 @pytest.mark.parametrize("name", shapes())

@@ -220,19 +220,23 @@ class TestExplanation:
         assert sentence == r"{then.type} {0.__class__} \1 was dismissed and detained."
 
 
+REFERENCE = "## Checking" + DOCS.read_text().partition("\n## Checking")[2]
+"""The page without the tutorial, which has its own test."""
+
+
 class TestDocs:
     """docs/rules.md agrees with the code."""
 
     def test_the_examples_load(self, folder: Path) -> None:
         """The examples of the page can be loaded, and are rules of the pack."""
-        for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)):
+        for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)):
             (folder / f"{number}.yaml").write_text(example)
 
         assert all(rule in pack().rules for rule in load(folder).rules)
 
     def test_the_messages_are_those_of_the_program(self) -> None:
         """The messages of the page are those of the program for the same mistakes."""
-        (shown,) = re.findall(r"```text\n(.*?)```", DOCS.read_text(), re.DOTALL)
+        (shown,) = re.findall(r"```text\n(.*?)```", REFERENCE, re.DOTALL)
         mistaken = SILENCE.replace("warning", "warnin").replace("on: Dismissed", "on: Dismised").replace("P90D", "P3M")
 
         assert shown.splitlines() == problems(mistaken)
@@ -254,4 +258,4 @@ class TestDocs:
         table = DOCS.read_text().partition("| key | needed |")[2].partition("\n\n")[0]
         keys = {field.alias or name for model in PATTERNS.values() for name, field in model.model_fields.items()}
 
-        assert keys == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+        assert keys | {"tests"} == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

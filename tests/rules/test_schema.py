@@ -80,4 +80,4 @@ def test_it_has_every_key_of_a_pattern(key: str) -> None:
     items = schema()["properties"]["rules"]["items"]["oneOf"]
     (item,) = (item for item in items if item["title"] == (PATTERNS[key].__doc__ or "").strip().splitlines()[0])
 
-    assert {*PATTERNS[key].keys()} == item["properties"].keys()
+    assert {*PATTERNS[key].keys(), "tests"} == item["properties"].keys()

@@ -1,6 +1,7 @@
 """The fields of facts to which a path of `where` may lead, each with its kind."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from typing_extensions import is_typeddict
@@ -43,3 +44,9 @@ FIELDS: Final = {
     **_kinds(dict.fromkeys(shape for type_, shape in DATA.items() if TRACK_OF[type_] != "meta")),
 }
 """The fields of all types of fact to which a path may lead."""
+
+
+@cache
+def fields_of(type_: str) -> Mapping[str, Kind]:
+    """Return the fields of the data of one type of fact."""
+    return _kinds([DATA[type_]])

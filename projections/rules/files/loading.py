@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,7 @@ from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
 from projections.rules.values import TOKEN, WANTED
 
 from .limit_table import Note, Table, notes_of, read_table
+from .rule_tests import RuleTest, read_tests
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
 _PATTERN_KEYS: Final = (
@@ -42,6 +43,32 @@ class RulesError(BadInput):
         super().__init__("\n".join(map(str, self.problems)), "")
 
 
+class WrittenRule(NamedTuple):
+    """
+    A rule as a person wrote it.
+
+    Attributes:
+        id: the id of the rule.
+        data: its keys and values, without its tests.
+        tests: its tests.
+        source, loc: the file, and the place of the rule in it.
+    """
+
+    id: str
+    data: dict[str, Any]
+    tests: tuple[RuleTest, ...]
+    source: YamlSource
+    loc: Loc
+
+
+class WrittenRules(NamedTuple):
+    """The rules of files, and each of them as it was written, in the order of the files."""
+
+    book: Rulebook
+    written: tuple[WrittenRule, ...]
+    limits: Table
+
+
 def load(path: Path) -> Rulebook:
     """
     Read a rule file, or the `*.yaml` and `*.yml` of a folder (not of folders in it; hidden files are left out).
@@ -50,14 +77,26 @@ def load(path: Path) -> Rulebook:
         RulesError: with every problem of every file.
     """
     sources = _sources(path)
-    return _combined(sources, {**shipped_limits(), **read_table(sources)})
+    return _combined(sources, _table(sources))
 
 
-@cache
-def pack() -> Rulebook:
-    """Return the rules that ship with the program."""
-    with as_file(files("projections.rules") / "pack") as folder:
-        return load(folder)
+def load_written(path: Path) -> WrittenRules:
+    """
+    Read the same files with the tests of the rules.
+
+    Raises:
+        RulesError: as `load` does.
+    """
+    sources = _sources(path)
+    table = _table(sources)
+    book = _combined(sources, table)
+    written = (_as_written(source, *rule) for source in sources for rule in _written_rules(source))
+    return WrittenRules(book, tuple(written), table)
+
+
+def _table(sources: Iterable[YamlSource]) -> Table:
+    """Return the limits of *sources*, and the shipped ones of other names."""
+    return {**shipped_limits(), **read_table(sources)}
 
 
 @cache
@@ -91,6 +130,31 @@ def _sources(path: Path) -> list[YamlSource]:
     if not sources:
         raise RulesError([Problem(str(path), 1, 1, "no rule file is in this folder", _FILE_WANTED)])
     return sources
+
+
+def _as_written(source: YamlSource, loc: Loc, rule_data: dict[str, Any]) -> WrittenRule:
+    tests = read_tests(source, (*loc, "tests"), rule_data["tests"]) if "tests" in rule_data else ()
+    return WrittenRule(rule_data["id"], _without_tests(rule_data), tests, source, loc)
+
+
+def rule_of(rule_data: Mapping[str, Any], table: Table) -> Rule | None:
+    """Return the rule that *rule_data* describes, as `WrittenRule.data` has it; None if it is not a valid rule."""
+    source = YamlSource("")
+    rules = _rule(source, (), dict(rule_data), table)
+    return rules[0] if rules and not source.problems else None
+
+
+@cache
+def pack() -> Rulebook:
+    """Return the rules that ship with the program."""
+    with as_file(files("projections.rules") / "pack") as folder:
+        return load(folder)
+
+
+def written_pack() -> WrittenRules:
+    """Return the same rules with their tests."""
+    with as_file(files("projections.rules") / "pack") as folder:
+        return load_written(folder)
 
 
 def _start_of(file: Path) -> bytes:
@@ -146,6 +210,9 @@ def _written_rules(source: YamlSource) -> Iterator[tuple[Loc, dict[str, Any]]]:
 
 def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any], table: Table) -> list[Rule]:
     """Return the rule that *rule_data* describes, or no rule, with its problems added to *source*."""
+    if "tests" in rule_data:
+        read_tests(source, (*loc, "tests"), rule_data["tests"])
+        rule_data = _without_tests(rule_data)
     models = patterns_in(rule_data)
     model: type[Rule] = models[0] if len(models) == 1 else Rule
     if model is Rule:
@@ -159,6 +226,10 @@ def _rule(source: YamlSource, loc: Loc, rule_data: dict[str, Any], table: Table)
             _note(source, model, loc, found)
         return []
     return [rule] if type(rule) is not Rule else []
+
+
+def _without_tests(rule_data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in rule_data.items() if key != "tests"}
 
 
 def _several(rule_data: Mapping[str, Any]) -> str:
@@ -187,7 +258,7 @@ def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails)
             source.problem(loc, f"{key} is missing", WANTED[key])
         case "extra_forbidden":
             part = str(found["loc"][-2]) if len(found["loc"]) > 1 else ""
-            known = _keys(_PARTS[part]) if part else _EVERY_KEY if model is Rule else _keys(model)
+            known = _keys(_PARTS[part]) if part else (*(_EVERY_KEY if model is Rule else _keys(model)), "tests")
             stray = not part and key in _EVERY_KEY
             what = f"{key} belongs to another pattern" if stray else f'unknown key "{key}"'
             source.key_problem(loc, what, _PATTERN_KEYS if stray else nearest(key, known, f"one of {', '.join(known)}"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from events.schemas import DIALECT
+from events.vocabulary import DATA
 from projections.rules.limits import WANTED_OF_ENTRY
 from projections.rules.patterns.chain_steps import MOST_STEPS, NAME, RESERVED
 from projections.rules.patterns.pattern import Rule
@@ -23,6 +24,7 @@ from projections.rules.values import (
 )
 
 from .limit_table import WANTED as LIMITS_WANTED
+from .rule_tests import CAUSES, KEYS, MOST, STATES, WANTED_OF_TEST
 
 Schema = dict[str, Any]
 
@@ -54,7 +56,7 @@ def _pattern(key: str, pattern: type[Rule]) -> Schema:
     return {
         "type": "object",
         "title": (pattern.__doc__ or "").strip().splitlines()[0],
-        "properties": {name: _STEPS if name == "steps" else _KEYS[name] for name in keys},
+        "properties": {name: _STEPS if name == "steps" else _KEYS[name] for name in keys} | {"tests": _TESTS},
         "required": [name for name in keys if fields[name].is_required()],
         "additionalProperties": False,
         **({"anyOf": [{"required": ["for"]}, {"required": ["before"]}]} if key == "absent" else {}),
@@ -124,6 +126,44 @@ _TIME_OR_LIMIT: Final[Schema] = {
         },
     ],
 }
+_ALERT: Final[Schema] = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "anchor": {"type": "string", "minLength": 1, "description": "the id of a fact of the test"},
+        "life": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": rf"^({'|'.join(STATES)}) +[^ ]+( +({'|'.join(CAUSES)}))?$"},
+        },
+        "explain": {"type": "string", "minLength": 1, "description": "the sentence; * stands for any text"},
+    },
+}
+_TESTS: Final[Schema] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST,
+    "description": "stories, each with the alerts that the rule should raise",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*KEYS],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 1000, "description": WANTED_OF_TEST["name"]},
+            "until": {"type": "string", "description": WANTED_OF_TEST["until"]},
+            "facts": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST,
+                "description": WANTED_OF_TEST["facts"],
+                "items": {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*DATA]}}},
+            },
+            "expect": {"type": "array", "maxItems": MOST, "items": _ALERT, "description": WANTED_OF_TEST["expect"]},
+        },
+    },
+}
+_NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
     **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},

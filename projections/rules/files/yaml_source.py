@@ -21,9 +21,7 @@ Loc: TypeAlias = tuple[int | str, ...]
 _DEEPEST: Final = 20
 LARGEST_BYTES: Final = 1_000_000
 _UNWRITABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_YAML_WANTED: Final = (
-    'YAML: spaces and no tabs, and quotes around a text that has ": " or " #" in it or begins with "{"'
-)
+YAML_WANTED: Final = 'YAML: spaces and no tabs, and quotes around a text that has ": " or " #" in it or begins with "{"'
 
 
 class Problem(NamedTuple):
@@ -173,12 +171,12 @@ def _compose(page: YamlSource) -> None:
         # PyYAML reports an unclosed quote or bracket at the end of the file. The author needs its beginning.
         unclosed = "end" in str(error.problem) and "stream" in str(error.problem)
         mark = (error.context_mark if unclosed else error.problem_mark) or error.problem_mark
-        page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), f"not YAML: {error.problem}", _YAML_WANTED)
+        page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), f"not YAML: {error.problem}", YAML_WANTED)
     except yaml.reader.ReaderError as error:
-        page.refuse(_line_column(page.text, error.position), "a character no text file has", _YAML_WANTED)
+        page.refuse(_line_column(page.text, error.position), "a character no text file has", YAML_WANTED)
     except ValueError:  # PyYAML lets chr() raise for an escape such as \U00110000
         mark = loader.get_mark() if loader else None
-        page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), "not a character of Unicode", _YAML_WANTED)
+        page.refuse((mark.line + 1, mark.column + 1) if mark else (1, 1), "not a character of Unicode", YAML_WANTED)
 
 
 def _value(page: YamlSource, node: yaml.Node) -> Any:  # noqa: ANN401 - any value of a YAML file

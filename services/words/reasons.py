@@ -1,0 +1,86 @@
+"""The reasons of a rule in words."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from projections.rules.reasons import Reason
+
+from .terms import safe, type_words
+
+Detail = Mapping[str, str]
+
+VALUES: Final = {
+    "standing": "the rule finds its pattern",
+    "ended": "the pattern was there, and has ended",
+    "void": "the rule stays silent",
+}
+"""By the value of a finding, the answer of the rule."""
+
+_MARKS: Final = {True: "yes", False: "no", None: "-"}
+_WAS: Final = {"yes": "so it was", "no": "it was not", "": "not known"}
+_ORDERS: Final = {
+    "after": "certainly after the anchor",
+    "before": "not after the anchor",
+    "undecided": "perhaps after the anchor, perhaps not",
+}
+_EFFECTS: Final = {
+    "completes": "completes the pattern",
+    "prevents": "prevents the alert",
+    "ends": "ends the silence",
+    "changes": "changes the effect of others",
+    "none": "does not count",
+    "": "part of the pattern",
+}
+_FULFILLED: Final = {
+    "no": ", does not fulfil the conditions on data",
+    "undecided": ", says too little to decide the conditions on data",
+}
+
+
+def reason_words(reason: Reason) -> str:
+    """Return *reason* on one line: yes if it speaks for the pattern, no if against it, - if it decides nothing."""
+    facts = f" ({', '.join(reason.facts)})" if reason.facts else ""
+    return safe(f"{_MARKS[reason.holds]:>3}  {_WORDS[reason.what](reason.detail)}{facts}")
+
+
+def _status(key: str) -> Callable[[Detail], str]:
+    def words(it: Detail) -> str:
+        answer = f"it was {it['found']}" if it["found"] else _WAS[it["has"]]
+        return f"{key} {it['condition']} {it['wanted']}: {answer}"
+
+    return words
+
+
+def _follow_up(detail: Detail) -> str:
+    name = f"{type_words(detail['type'])} {detail['occurred']}"
+    return f"{name}: {_ORDERS[detail['order']]}{_FULFILLED.get(detail['conditions'], '')}: {_EFFECTS[detail['effect']]}"
+
+
+def _announced(detail: Detail) -> str:
+    counts = f"counts from {detail['counts']} on" if detail["counts"] else "an announcement of it never counts"
+    return f"{type_words(detail['type'])} {detail['occurred']} lies ahead: {counts}"
+
+
+def _undated(detail: Detail) -> str:
+    return f"{type_words(detail['type'])} {detail['occurred']} has no year: it orders nothing"
+
+
+_WORDS: Final[Mapping[str, Callable[[Detail], str]]] = {
+    "jurisdiction": lambda it: f"jurisdiction {it['wanted']}: the sources name {it['found'] or 'none'}",
+    "when": _status("when"),
+    "unless": _status("unless"),
+    "where": lambda it: f"where: {it['path']} {it['wanted']}",
+    "together": lambda _: "where: no report fulfils all of it alone",
+    "across": lambda _: "the rule concerns several people: the others decide too",
+    "deadline": lambda it: f"the deadline is {it['deadline']}; an alert can open from {it['opens']} on",
+    "no_until": lambda _: "the anchor names no until from which to count",
+    "follow_up": _follow_up,
+    "more": lambda it: f"{it['number']} more events of these types",
+    "undated": lambda it: f"{_undated(it)}, and may lie in the time searched",
+    "undated_anchor": lambda it: f"{_undated(it)}, and starts no pattern",
+    "announced": _announced,
+    "cleared": lambda _: "the person is cleared",
+    "none_completes": lambda _: "no known event completes the pattern",
+    "none_prevents": lambda _: "no known event prevents or ends it",
+    "other": lambda _: "the pattern is not there",
+}
