@@ -8,8 +8,9 @@ from sqlalchemy import Connection, select
 from events.facts import Fact
 from projections.alerts.alert import Change, Trigger
 from projections.alerts.rules_change import RulesChange
-from projections.rules.patterns.across import RELATING, CountRule, OfRule
+from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.rulebook import Rulebook
+from projections.subjects.relations import RELATING
 from projections.tables.schema import Conclusions
 
 from .counting import Counting, OpenPeople, Scene

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, delete, select
 from events.edtf import Span
 from events.vocabulary import TRACKS
 from projections.across.contribution import Contribution, contributions_of
-from projections.rules.patterns.across import RELATING, CountRule, OfRule
+from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
+from projections.subjects.relations import RELATING
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import Conclusions

@@ -10,7 +10,7 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, distinct, select
+from sqlalchemy import Connection, delete, select
 
 from events.facts import Fact
 from projections.alerts.alert import Change, Trigger
@@ -205,7 +205,8 @@ class Stepper:
         """Yield the people with a fact from which a rule starts, recorded before *at*, some at a time."""
         types, after = sorted(self._judging.starts), ""
         query = (
-            select(distinct(ledger.c.subject_id))
+            select(ledger.c.subject_id)
+            .distinct()
             .where(APPLIED, in_values(conn.dialect.name, ledger.c.fact_type), ledger.c.recorded < at)
             .order_by(ledger.c.subject_id)
             .limit(CHUNK)
