@@ -18,7 +18,7 @@ LEDGER = """
 """
 COUNTS = "SELECT partition, read, applied, duplicate, conflict, parked, forwarded FROM partitions ORDER BY partition"
 OUTBOX = "SELECT partition, n, kind, notice_id, subject_id, alert_id, notice FROM outbox ORDER BY partition, n"
-CHANGES = "SELECT alert_id, n FROM alert_changes"
+CHANGES = "SELECT alert_id, n FROM alert_changes WHERE told"
 WATERMARK = "SELECT to_char(min(watermark) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM partitions"
 WRITES = "SELECT n, who, partition, epoch, position, seq FROM faults.writes ORDER BY partition, n"
 TRIGGER = """
@@ -96,7 +96,7 @@ def notices(conn: psycopg.Connection[Any], sent: list[ReadRecord]) -> Iterator[s
     due = {notice_id: (subject, alert) for _, _, _, notice_id, subject, alert, _ in rows}
     changes = {(alert, n) for alert, n in conn.execute(CHANGES).fetchall()}
     if not len(rows) == len(due) == len(changes):
-        yield f"{len(changes)} changes of alerts, and {len(rows)} notices with {len(due)} keys"
+        yield f"{len(changes)} changes of alerts to tell, and {len(rows)} notices with {len(due)} keys"
     events = [(record, record.event) for record in sent]
     sent_ids = {event["id"] for _, event in events}
     yield from _finding("notices that were not sent", due.keys() - sent_ids)

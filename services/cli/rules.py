@@ -148,7 +148,8 @@ def _in_force() -> Mapping[str, str] | None:
     """
     Return the version of each rule that is in force in every partition; None if there is no database.
 
-    A rule across people is in force if it is in force in the correlator.
+    A rule that is disabled or on trial there is not in force. A rule across people is in force if it is in force in the
+    correlator.
     """
     try:
         engine = database(load_settings())
@@ -156,11 +157,12 @@ def _in_force() -> Mapping[str, str] | None:
         return None
     with engine.connect() as conn:
         numbers = conn.scalars(select(partitions.c.partition).where(OF_LOG)).all()
-        books = [{rule.id: rule.version for rule in rules_in_force(conn, number).rules} for number in numbers]
-        across = {rule.id: rule.version for rule in rules_in_force(conn, CORRELATOR).across}
+        asked = [rules_in_force(conn, number).asked for number in numbers]
+        across = [rule for rule in rules_in_force(conn, CORRELATOR).across if rule.enabled == "true"]
+    books = [{rule.id: rule.version for rule in rules if not rule.is_trial} for rules in asked]
     first = books[0] if books else {}
     common = {rule: version for rule, version in first.items() if all(book.get(rule) == version for book in books)}
-    return common | across
+    return common | {rule.id: rule.version for rule in across}
 
 
 def _rule_json(rule: Rule, in_force: Mapping[str, str] | None) -> RuleJson:
