@@ -189,3 +189,13 @@ def test_each_episode_has_one_standing_alert(data: st.DataObject) -> None:
             assert episode is not None
             assert told.evidence[alert.alert_id] == [one.fact_id for one in told.group.evidence(episode)]
             assert alert.reached >= episode.people // 2
+
+
+def test_a_merged_alert_has_told_its_multiple() -> None:
+    """If the part that is superseded had reached twice the number, its merging tells that no second time."""
+    told = Told()
+    told.change([], [contribution(1, "a", "2022-03-01"), contribution(2, "b", "2022-03-02")])
+    told.change([], [contribution(10 + number, subject, "2022-03-05") for number, subject in enumerate("cdef")])
+    between = [contribution(3, "a", "2022-03-03"), contribution(4, "b", "2022-03-04")]
+
+    assert told.change([], between) == [("supersede", "f10"), ("grow", "f1")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -79,3 +80,22 @@ def _holding_fits(group: GroupRuns, held: Iterable[str]) -> None:
         holders = [one for one in group if fact_id in told(group, one).evidence]
         assert (episode is None) == (not holders)
         assert episode is None or episode in holders
+
+
+@pytest.mark.parametrize("order", [*permutations(range(5))])
+def test_a_window_between_two_of_one_episode(order: tuple[int, ...]) -> None:
+    """Where days and date-times meet, a window can lie between two that share facts: all are one episode."""
+    facts = [
+        contribution(0, "a", "2022-03-01"),
+        contribution(1, "b", "2022-03-01"),
+        contribution(2, "c", "2022-03-02T11:00Z"),
+        contribution(3, "d", "2022-03-02T12:00Z"),
+        contribution(4, "e", "2022-03-02"),
+    ]
+    group = GroupRuns(counting(2, 48))
+    for index in order:
+        group.change([], [facts[index]])
+
+    (episode,) = group
+    assert told(group, episode) in episodes(facts, 2, timedelta(hours=48), certain=True)
+    assert told(group, episode).evidence == {fact.fact_id for fact in facts}
