@@ -13,7 +13,7 @@ from projections.across.sentences import cleared_since, count_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger
 from projections.alerts.steps import ended, superseded
 from projections.rules.patterns.across import CountRule
-from projections.tables.evidence import EvidenceRow
+from projections.tables.across import EvidenceRow
 from projections.tables.schema import Conclusions
 
 from .groups import Group, Groups

@@ -12,7 +12,7 @@ from projections.alerts.alert import STANDING, Alert, Change, Trigger
 from projections.alerts.lifecycle import ENDINGS
 from projections.alerts.steps import superseded
 from projections.rules.patterns.across import OfRule
-from projections.tables.evidence import EvidenceRow
+from projections.tables.across import EvidenceRow
 from projections.tables.schema import Conclusions
 
 from .counting import Scene

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, se
 
 from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson, NoticeJson, notice_id
-from projections.tables.evidence import evidence_of_alerts
+from projections.tables.across import evidence_of_alerts
 from projections.tables.ledger_rows import subjects_with_facts_after
 from projections.tables.parked_rows import unread_counts
 from projections.tables.rows import alert_with_evidence

@@ -18,7 +18,7 @@ AROUND = ("alembic", "benchmarks", "scripts", "tests")
 FOLDERS = {
     "projections": (
         *("history", "tracks", "subjects", "rules", "alerts", "across", "ledger"),
-        *("tables", "queries", "projector"),
+        *("tables", "queries", "correlator", "projector"),
     ),
     "services": ("runtime", "log", "publish", "delivery", "operate", "words", "workers", "cli"),
 }

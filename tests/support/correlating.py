@@ -11,7 +11,7 @@ from projections.correlator.correlator import Correlator
 from projections.projector.projector import Projector
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.rulebook import Rulebook
-from projections.tables.evidence import evidence_of_alerts
+from projections.tables.across import evidence_of_alerts
 from projections.tables.schema import LIVE, Conclusions
 from tests.support.builders import appointed, database, detained, instant, records, rows
 from tests.support.reading import Line
