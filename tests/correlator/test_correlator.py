@@ -235,7 +235,7 @@ def test_queries_find_a_group_by_each_of_its_people() -> None:
 
     assert [1, 1, 0] == [len(found) for found in by_person.values()]
     assert ("Ministry", list("abc"), None) == (
-        *(by_person["a"][0][name] for name in ("group", "subjects", "subject_id")),  # type: ignore[literal-required]
+        *(by_person["a"][0][name] for name in ("group", "subjects", "subject_id")),
     )
 
 
