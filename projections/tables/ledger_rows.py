@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, true
 
 from events.facts import Fact
 from events.record import again
+from projections.history.corrections import ABOUT_FACTS
 from projections.ledger.chain import Entry, LogRecord
 from projections.ledger.classify import Body, ReadRecord
 from projections.rules.rulebook import Rulebook
@@ -112,6 +113,17 @@ def subjects_with_types(
         .limit(limit)
     )
     return conn.scalars(query, values_parameter(conn, types)).all()
+
+
+def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: datetime) -> set[str]:
+    """Return the facts of *subject_ids* that a correction or retraction recorded at *instant* or later is about."""
+    query = select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+        in_values(conn.dialect.name, ledger.c.subject_id),
+        APPLIED,
+        ledger.c.fact_type.in_(sorted(ABOUT_FACTS)),
+        ledger.c.recorded >= instant,
+    )
+    return {again(*row).data["fact_id"] for row in conn.execute(query, values_parameter(conn, subject_ids))}
 
 
 def known_bodies(conn: Connection, records: Iterable[ReadRecord]) -> dict[str, Body]:

@@ -239,6 +239,21 @@ def test_queries_find_a_group_by_each_of_its_people() -> None:
     )
 
 
+def test_an_alert_whose_evidence_was_taken_back_beyond_the_horizon_is_in_doubt() -> None:
+    """Until the horizon has passed the retraction, the alert stands and is marked."""
+    lines = ministry("abc")
+    house = House(2, rules=COUNT).judge(lines, UNTIL)
+    house.project([retracted(lines[-1], "2023-06-05", recorded="2023-06-05T12:00:00Z")])
+    with house.engine.connect() as conn:
+        (before,) = alerts(conn, AlertFilter())
+    house.declare("2023-07-01")
+    house.correlator.catch_up(NOW)
+    with house.engine.connect() as conn:
+        (after,) = alerts(conn, AlertFilter())
+
+    assert [("open", True), ("retracted", False)] == [(one["state"], one["in_doubt"]) for one in (before, after)]
+
+
 def test_without_rules_across_people_nothing_is_written() -> None:
     """A rulebook without rules across people leaves no row of a correlator."""
     house = House(1, rules=Rulebook(()))
