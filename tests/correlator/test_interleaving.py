@@ -80,7 +80,7 @@ def whole(lines: list[Line], rules: Rulebook) -> list[dict[str, Any]]:
     return told(House(1, rules=rules).judge(lines, UNTIL).alerts())
 
 
-@settings(max_examples=15)
+@settings(max_examples=40)
 @given(stories(), st.integers(1, 4), st.integers(1, 5), st.data())
 def test_every_interleaving_produces_the_same_alerts(
     lines: list[Line], partitions: int, rows: int, data: st.DataObject
@@ -108,7 +108,7 @@ def test_every_interleaving_produces_the_same_alerts(
     assert [] == rebuild(house.engine, TWO, lambda _: None, exchange=False)
 
 
-@settings(max_examples=15)
+@settings(max_examples=40)
 @given(stories())
 def test_a_backtest_raises_the_same_alerts(lines: list[Line]) -> None:
     """A backtest tells the same lives, evidence and sentences as the live correlator."""
