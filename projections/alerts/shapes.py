@@ -36,7 +36,8 @@ class AlertJson(TypedDict):
     An alert in its latest state, with its life.
 
     ``group_by`` and ``group`` are null unless its rule counts people in a group; then ``subject_id`` is null.
-    ``subjects`` are the people in its evidence.
+    ``subjects`` are the people in its evidence. ``in_doubt`` says that its evidence was taken back by a fact that is
+    recorded beyond the horizon of the correlator.
     """
 
     alert_id: str
@@ -50,6 +51,7 @@ class AlertJson(TypedDict):
     group_by: str | None
     group: str | None
     subjects: list[str]
+    in_doubt: bool
     unread: int
     explanation: str
     life: list[ChangeJson]
@@ -100,6 +102,7 @@ def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0, people: Seque
         "group_by": alert.group_by,
         "group": alert.group_shown,
         "subjects": list(subjects),
+        "in_doubt": False,
         "unread": unread,
         "explanation": alert.explanation,
         "life": [change_json(row) for row in life],

@@ -13,7 +13,7 @@ from projections.across.sentences import cleared_since, count_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger
 from projections.alerts.steps import ended, superseded
 from projections.rules.patterns.across import CountRule
-from projections.tables.evidence import EvidenceRow
+from projections.tables.across import EvidenceRow
 from projections.tables.schema import Conclusions
 
 from .groups import Group, Groups
@@ -83,6 +83,9 @@ class Counting:
         about: set[str],
         refreshed: Iterable[str],
     ) -> list[Change]:
+        if not (change.before or change.after) and next(iter(group.runs), None) is None:
+            # Too few people before and after: no alert stands, and none opens. Most groups are like this.
+            return []
         sheet = of_group(scene.conn, self.tables, rule.id, key, scene.interrupted)
         alerts = [
             GroupAlert(one.alert_id, one.anchor, one.first_anchor, one.state, one.opened_at, one.reached or 1)

@@ -2,32 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, select
 
-from events.facts import Fact
-from events.record import again
-from projections.tables.schema import APPLIED, OF_LOG, ledger, partitions
+from projections.tables.ledger_rows import AppliedRow, applied_after
+from projections.tables.schema import OF_LOG, partitions
 
 ROWS = 4000
 """The number of rows of one partition that one transaction reads, if they are not all of one instant."""
-
-
-class LedgerRow(NamedTuple):
-    """An applied row of the ledger. The fields are its columns."""
-
-    partition: int
-    seq: int
-    subject_id: str
-    fact_type: str
-    headers: list[list[str]] | None
-    value: bytes
-    recorded: datetime
-
-    def fact(self) -> Fact:
-        """Return the fact of the row."""
-        return again(self.headers, self.value, self.recorded)
 
 
 class Page(NamedTuple):
@@ -40,17 +23,9 @@ class Page(NamedTuple):
         until: all rows recorded strictly before this instant have been read.
     """
 
-    rows: Mapping[datetime, list[LedgerRow]]
+    rows: Mapping[datetime, list[AppliedRow]]
     positions: Mapping[int, int]
     until: datetime
-
-
-_NEXT: Select[Any] = (
-    select(*(ledger.c[name] for name in LedgerRow._fields))
-    .where(APPLIED, ledger.c.partition == bindparam("number"), ledger.c.seq > bindparam("after"))
-    .order_by(ledger.c.seq)
-    .limit(bindparam("most"))
-)
 
 
 def horizon_of(conn: Connection, topic: str) -> datetime | None:
@@ -77,12 +52,12 @@ def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizo
         most: the number of rows of a partition at which the page ends. An instant is never divided.
     """
     numbers = conn.scalars(select(partitions.c.partition).where(partitions.c.topic == topic, OF_LOG)).all()
-    until, read = horizon, list[LedgerRow]()
+    until, read = horizon, list[AppliedRow]()
     for number in sorted(numbers):
         rows, end = _rows_of(conn, number, positions.get(number, 0), until, most)
         until = min(until, end)
         read += rows
-    by_instant: dict[datetime, list[LedgerRow]] = {}
+    by_instant: dict[datetime, list[AppliedRow]] = {}
     reached = dict(positions)
     for row in read:
         if row.recorded < until:
@@ -91,12 +66,12 @@ def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizo
     return Page(by_instant, reached, until)
 
 
-def _rows_of(conn: Connection, number: int, after: int, until: datetime, most: int) -> tuple[list[LedgerRow], datetime]:
+def _rows_of(
+    conn: Connection, number: int, after: int, until: datetime, most: int
+) -> tuple[list[AppliedRow], datetime]:
     """Return the next rows of a partition before *until*, and the instant before which they are complete."""
     while True:
-        result = conn.execute(_NEXT, {"number": number, "after": after, "most": most})
-        rows = [LedgerRow(*row) for row in result]
-        below = [row for row in rows if row.recorded < until]
+        below = [row for row in applied_after(conn, number, after, most) if row.recorded < until]
         if len(below) < most:
             return below, until
         last = below[-1].recorded

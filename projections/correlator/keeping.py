@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 
 from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger
 from projections.alerts.steps import AlertStep, acknowledged, continued, superseded
+from projections.tables.across import EvidenceRow, evidence_rows
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
-from projections.tables.evidence import EvidenceRow, evidence_rows
 from projections.tables.rows import alert_from_row, change_row
 from projections.tables.schema import Conclusions
 

@@ -3,8 +3,15 @@
 from collections.abc import Collection, Iterable
 
 from events.facts import Fact
-from projections.alerts.alert import Trigger
+from projections.alerts.alert import Alert, Trigger
+from projections.alerts.steps import AlertStep, ended
 from projections.history.corrections import ABOUT_FACTS
+
+WITHDRAWN = "RelationWithdrawn"
+"""A withdrawn relation was never true, whatever its date."""
+
+TAKING_BACK = ABOUT_FACTS | {WITHDRAWN}
+"""The types of facts that take other facts back."""
 
 
 def occasion(trigger: Trigger, arrived: Iterable[Fact], about: Collection[str], evidence: Collection[str]) -> Trigger:
@@ -23,8 +30,15 @@ def occasion(trigger: Trigger, arrived: Iterable[Fact], about: Collection[str], 
     if trigger.kind != "fact":
         return trigger
     own = [fact for fact in arrived if fact.subject in about]
-    fact = max(own, key=lambda one: (one.type in ABOUT_FACTS, one.id in evidence, one.order), default=None)
+    fact = max(own, key=lambda one: (one.type in TAKING_BACK, one.id in evidence, one.order), default=None)
     return trigger._replace(kind="time" if fact is None else "fact", fact=fact)
+
+
+def ended_by(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
+    """Return *alert* when it ends as *state*, as `ended` does; a withdrawn relation retracts it."""
+    after, change = ended(alert, state, trigger)
+    is_withdrawn = trigger.fact is not None and trigger.fact.type == WITHDRAWN
+    return after, change._replace(cause="retracted") if is_withdrawn and state == "retracted" else change
 
 
 def opening_cause(trigger: Trigger, evidence: Collection[str], completing: str) -> tuple[str, str | None]:

@@ -10,14 +10,14 @@ from projections.across.relations import relations_of, relations_to
 from projections.across.sentences import pair_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger
 from projections.alerts.lifecycle import ENDINGS
-from projections.alerts.steps import ended, superseded
+from projections.alerts.steps import superseded
 from projections.rules.patterns.across import OfRule
-from projections.tables.evidence import EvidenceRow
+from projections.tables.across import EvidenceRow
 from projections.tables.schema import Conclusions
 
 from .counting import Scene
 from .keeping import Sheet, new_id, of_person
-from .occasion import occasion, opening_cause
+from .occasion import ended_by, occasion, opening_cause
 from .people import Person
 
 
@@ -76,11 +76,11 @@ class Pairing:
             if finding.value == "standing":
                 _stand(sheet, rule, finding, alert, people, trigger)
             elif alert is not None and alert.state in ENDINGS[finding.value][1]:
-                sheet.record(ended(alert, ENDINGS[finding.value][0], trigger))
+                sheet.record(ended_by(alert, ENDINGS[finding.value][0], trigger))
         for alert in current.values():
             # A condition of the rule exempts the anchor now.
             if alert.state in ENDINGS["void"][1]:
-                sheet.record(ended(alert, ENDINGS["void"][0], trigger))
+                sheet.record(ended_by(alert, ENDINGS["void"][0], trigger))
 
 
 def _findings(rule: OfRule, subject: Person, others: Mapping[str, Person]) -> list[PairFinding]:
@@ -109,7 +109,7 @@ def _assign(sheet: Sheet, rule: OfRule, subject: Person, trigger: Trigger) -> di
         if event is not None:
             owned.setdefault(event, []).append(alert)
         elif alert.state in {*STANDING, "resolved"}:
-            sheet.record(ended(alert, "retracted", trigger))
+            sheet.record(ended_by(alert, "retracted", trigger))
     current = {}
     for event, alerts in owned.items():
         first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, select
 
 from events.edtf import BEGINNING
 from events.facts import Fact
@@ -15,7 +15,8 @@ from events.record import again
 from projections.history.history import History
 from projections.subjects.fold import Fold, Step
 from projections.tables.database import in_values, values_parameter
-from projections.tables.schema import APPLIED, Conclusions, ledger
+from projections.tables.ledger_rows import facts_known_before
+from projections.tables.schema import Conclusions
 
 INSTANT = timedelta(microseconds=1)
 """The shortest time between two instants."""
@@ -125,9 +126,7 @@ class People:
         dialect, parameters = conn.dialect.name, values_parameter(conn, subject_ids)
         facts: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
         if reached is not None:
-            for subject_id, headers, value, recorded in conn.execute(
-                _facts(dialect), parameters | {"reached": reached}
-            ):
+            for subject_id, headers, value, recorded in facts_known_before(conn, subject_ids, reached):
                 facts[subject_id].append(again(headers, value, recorded))
         # The facts that were announced for *reached* itself do not count yet.
         clock = BEGINNING if reached is None else reached - INSTANT
@@ -144,13 +143,6 @@ class People:
 
 
 # Built once: most transactions execute them.
-@cache
-def _facts(dialect: str) -> Select[Any]:
-    return select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
-        in_values(dialect, ledger.c.subject_id), APPLIED, ledger.c.recorded < bindparam("reached")
-    )
-
-
 @cache
 def _among(dialect: str, tables: Conclusions) -> Select[Any]:
     return select(tables.correlated).where(in_values(dialect, tables.correlated.c.subject_id))

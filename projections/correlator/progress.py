@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, select
 
 from projections.tables.checkpoint import Checkpoint
-from projections.tables.schema import APPLIED, CORRELATOR, LIVE, OF_LOG, ledger, partitions
+from projections.tables.ledger_rows import applied_count_after
+from projections.tables.schema import CORRELATOR, LIVE, OF_LOG, partitions
 
 HELD_BACK = timedelta(minutes=1)
 """The longest usual distance of the horizon to the newest watermark. Beyond it, a partition stands still."""
@@ -81,7 +82,6 @@ def correlator_progress(conn: Connection, topic: str) -> CorrelatorProgress | No
     behind = applied = 0
     for each in conn.execute(query).all():
         # One partition at a time: only then do both databases use the key of the ledger.
-        later = and_(ledger.c.partition == each.partition, ledger.c.seq > positions.get(each.partition, 0))
-        behind += conn.scalar(select(func.count()).select_from(ledger).where(APPLIED, later)) or 0
+        behind += applied_count_after(conn, each.partition, positions.get(each.partition, 0))
         applied += each.applied
     return CorrelatorProgress(Checkpoint(**row), watermarks_of(conn, topic), applied - behind, behind)

@@ -10,7 +10,7 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, distinct, select
+from sqlalchemy import Connection, delete, select
 
 from events.facts import Fact
 from projections.alerts.alert import Change, Trigger
@@ -18,10 +18,10 @@ from projections.alerts.rules_change import RulesChange
 from projections.history.corrections import ABOUT_FACTS
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
-from projections.tables.database import in_values, values_parameter
-from projections.tables.schema import APPLIED, Conclusions, ledger
+from projections.tables.ledger_rows import AppliedRow, subjects_with_types
+from projections.tables.schema import Conclusions
 
-from .horizon import ROWS, LedgerRow, next_page
+from .horizon import ROWS, next_page
 from .judging import Judging
 from .people import People, Person
 from .recording import asked_across
@@ -115,7 +115,7 @@ class Stepper:
     def _open(
         self,
         conn: Connection,
-        rows: Mapping[datetime, Iterable[LedgerRow]],
+        rows: Mapping[datetime, Iterable[AppliedRow]],
         reached: datetime | None,
         until: datetime,
     ) -> dict[str, Person]:
@@ -135,7 +135,7 @@ class Stepper:
         self,
         conn: Connection,
         people: Mapping[str, Person],
-        rows: Mapping[datetime, Iterable[LedgerRow]],
+        rows: Mapping[datetime, Iterable[AppliedRow]],
         until: datetime,
     ) -> list[Change]:
         changes: list[Change] = []
@@ -204,13 +204,7 @@ class Stepper:
     def _starting(self, conn: Connection, at: datetime) -> Iterable[list[str]]:
         """Yield the people with a fact from which a rule starts, recorded before *at*, some at a time."""
         types, after = sorted(self._judging.starts), ""
-        query = (
-            select(distinct(ledger.c.subject_id))
-            .where(APPLIED, in_values(conn.dialect.name, ledger.c.fact_type), ledger.c.recorded < at)
-            .order_by(ledger.c.subject_id)
-            .limit(CHUNK)
-        )
-        while page := conn.scalars(query.where(ledger.c.subject_id > after), values_parameter(conn, types)).all():
+        while page := subjects_with_types(conn, types, at, after, CHUNK):
             yield [*page]
             after = page[-1]
 
@@ -221,7 +215,7 @@ def _changed(before: Rulebook, after: Rulebook) -> frozenset[str]:
     return frozenset(rule_id for rule_id in old.keys() | new.keys() if old.get(rule_id) != new.get(rule_id))
 
 
-def _arrived(people: Mapping[str, Person], rows: Iterable[LedgerRow]) -> dict[str, list[Fact]]:
+def _arrived(people: Mapping[str, Person], rows: Iterable[AppliedRow]) -> dict[str, list[Fact]]:
     arrived: dict[str, list[Fact]] = {}
     for row in rows:
         if row.subject_id in people:

@@ -18,9 +18,9 @@ from projections.ledger.chain import LogRecord
 from projections.queries.subjects import Filter, statuses
 from projections.rules.rulebook import Rulebook
 from projections.subjects.shapes import StatusJson
+from projections.tables.across import evidence_of_alerts
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
-from projections.tables.evidence import evidence_of_alerts
 from projections.tables.rows import alert_with_evidence
 from projections.tables.schema import LIVE, TOPIC
 

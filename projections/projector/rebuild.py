@@ -34,10 +34,10 @@ from projections.alerts.alert import Change
 from projections.alerts.shapes import notice_id
 from projections.correlator.replay import Replay
 from projections.rules.rulebook import Rulebook
+from projections.tables.across import evidence_of_alerts
 from projections.tables.bulk import store
 from projections.tables.checkpoint import Checkpoint, unconcluded
 from projections.tables.database import allow_full_scans, discard_plans, write_transaction
-from projections.tables.evidence import evidence_of_alerts
 from projections.tables.ledger_rows import entries_after, rules_at
 from projections.tables.parked_rows import unread_counts_at
 from projections.tables.rows import alert_from_row, notice_row

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, se
 
 from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson, NoticeJson, notice_id
-from projections.tables.evidence import evidence_of_alerts
-from projections.tables.ledger_rows import subjects_with_facts_after
+from projections.tables.across import Evidence, evidence_of_alerts
+from projections.tables.ledger_rows import subjects_with_facts_after, taken_back_since
 from projections.tables.parked_rows import unread_counts
 from projections.tables.rows import alert_with_evidence
 from projections.tables.schema import CORRELATOR, LIVE, outbox, partitions
@@ -189,16 +189,28 @@ def _with_life(
         lives[change["alert_id"]].append(dict(change))
     notices = _earlier_notices(conn, rows, known_at) if known_at is not None else {}
     evidence = evidence_of_alerts(conn, alert_evidence, [row["alert_id"] for row in rows if row["across"]])
+    doubtful = _in_doubt(conn, evidence)
     for row in rows:
         columns = dict(row)
         later = columns.pop("latest", row["changes"]) != row["changes"]
         alert = alert_with_evidence(columns, lives[row["alert_id"]], evidence, unread)
+        alert["in_doubt"] = row["alert_id"] in doubtful and row["state"] in STANDING
         if notice := notices.get(row["alert_id"]):
             alert["evidence"], alert["explanation"] = notice["evidence"], notice["explanation"]
         elif later:
             # No notice was written of the change, or nothing but the rules changed since.
             alert["explanation"] = _earlier_words(row)
         yield alert
+
+
+def _in_doubt(conn: Connection, evidence: Mapping[str, Evidence]) -> set[str]:
+    """Return the alerts across people with evidence that was taken back at the horizon of the correlator or later."""
+    judged = conn.scalar(select(partitions.c.watermark).where(partitions.c.partition == CORRELATOR))
+    if not evidence or judged is None:
+        return set()
+    people = {subject_id for own in evidence.values() for subject_id in own.people}
+    gone = taken_back_since(conn, people, judged)
+    return {alert_id for alert_id, own in evidence.items() if not gone.isdisjoint(own.fact_ids)}
 
 
 def _earlier_words(row: RowMapping) -> str:

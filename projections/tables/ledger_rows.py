@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, Select, bindparam, func, select, true
 
 from events.facts import Fact
+from events.record import again
+from projections.history.corrections import ABOUT_FACTS
 from projections.ledger.chain import Entry, LogRecord
 from projections.ledger.classify import Body, ReadRecord
 from projections.rules.rulebook import Rulebook
@@ -50,10 +52,78 @@ class LastRow(NamedTuple):
     recorded: datetime
 
 
+class AppliedRow(NamedTuple):
+    """An applied row, as the correlator reads it. The fields are columns of ``ledger``."""
+
+    partition: int
+    seq: int
+    subject_id: str
+    fact_type: str
+    headers: Headers
+    value: bytes
+    recorded: datetime
+
+    def fact(self) -> Fact:
+        """Return the fact of the row."""
+        return again(self.headers, self.value, self.recorded)
+
+
+_APPLIED_AFTER: Select[Any] = (
+    select(*(ledger.c[name] for name in AppliedRow._fields))
+    .where(APPLIED, ledger.c.partition == bindparam("number"), ledger.c.seq > bindparam("after"))
+    .order_by(ledger.c.seq)
+    .limit(bindparam("most"))
+)
+
+
 def facts_before(conn: Connection, subject_ids: Sequence[str], partition: int, end: int) -> Iterable[SubjectFact]:
     """Return the applied facts of *subject_ids* in *partition* before the row *end*, in no order."""
     parameters = values_parameter(conn, subject_ids) | {"partition": partition, "end": end}
     return cast("Iterable[SubjectFact]", conn.execute(_facts_before(conn.dialect.name), parameters))
+
+
+def facts_known_before(conn: Connection, subject_ids: Iterable[str], instant: datetime) -> Iterable[SubjectFact]:
+    """Return the applied facts of *subject_ids* that were recorded before *instant*, in no order."""
+    parameters = values_parameter(conn, subject_ids) | {"instant": instant}
+    return cast("Iterable[SubjectFact]", conn.execute(_facts_known_before(conn.dialect.name), parameters))
+
+
+def applied_after(conn: Connection, partition: int, seq: int, limit: int) -> list[AppliedRow]:
+    """Return the applied rows of *partition* after the row *seq*, at most *limit*, in their order."""
+    rows = conn.execute(_APPLIED_AFTER, {"number": partition, "after": seq, "most": limit})
+    return [AppliedRow(*row) for row in rows]
+
+
+def applied_count_after(conn: Connection, partition: int, seq: int) -> int:
+    """Return the number of applied rows of *partition* after the row *seq*."""
+    later = (APPLIED, ledger.c.partition == partition, ledger.c.seq > seq)
+    return conn.scalar(select(func.count()).select_from(ledger).where(*later)) or 0
+
+
+def subjects_with_types(
+    conn: Connection, types: Iterable[str], instant: datetime, after: str, limit: int
+) -> Sequence[str]:
+    """Return people after *after* with an applied fact of *types* recorded before *instant*, by subject_id."""
+    query = (
+        select(ledger.c.subject_id)
+        .distinct()
+        .where(APPLIED, in_values(conn.dialect.name, ledger.c.fact_type), ledger.c.recorded < instant)
+        .where(ledger.c.subject_id > after)
+        .order_by(ledger.c.subject_id)
+        .limit(limit)
+    )
+    return conn.scalars(query, values_parameter(conn, types)).all()
+
+
+def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: datetime) -> set[str]:
+    """Return the facts of *subject_ids* that a correction or retraction recorded at *instant* or later is about."""
+    query = select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+        in_values(conn.dialect.name, ledger.c.subject_id),
+        APPLIED,
+        ledger.c.fact_type.in_(sorted(ABOUT_FACTS)),
+        ledger.c.recorded >= instant,
+    )
+    return {again(*row).data["fact_id"] for row in conn.execute(query, values_parameter(conn, subject_ids))}
 
 
 def known_bodies(conn: Connection, records: Iterable[ReadRecord]) -> dict[str, Body]:
@@ -74,6 +144,13 @@ def _facts_before(dialect: str) -> Select[Any]:
         # Not the columns themselves: SQLite would scan the whole partition by its key instead of using the index.
         ledger.c.partition + 0 == bindparam("partition"),
         ledger.c.seq + 0 < bindparam("end"),
+    )
+
+
+@cache
+def _facts_known_before(dialect: str) -> Select[Any]:
+    return select(ledger.c.subject_id, ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
+        in_values(dialect, ledger.c.subject_id), APPLIED, ledger.c.recorded < bindparam("instant")
     )
 
 

@@ -14,7 +14,7 @@ from projections.ledger.chain import Entry
 from projections.subjects.status import Status
 from projections.tracks.post import Post
 
-from .evidence import NO_EVIDENCE, Evidence
+from .across import NO_EVIDENCE, Evidence
 from .part_rows import Agreeing, Row, cell_rows
 from .schema import LIVE, NamedRow, column_names
 

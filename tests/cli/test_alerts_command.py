@@ -91,7 +91,8 @@ def test_an_alert_has_its_whole_life(tmp_path: Path) -> None:
 
     assert [
         *("alert_id", "rule", "rule_version", "severity", "subject_id"),
-        *("state", "anchor", "evidence", "unread", "explanation", "life", "trial"),
+        *("state", "anchor", "evidence", "group_by", "group", "subjects", "in_doubt", "unread", "explanation", "life"),
+        "trial",
     ] == list(alert)
     assert [
         {"state": "open", "at": "2022-07-03T00:00:00Z", "cause": "deadline", "fact_id": None},

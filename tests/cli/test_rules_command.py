@@ -60,7 +60,8 @@ def test_another_version_of_a_rule_is_not_in_force(tmp_path: Path) -> None:
 def test_the_alerts_of_each_rule_are_counted_by_state(tmp_path: Path) -> None:
     """The numbers are those of all versions of a rule, and a rule without an alert has none."""
     populate(database_with(tmp_path))
-    arrest, quiet = answer("rules list", tmp_path)
+    listed = {rule["rule"]: rule for rule in answer("rules list", tmp_path)}
+    arrest, quiet = (listed[name] for name in ("dismissal-before-arrest", "dismissed-without-follow-up"))
 
     assert {"open": 1, "acknowledged": 0, "resolved": 0, "retracted": 1, "superseded": 0} == quiet["alerts"]
     assert {"open": 2, "acknowledged": 0, "resolved": 0, "retracted": 0, "superseded": 0} == arrest["alerts"]

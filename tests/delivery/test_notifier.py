@@ -278,7 +278,7 @@ def test_a_plain_run_projects_and_notifies(place: Place, tmp_path: Path) -> None
         service.process.terminate()
         code, _, log = service.end()
 
-    assert (0, {"parts": ["projector", "notifier"]}) == (code, {"parts": ndjson(log)[0]["parts"]})
+    assert (0, {"parts": ["projector", "correlator", "notifier"]}) == (code, {"parts": ndjson(log)[0]["parts"]})
     assert json.loads(record.value) == {name: value for name, value in notice.items() if name != "cursor"}
 
 

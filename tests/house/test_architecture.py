@@ -18,7 +18,7 @@ AROUND = ("alembic", "benchmarks", "scripts", "tests")
 FOLDERS = {
     "projections": (
         *("history", "tracks", "subjects", "rules", "alerts", "across", "ledger"),
-        *("tables", "queries", "projector"),
+        *("tables", "queries", "correlator", "projector"),
     ),
     "services": ("runtime", "log", "publish", "delivery", "operate", "words", "workers", "cli"),
 }
@@ -253,10 +253,10 @@ def uses_columns_of(path: Path, table: str) -> bool:
 
 
 def test_one_place_reads_the_ledger() -> None:
-    """Only projections/tables/ selects rows of the ledger; the writer of a partition names the table to add rows."""
+    """Only projections/tables/ selects rows of the ledger; the writers of chains name the table to add rows."""
     paths = [path for path in python_files("projections", "services") if path.parent.name != "tables"]
     importing = {path.name for path in paths if "projections.tables.schema.ledger" in imports(path)}
 
     assert [] == [path.relative_to(ROOT).as_posix() for path in paths if uses_columns_of(path, "ledger")]
-    assert {"partition_writer.py"} == importing
+    assert {"partition_writer.py", "correlator.py"} == importing
     assert uses_columns_of(ROOT / "projections" / "tables" / "ledger_rows.py", "ledger")

@@ -32,7 +32,7 @@ def waiting(engine: Engine) -> dict[str, Any]:
     """Return the number at each status, after checking that the alerts of the same people agree."""
     with engine.connect() as conn:
         of_people = {row["subject_id"]: row["unread"] for row in statuses(conn, Filter())}
-        of_alerts = {str(row["subject_id"]): row["unread"] for row in alerts(conn, AlertFilter())}
+        of_alerts = {row["subjects"][0]: row["unread"] for row in alerts(conn, AlertFilter())}
     assert {**of_people, **of_alerts} == of_people
     return of_people
 

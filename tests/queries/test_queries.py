@@ -77,7 +77,7 @@ def test_both_databases_accept_a_side_write(engine: Engine) -> None:
     with snapshot(engine) as conn:
         alert = next(alerts(conn, AlertFilter()))
         first, second = parked(conn)
-    side_writer.acknowledge(alert["alert_id"], str(alert["subject_id"]), "ann", None, instant("2023-01-02"))
+    side_writer.acknowledge(alert["alert_id"], alert["subjects"][0], "ann", None, instant("2023-01-02"))
     side_writer.dismiss(first.seq, "a test", instant("2023-01-02"))
     side_writer.replay([second.seq], instant("2023-01-02"))
 

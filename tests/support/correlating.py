@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from sqlalchemy import Engine
 
 from projections.correlator.correlator import Correlator
-from projections.ledger.chain import LogRecord
 from projections.projector.projector import Projector
-from projections.rules.files.loading import load
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.rulebook import Rulebook
-from projections.tables.columns import METADATA
+from projections.tables.across import evidence_of_alerts
 from projections.tables.schema import LIVE, Conclusions
-from tests.support.builders import database, instant, records, rows
+from tests.support.builders import appointed, database, detained, instant, records, rows
 from tests.support.reading import Line
+
+if TYPE_CHECKING:
+    from projections.ledger.chain import LogRecord
 
 TOPIC = "across"
 DAY = 86_400
@@ -122,9 +123,11 @@ class House:
     def alerts(self, tables: Conclusions = LIVE) -> list[dict[str, Any]]:
         """Return the rows of alerts with their evidence and their changes."""
         alerts = rows(self.engine, tables.alerts)
+        with self.engine.connect() as conn:
+            evidence = evidence_of_alerts(conn, tables.alert_evidence, [alert["alert_id"] for alert in alerts])
         for alert in alerts:
             own = alert["alert_id"]
-            alert["evidence"] = [r["fact_id"] for r in rows(self.engine, tables.alert_evidence) if r["alert_id"] == own]
+            alert["evidence"], alert["people"] = map(list, evidence[own])
             alert["life"] = [
                 (r["state"], r["at"], r["cause"], r["fact_id"], r["told"])
                 for r in rows(self.engine, tables.alert_changes)
@@ -138,4 +141,12 @@ def life(alert: dict[str, Any]) -> list[str]:
     return [f"{state} {at:%Y-%m-%d} {cause}" for state, at, cause, _, _ in alert["life"]]
 
 
-__all__ = ["ACROSS", "LIVE", "METADATA", "House", "counting", "home", "life", "load", "related"]
+def ministry(people: str) -> list[Line]:
+    """Return facts of as many officials of one ministry, each detained on another day."""
+    keys = {"agency": "Ministry", "jurisdiction": "KZ", "recorded": "2022-01-01T00:00:00Z"}
+    posts = [appointed("2021-05-01", subject=one, post=f"post {one}", **keys) for one in people]
+    days = [f"2022-02-{1 + 4 * number:02}" for number in range(len(people))]
+    return [
+        *posts,
+        *(detained(day, subject=one, recorded=f"{day}T12:00:00Z") for one, day in zip(people, days, strict=True)),
+    ]

@@ -63,7 +63,7 @@ def read_table(sources: Iterable[YamlSource]) -> Table:
 
 def notes_of(source: YamlSource, rulebook: Rulebook) -> Iterator[Note]:
     """Yield, for each limit in the rules of *source*, the jurisdictions in which it has no entry."""
-    rules = {rule.id: rule for rule in rulebook.rules}
+    rules = {rule.id: rule for rule in rulebook.every}
     for index, written in enumerate(source.data.get("rules", ())):
         rule = rules[written["id"]]
         limits = {limit.name: limit for limit in rule.limits}
