@@ -1,12 +1,9 @@
 """The rule pattern `steps`: a chain of facts, each within a time of the one before it (docs/design.md, 4.5)."""
 
-from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from projections.rules.patterns.chain import ChainRule
 from projections.rules.rulebook import Rulebook
 from tests.support.builders import (
     Line,
@@ -18,17 +15,15 @@ from tests.support.builders import (
     detained,
     died,
     dismissed,
-    history,
     investigated,
     life,
     made_final,
     retracted,
     stated,
 )
-from tests.support.chains import ACCUSED, QUIET, chain
+from tests.support.chains import ACCUSED, DAY, QUIET, rule, then
 from tests.support.rules import book
 
-DAY = 86400
 LATE = {"published": "2022-12-01", "recorded": "2022-12-01T00:00:00Z"}
 STORY = (accused("2022-01-10"), investigated("2022-03-01"), arrested("2022-03-20"))
 referred = "MaterialsReferred"
@@ -38,17 +33,6 @@ referred = "MaterialsReferred"
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder of the test."""
     monkeypatch.chdir(tmp_path)
-
-
-def rule(*steps: dict[str, Any], **keys: Any) -> Rulebook:
-    """Return a rule that starts from an accusation, with *steps*."""
-    data = {"id": "a-chain", "title": "A chain", "on": "Accused", "explain": "{name}: {anchor.type}."}
-    return Rulebook((ChainRule.model_validate(data | {"steps": list(steps)} | keys),))
-
-
-def then(kind: str, days: int, **keys: Any) -> dict[str, Any]:
-    """Return a step with the type *kind* within *days*."""
-    return {"then": kind, "within": days * DAY, **keys}
 
 
 def states(lines: list[Line], rules: Rulebook, until: str = "2030") -> list[tuple[str, str]]:
@@ -370,36 +354,3 @@ class TestSilence:
     def test_a_silence_alone_is_one_behind_the_anchor(self) -> None:
         """A chain of nothing but a last silence is allowed."""
         assert [("open", "deadline")] == states([self.STORY[0]], rule({"absent": "Arrested", "for": 30 * DAY}))
-
-
-class TestCost:
-    """The cost of an anchor that is over, and of a hostile history."""
-
-    def test_an_old_anchor_is_final(self) -> None:
-        """Once no later fact can be in a certain chain, the anchor is asked no more."""
-        read = chain()
-        old = history(*STORY[:2], arrested("2022-06-01"))
-        fresh = history(*STORY[:2])
-
-        assert read.find(old.events[0], old).final
-        assert not read.find(fresh.events[0], fresh).final
-
-    @pytest.mark.parametrize("shape", ["{0}/{1}", "{0}T10:00:00Z/{1}", "../{1}", "{0}~"])
-    @pytest.mark.parametrize("place", ["here", "nowhere"])
-    def test_hundreds_of_vague_facts(self, shape: str, place: str) -> None:
-        """With 300 vague facts a search of five steps neither hangs nor misses the chain."""
-        first = date(2021, 1, 1)
-        lines = [accused("2021-01-05", **LATE)]
-        for number in range(300):
-            begin = first + timedelta(days=number * 7 % 140)
-            end = begin + timedelta(days=1 + number * 11 % 60)
-            occurred = shape.format(begin, end)
-            lines.append(detained(occurred, case=f"c{number}", id=f"f{number}", place=f"place {number}", **LATE))
-        lines.append(arrested("2021-05-20T00:00:00Z", place="here", **LATE))
-        last = then("Arrested", 30, where={"then.place": place})
-        (read,) = rule(*[then("Detained", 30)] * 4, last, certainty="possible").rules
-        told = history(*lines)
-        found = read.find(next(event for event in told.events if event.type == "Accused"), told)
-
-        assert 302 == len(told.events)
-        assert (5 if place == "here" else 0) == len(found.completing)

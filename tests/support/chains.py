@@ -1,8 +1,13 @@
 """The rule file of a chain, and the chain that is read from a file."""
 
+from typing import Any
+
 from projections.rules.patterns.chain import ChainRule
+from projections.rules.rulebook import Rulebook
 from tests.support.rules import book
 
+DAY = 86400
+"""The seconds of a day, as a stored rule has them."""
 ACCUSED = """\
 rules:
   - id: accused-then-arrested
@@ -28,6 +33,17 @@ rules:
 
 def chain(text: str = ACCUSED) -> ChainRule:
     """Return the one chain rule of *text*."""
-    (rule,) = book(text).rules
-    assert isinstance(rule, ChainRule)
-    return rule
+    (read,) = book(text).rules
+    assert isinstance(read, ChainRule)
+    return read
+
+
+def rule(*steps: dict[str, Any], **keys: Any) -> Rulebook:
+    """Return a rule that starts from an accusation, with *steps*."""
+    data = {"id": "a-chain", "title": "A chain", "on": "Accused", "explain": "{name}: {anchor.type}."}
+    return Rulebook((ChainRule.model_validate(data | {"steps": list(steps)} | keys),))
+
+
+def then(kind: str, days: int, **keys: Any) -> dict[str, Any]:
+    """Return a step with the type *kind* within *days*."""
+    return {"then": kind, "within": days * DAY, **keys}
