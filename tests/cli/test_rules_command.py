@@ -13,7 +13,7 @@ from tests.support.reading import answer, ask, database_with
 from tests.support.rules import SEQUENCE, SILENCE
 from tests.support.scenario_db import populate
 
-PACK = [rule.id for rule in pack().rules]
+PACK = pack().every
 
 
 def rules_file(folder: Path, text: str = SILENCE, name: str = "mine.yaml") -> str:
@@ -31,11 +31,11 @@ def test_the_pack_is_listed_without_a_database(tmp_path: Path) -> None:
     """A newcomer can read the rules before the first fact."""
     found = answer("rules list", tmp_path)
 
-    assert PACK == [rule["rule"] for rule in found]
+    assert [rule.id for rule in PACK] == [rule["rule"] for rule in found]
     assert {None} == {rule["in_force"] for rule in found}
-    assert {rule.id: rule.version for rule in pack().rules} == {rule["rule"]: rule["version"] for rule in found}
+    assert {rule.id: rule.version for rule in PACK} == {rule["rule"]: rule["version"] for rule in found}
     assert ["rule", "title", "severity", "pattern", "version", "enabled", "in_force", "alerts"] == list(found[0])
-    assert {("true", None)} == {(rule["enabled"], rule["alerts"]) for rule in found}
+    assert [(rule.enabled, None) for rule in PACK] == [(rule["enabled"], rule["alerts"]) for rule in found]
     assert "without a database: there is no database" in ask("rules list", tmp_path).stderr
 
 

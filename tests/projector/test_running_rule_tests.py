@@ -1,5 +1,7 @@
 """The tests of rules, run through the path of a backtest; and rules changed on purpose, which good tests notice."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from projections.rules.files.loading import WrittenRules, load_written, rule_of,
 from projections.rules.files.mutants import mutants
 from tests.support.rules import SEQUENCE, SILENCE
 
+PACK = written_pack()
 OPENS = """\
     tests:
       - name: nothing follows
@@ -164,4 +167,32 @@ def test_a_changed_duration_is_half_or_twice_as_long(seconds: int) -> None:
 
 def test_the_pack_passes_its_own_tests() -> None:
     """The rules that ship pass their tests."""
-    assert [] == [(one.rule.id, one.test.name, one.differences) for one in run_tests(written_pack()) if one.differences]
+    assert [] == [(one.rule.id, one.test.name, one.differences) for one in run_tests(PACK) if one.differences]
+
+
+def test_no_rule_of_the_pack_lacks_tests() -> None:
+    """Each rule that ships, those on trial too, has a test that opens an alert and one that stays silent."""
+    assert [] == [rule.id for rule in PACK.written if not (opens(rule) and stays_silent(rule))]
+
+
+@pytest.mark.parametrize("name", [rule.id for rule in PACK.written])
+def test_the_tests_of_the_pack_prove_each_condition(name: str) -> None:
+    """Each duration halved or doubled and each condition dropped is noticed by a test of the rule."""
+    changed = [(rule, mutant) for rule, mutant in all_mutants(PACK) if rule.id == name]
+
+    assert changed
+    assert [] == [(one.mutant.loc, one.mutant.change) for one in survivors(PACK, changed)]
+
+
+def test_every_rule_of_the_pack_has_a_test_with_a_vague_date() -> None:
+    """A span, a month or an approximate date is where a rule is most likely to say too much."""
+    certain = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
+    vague = {
+        rule.id
+        for rule in PACK.written
+        for test in rule.tests
+        for line in test.facts
+        if not certain.fullmatch(json.loads(line)["data"]["occurred"])
+    }
+
+    assert {rule.id for rule in PACK.written} == vague
