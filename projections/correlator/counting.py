@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from events.facts import Fact
 from projections.across.contribution import Contribution
 from projections.across.episodes import Decision, GroupAlert, decide
@@ -17,7 +15,7 @@ from projections.tables.across import EvidenceRow
 from projections.tables.schema import Conclusions
 
 from .groups import Group, Groups
-from .keeping import Interrupted, Sheet, is_taken, of_group
+from .keeping import Desk, Interrupted, Sheet
 from .occasion import occasion, opening_cause
 from .people import Person
 from .recording import Moves
@@ -31,14 +29,14 @@ class Scene(NamedTuple):
     The circumstances of one step.
 
     Attributes:
-        conn: a transaction that writes.
+        desk: the alerts of the transaction.
         trigger: the occasion, without its fact.
         arrived: the facts that the step brought.
         people: returns people as they are at the step.
         interrupted: the alerts that the change of rules superseded, if one is under way.
     """
 
-    conn: Connection
+    desk: Desk
     trigger: Trigger
     arrived: Sequence[Fact]
     people: OpenPeople
@@ -55,12 +53,11 @@ class Counting:
     """
 
     def __init__(self, tables: Conclusions, limit: int) -> None:
-        self.tables = tables
         self.groups = Groups(tables, limit)
 
     def judge(self, scene: Scene, rule: CountRule, key: str, moves: Moves) -> list[Change]:
-        """Judge a group after *moves*; write its alerts and return their changes."""
-        group, change = self.groups.moved(scene.conn, rule, key, moves)
+        """Judge a group after *moves*; return the changes of its alerts."""
+        group, change = self.groups.moved(scene.desk.conn, rule, key, moves)
         about = {one.held.subject_id for one in (*moves.gone, *moves.come)}
         cleared = [one.held.fact_id for one in moves.come]
         return self._apply(scene, rule, key, group, change, about, cleared)
@@ -68,9 +65,10 @@ class Counting:
     def judge_all(self, scene: Scene, rule: CountRule) -> list[Change]:
         """Judge every group of *rule* again, after a change of rules."""
         changes = []
-        for key in self.groups.keys(scene.conn, rule):
-            group, change = self.groups.all_of(scene.conn, rule, key)
+        for key in self.groups.keys(scene.desk.conn, rule):
+            group, change = self.groups.all_of(scene.desk.conn, rule, key)
             changes += self._apply(scene, rule, key, group, change, set(), group.cleared)
+            scene.desk.write()
         return changes
 
     def _apply(  # noqa: PLR0913, PLR0917 - a group, its change, and its people
@@ -86,7 +84,7 @@ class Counting:
         if not (change.before or change.after) and next(iter(group.runs), None) is None:
             # Too few people before and after: no alert stands, and none opens. Most groups are like this.
             return []
-        sheet = of_group(scene.conn, self.tables, rule.id, key, scene.interrupted)
+        sheet = Sheet(scene.desk.of_group(rule.id, key), scene.interrupted)
         alerts = [
             GroupAlert(one.alert_id, one.anchor, one.first_anchor, one.state, one.opened_at, one.reached or 1)
             for one in sheet.alerts.values()
@@ -97,12 +95,12 @@ class Counting:
             change,
             alerts,
             evidence_of=lambda alert_id: sheet.alerts[alert_id].evidence,
-            is_taken=lambda alert_id: is_taken(scene.conn, self.tables, alert_id),
+            is_taken=lambda alert_id: scene.desk.one(alert_id) is not None,
         )
         for decision in decisions:
             self._step(scene, sheet, rule, group, decision, about)
         self._refresh(scene, sheet, rule, group, {decision.alert_id for decision in decisions}, refreshed)
-        return sheet.write(scene.conn, self.tables)
+        return sheet.write(scene.desk)
 
     def _step(  # noqa: PLR0913, PLR0917 - as for `_apply`
         self, scene: Scene, sheet: Sheet, rule: CountRule, group: Group, decision: Decision, about: set[str]

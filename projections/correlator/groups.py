@@ -55,19 +55,23 @@ class Groups:
         self._held = 0
 
     def moved(self, conn: Connection, rule: CountRule, key: str, moves: Moves) -> tuple[Group, GroupChange]:
-        """Return a group after *moves*, which are written already, and the change of its episodes."""
+        """Return a group after *moves*, which are not written yet, and the change of its episodes."""
         group = self._groups.pop((rule.id, key), None)
         if group is None:
-            group = self._load(conn, rule, key, moves)
+            held = self._read(conn, rule, key)
+            group = Group(GroupRuns(rule, [one.held for one in held]), {one.held.fact_id: one.cleared for one in held})
         else:
             self._held -= len(group.cleared)
         change = group.move(moves)
         self._groups[rule.id, key] = group
         self._held += len(group.cleared)
+        return group, change
+
+    def trim(self) -> None:
+        """Drop the groups that were not used for longest, once all moves are written."""
         while self._held > self.limit and len(self._groups) > 1:
             _, dropped = self._groups.popitem(last=False)
             self._held -= len(dropped.cleared)
-        return group, change
 
     def all_of(self, conn: Connection, rule: CountRule, key: str) -> tuple[Group, GroupChange]:
         """Return a group, with the change that all its contributions came."""
@@ -86,15 +90,6 @@ class Groups:
         """Drop all groups: a write was rolled back, or another correlator was at work."""
         self._groups.clear()
         self._held = 0
-
-    def _load(self, conn: Connection, rule: CountRule, key: str, moves: Moves) -> Group:
-        """Return a group as it was before *moves*."""
-        held = {one.held.fact_id: one for one in self._read(conn, rule, key)}
-        for one in moves.come:
-            del held[one.held.fact_id]
-        held |= {one.held.fact_id: one for one in moves.gone}
-        runs = GroupRuns(rule, [one.held for one in held.values()])
-        return Group(runs, {fact_id: one.cleared for fact_id, one in held.items()})
 
     def _read(self, conn: Connection, rule: CountRule, key: str) -> list[Counted]:
         table = self.tables.contributions

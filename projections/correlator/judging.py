@@ -1,6 +1,6 @@
 """The judgement of all rules across people at one step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -14,10 +14,10 @@ from projections.subjects.relations import RELATING
 from projections.tables.schema import Conclusions
 
 from .counting import Counting, OpenPeople, Scene
-from .keeping import Interrupted, supersede_standing, write_superseded
+from .keeping import Desk, Interrupted, supersede_standing, write_superseded
 from .pairing import Pairing
 from .people import Person
-from .recording import Recorder, Touch, asked_across
+from .recording import News, Recorder, Touch, asked_across
 
 CHUNK = 500
 
@@ -46,32 +46,43 @@ class Judging:
         self.starts = self.anchors | follows | (RELATING if self._pairs else frozenset())
         self._recorder = Recorder(rulebook, tables)
         self._counting = Counting(tables, limit)
-        self._pairing = Pairing(tables)
+        self._pairing = Pairing(self._recorder.links)
 
     def forget(self) -> None:
         """Drop what is in memory: a write was rolled back, or another correlator was at work."""
         self._counting.groups.forget()
+        self._recorder.forget()
 
-    def record(
-        self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, frozenset[str] | None] | None
-    ) -> Touch:
-        """Write the rows of *people* that changed, as `Recorder.record` does."""
+    def prepare(self, desk: Desk, subject_ids: Iterable[str]) -> None:
+        """Read at once the alerts and the links that the next steps need, about the people whose facts they bring."""
+        if self._pairs:
+            self._recorder.links.read(desk.conn, subject_ids)
+            desk.read_people(subject_ids)
+
+    def write(self, desk: Desk) -> None:
+        """Write everything that changed since this was last called."""
+        self._recorder.write(desk.conn)
+        desk.write()
+        self._counting.groups.trim()
+
+    def record(self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, News] | None) -> Touch:
+        """Compare the rows of *people* with those before, as `Recorder.record` does."""
         return self._recorder.record(conn, people, touched)
 
     def judge(
-        self, conn: Connection, touch: Touch, arrived: Sequence[Fact], trigger: Trigger, people: OpenPeople
+        self, desk: Desk, touch: Touch, arrived: Sequence[Fact], trigger: Trigger, people: OpenPeople
     ) -> list[Change]:
         """
-        Judge the groups and the people of *touch*; write the alerts and return their changes.
+        Judge the groups and the people of *touch*; return the changes of their alerts.
 
         Args:
-            conn: a transaction that writes.
+            desk: the alerts of the transaction.
             touch: the groups and people that a step touches.
             arrived: the facts that it brought.
             trigger: its occasion.
             people: returns people as they are at the step.
         """
-        scene = Scene(conn, trigger, arrived, people, Interrupted())
+        scene = Scene(desk, trigger, arrived, people, Interrupted())
         changes: list[Change] = []
         for (rule_id, key), moves in sorted(touch.groups.items()):
             changes += self._counting.judge(scene, self._counts[rule_id], key, moves)
@@ -91,14 +102,17 @@ class Judging:
         """
         trigger = Trigger("rules", at, rules_since=at, rules=change)
         interrupted = supersede_standing(conn, self.tables, change.changed, trigger)
-        scene = Scene(conn, trigger, (), people, interrupted)
+        desk = Desk(conn, self.tables)
+        scene = Scene(desk, trigger, (), people, interrupted)
         changes: list[Change] = []
         for _, rule in sorted(self._counts.items()):
             changes += self._counting.judge_all(scene, rule)
         table, after = self.tables.correlated, ""
         query = select(table.c.subject_id).order_by(table.c.subject_id).limit(CHUNK)
         while self._pairs and (page := conn.scalars(query.where(table.c.subject_id > after)).all()):
+            self.prepare(desk, page)
             for subject_id in page:
                 changes += self._pairing.judge(scene, self._pairs, subject_id)
+            self.write(desk)
             after = page[-1]
         return [*write_superseded(conn, self.tables, interrupted), *changes]

@@ -1,10 +1,11 @@
 """The alerts across people, as they are stored: read with their evidence, and written as far as they changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import uuid5
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 
 from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger
 from projections.alerts.steps import AlertStep, acknowledged, continued, superseded
@@ -15,6 +16,12 @@ from projections.tables.rows import alert_from_row, change_row
 from projections.tables.schema import Conclusions
 
 from .chain_entries import Acknowledgement
+
+Owner = tuple[str, str | None, str | None]
+"""A rule, and the person or the group that an alert is about."""
+
+Rows = dict[str, EvidenceRow]
+"""Evidence, by fact and in its order."""
 
 
 class Interrupted:
@@ -36,8 +43,7 @@ class Sheet:
     Some alerts during one step: as they are stored, and as they are now.
 
     Args:
-        stored: the rows of their evidence, by alert and fact, in the order of the alerts.
-        alerts: the alerts.
+        alerts: the alerts, in the order of their ids.
         interrupted: the alerts that the change of rules superseded, if one is under way.
 
     Attributes:
@@ -45,13 +51,10 @@ class Sheet:
         changes: the changes in their lives, in their order.
     """
 
-    def __init__(
-        self, alerts: Iterable[Alert], stored: Mapping[str, Mapping[str, EvidenceRow]], interrupted: Interrupted
-    ) -> None:
+    def __init__(self, alerts: Iterable[Alert], interrupted: Interrupted) -> None:
         self.alerts = {alert.alert_id: alert for alert in alerts}
         self.changes: list[Change] = []
         self._before = dict(self.alerts)
-        self._stored = stored
         self._interrupted = interrupted
         self._evidence: dict[str, Sequence[EvidenceRow]] = {}
 
@@ -81,39 +84,128 @@ class Sheet:
             self._interrupted.changes[alert_id] = self._interrupted.changes[alert_id]._replace(told=False)
         return self.record(continued(step, before))
 
-    def write(self, conn: Connection, tables: Conclusions) -> list[Change]:
-        """Write the alerts that changed, their evidence and the changes; return the changes."""
-        changed = [alert for alert in self.alerts.values() if self._before.get(alert.alert_id) != alert]
-        # The evidence is rows, so a long one is not written again with each fact.
-        store(conn, tables.alerts, [alert._replace(evidence=()) for alert in changed], replace=True)
-        table = tables.alert_evidence
-        for alert_id, rows in self._evidence.items():
-            old, new = self._stored.get(alert_id, {}), {row.fact_id: row for row in rows}
-            for fact_id in old.keys() - new.keys():
-                conn.execute(delete(table).where(table.c.alert_id == alert_id, table.c.fact_id == fact_id))
-            store(conn, table, [row for fact_id, row in new.items() if old.get(fact_id) != row], replace=True)
-        store(conn, tables.alert_changes, [change_row(change) for change in self.changes])
+    def write(self, desk: "Desk") -> list[Change]:
+        """Put the alerts that changed, their evidence and the changes on *desk*; return the changes."""
+        for alert in self.alerts.values():
+            if self._before.get(alert.alert_id) != alert or alert.alert_id in self._evidence:
+                desk.put(alert, self._evidence.get(alert.alert_id))
+        desk.changes += self.changes
         return self.changes
 
 
-def of_group(conn: Connection, tables: Conclusions, rule_id: str, group: str, interrupted: Interrupted) -> Sheet:
-    """Return the alerts of a rule about a group, in any state."""
-    table = tables.alerts
-    return _read(conn, tables, (table.c.rule == rule_id, table.c.group_key == group), None, interrupted)
+class Desk:
+    """
+    The alerts across people during one transaction: each is read once, and written once at its end.
 
+    Not longer: an acknowledgement may be written between two transactions.
 
-def of_person(conn: Connection, tables: Conclusions, rule_id: str, subject_id: str, interrupted: Interrupted) -> Sheet:
-    """Return the alerts of a rule across people that are about one person, in any state."""
-    table = tables.alerts
-    conditions = (table.c.subject_id == subject_id, table.c.rule == rule_id, table.c.across)
-    return _read(conn, tables, conditions, None, interrupted)
+    Args:
+        conn: a transaction that writes.
+        tables: the tables of conclusions.
+
+    Attributes:
+        changes: the changes that `write` has still to write.
+    """
+
+    def __init__(self, conn: Connection, tables: Conclusions) -> None:
+        self.conn = conn
+        self.tables = tables
+        self._forget()
+
+    def _forget(self) -> None:
+        self.changes: list[Change] = []
+        self._alerts: dict[str, Alert] = {}
+        self._evidence: dict[str, Rows] = {}
+        # By rule and person, or rule and group: the alerts.
+        self._owned: dict[Owner, set[str]] = {}
+        self._people: set[str] = set()
+        # The alerts to write, and the evidence of some as it is stored.
+        self._changed: set[str] = set()
+        self._stored: dict[str, Rows] = {}
+
+    def read_people(self, subject_ids: Iterable[str]) -> None:
+        """Read the alerts about some people at once."""
+        missing = set(subject_ids) - self._people
+        if missing:
+            self._people |= missing
+            self._read(_of_people(self.conn.dialect.name, self.tables), values_parameter(self.conn, missing))
+
+    def of_person(self, rule_id: str, subject_id: str) -> list[Alert]:
+        """Return the alerts of a rule across people that are about one person, in any state."""
+        self.read_people([subject_id])
+        return self._owned_by((rule_id, subject_id, None))
+
+    def of_group(self, rule_id: str, group: str) -> list[Alert]:
+        """Return the alerts of a rule about a group, in any state."""
+        owner = (rule_id, None, group)
+        if owner not in self._owned:
+            self._owned[owner] = set()
+            self._read(_of_group(self.tables), {"of_rule": rule_id, "of_group": group})
+        return self._owned_by(owner)
+
+    def one(self, alert_id: str) -> Alert | None:
+        """Return the alert with an id; None: there is none."""
+        if alert_id not in self._alerts:
+            self._read(_of_id(self.tables), {"of_id": alert_id})
+        return self._alerts.get(alert_id)
+
+    def where(self, conditions: Iterable[ColumnElement[bool]], parameters: Mapping[str, Any]) -> list[Alert]:
+        """Return the alerts that fulfil *conditions*, and no others, before any other alert is read."""
+        self._read(select(self.tables.alerts).where(*conditions), parameters)
+        return [self._alerts[alert_id] for alert_id in sorted(self._alerts)]
+
+    def put(self, alert: Alert, evidence: Sequence[EvidenceRow] | None) -> None:
+        """Put *alert* in the place of itself, with other evidence unless that is None."""
+        own = alert.alert_id
+        if evidence is not None:
+            self._stored.setdefault(own, self._evidence.get(own, {}))
+            self._evidence[own] = {row.fact_id: row for row in evidence}
+        self._hold(alert, self._evidence.setdefault(own, {}))
+        self._changed.add(own)
+
+    def write(self) -> None:
+        """Write everything that changed, and forget all alerts."""
+        table = self.tables.alert_evidence
+        # The evidence is rows, so a long one is not written again with each fact.
+        alerts = [self._alerts[own]._replace(evidence=()) for own in sorted(self._changed)]
+        store(self.conn, self.tables.alerts, alerts, replace=True)
+        gone, come = [], []
+        for own, old in self._stored.items():
+            new = self._evidence[own]
+            gone += [{"of_id": own, "of_fact": fact_id} for fact_id in old.keys() - new.keys()]
+            come += [row for fact_id, row in new.items() if old.get(fact_id) != row]
+        if gone:
+            these = (table.c.alert_id == bindparam("of_id"), table.c.fact_id == bindparam("of_fact"))
+            self.conn.execute(delete(table).where(*these), gone)
+        store(self.conn, table, come, replace=True)
+        store(self.conn, self.tables.alert_changes, [change_row(change) for change in self.changes])
+        self._forget()
+
+    def _hold(self, alert: Alert, evidence: Rows) -> None:
+        self._alerts[alert.alert_id] = alert._replace(evidence=tuple(evidence))
+        owner = (alert.rule, alert.subject_id, alert.group_key)
+        self._owned.setdefault(owner, set()).add(alert.alert_id)
+
+    def _owned_by(self, owner: Owner) -> list[Alert]:
+        return [self._alerts[alert_id] for alert_id in sorted(self._owned.get(owner, ()))]
+
+    def _read(self, query: Select[Any], parameters: Mapping[str, Any]) -> None:
+        alerts = [alert_from_row(row._asdict()) for row in self.conn.execute(query, parameters)]
+        # One that was read by its id, or opened since, may have changed.
+        new = [alert for alert in alerts if alert.alert_id not in self._alerts]
+        if new:
+            stored = evidence_rows(self.conn, self.tables.alert_evidence, [alert.alert_id for alert in new])
+            for alert in new:
+                self._evidence[alert.alert_id] = stored.get(alert.alert_id, {})
+                self._hold(alert, self._evidence[alert.alert_id])
 
 
 def supersede_standing(conn: Connection, tables: Conclusions, rule_ids: Iterable[str], trigger: Trigger) -> Interrupted:
     """Supersede the standing alerts across people of rules that changed; `write_superseded` writes the changes."""
     table, interrupted = tables.alerts, Interrupted()
     conditions = (table.c.across, in_values(conn.dialect.name, table.c.rule), table.c.state.in_(sorted(STANDING)))
-    sheet = _read(conn, tables, conditions, values_parameter(conn, rule_ids), interrupted)
+    desk = Desk(conn, tables)
+    sheet = Sheet(desk.where(conditions, values_parameter(conn, rule_ids)), interrupted)
     for alert in [*sheet.alerts.values()]:
         sheet.record(superseded(alert, trigger, "rule_changed"))
         interrupted.before[alert.alert_id] = alert
@@ -134,11 +226,6 @@ def new_id(rule_id: str, anchor: str) -> str:
     return str(uuid5(NAMESPACE, f"{rule_id} {anchor}"))
 
 
-def is_taken(conn: Connection, tables: Conclusions, alert_id: str) -> bool:
-    """Return whether there is an alert with an id."""
-    return conn.scalar(select(tables.alerts.c.alert_id).where(tables.alerts.c.alert_id == alert_id)) is not None
-
-
 def acknowledge_alert(conn: Connection, tables: Conclusions, said: Acknowledgement) -> tuple[list[Change], str | None]:
     """
     Acknowledge an alert across people, if it is open.
@@ -146,23 +233,30 @@ def acknowledge_alert(conn: Connection, tables: Conclusions, said: Acknowledgeme
     Returns:
         the changes, and the person it is about; None: a group.
     """
-    sheet = _read(conn, tables, (tables.alerts.c.alert_id == said.alert_id,), None, Interrupted())
-    (alert,) = sheet.alerts.values()
+    desk = Desk(conn, tables)
+    alert = desk.one(said.alert_id)
+    assert alert is not None, "the alert was found before"
+    sheet = Sheet([alert], Interrupted())
     if alert.state == "open":
         sheet.record(acknowledged(alert, said.person, said.note, said.at))
-    return sheet.write(conn, tables), alert.subject_id
+    changes = sheet.write(desk)
+    desk.write()
+    return changes, alert.subject_id
 
 
-def _read(
-    conn: Connection,
-    tables: Conclusions,
-    conditions: Iterable[ColumnElement[bool]],
-    parameters: Mapping[str, Any] | None,
-    interrupted: Interrupted,
-) -> Sheet:
-    query = select(tables.alerts).where(*conditions).order_by(tables.alerts.c.alert_id)
-    alerts = [alert_from_row(row._asdict()) for row in conn.execute(query, parameters or {})]
-    stored = evidence_rows(conn, tables.alert_evidence, [alert.alert_id for alert in alerts])
-    return Sheet(
-        [alert._replace(evidence=tuple(stored.get(alert.alert_id, ()))) for alert in alerts], stored, interrupted
-    )
+# Built once: most transactions execute them.
+@cache
+def _of_people(dialect: str, tables: Conclusions) -> Select[Any]:
+    table = tables.alerts
+    return select(table).where(in_values(dialect, table.c.subject_id), table.c.across)
+
+
+@cache
+def _of_group(tables: Conclusions) -> Select[Any]:
+    table = tables.alerts
+    return select(table).where(table.c.rule == bindparam("of_rule"), table.c.group_key == bindparam("of_group"))
+
+
+@cache
+def _of_id(tables: Conclusions) -> Select[Any]:
+    return select(tables.alerts).where(tables.alerts.c.alert_id == bindparam("of_id"))

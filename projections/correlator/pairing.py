@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
-
 from projections.across.contribution import contributions_of
 from projections.across.pairs import PairFinding, Side, pair_findings
 from projections.across.relations import relations_of, relations_to
@@ -13,12 +11,12 @@ from projections.alerts.lifecycle import ENDINGS
 from projections.alerts.steps import superseded
 from projections.rules.patterns.across import OfRule
 from projections.tables.across import EvidenceRow
-from projections.tables.schema import Conclusions
 
 from .counting import Scene
-from .keeping import Sheet, new_id, of_person
+from .keeping import Sheet, new_id
 from .occasion import ended_by, occasion, opening_cause
 from .people import Person
+from .recording import Links
 
 
 class Pairing:
@@ -26,24 +24,25 @@ class Pairing:
     Judges rules about a related person.
 
     Args:
-        tables: the tables of conclusions.
+        links: the links between people.
     """
 
-    def __init__(self, tables: Conclusions) -> None:
-        self.tables = tables
+    def __init__(self, links: Links) -> None:
+        self.links = links
 
     def judge(self, scene: Scene, rules: Sequence[OfRule], subject_id: str) -> list[Change]:
-        """Judge *rules* for one subject; write the alerts and return their changes."""
-        linked = self._linked(scene, subject_id)
-        people = scene.people([subject_id, *linked])
-        subject = people.get(subject_id)
+        """Judge *rules* for one subject; return the changes of the alerts."""
+        subject = scene.people([subject_id]).get(subject_id)
         if subject is None:
             # No fact of this person is of a type that concerns the rules.
             return []
-        others = {other_id: person for other_id, person in people.items() if other_id != subject_id}
+        others = scene.people(self.links.of(scene.desk.conn, subject))
+        people = {subject_id: subject, **others}
         changes: list[Change] = []
         for rule in rules:
-            sheet = of_person(scene.conn, self.tables, rule.id, subject_id, scene.interrupted)
+            sheet = Sheet(scene.desk.of_person(rule.id, subject_id), scene.interrupted)
+            if not sheet.alerts and not others:
+                continue
             findings = _findings(rule, subject, others)
             if not sheet.alerts and not any(finding.value == "standing" for finding in findings):
                 continue
@@ -51,15 +50,8 @@ class Pairing:
             if trigger.kind == "fact":
                 trigger = occasion(trigger, scene.arrived, people, {*_evidence_of(sheet, findings)})
             self._follow(sheet, rule, findings, people, subject, trigger)
-            changes += sheet.write(scene.conn, self.tables)
+            changes += sheet.write(scene.desk)
         return changes
-
-    def _linked(self, scene: Scene, subject_id: str) -> list[str]:
-        """Return the people that a fact of the subject names, and those with a fact that names the subject."""
-        table = self.tables.links
-        named = select(table.c.other_id).where(table.c.subject_id == subject_id)
-        naming = select(table.c.subject_id).where(table.c.other_id == subject_id)
-        return sorted({*scene.conn.scalars(named), *scene.conn.scalars(naming)} - {subject_id})
 
     def _follow(  # noqa: PLR0913, PLR0917 - the findings, and the people with whom they are worded
         self,

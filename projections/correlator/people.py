@@ -1,7 +1,7 @@
 """The people that rules across people concern, in memory: each with every fact up to the last step about them."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -37,6 +37,7 @@ class Person:
         links: the other people in the written rows of ``links``.
         written: whether the person is in the table of the people concerned.
         written_due: the timer in that table.
+        cleared: whether the person was cleared when the rows were compared; None: they were not, since it was read.
         size: the number of facts when the person was last kept.
     """
 
@@ -46,6 +47,7 @@ class Person:
     links: frozenset[str] = frozenset()
     written: bool = False
     written_due: datetime | None = None
+    cleared: bool | None = None
     size: int = 0
 
     @property
@@ -59,11 +61,18 @@ class Person:
         history = self.fold.history
         return Step(history, self.fold.status, history.next_due, moved=True, everywhere=True)
 
-    def take(self, facts: Iterable[Fact], at: datetime) -> None:
-        """Apply *facts*, which are recorded at the instant *at*, and count the announced facts that are due by then."""
-        for fact in facts:
-            self.fold.apply(fact)
-        self.fold.advance(at)
+    def take(self, facts: Sequence[Fact], at: datetime) -> Step:
+        """
+        Apply *facts*, which are recorded at the instant *at*, and count the announced facts that are due by then.
+
+        Returns:
+            the state after that: with `last` if one fact came at the end and all others stay as they are, and
+            `everywhere` if facts of any type can have moved.
+        """
+        steps = [step for fact in facts if (step := self.fold.apply(fact)) is not None]
+        after = self.fold.advance(at)
+        last = steps[0].last if len(steps) == 1 and not after.moved else None
+        return after._replace(last=last, everywhere=any(step.everywhere for step in (*steps, after)))
 
 
 class People:
@@ -82,14 +91,18 @@ class People:
         self.limit = limit
         self._held: OrderedDict[str, Person] = OrderedDict()
         self._facts = 0
+        # People who are not in the table of the people concerned, as far as that is known.
+        self._absent: set[str] = set()
 
     def concerned(self, conn: Connection, subject_ids: Collection[str]) -> set[str]:
         """Return those of *subject_ids* that are in memory or in the table of the people concerned."""
         held = {subject_id for subject_id in subject_ids if subject_id in self._held}
-        others = set(subject_ids) - held
+        others = set(subject_ids) - held - self._absent
         if others:
             query = _among(conn.dialect.name, self.tables)
-            held |= {row.subject_id for row in conn.execute(query, values_parameter(conn, others))}
+            found = {row.subject_id for row in conn.execute(query, values_parameter(conn, others))}
+            self._absent |= others - found
+            held |= found
         return held
 
     def due(self, conn: Connection, until: datetime) -> set[str]:
@@ -113,6 +126,9 @@ class People:
             person.size = len(person.fold.history.facts)
             self._facts += person.size
             self._held[person.subject_id] = person
+            self._absent.discard(person.subject_id)
+        if len(self._absent) > self.limit:
+            self._absent.clear()
         while self._facts > self.limit and len(self._held) > 1:
             _, dropped = self._held.popitem(last=False)
             self._facts -= dropped.size
@@ -120,6 +136,7 @@ class People:
     def forget(self) -> None:
         """Drop everybody: a write was rolled back, or another correlator was at work."""
         self._held.clear()
+        self._absent.clear()
         self._facts = 0
 
     def _load(self, conn: Connection, subject_ids: list[str], reached: datetime | None) -> dict[str, Person]:

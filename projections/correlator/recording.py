@@ -1,14 +1,16 @@
-"""The rows that a person contributes to the rules across people, written as far as they changed."""
+"""The rows that people contribute to the rules across people: those that changed are written at the end."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, bindparam, delete, select
 
 from events.edtf import Span
+from events.facts import Fact
 from events.vocabulary import TRACKS
-from projections.across.contribution import Contribution, contributions_of
+from projections.across.contribution import Contribution, added_by_last, contributions_of
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
@@ -17,7 +19,7 @@ from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import Conclusions
 
-from .people import Person
+from .people import ContributionKey, Person
 
 
 class Counted(NamedTuple):
@@ -25,6 +27,22 @@ class Counted(NamedTuple):
 
     held: Contribution
     cleared: bool
+
+
+class News(NamedTuple):
+    """
+    The news about one person in one step.
+
+    Attributes:
+        types: the types of the new facts; None: any rule may be concerned.
+        last: the new fact, if there is one, and it is at the end and all others stay as they are; else None.
+    """
+
+    types: frozenset[str] | None
+    last: Fact | None = None
+
+
+ANY_NEWS = News(None)
 
 
 @dataclass
@@ -53,70 +71,159 @@ class Touch:
         return self.groups.setdefault((row[0], row[3]), Moves())
 
 
-CLEARING = frozenset(kind for track in ("service", "case", "custody") for kind in TRACKS[track])
-"""The types of facts that can clear a person, or end that."""
-
-
 def asked_across(rulebook: Rulebook) -> list[Rule]:
     """Return the rules across people that are asked, by id: all that are not disabled."""
     return [rule for rule in rulebook.across if rule.enabled != "false"]
 
 
+class Links:
+    """
+    The links between people, as they are now; `write` writes those that changed.
+
+    Args:
+        tables: the tables to read and write.
+    """
+
+    def __init__(self, tables: Conclusions) -> None:
+        self.tables = tables
+        # By person, those with a fact that names that person.
+        self._naming: dict[str, set[str]] = {}
+        # By the person named and the one who names: whether a link came, or went.
+        self._moved: dict[str, dict[str, bool]] = {}
+
+    def read(self, conn: Connection, subject_ids: Iterable[str]) -> None:
+        """Read at once the people who name one of *subject_ids*."""
+        missing = {subject_id for subject_id in subject_ids if subject_id not in self._naming}
+        if not missing:
+            return
+        naming: dict[str, set[str]] = {subject_id: set() for subject_id in missing}
+        for row in conn.execute(_naming(conn.dialect.name, self.tables), values_parameter(conn, missing)):
+            naming[row.other_id].add(row.subject_id)
+        for subject_id, own in naming.items():
+            for other, came in self._moved.get(subject_id, {}).items():
+                (own.add if came else own.discard)(other)
+        self._naming |= naming
+
+    def of(self, conn: Connection, person: Person) -> set[str]:
+        """Return the people whom *person* names, and those who name that person."""
+        own = person.subject_id
+        self.read(conn, [own])
+        return {*person.links, *self._naming[own]} - {own}
+
+    def put(self, person: Person, named: frozenset[str]) -> None:
+        """Put *named* in the place of the people whom *person* names."""
+        own = person.subject_id
+        for other in person.links ^ named:
+            came = other in named
+            moved = self._moved.setdefault(other, {})
+            # One that goes and comes again in one transaction stays as it is written.
+            if moved.pop(own, None) is None:
+                moved[own] = came
+            if other in self._naming:
+                (self._naming[other].add if came else self._naming[other].discard)(own)
+        person.links = named
+
+    def write(self, conn: Connection) -> None:
+        """Write the links that came or went, and forget all."""
+        table = self.tables.links
+        moved = sorted((own, other, came) for other, of in self._moved.items() for own, came in of.items())
+        gone = [{"own": own, "named": other} for own, other, came in moved if not came]
+        if gone:
+            these = (table.c.subject_id == bindparam("own"), table.c.other_id == bindparam("named"))
+            conn.execute(delete(table).where(*these), gone)
+        store(conn, table, [(own, other) for own, other, came in moved if came])
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all links: a write was rolled back, or another transaction begins."""
+        self._naming.clear()
+        self._moved.clear()
+
+
 class Recorder:
     """
-    Writes the contributions and the links of people.
+    Keeps the contributions and the links of people; `write` writes those that changed.
 
     Args:
         rulebook: the rules across people.
         tables: the tables to write.
+
+    Attributes:
+        links: the links between people.
     """
 
     def __init__(self, rulebook: Rulebook, tables: Conclusions) -> None:
         self.tables = tables
+        self.links = Links(tables)
         self._counts = [rule for rule in asked_across(rulebook) if isinstance(rule, CountRule)]
         self._pairs = [rule for rule in asked_across(rulebook) if isinstance(rule, OfRule)]
+        # The name of a person is in the sentences about pairs.
+        self._pair_types = frozenset(TRACKS["subject"]).union(*(rule.types for rule in self._pairs))
+        self._end_types = frozenset(TRACKS["subject"]).union(*(rule.on | rule.follow for rule in self._pairs))
+        self._relates = any(not rule.is_by for rule in self._pairs)
+        # By rule and fact; None: the row is gone.
+        self._moved: dict[ContributionKey, tuple[Any, ...] | None] = {}
 
-    def record(
-        self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, frozenset[str] | None] | None
-    ) -> Touch:
+    def record(self, conn: Connection, people: Mapping[str, Person], touched: Mapping[str, News] | None) -> Touch:
         """
-        Write the rows of *people* that changed, and return the windows and people that this touches.
+        Compare the rows of *people* with those before, and return the windows and people that this touches.
 
         Args:
-            conn: a transaction that writes.
+            conn: a connection.
             people: the people, as they are now.
-            touched: by person, the types of the new facts; None for a person: any rule may be concerned. None: all.
+            touched: by person, the news; None: any rule may be concerned in everybody.
         """
         touch = Touch()
-        gone: list[dict[str, Any]] = []
-        come: list[tuple[Any, ...]] = []
         for subject_id, person in people.items():
-            types = touched[subject_id] if touched is not None else None
+            types, last = touched[subject_id] if touched is not None else ANY_NEWS
+            cleared = person.fold.status.is_cleared()
+            if cleared is not person.cleared:
+                # Also where it is not known whether the person was cleared before.
+                types, last, person.cleared = None, None, cleared
             for rule in self._counts:
-                if types is None or types & (rule.types | CLEARING):
-                    self._compare(person, rule, touch, gone, come)
-            if self._pairs:
-                self._link(conn, person, touch)
-        if gone:
-            table = self.tables.contributions
-            for key in gone:
-                conn.execute(delete(table).where(table.c.rule == key["rule"], table.c.fact_id == key["fact_id"]))
-        store(conn, self.tables.contributions, come, replace=True)
-        if self._pairs:
-            table = self.tables.links
-            naming = select(table.c.subject_id).where(in_values(conn.dialect.name, table.c.other_id))
-            touch.people |= set(conn.scalars(naming, values_parameter(conn, people)))
+                if last is not None:
+                    if last.type in rule.on:
+                        self._add(person, rule, last, touch)
+                elif types is None or types & rule.types:
+                    self._compare(person, rule, touch)
+            if not self._pairs:
+                continue
+            if types is None or types & (self._pair_types if last is None else self._end_types):
+                touch.people |= {subject_id, *self.links.of(conn, person)}
+                self.links.put(person, frozenset(self._named(person)))
+                touch.people |= person.links
         return touch
 
-    def _compare(
-        self, person: Person, rule: CountRule, touch: Touch, gone: list[dict[str, Any]], come: list[tuple[Any, ...]]
-    ) -> None:
+    def write(self, conn: Connection) -> None:
+        """Write the rows that changed, and forget the links."""
+        table = self.tables.contributions
+        gone = [{"of_rule": key[0], "of_fact": key[1]} for key, row in self._moved.items() if row is None]
+        if gone:
+            these = (table.c.rule == bindparam("of_rule"), table.c.fact_id == bindparam("of_fact"))
+            conn.execute(delete(table).where(*these), gone)
+        store(conn, table, [row for row in self._moved.values() if row is not None], replace=True)
+        self._moved.clear()
+        self.links.write(conn)
+
+    def forget(self) -> None:
+        """Forget what is not written: the transaction was rolled back."""
+        self._moved.clear()
+        self.links.forget()
+
+    def _add(self, person: Person, rule: CountRule, last: Fact, touch: Touch) -> None:
+        """Add the contributions of a fact at the end, after which all others stay as they are."""
+        for one in added_by_last(rule, person.step._replace(last=last)):
+            counted = Counted(one, person.cleared is True)
+            row = row_of(counted)
+            touch.of(row).come.append(counted)
+            person.rows[rule.id, one.fact_id] = self._moved[rule.id, one.fact_id] = row
+
+    def _compare(self, person: Person, rule: CountRule, touch: Touch) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
-        step = person.step
-        cleared = step.status.is_cleared()
-        after = {(rule.id, one.fact_id): row_of(Counted(one, cleared)) for one in contributions_of(rule, step)}
+        found, cleared = contributions_of(rule, person.step), person.cleared is True
+        after = {(rule.id, one.fact_id): row_of(Counted(one, cleared)) for one in found}
         for key in before.keys() - after.keys():
-            gone.append({"rule": key[0], "fact_id": key[1]})
+            self._moved[key] = None
             old = person.rows.pop(key)
             touch.of(old).gone.append(counted_from(old))
         for key, row in after.items():
@@ -126,21 +233,12 @@ class Recorder:
             if was is not None:
                 touch.of(was).gone.append(counted_from(was))
             touch.of(row).come.append(counted_from(row))
-            come.append(row)
-            person.rows[key] = row
-
-    def _link(self, conn: Connection, person: Person, touch: Touch) -> None:
-        table, named = self.tables.links, frozenset(self._named(person))
-        for other in person.links - named:
-            conn.execute(delete(table).where(table.c.subject_id == person.subject_id, table.c.other_id == other))
-        store(conn, table, [(person.subject_id, other) for other in sorted(named - person.links)])
-        touch.people |= {person.subject_id, *person.links, *named}
-        person.links = named
+            person.rows[key] = self._moved[key] = row
 
     def _named(self, person: Person) -> Iterable[str]:
         """Yield the other people that the facts of *person* name."""
         history = person.fold.history
-        if any(not rule.is_by for rule in self._pairs):
+        if self._relates:
             for kind in RELATING:
                 yield from (fact.data["other"] for fact in history.by_type.get(kind, ()))
             # Without a date they order nothing, but name a person.
@@ -148,6 +246,12 @@ class Recorder:
         for rule in self._pairs:
             if rule.is_by:
                 yield from (one.by for one in contributions_of(rule, person.step) if one.by is not None)
+
+
+# Built once: most transactions execute it.
+@cache
+def _naming(dialect: str, tables: Conclusions) -> Select[Any]:
+    return select(tables.links).where(in_values(dialect, tables.links.c.other_id))
 
 
 def row_of(counted: Counted) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ All rows of one instant, in all partitions, are one step. A step sees exactly th
 facts count at their own instants, which are steps too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
@@ -17,14 +17,16 @@ from projections.alerts.alert import Change, Trigger
 from projections.alerts.rules_change import RulesChange
 from projections.history.corrections import ABOUT_FACTS
 from projections.rules.rulebook import Rulebook
+from projections.subjects.fold import Step
 from projections.tables.bulk import store
 from projections.tables.ledger_rows import AppliedRow, subjects_with_types
 from projections.tables.schema import Conclusions
 
 from .horizon import ROWS, next_page
 from .judging import Judging
+from .keeping import Desk
 from .people import People, Person
-from .recording import asked_across
+from .recording import ANY_NEWS, News, asked_across
 
 CACHE_FACTS = 200_000
 CHUNK = 500
@@ -78,7 +80,10 @@ class Stepper:
         before = {row.partition: row.seq for row in conn.execute(select(positions))}
         page = next_page(conn, before, self.topic, horizon, rows)
         people = self._open(conn, page.rows, reached, page.until)
-        changes = self._steps(conn, people, page.rows, page.until)
+        desk = Desk(conn, self.tables)
+        self._judging.prepare(desk, people)
+        changes = self._steps(desk, people, page.rows, page.until)
+        self._judging.write(desk)
         self._write_people(conn, people.values())
         self._people.keep(people.values())
         moved = [(number, seq) for number, seq in page.positions.items() if before.get(number) != seq]
@@ -106,6 +111,7 @@ class Stepper:
         for subject_ids in self._starting(conn, at):
             people = self._people.open(conn, subject_ids, at)
             self._judging.record(conn, people, None)
+            self._judging.write(Desk(conn, self.tables))
             self._write_people(conn, people.values())
             self._people.keep(people.values())
         change = RulesChange(rulebook, _changed(before, rulebook), tells_backfilled, in_one_step=True)
@@ -137,7 +143,7 @@ class Stepper:
 
     def _steps(
         self,
-        conn: Connection,
+        desk: Desk,
         people: Mapping[str, Person],
         rows: Mapping[datetime, Iterable[AppliedRow]],
         until: datetime,
@@ -153,47 +159,51 @@ class Stepper:
                 continue
             last = at
             arrived = _arrived(people, rows.get(at, ()))
-            touched: dict[str, frozenset[str] | None] = {}
-            for subject_id, facts in arrived.items():
-                types = frozenset(fact.type for fact in facts)
-                touched[subject_id] = None if types & ABOUT_FACTS else types
+            wanted = dict.fromkeys(arrived)
             while dues and dues[0][0] <= at:
                 # Their time comes; a due that is not the person's any more does no harm.
-                touched[heappop(dues)[1]] = None
-            for subject_id in touched:
-                person = people[subject_id]
-                person.take(arrived.get(subject_id, ()), at)
+                wanted[heappop(dues)[1]] = None
+            touched: dict[str, News] = {}
+            for subject_id in wanted:
+                person, facts = people[subject_id], arrived.get(subject_id, [])
+                touched[subject_id] = _news(facts, person.take(facts, at))
                 if person.due is not None:
                     heappush(dues, (person.due, subject_id))
                     heappush(instants, person.due)
-            changes += self._judge(conn, people, touched, arrived, at)
+            changes += self._judge(desk, people, touched, arrived, at)
         return changes
 
     def _judge(
         self,
-        conn: Connection,
+        desk: Desk,
         people: Mapping[str, Person],
-        touched: Mapping[str, frozenset[str] | None],
+        touched: Mapping[str, News],
         arrived: Mapping[str, list[Fact]],
         at: datetime,
     ) -> list[Change]:
-        """Judge the rules again for the people *touched*: by the types of their new facts, or None for all rules."""
-        touch = self._judging.record(conn, {subject_id: people[subject_id] for subject_id in touched}, touched)
+        """Judge the rules again for the people *touched*, by the news about each."""
+        touch = self._judging.record(desk.conn, {subject_id: people[subject_id] for subject_id in touched}, touched)
         facts = sorted((fact for own in arrived.values() for fact in own), key=lambda fact: fact.order)
         is_old = self.old_before is not None and at < self.old_before
         trigger = Trigger("fact" if facts else "time", at, is_old=is_old)
         return self._judging.judge(
-            conn, touch, facts, trigger, lambda subject_ids: self._others(conn, people, subject_ids, at)
+            desk, touch, facts, trigger, lambda subject_ids: self._others(desk.conn, people, subject_ids, at)
         )
 
     def _others(
         self, conn: Connection, people: Mapping[str, Person], subject_ids: Iterable[str], at: datetime
     ) -> dict[str, Person]:
         """Return those of *subject_ids* that the rules concern, as they are at the step."""
-        wanted = set(subject_ids)
-        here = {subject_id: people[subject_id] for subject_id in wanted & people.keys()}
+        here, away = dict[str, Person](), set[str]()
+        for subject_id in subject_ids:
+            if subject_id in people:
+                here[subject_id] = people[subject_id]
+            else:
+                away.add(subject_id)
+        if not away:
+            return here
         # No row of these steps is about the others, so they are as they were before the first one.
-        others = self._people.concerned(conn, wanted - here.keys())
+        others = self._people.concerned(conn, away)
         opened = self._people.open(conn, others, at)
         self._people.keep(opened.values())
         return here | opened
@@ -218,6 +228,12 @@ def _changed(before: Rulebook, after: Rulebook) -> frozenset[str]:
     """Return the ids of the rules that are new, gone, or another version, enabled, disabled or on trial since."""
     old, new = ({rule.id: (rule.version, rule.is_trial) for rule in asked_across(book)} for book in (before, after))
     return frozenset(rule_id for rule_id in old.keys() | new.keys() if old.get(rule_id) != new.get(rule_id))
+
+
+def _news(facts: Sequence[Fact], step: Step) -> News:
+    """Return the news about a person: the *facts* that arrived, and the state after them."""
+    types = frozenset(fact.type for fact in facts)
+    return ANY_NEWS if step.everywhere or types & ABOUT_FACTS else News(types, step.last)
 
 
 def _arrived(people: Mapping[str, Person], rows: Iterable[AppliedRow]) -> dict[str, list[Fact]]:

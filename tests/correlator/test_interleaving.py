@@ -63,8 +63,9 @@ def _fact(draw: st.DrawFn, number: int, before: list[Line]) -> Line:
             return appointed("2021-05-01", subject=subject, id=name, **keys)
         case "released":
             return released(day, subject=subject, id=name)
-        case "RelationAsserted" | "RelationWithdrawn":
-            return stated(kind, day, subject=subject, id=name, other=other, relation="sibling")
+        case "related" | "unrelated":
+            make_type = "RelationAsserted" if kind == "related" else "RelationWithdrawn"
+            return stated(make_type, day, subject=subject, id=name, other=other, relation="sibling")
         case _:
             make = draw(st.sampled_from([detained, arrested]))
             return make(day, subject=subject, id=name, published="2022-09-01")

@@ -116,6 +116,15 @@ def test_the_benchmark_of_timers_compares_a_large_table_with_a_small_one() -> No
     assert 0 < figures["large_to_small"]
 
 
+def test_the_benchmark_of_the_correlator_compares_it_with_the_projector() -> None:
+    """The benchmark raises alerts across people, and reports the facts a second beside those of the projector."""
+    figures = measured("benchmarks.correlator --subjects 200 --turns 1")
+
+    assert 0 < figures["alerts"]
+    assert 0 < figures["relevant"] < figures["records"]
+    assert 0 < figures["correlator_to_projector"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs", "postgres_server")
 def test_the_benchmark_of_latency_times_every_fact() -> None:
