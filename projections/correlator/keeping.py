@@ -118,7 +118,9 @@ class Desk:
         self._evidence: dict[str, Rows] = {}
         # By rule and person, or rule and group: the alerts.
         self._owned: dict[Owner, set[str]] = {}
+        # The people whose alerts were read, and those who have one.
         self._people: set[str] = set()
+        self._about: set[str | None] = set()
         # The alerts to write, and the evidence of some as it is stored.
         self._changed: set[str] = set()
         self._stored: dict[str, Rows] = {}
@@ -130,9 +132,16 @@ class Desk:
             self._people |= missing
             self._read(_of_people(self.conn.dialect.name, self.tables), values_parameter(self.conn, missing))
 
+    def has_alerts(self, subject_id: str) -> bool:
+        """Return whether any alert across people is about one person, in any state."""
+        if subject_id not in self._people:
+            self.read_people([subject_id])
+        return subject_id in self._about
+
     def of_person(self, rule_id: str, subject_id: str) -> list[Alert]:
         """Return the alerts of a rule across people that are about one person, in any state."""
-        self.read_people([subject_id])
+        if subject_id not in self._people:
+            self.read_people([subject_id])
         return self._owned_by((rule_id, subject_id, None))
 
     def of_group(self, rule_id: str, group: str) -> list[Alert]:
@@ -183,6 +192,7 @@ class Desk:
 
     def _hold(self, alert: Alert, evidence: Rows) -> None:
         self._alerts[alert.alert_id] = alert._replace(evidence=tuple(evidence))
+        self._about.add(alert.subject_id)
         owner = (alert.rule, alert.subject_id, alert.group_key)
         self._owned.setdefault(owner, set()).add(alert.alert_id)
 

@@ -37,12 +37,12 @@ class Pairing:
             # No fact of this person is of a type that concerns the rules.
             return []
         others = scene.people(self.links.of(scene.desk.conn, subject))
+        if not others and not scene.desk.has_alerts(subject_id):
+            return []
         people = {subject_id: subject, **others}
         changes: list[Change] = []
         for rule in rules:
             sheet = Sheet(scene.desk.of_person(rule.id, subject_id), scene.interrupted)
-            if not sheet.alerts and not others:
-                continue
             findings = _findings(rule, subject, others)
             if not sheet.alerts and not any(finding.value == "standing" for finding in findings):
                 continue
