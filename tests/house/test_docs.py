@@ -157,7 +157,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> None:
-    """The program of docs/audit.md computes the head of each partition, the correlator's too, that casetrail reports."""
+    """The program of docs/audit.md computes the head that casetrail reports of each partition."""
     program = re.findall(r"```python\n(.*?)```", DOCS["audit.md"], re.DOTALL)[0]
     run("init", tmp_path)
     run(f"publish {ROOT / 'examples' / 'kazakhstan-2022.ndjson'}", tmp_path)
