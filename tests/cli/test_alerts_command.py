@@ -150,7 +150,7 @@ def test_a_rule_that_is_not_known_is_a_slip(tmp_path: Path, options: str) -> Non
     done = ask(f"alerts --rule dismissd{options}", tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
-    known = ", ".join(rule.id for rule in pack().rules)
+    known = ", ".join(rule.id for rule in pack().every)
     assert f'--rule: "dismissd" is not known (want one of {known})' in done.stderr
 
 

@@ -157,17 +157,17 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_chain_can_be_checked_by_the_program_in_the_docs(tmp_path: Path) -> None:
-    """The program of docs/audit.md computes the head that casetrail reports."""
+    """The program of docs/audit.md computes the head that casetrail reports of each partition."""
     program = re.findall(r"```python\n(.*?)```", DOCS["audit.md"], re.DOTALL)[0]
     run("init", tmp_path)
     run(f"publish {ROOT / 'examples' / 'kazakhstan-2022.ndjson'}", tmp_path)
     run("project", tmp_path)
-    (head,) = json.loads(run("audit head --json", tmp_path).stdout)
+    heads = json.loads(run("audit head --json", tmp_path).stdout)
     checked = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "casetrail.db"], capture_output=True, text=True, check=True
     )
 
-    assert f"{head['seq']} {head['hash']}\n" == checked.stdout
+    assert [f"{head['partition']} {head['seq']} {head['hash']}" for head in heads] == checked.stdout.splitlines()
 
 
 @pytest.mark.parametrize("options", ["--help", ""])
