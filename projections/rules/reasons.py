@@ -19,11 +19,12 @@ from events.vocabulary import TRACKS
 from projections.history.ahead import NEVER_DUE
 from projections.history.history import History
 from projections.history.lookup import events_of, reports_of
-from projections.subjects.fold import Step
+from projections.subjects.fold import Fold, Step
 
 from .behind import facts_behind
 from .findings import Findings
 from .patterns.absence import AbsenceRule
+from .patterns.lasting import LastingRule
 from .patterns.pattern import Finding, Rule, Value, Visible
 from .rulebook import Rulebook
 
@@ -110,11 +111,11 @@ def _reasons_of(rule: Rule, seen: Visible, step: Step, clock: datetime, probe: "
     conditions = list(_conditions(rule, seen.finding.anchor, step, probe))
     if any(reason.holds is False for reason in conditions):
         return conditions
-    if getattr(rule, "across", False):
+    if rule.across:
         return [*conditions, Reason("across", holds=None)]
     found = [*conditions, *_pattern(rule, seen, step, clock)]
     if seen.value == "void" and not any(reason.holds is False for reason in found):
-        found.append(Reason("other" if rule.waits else "none_completes", holds=False))
+        found.append(Reason("other" if seen.finding.deadline else "none_completes", holds=False))
     if seen.value == "standing" and not seen.finding.completing:
         found.append(Reason("none_prevents", holds=True))
     return found
@@ -123,17 +124,30 @@ def _reasons_of(rule: Rule, seen: Visible, step: Step, clock: datetime, probe: "
 def _pattern(rule: Rule, seen: Visible, step: Step, clock: datetime) -> Iterator[Reason]:
     """Yield the reasons of an anchor that no condition exempts: its time, and the facts around it."""
     finding, history = seen.finding, step.history
+    if limit := rule.limit_without_value(finding.anchor, history):
+        yield Reason("no_limit", holds=False, detail={"limit": limit.name})
+        return
     if finding.deadline is not None:
         opens = finding.opens or finding.deadline
         detail = {"deadline": format_instant(finding.deadline), "opens": format_instant(opens)}
         yield Reason("deadline", opens <= clock, detail)
     elif getattr(rule, "start", None) is not None and finding.value == "void":
         yield Reason("no_until", holds=False)
+    elif isinstance(rule, LastingRule):
+        yield Reason("not_begun", holds=False)
     yield from _follow_ups(rule, finding, history)
-    yield from _undated(rule, finding.anchor, history)
-    yield from (_ahead(fact) for fact in history.announced if fact.type in rule.follow)
+    if isinstance(rule, AbsenceRule) and rule.still is not None and finding.deadline is not None:
+        lasts = rule.lasts(finding, history)
+        wanted = _listed(rule.normal()["still"])
+        yield Reason("still", lasts, {"wanted": wanted, "has": "yes" if lasts else "no"})
+    yield from _undated(rule, finding, history)
+    yield from (_ahead(fact) for fact in history.announced if fact.type in rule.extended_by)
     if finding.value == "standing" and seen.value == "ended" and step.status.is_cleared():
         yield Reason("cleared", holds=False)
+    if rule.once and seen.value == "void" and finding.value == "standing":
+        own = rule.visible_at(finding, history, clock).value
+        if own == "standing":
+            yield Reason("once", holds=False, detail={"once": rule.once})
 
 
 class _Probe:
@@ -263,7 +277,7 @@ class _Effects:
             return ""
         alone = self._value(self._every - self._reports[event.id])
         effect = {("void", "standing"): "completes", ("standing", "void"): "prevents", ("standing", "ended"): "ends"}
-        if alone is not None and (self._none, alone) in effect:
+        if alone is not None and (self._none, alone) in effect and (alone == "standing" or self._all != "standing"):
             return effect[self._none, alone]
         if self._value(self._reports[event.id]) != self._all:
             return "changes"
@@ -277,15 +291,17 @@ class _Effects:
         anchor = history.counting.get(self._anchor.id)
         if anchor is None:
             return None
-        with suppress(NotImplementedError):
-            return self._rule.find(anchor, history).value
-        return None
+        return self._rule.find_in(anchor, Fold(history, self._rule.on).restart(self._rule.on)).value
 
 
-def _undated(rule: Rule, anchor: Fact, history: History) -> Iterator[Reason]:
+def _undated(rule: Rule, finding: Finding, history: History) -> Iterator[Reason]:
+    """Yield the facts without a year that the rule reads, each with its effect if it were the only one."""
+    stands = finding._replace(value="standing")
     for fact in history.undated:
-        if fact.type in rule.follow:
-            prevents = rule.waits and rule.accepts(anchor, fact, history) is not False
+        if fact.type in rule.extended_by:
+            others = {other.id for other in history.undated if other is not fact}
+            alone = History([one for one in history.facts.values() if one.id not in others], END_OF_TIME)
+            prevents = finding.opens is not None and rule.visible_at(stands, alone, END_OF_TIME).value == "void"
             yield Reason("undated", holds=False if prevents else None, detail=_named(fact), facts=(fact.id,))
 
 

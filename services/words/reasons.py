@@ -18,6 +18,7 @@ VALUES: Final = {
 
 _MARKS: Final = {True: "yes", False: "no", None: "-"}
 _WAS: Final = {"yes": "so it was", "no": "it was not", "": "not known"}
+_STILL: Final = {"yes": "so it was up to the deadline, as far as is known", "no": "it was not so all the time"}
 _ORDERS: Final = {
     "after": "certainly after the anchor",
     "before": "not after the anchor",
@@ -73,6 +74,10 @@ _WORDS: Final[Mapping[str, Callable[[Detail], str]]] = {
     "together": lambda _: "where: no report fulfils all of it alone",
     "across": lambda _: "the rule concerns several people: the others decide too",
     "deadline": lambda it: f"the deadline is {it['deadline']}; an alert can open from {it['opens']} on",
+    "no_limit": lambda it: f"the limit {it['limit']} has no value for the anchor's jurisdiction and day",
+    "still": lambda it: f"still {it['wanted']}: {_STILL[it['has']]}",
+    "once": lambda it: f"once {it['once']}: an earlier event speaks for it",
+    "not_begun": lambda _: "the event is not known to have begun the status",
     "no_until": lambda _: "the anchor names no until from which to count",
     "follow_up": _follow_up,
     "more": lambda it: f"{it['number']} more events of these types",

@@ -10,6 +10,8 @@ from events.edtf import parse_instant
 from projections.alerts.alert import STANDING
 from projections.alerts.explained import Explained, explained
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.chain import ChainRule
+from projections.rules.patterns.lasting import LastingRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from tests.support.builders import (
@@ -22,9 +24,11 @@ from tests.support.builders import (
     died,
     dismissed,
     facts,
+    reinstated,
     released,
     retracted,
     stated,
+    suspended,
 )
 
 DAY = 86_400
@@ -258,6 +262,72 @@ def test_corrections_are_applied_before_the_reasons() -> None:
 
     assert [("follow_up", False)] == told(result)[1:]
     assert ("2022-08-20", "ends") == (detail(result, "follow_up")["occurred"], detail(result, "follow_up")["effect"])
+
+
+LIMIT = {"limit": "stay", "entries": [{"jurisdiction": "KZ", "from": "2020-01-01", "value": 2 * DAY, "source": "L"}]}
+QUIET: dict[str, Any] = SHAPE | {
+    "steps": [{"then": ["Detained"], "within": 90 * DAY}, {"absent": ["Charged"], "for": 9 * DAY}]
+}
+LASTING: dict[str, Any] = {
+    "id": "x", "title": "x", "explain": "x", "while": {"service": ["suspended"]}, "for": 9 * DAY,
+}  # fmt: skip
+
+
+def test_a_fact_without_a_year_counts_against_a_pattern_only_if_it_prevents_it() -> None:
+    """One that can begin a status, or be a step, prevents nothing; one that can end it does."""
+    quiet, lasting = ChainRule.model_validate(QUIET), LastingRule.model_validate(LASTING)
+    later = {"published": "2022-12-31", "id": "u"}
+    chain = [dismissed("2022-03-27"), detained("2022-04-20")]
+
+    assert ("undated", None) in told(explain(quiet, *chain, detained("XXXX-05-01", **later)))
+    assert ("undated", False) in told(explain(quiet, *chain, charged("XXXX-05-01", **later)))
+    assert ("undated", None) in told(explain(lasting, suspended("2022-03-27"), suspended("XXXX-05-01", **later)))
+    assert ("undated", False) in told(explain(lasting, suspended("2022-03-27"), reinstated("XXXX-05-01", **later)))
+
+
+def test_the_event_that_ends_a_status_is_named() -> None:
+    """One before the deadline prevents the alert, a later one ends it, and an event that began nothing is told."""
+    lasting = LastingRule.model_validate(LASTING)
+    early = explain(lasting, suspended("2022-03-27"), reinstated("2022-04-01"))
+    late = explain(lasting, suspended("2022-03-27"), reinstated("2022-05-01"))
+    again = explain(lasting, suspended("2022-03-27"), suspended("2022-03-29"))
+
+    assert ("void", "prevents") == (early.anchors[0].value, detail(early, "follow_up")["effect"])
+    assert ("ended", "ends") == (late.anchors[0].value, detail(late, "follow_up")["effect"])
+    assert ("not_begun", False) in [(reason.what, reason.holds) for reason in again.anchors[1].reasons]
+
+
+def test_a_limit_without_a_value_is_named() -> None:
+    """Nothing else is asked of such an anchor, in each pattern that takes a limit."""
+    steps = [{"then": ["Detained"], "within": LIMIT}]
+    sequence = {key: value for key, value in SEQUENCE.items() if key != "within"}
+    for rule in (
+        rule_of(SILENCE | {"for": LIMIT}),
+        rule_of(sequence | {"within": LIMIT}),
+        ChainRule.model_validate(SHAPE | {"steps": steps}),
+    ):
+        assert [("no_limit", False)] == told(explain(rule, dismissed("2022-03-27", jurisdiction="RU")))
+        assert "no_limit" not in dict(told(explain(rule, dismissed("2022-03-27", jurisdiction="KZ"))))
+
+
+def test_a_status_that_does_not_last_is_told() -> None:
+    """The follow-ups do not explain such a silence, and the status does."""
+    rule = rule_of(SILENCE | {"on": ["Suspended"]}, still={"service": ["suspended"]})
+    late = stated("Reinstated", "XXXX-05-01", published="2022-12-31", id="u")
+
+    assert ("still", True) in told(explain(rule, suspended("2022-03-27")))
+    assert ("still", False) in told(explain(rule, suspended("2022-03-27"), reinstated("2022-04-01")))
+    assert ("undated", False) in told(explain(rule, suspended("2022-03-27"), late))
+
+
+def test_an_anchor_for_which_an_earlier_one_speaks_is_told() -> None:
+    """With `once`, its own pattern is there, and it raises no alert."""
+    result = explain(rule_of(SILENCE, once="subject"), dismissed("2022-03-27"), dismissed("2022-05-27", post="judge"))
+    first, second = result.anchors
+
+    assert ("standing", "void") == (first.value, second.value)
+    assert "once" not in {reason.what for reason in first.reasons}
+    assert ("once", False) == (second.reasons[-1].what, second.reasons[-1].holds)
 
 
 RULES = [

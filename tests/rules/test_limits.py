@@ -10,8 +10,9 @@ from events.edtf import parse
 from events.errors import BadInput
 from projections.rules.files.loading import load, notes, shipped_limits
 from projections.rules.limits import in_words
+from projections.rules.patterns.chain import ChainRule
 from projections.rules.rulebook import Rulebook
-from tests.support.builders import Line, alerts, charged, corrected, detained, released, retracted
+from tests.support.builders import Line, alerts, arrested, charged, corrected, detained, released, retracted
 from tests.support.rules import SEQUENCE, book, problems, silence
 
 LIMITS = """\
@@ -20,6 +21,7 @@ limits:
   - {name: stay, jurisdiction: KZ, from: 2018-03-01, value: P5D, longest: P7D, source: New law}
   - {name: stay, jurisdiction: KG, from: 2010-01-01, value: P6D, longest: P20D, source: Law of KG}
 """
+DAY = 86_400
 HELD = """\
 rules:
   - id: held
@@ -351,3 +353,23 @@ def test_a_retracted_anchor_retracts_the_alert() -> None:
     (alert,) = alerts([first, retracted(first)], "2030", book(HELD + LIMITS))
 
     assert "the limit is 7 days (New law)." in alert["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("within", "wait", "said"),
+    [
+        ({"limit": "stay"}, {"limit": "stay"}, "6 days"),
+        (3 * DAY, {"limit": "stay"}, "6 days"),
+        ({"limit": "stay"}, DAY, "48 hours"),
+    ],
+)
+def test_a_chain_names_the_value_that_it_applies(within: Any, wait: Any, said: str) -> None:
+    """The silence at its end takes the longest value and is named first; a certain `within` takes the shortest."""
+    entry = {"jurisdiction": "KZ", "from": "2000-01-01", "value": 2 * DAY, "longest": 6 * DAY, "source": "Law"}
+    own = [time | {"entries": [entry]} if isinstance(time, dict) else time for time in (within, wait)]
+    steps = [{"then": ["Arrested"], "within": DAY * 9}, {"absent": ["Charged"], "for": own[1]}]
+    texts = {"id": "x", "title": "x", "explain": "{limit.value}", "on": ["Detained"]}
+    rule = ChainRule.model_validate(texts | {"within": own[0], "steps": steps})
+    (alert,) = alerts([detained("2022-03-01", jurisdiction="KZ"), arrested("2022-03-02")], "2030", Rulebook((rule,)))
+
+    assert said == alert["explanation"]

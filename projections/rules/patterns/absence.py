@@ -123,8 +123,12 @@ class AbsenceRule(Rule):
         """Return *silence*; void if the status of `still` does not certainly last to the deadline."""
         if self.still is None or silence.value == "void":
             return silence
+        return silence if self.lasts(silence, history) else silence._replace(value="void", final=True)
+
+    def lasts(self, silence: Finding, history: History) -> bool:
+        """Return whether the status of `still` certainly lasts to the deadline of *silence*, as far as is known."""
         statuses = statuses_behind(silence.anchor, history, partial(_is_in_time, silence))
-        return silence if all(map(self.still.all_hold, statuses)) else silence._replace(value="void", final=True)
+        return self.still is None or all(map(self.still.all_hold, statuses))
 
     def _asked(self, anchor: Fact, history: History) -> Accepts:
         # The death that ends every silence is asked no conditions.

@@ -151,11 +151,14 @@ class ChainRule(Rule, _Steps):
         starts = self._followed[-1].then if self._followed else frozenset[str]()
         return silence_follows(self._silence.absent, self.on | starts)
 
-    @property
-    def reading(self) -> Reading:
-        """The reading of the limit that the sentence names: that of a `within`, or of the silence at the end."""
-        of_steps = any(isinstance(time, Limit) for time in (self.within, *(step.within for step in self._followed)))
-        return self._reading_of_steps if of_steps else "longest"
+    @cached_property
+    def readings(self) -> tuple[tuple[Limit, Reading], ...]:
+        """Each limit with its reading: a `within` is read by the certainty, a silence at the end takes the longest."""
+        waits = [self._silence.wait, self._silence.settle] if self._silence else []
+        withins = [*(step.within for step in self._followed), self.within]
+        times: list[tuple[object, Reading]] = [(time, "longest") for time in waits]
+        times[1:1] = [(time, self._reading_of_steps) for time in withins]
+        return tuple((time, reading) for time, reading in times if isinstance(time, Limit))
 
     @property
     def _reading_of_steps(self) -> Reading:

@@ -226,8 +226,13 @@ class Rule(BaseModel):
 
     @property
     def reading(self) -> Reading:
-        """The reading of the limit that a sentence names."""
+        """The reading of a limit."""
         return "longest"
+
+    @cached_property
+    def readings(self) -> tuple[tuple[Limit, Reading], ...]:
+        """Each limit that the rule takes, with its reading. The sentence names the first."""
+        return tuple((limit, self.reading) for limit in self.limits)
 
     @cached_property
     def follow(self) -> frozenset[str]:
@@ -360,7 +365,12 @@ class Rule(BaseModel):
 
     def limit_at(self, anchor: Fact, history: History) -> Applied | None:
         """Return the value and the source of the first limit of the rule, as *anchor* selects them."""
-        return _applied(self.limits[0], anchor, history, self.reading) if self.limits else None
+        return next((_applied(limit, anchor, history, reading) for limit, reading in self.readings), None)
+
+    def limit_without_value(self, anchor: Fact, history: History) -> Limit | None:
+        """Return the first limit that has no value for *anchor*, so that the rule finds nothing; None: each has one."""
+        missing = (limit for limit, reading in self.readings if _applied(limit, anchor, history, reading) is None)
+        return next(missing, None)
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
