@@ -44,7 +44,9 @@ class ProjectedJson(TypedDict):
 @app.command("project", epilog="\b\nExample:\n  casetrail project")
 def project(as_json: JsonOption = False) -> None:
     """
-    Project all records that are in the log now, judge the rules about several people, and return.
+    Project all records that are in the log now, and return.
+
+    Then the rules about several people are judged.
 
     With Kafka, the command joins the running projectors, and returns once all partitions are read, by any of them. The
     counts and the position are sums over all partitions. The watermark is the earliest.
