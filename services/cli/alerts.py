@@ -66,7 +66,7 @@ AlertId = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or a
 @alerts_app.callback(
     invoke_without_command=True,
     epilog="\b\nExamples:\n  casetrail alerts --severity warning\n  casetrail alerts --all --since 2022-06\n"
-    "  casetrail alerts --follow --cursor 0:17",
+    "  casetrail alerts --trial --rule detained-without-charge\n  casetrail alerts --follow --cursor 0:17",
 )
 def show_alerts(
     context: typer.Context,
@@ -91,7 +91,7 @@ def show_alerts(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Show the open and the acknowledged alerts, latest first. With --trial, those of rules on trial.
+    Show the open and the acknowledged alerts, latest first. Those of rules on trial are shown by --trial alone.
 
     With --follow, each notice is printed with its cursor. Another run can continue from that cursor. Without
     --cursor, the cursor at the start is printed on stderr. SIGTERM or Ctrl-C ends the command.

@@ -1,4 +1,4 @@
-"""rules: the list of the rules, one rule in full, and a check of rule files."""
+"""rules: the list of the rules, one rule in full, a check of rule files, and their JSON Schema."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -102,7 +102,7 @@ def list_rules(as_json: JsonOption = False) -> None:
     """
     List the rules, and the number of their alerts.
 
-    The list says whether each rule is in force. It works without a database too.
+    The list says whether each rule is in force, disabled or on trial. It works without a database too.
     """
     book = load_rules(load_settings())
     engine = _engine()
@@ -122,7 +122,11 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rule files, or folders of them.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check rule files, and list each problem by line and column. Exit 1 if there is one. Notes name missing limits."""
+    """
+    Check rule files, and list each problem by line and column. Exit 1 if there is one.
+
+    A note is no problem: it names the jurisdictions in which a rule is silent, since its limit has no entry there.
+    """
     found = [remark for path in files for remark in _problems(path)]
     problems = [remark for remark in found if isinstance(remark, Problem)]
     with ignoring_closed_pipe():

@@ -46,6 +46,8 @@ def project(as_json: JsonOption = False) -> None:
     """
     Project all records that are in the log now, and return.
 
+    Then the rules about several people are judged.
+
     With Kafka, the command joins the running projectors, and returns once all partitions are read, by any of them. The
     counts and the position are sums over all partitions. The watermark is the earliest.
     """
@@ -65,7 +67,9 @@ def project(as_json: JsonOption = False) -> None:
         say(f"{totals['read']} read: {counts}")
 
 
-@app.command("run", epilog="\b\nExamples:\n  casetrail run\n  casetrail run projector")
+@app.command(
+    "run", epilog="\b\nExamples:\n  casetrail run\n  casetrail run projector\n  casetrail run correlator notifier"
+)
 def run(
     parts: Annotated[
         list[str] | None, typer.Argument(metavar="[PART...]", help=f"Of {', '.join(PARTS)}; all if none is named.")
@@ -74,7 +78,8 @@ def run(
     """
     Run the service until it is stopped. All parts, or the named parts, run in one process.
 
-    The notifier sends notices and misplaced records to Kafka. With the local log it has no work.
+    Projectors compute statuses and alerts. The correlator judges the rules about several people, behind them. The
+    notifier sends notices and misplaced records to Kafka; with the local log there is none.
 
     SIGTERM or Ctrl-C ends the service cleanly; a second signal ends it at once. Logs go to stderr, by the settings
     CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT.
