@@ -98,6 +98,7 @@ class Trigger(NamedTuple):
         fact: the fact that arrived, or the last whose time came; else None.
         rules_since: the instant from which the rules are in force; None: from the first record on.
         rules: the change of rules, if it is the occasion.
+        is_old: whether the step is in history that is older than the rules.
     """
 
     kind: Literal["fact", "time", "rules"]
@@ -105,6 +106,12 @@ class Trigger(NamedTuple):
     fact: Fact | None = None
     rules_since: datetime | None = None
     rules: RulesChange | None = None
+    is_old: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether an alert that opens now is told, if its rule is not on trial."""
+        return not self.is_old and (self.rules is None or self.rules.tells_backfilled)
 
 
 def default_words(alert: Alert) -> str:

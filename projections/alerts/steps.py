@@ -38,7 +38,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
     """
     subject_id, name = names
     evidence, sentence = _evidence(finding, history), _sentence(rule, finding, history, subject_id, name)
-    told = not rule.is_trial and (trigger.rules is None or trigger.rules.tells_backfilled)
+    told = not rule.is_trial and trigger.tells
     alert = Alert(
         alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
         rule=rule.id,

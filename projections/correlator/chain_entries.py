@@ -9,10 +9,14 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
+
 from events.edtf import format_instant, parse_instant
 from projections.ledger.chain import Chain, Entry
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
+from projections.tables.ledger_rows import entries_after
+from projections.tables.schema import CORRELATOR
 
 
 class Acknowledgement(NamedTuple):
@@ -29,11 +33,22 @@ def across_only(rulebook: Rulebook) -> Rulebook:
     return Rulebook((), rulebook.across)
 
 
-def rules_entry(start: Checkpoint, rulebook: Rulebook, clock: datetime, *, tells_backfilled: bool) -> Entry:
+def rules_entry(
+    start: Checkpoint, rulebook: Rulebook, clock: datetime, *, tells_backfilled: bool, old_before: datetime | None
+) -> Entry:
     """Return the row that puts the rules across people of *rulebook* in force behind *start*."""
     # The setting is stated too, so that a rebuild tells of the same alerts.
     value = {"version": rulebook.version, "rules": rulebook.as_json(), "tell_backfilled": tells_backfilled}
+    if old_before is not None:
+        value["old_before"] = format_instant(old_before)
     return _note(start, "rules", start.watermark or clock, value)
+
+
+def old_before(conn: Connection) -> datetime | None:
+    """Return the instant before which history is older than the first rules across people; None: none is."""
+    first = next(iter(entries_after(conn, CORRELATOR, 0, 1)), None)
+    text = _value(first).get("old_before") if first else None
+    return None if text is None else parse_instant(text)
 
 
 def acknowledgement_entry(start: Checkpoint, said: Acknowledgement, subject_id: str | None) -> Entry:

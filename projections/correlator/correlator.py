@@ -21,11 +21,19 @@ from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import CORRELATOR, LIVE, TOPIC, ledger, partitions
 
-from .chain_entries import Acknowledgement, acknowledgement_entry, across_only, rules_entry
-from .horizon import ROWS, horizon_of
+from .chain_entries import Acknowledgement, acknowledgement_entry, across_only, old_before, rules_entry
+from .horizon import ROWS, horizon_of, old_history
 from .keeping import acknowledge_alert
-from .notices import write_notices
+from .notices import Doubt, first_in_doubt, write_notices
 from .stepper import CACHE_FACTS, Stepper
+
+
+class _OpensInDoubt(Exception):
+    """The steps under way open an alert whose evidence was taken back at the horizon or beyond."""
+
+    def __init__(self, doubt: Doubt) -> None:
+        super().__init__(doubt)
+        self.doubt = doubt
 
 
 class Correlator:
@@ -61,6 +69,7 @@ class Correlator:
         self.checkpoint = Checkpoint(topic, CORRELATOR)
         self.idle = True
         self._rows = rows
+        self._held: Doubt | None = None
         self._tells_backfilled = tell_backfilled
         self._stepper = Stepper(self.rulebook, LIVE, topic, cache_facts=cache_facts)
 
@@ -88,6 +97,8 @@ class Correlator:
         self._stepper.forget()
         if raised.rules_version != self.rulebook.version:
             self._put_rules_in_force(clock)
+        with self.engine.connect() as conn:
+            self._stepper.old_before = old_before(conn)
         return self.checkpoint
 
     def horizon(self) -> datetime | None:
@@ -108,25 +119,46 @@ class Correlator:
         """
         Take the next steps below the horizon, in one transaction.
 
+        A step is held, and all after it, if it would tell of an alert whose evidence was taken back at the horizon or
+        beyond. It is taken once the horizon has passed that correction.
+
         Args:
             clock: this machine's clock, aware UTC, for the time of last progress only.
 
         Returns:
-            whether the horizon was not reached yet, or has moved since.
+            whether there are more steps to take now.
 
         Raises:
             PartitionLost: if another correlator was assigned.
             SQLAlchemyError: if the database failed; nothing was written, and the same call may be made again.
         """
         horizon = None if self.idle else self.horizon()
-        if horizon is None or horizon == self.checkpoint.watermark:
+        if horizon is None or horizon == self.checkpoint.watermark or self._is_held(horizon):
             return False
+        until = horizon
+        while True:
+            try:
+                return self._advance(until, horizon, clock)
+            except _OpensInDoubt as held:
+                # Nothing was written. The steps before it are taken again, without this one.
+                self._held = held.doubt
+                until = held.doubt.at
+
+    def _is_held(self, horizon: datetime) -> bool:
+        held = self._held
+        return held is not None and held.at == self.checkpoint.watermark and horizon <= held.until
+
+    def _advance(self, until: datetime, horizon: datetime, clock: datetime) -> bool:
+        """Take the next steps before *until*, and return whether there are more of them."""
         with self._transaction() as (conn, start):
-            if start.watermark is not None and horizon <= start.watermark:
+            if start.watermark is not None and until <= start.watermark:
                 return False
-            reached = self._stepper.advance(conn, start.watermark, horizon, self._rows)
+            reached = self._stepper.advance(conn, start.watermark, until, self._rows)
+            doubt = first_in_doubt(conn, reached.changes, horizon)
+            if doubt is not None:
+                raise _OpensInDoubt(doubt)
             self._finish(conn, start, (), reached.changes, clock, watermark=reached.until)
-        return reached.until < horizon
+        return reached.until < until
 
     def catch_up(self, clock: datetime) -> Checkpoint:
         """Take all steps below the horizon of now; as for `advance`."""
@@ -137,7 +169,8 @@ class Correlator:
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
             before, tells = rules_in_force(conn, CORRELATOR), self._tells_backfilled
-            entry = rules_entry(start, self.rulebook, clock, tells_backfilled=tells)
+            old = old_history(conn, start.topic) if start.seq == 0 and not tells else None
+            entry = rules_entry(start, self.rulebook, clock, tells_backfilled=tells, old_before=old)
             changes = self._stepper.change_rules(conn, before, self.rulebook, start.watermark, tells_backfilled=tells)
             self._finish(conn, start, [entry], changes, clock, rules=self.rulebook.version)
 

@@ -123,8 +123,10 @@ class Counting:
         if decision.kind == "open":
             sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=alert.told)))
         elif decision.kind == "reach":
-            opened = alert._replace(state="open", person=None, note=None)
-            sheet.record((opened, Change(opened, trigger.at, cause, fact_id, told=opened.told)))
+            # A multiple is news, even where nobody was told of the opening.
+            told = not alert.trial and trigger.tells
+            opened = alert._replace(state="open", person=None, note=None, told=alert.told or told)
+            sheet.record((opened, Change(opened, trigger.at, cause, fact_id, told=told)))
         elif decision.kind == "grow" and grown:
             sheet.record((alert, Change(alert, trigger.at, cause, fact_id, told=False)))
         else:
@@ -160,8 +162,7 @@ def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, befo
             group_shown=episode.anchor.shown,
             reached=decision.reached,
         )
-    at, rules = scene.trigger.at, scene.trigger.rules
-    told = not rule.is_trial and (scene.trigger.kind != "rules" or (rules is not None and rules.tells_backfilled))
+    at = scene.trigger.at
     return Alert(
         alert_id=decision.alert_id,
         rule=rule.id,
@@ -177,7 +178,7 @@ def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, befo
         changed_at=at,
         first_anchor=before.first_anchor if before else episode.anchor.fact_id,
         trial=rule.is_trial,
-        told=told,
+        told=not rule.is_trial and scene.trigger.tells,
         said=sentence,
         across=True,
         group_by=rule.count.by,

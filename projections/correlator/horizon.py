@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from projections.tables.ledger_rows import AppliedRow, applied_after
+from projections.tables.ledger_rows import AppliedRow, applied_after, rules_in_force
 from projections.tables.schema import OF_LOG, partitions
 
 ROWS = 4000
@@ -38,6 +38,24 @@ def horizon_of(conn: Connection, topic: str) -> datetime | None:
     watermarks = conn.scalars(select(partitions.c.watermark).where(partitions.c.topic == topic, OF_LOG)).all()
     known = [watermark for watermark in watermarks if watermark is not None]
     return min(known) if known and len(known) == len(watermarks) else None
+
+
+def old_history(conn: Connection, topic: str) -> datetime | None:
+    """
+    Return the instant before which history is older than the rules across people, when they first come into force.
+
+    It is the horizon, but not later than the partitions were when their projectors put these rules in force.
+
+    Returns:
+        None if there is no horizon yet, or every partition was read with these rules in force from the beginning.
+    """
+    horizon = horizon_of(conn, topic)
+    since = []
+    for row in conn.execute(select(partitions).where(partitions.c.topic == topic, OF_LOG)).mappings().all():
+        # Until its projector has the new rules too, all that a partition holds was read without them.
+        has_rules = bool(rules_in_force(conn, row["partition"]).across)
+        since.append(row["rules_since"] if has_rules else row["watermark"])
+    return min(horizon, max(known)) if horizon and (known := [one for one in since if one]) else None
 
 
 def next_page(conn: Connection, positions: Mapping[int, int], topic: str, horizon: datetime, most: int = ROWS) -> Page:

@@ -145,8 +145,7 @@ def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
         alert = before._replace(evidence=finding.evidence, explanation=sentence, said=sentence)
         sheet.keep(alert)
     else:
-        rules = trigger.rules
-        told = not rule.is_trial and (trigger.kind != "rules" or (rules is not None and rules.tells_backfilled))
+        told = not rule.is_trial and trigger.tells
         alert = Alert(
             alert_id=before.alert_id if before else new_id(rule.id, finding.anchor.fact_id),
             rule=rule.id,

@@ -10,7 +10,7 @@ from projections.tables.checkpoint import Checkpoint
 from projections.tables.ledger_rows import entries_after, rules_at, rules_of, tells_backfilled
 from projections.tables.schema import CORRELATOR, REBUILD
 
-from .chain_entries import acknowledgement_in, across_only, horizon_in
+from .chain_entries import acknowledgement_in, across_only, horizon_in, old_before
 from .keeping import acknowledge_alert
 from .stepper import CACHE_FACTS, Stepper
 
@@ -28,6 +28,7 @@ class Replay:
     def __init__(self, conn: Connection, reached: Checkpoint, cache_facts: int = CACHE_FACTS) -> None:
         rules = rules_at(conn, CORRELATOR, reached.seq) or Rulebook(())
         self._stepper = Stepper(across_only(rules), REBUILD, reached.topic, cache_facts=cache_facts)
+        self._stepper.old_before = old_before(conn)
 
     def batch(self, conn: Connection, live: Checkpoint, reached: Checkpoint) -> Checkpoint:
         """

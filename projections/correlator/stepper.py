@@ -47,12 +47,16 @@ class Stepper:
         tables: the tables to write: the live ones, or their twins for a rebuild.
         topic: the log's topic.
         cache_facts: the number of facts to keep in memory.
+
+    Attributes:
+        old_before: what opens in steps before this instant is told to nobody; None: all is told.
     """
 
     def __init__(self, rulebook: Rulebook, tables: Conclusions, topic: str, *, cache_facts: int = CACHE_FACTS) -> None:
         self.tables = tables
         self.topic = topic
         self.cache_facts = cache_facts
+        self.old_before: datetime | None = None
         self._put(rulebook)
 
     def forget(self) -> None:
@@ -176,7 +180,8 @@ class Stepper:
         """Judge the rules again for the people *touched*: by the types of their new facts, or None for all rules."""
         touch = self._judging.record(conn, {subject_id: people[subject_id] for subject_id in touched}, touched)
         facts = sorted((fact for own in arrived.values() for fact in own), key=lambda fact: fact.order)
-        trigger = Trigger("fact" if facts else "time", at)
+        is_old = self.old_before is not None and at < self.old_before
+        trigger = Trigger("fact" if facts else "time", at, is_old=is_old)
         return self._judging.judge(
             conn, touch, facts, trigger, lambda subject_ids: self._others(conn, people, subject_ids, at)
         )

@@ -210,7 +210,7 @@ def _in_doubt(conn: Connection, evidence: Mapping[str, Evidence]) -> set[str]:
         return set()
     people = {subject_id for own in evidence.values() for subject_id in own.people}
     gone = taken_back_since(conn, people, judged)
-    return {alert_id for alert_id, own in evidence.items() if not gone.isdisjoint(own.fact_ids)}
+    return {alert_id for alert_id, own in evidence.items() if not gone.keys().isdisjoint(own.fact_ids)}
 
 
 def _earlier_words(row: RowMapping) -> str:

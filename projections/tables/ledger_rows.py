@@ -115,15 +115,20 @@ def subjects_with_types(
     return conn.scalars(query, values_parameter(conn, types)).all()
 
 
-def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: datetime) -> set[str]:
-    """Return the facts of *subject_ids* that a correction or retraction recorded at *instant* or later is about."""
+def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: datetime) -> dict[str, datetime]:
+    """
+    Return the facts of *subject_ids* that a correction or retraction recorded at *instant* or later is about.
+
+    With each is the instant at which the last of these was recorded.
+    """
     query = select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
         in_values(conn.dialect.name, ledger.c.subject_id),
         APPLIED,
         ledger.c.fact_type.in_(sorted(ABOUT_FACTS)),
         ledger.c.recorded >= instant,
     )
-    return {again(*row).data["fact_id"] for row in conn.execute(query, values_parameter(conn, subject_ids))}
+    rows = conn.execute(query.order_by(ledger.c.recorded), values_parameter(conn, subject_ids))
+    return {fact.data["fact_id"]: fact.recorded for row in rows if (fact := again(*row))}
 
 
 def known_bodies(conn: Connection, records: Iterable[ReadRecord]) -> dict[str, Body]:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from projections.correlator.chain_entries import Acknowledgement
 from projections.correlator.correlator import Correlator, acknowledge_across
+from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
 from projections.queries.alerts import AlertFilter, alerts
 from projections.queries.verify import verify
@@ -201,6 +202,61 @@ def test_a_new_rule_is_backfilled_quietly() -> None:
     (alert,) = house.alerts()
 
     assert ["open 2022-06-02 rule_changed"] == life(alert)
+    assert [] == notices(house)
+    assert is_rebuilt(house)
+
+
+def test_the_first_rules_across_people_are_quiet_about_the_past(engine: Engine) -> None:
+    """Alerts below the horizon open at their own instants and are told to nobody; what follows later is told."""
+    house = House(2, engine, rules=Rulebook(())).judge(ministry("abc"), "2022-02-12")
+    house.rules = ACROSS
+    house.correlator = house.correlate()
+    house.correlator.catch_up(NOW)
+    (alert,) = house.alerts()
+
+    assert ["open 2022-02-09 followed"] == life(alert)
+    assert [] == notices(house)
+    house.judge([line for line in ministry("abcdef") if line not in ministry("abc")], UNTIL)
+    assert [("open", list("abcdef"))] == notices(house)
+    assert is_rebuilt(house)
+    whole = House(1).judge(ministry("abcdef"), UNTIL).alerts()
+    assert [life(one) for one in whole] == [life(one) for one in house.alerts()]
+
+
+def test_a_first_correlator_tells_of_the_past_if_asked() -> None:
+    """With the setting, what the first rules across people find in old history is told."""
+    house = House(2, rules=Rulebook(())).judge(ministry("abc"), "2022-02-12")
+    house.correlator = Correlator(house.engine, ACROSS, topic=TOPIC, tell_backfilled=True)
+    house.correlator.assign(NOW)
+    house.correlator.catch_up(NOW)
+
+    assert ["open"] == [state for state, _ in notices(house)]
+
+
+def test_old_history_ends_where_the_projectors_put_the_rules_in_force() -> None:
+    """Facts that the projectors read with the rules in force are told of, even by a correlator that starts later."""
+    house = House(2, rules=Rulebook(())).judge(ministry("ab"), "2022-02-06")
+    for number in range(2):
+        house.projectors[number] = Projector(house.engine, ACROSS, number, topic=TOPIC, home=house.home)
+        house.projectors[number].assign(instant("2022-02-06"))
+    house.project([line for line in ministry("abc") if line not in ministry("ab")])
+    house.declare(UNTIL)
+    house.rules = ACROSS
+    house.correlator = house.correlate()
+    house.correlator.catch_up(NOW)
+
+    assert ["open"] == [state for state, _ in notices(house)]
+    assert is_rebuilt(house)
+
+
+def test_an_end_of_a_quiet_alert_is_quiet() -> None:
+    """Nobody is told of the end of an alert that was found in old history."""
+    house = House(2, rules=Rulebook(())).judge(ministry("abc"), "2022-02-12")
+    house.rules = ACROSS
+    house.correlator = house.correlate()
+    house.judge([retracted(ministry("abc")[-1], "2022-05-01", recorded="2022-05-01T12:00:00Z")], UNTIL)
+
+    assert ["open", "retracted"] == [step[0] for step in house.alerts()[0]["life"]]
     assert [] == notices(house)
     assert is_rebuilt(house)
 
