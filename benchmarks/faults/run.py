@@ -1,4 +1,4 @@
-"""One run: a broker, a cluster, projectors and notifiers under load, and a schedule of faults."""
+"""One run: a broker, a cluster, the parts of the program under load, and a schedule of faults."""
 
 import json
 import signal
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import psycopg
 
 from benchmarks.servers import conninfo
+from projections.tables.schema import CORRELATOR
 
-from . import truth, verify
+from . import across, truth, verify
 from .feed import Feed
 from .fleet import Fleet, Member, casetrail
 from .proxy import Proxy
@@ -27,6 +28,7 @@ from .servers import Server, broker, postgres
 
 PARTITIONS = 8
 NOTIFIERS = 2
+CORRELATORS = 2
 FED = 0.95
 """The part of the time in which facts are published."""
 
@@ -36,7 +38,8 @@ PATIENCE_SECONDS = 60
 """The longest wait for a projector with partitions to freeze, and then for others to take these partitions."""
 
 QUIET = """
-    SELECT coalesce(bool_and(watermark > (SELECT max(recorded) FROM ledger)), false) FROM partitions
+    SELECT coalesce(bool_and(coalesce(watermark > latest, false)), false)
+    FROM partitions, (SELECT max(recorded) AS latest FROM ledger WHERE partition >= 0) AS ends
 """
 UNSENT = """
     SELECT coalesce(sum(notices - coalesce(sent, 0)), 0) FROM partitions
@@ -100,6 +103,7 @@ class Site:
             "CASETRAIL_STALL_SECONDS": "10",
             "CASETRAIL_LOG_FORMAT": "json",
             "CASETRAIL_DATABASE_URL": self.postgres.address,
+            "CASETRAIL_RULES": str(across.write(folder)),
         }
         for words in ("init", "topics create"):
             done = casetrail(words.split(), folder, self.env)
@@ -110,8 +114,19 @@ class Site:
         through = self.postgres.address.replace(f":{self.postgres.port}/", f":{self.proxy.port}/")
         self.projectors = Fleet("projector", folder, self.env, through)
         self.notifiers = Fleet("notifier", folder, self.env, through)
-        for fleet in (self.projectors, self.notifiers):
+        self.correlators = Fleet("correlator", folder, self.env, through)
+        for fleet in self.fleets:
             stack.callback(fleet.abandon)
+
+    @property
+    def fleets(self) -> tuple[Fleet, ...]:
+        """The processes of every part."""
+        return self.projectors, self.notifiers, self.correlators
+
+    def fleet_of(self, fault: Fault) -> Fleet:
+        """Return the processes that a fault of one process is about."""
+        fleets = {"projector": self.projectors, "notifier": self.notifiers, "correlator": self.correlators}
+        return fleets[fault.kind.partition("_")[2]]
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
@@ -144,6 +159,7 @@ class FaultRun:
         site = self.site
         site.notifiers.scale(NOTIFIERS)
         site.projectors.scale(self.faults[0].times)
+        site.correlators.scale(CORRELATORS)
         findings = [] if self._wait_for(self._assigned) else ["not every partition was assigned"]
         self._started = time.monotonic()
         self.feed.start(site.broker.address, TOPIC, site.folder, site.env)
@@ -162,7 +178,7 @@ class FaultRun:
         findings += [] if self._wait_for(self._drained) else ["not all records were projected and sent in time"]
         drain_seconds = time.monotonic() - published
         self._note("all work is done")
-        for fleet in (site.projectors, site.notifiers):
+        for fleet in site.fleets:
             fleet.end()
             findings += fleet.failed
         return self._compared([*findings, *self.feed.findings], drain_seconds)
@@ -173,12 +189,10 @@ class FaultRun:
             case "scale":
                 site.projectors.scale(fault.times)
                 return f"{fault}"
-            case "kill_projector":
-                return f"{fault}: {site.projectors.kill(fault.pick)}"
-            case "kill_notifier":
-                return f"{fault}: {site.notifiers.kill(fault.pick)}"
-            case "freeze_projector" | "freeze_notifier":
-                return self._freeze(fault, site.projectors if "projector" in fault.kind else site.notifiers)
+            case "kill_projector" | "kill_notifier" | "kill_correlator":
+                return f"{fault}: {site.fleet_of(fault).kill(fault.pick)}"
+            case "freeze_projector" | "freeze_notifier" | "freeze_correlator":
+                return self._freeze(fault, site.fleet_of(fault))
             case "restart_broker":
                 return self._restart(fault, "broker", site.broker, signal.SIGKILL)
             case "restart_postgres":
@@ -288,13 +302,13 @@ class FaultRun:
 
     def _assigned(self, conn: psycopg.Connection[Any]) -> bool:
         epochs = [epoch for (epoch,) in conn.execute("SELECT epoch FROM partitions").fetchall()]
-        return len(epochs) == PARTITIONS and all(epochs)
+        return len(epochs) == PARTITIONS + 1 and all(epochs)
 
     def _drained(self, conn: psycopg.Connection[Any]) -> bool:
         """Return whether all is projected and sent, and time has passed since."""
         # The ends are read first. A record that is forwarded later moves them, and was unsent before.
         ends = truth.ends(self.site.broker.address, TOPIC)
-        positions = dict(conn.execute("SELECT partition, position FROM partitions").fetchall())
+        positions = dict(conn.execute("SELECT partition, position FROM partitions WHERE partition >= 0").fetchall())
         (unsent,), (quiet,) = (conn.execute(query).fetchall()[0] for query in (UNSENT, QUIET))
         return bool(positions == ends and unsent == 0 and quiet)
 
@@ -310,12 +324,14 @@ class FaultRun:
             findings += verify.stale_writes(writes)
             findings += verify.commands(conn, site.folder, site.env, truth.unread(log, PARTITIONS))
             outcomes = dict(conn.execute("SELECT outcome, count(*) FROM ledger GROUP BY 1").fetchall())
-            (alerts,) = conn.execute("SELECT count(*) FROM alerts").fetchall()[0]
+            counted = "SELECT count(*), count(*) FILTER (WHERE across) FROM alerts"
+            alerts, across_alerts = conn.execute(counted).fetchall()[0]
         figures = {
             "records": len(log),
             **{name: outcomes.get(name, 0) for name in verify.OUTCOMES},
             "facts": len(self.feed.ids),
             "alerts": alerts,
+            "alerts_across": across_alerts,
             "notices": len({record.event["id"] for record in sent_notices}),
             "notices_sent_again": len(sent_notices) - len({record.event["id"] for record in sent_notices}),
             "published": self.feed.published,
@@ -323,7 +339,8 @@ class FaultRun:
             "epochs": sum({write.partition: write.epoch for write in writes}.values()),
             "cuts": dict(site.proxy.cuts),
             "frozen_projectors": len([frozen for frozen in self.frozen if frozen.who.startswith("projector")]),
-            "partitions_taken_from_frozen": sum(len(frozen.taken) for frozen in self.frozen),
+            "partitions_taken_from_frozen": sum(len(frozen.taken - {CORRELATOR}) for frozen in self.frozen),
+            "correlators_taken": len({write.epoch for write in writes if write.partition == CORRELATOR}),
             "logged": _logged(site.folder),
             "drain_seconds": round(drain_seconds, 1),
         }

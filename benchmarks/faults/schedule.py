@@ -15,6 +15,8 @@ KINDS: Final = (
     "cut_commits",
     "kill_notifier",
     "freeze_notifier",
+    "kill_correlator",
+    "freeze_correlator",
 )
 SESSION_SECONDS: Final = 2
 """Seconds without a heartbeat after which a projector loses its partitions."""
@@ -81,7 +83,7 @@ def _shuffled(random: Random, count: int) -> Iterator[str]:
 def _fault(random: Random, at: float, kind: str) -> Fault:
     pick = random.randrange(24)
     match kind:
-        case "freeze_projector" | "freeze_notifier":
+        case "freeze_projector" | "freeze_notifier" | "freeze_correlator":
             return Fault(at, kind, pick, round(SESSION_SECONDS * random.uniform(2, 4), 1))
         case "freeze_broker":
             return Fault(at, kind, seconds=round(random.uniform(1, 4), 1))

@@ -58,6 +58,31 @@ class CorrelatorProgress(NamedTuple):
         return None if reached is None else max((self.marks.newest - reached).total_seconds(), 0.0)
 
 
+class Reach(NamedTuple):
+    """
+    The reach of the alerts across people while it is shorter than that of the other alerts.
+
+    Attributes:
+        until: the instant before which everything is judged; None: nothing is yet.
+        held_back_by: the partition that stands still; None: the correlator itself is behind.
+    """
+
+    until: datetime | None
+    held_back_by: int | None
+
+
+def short_reach(conn: Connection, topic: str) -> Reach | None:
+    """Return the reach of the alerts across people; None if they reach as far as others, or there are no rules."""
+    query = select(partitions.c.watermark).where(partitions.c.topic == topic, partitions.c.partition == CORRELATOR)
+    row = conn.execute(query).one_or_none()
+    marks = watermarks_of(conn, topic)
+    if row is None or marks.newest is None:
+        return None
+    if row.watermark is not None and marks.newest - row.watermark <= HELD_BACK:
+        return None
+    return Reach(row.watermark, marks.held_back_by if marks.is_held_back else None)
+
+
 def watermarks_of(conn: Connection, topic: str) -> Watermarks:
     """Return the watermarks of the partitions of *topic*."""
     query = select(partitions.c.partition, partitions.c.watermark).where(partitions.c.topic == topic, OF_LOG)

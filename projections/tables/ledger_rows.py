@@ -128,7 +128,8 @@ def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: date
         ledger.c.recorded >= instant,
     )
     rows = conn.execute(query.order_by(ledger.c.recorded), values_parameter(conn, subject_ids))
-    return {fact.data["fact_id"]: fact.recorded for row in rows if (fact := again(*row))}
+    facts = [again(*row) for row in rows]
+    return {fact.data["fact_id"]: fact.recorded for fact in facts}
 
 
 def known_bodies(conn: Connection, records: Iterable[ReadRecord]) -> dict[str, Body]:

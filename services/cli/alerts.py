@@ -15,6 +15,7 @@ from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson
 from projections.correlator.chain_entries import Acknowledgement
 from projections.correlator.correlator import acknowledge_across
+from projections.correlator.progress import short_reach
 from projections.queries.alerts import (
     AlertFilter,
     alerts,
@@ -122,6 +123,7 @@ def show_alerts(
             emit_array(matches)
         else:
             _show_table(matches, limit, "" if everything else " (--all includes ended alerts)")
+        _say_reach(conn, wanted.known_at)
 
 
 def _follow(wanted: AlertFilter, limit: int | None, cursor: str | None) -> None:
@@ -133,6 +135,8 @@ def _follow(wanted: AlertFilter, limit: int | None, cursor: str | None) -> None:
     begin = parse_cursor(cursor)
     engine = database(load_settings())
     _check_filter(engine, wanted)
+    with engine.connect() as conn:
+        _say_reach(conn)
     follow(engine, wanted, begin)
 
 
@@ -141,6 +145,9 @@ def show_alert(alert_id: AlertId, as_json: JsonOption = False) -> None:
     """Show one alert with its evidence and its life."""
     engine = database(load_settings())
     alert = _find_alert(engine, alert_id)
+    if alert["in_doubt"] or alert["subjects"] != [alert["subject_id"]]:
+        with engine.connect() as conn:
+            _say_reach(conn)
     if as_json:
         emit(alert)
         return
@@ -183,6 +190,18 @@ def _acknowledge(engine: Engine, alert: AlertJson, by: str, note: str | None, at
         return
     assert alert["subject_id"] is not None, "an alert of a partition of the log is about one person"
     side_writer(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
+
+
+def _say_reach(conn: Connection, known_at: datetime | None = None) -> None:
+    """Print a message if alerts across people do not reach as far as the others, or as *known_at*."""
+    reach = short_reach(conn, topic_of(load_settings()))
+    if reach is None or (known_at and reach.until and known_at < reach.until):
+        return
+    until = f"as far as {format_instant(reach.until)}" if reach.until else "none yet"
+    reason = (
+        "the correlator is behind" if reach.held_back_by is None else f"partition {reach.held_back_by} stands still"
+    )
+    say(f"alerts across people: {until} ({reason}; see `casetrail lag`)")
 
 
 def _check_filter(engine: Engine, wanted: AlertFilter) -> None:

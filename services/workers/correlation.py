@@ -23,7 +23,7 @@ LOCK = 0x63617372_636F7272
 """The number of PostgreSQL's lock, the same in every release: two releases must not work at once."""
 
 STAND_BY = timedelta(seconds=15)
-"""The time without progress of another correlator after which its place is taken, where no lock decides."""
+"""The time without progress of another correlator after which its place is taken."""
 
 logger = structlog.get_logger()
 
@@ -125,8 +125,9 @@ class Correlation:
         return more
 
     def _is_taken(self) -> bool:
-        """Return whether another correlator has written just now. A lock decides on PostgreSQL."""
-        if self.engine.dialect.name == "postgresql" or not self.correlator.checkpoint.epoch:
+        """Return whether another correlator has written just now; one that starts takes the place at once."""
+        # The lock alone does not decide: it is free between two turns, and two would take the place from each other.
+        if not self.correlator.checkpoint.epoch:
             return False
         progressed = self.correlator.stored().progressed
         return progressed is not None and abs(datetime.now(UTC) - progressed) < STAND_BY

@@ -2,17 +2,23 @@
 
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from events.edtf import format_instant
 from projections.rules.rulebook import Rulebook
+from projections.tables.checkpoint import Checkpoint, insert_first
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
+from projections.tables.schema import CORRELATOR, partitions
+from projections.tables.schema import TOPIC as SCHEMA_TOPIC
 from services.workers.correlation import Correlation
 from tests.support.builders import Line, encoded, instant
-from tests.support.commands import facts_file, run
+from tests.support.commands import facts_file, run, start
 from tests.support.correlating import TOPIC, House, counting, ministry
 from tests.support.reading import answer
 
@@ -90,3 +96,22 @@ def test_one_correlator_works_and_another_stands_by(database_url: str) -> None:
     assert ["open", "open"] == [step[0] for step in alert["life"]]
     assert instant("2022-02-09T12:00:00Z") == alert["opened_at"]
     engine.dispose()
+
+
+def test_alerts_say_as_far_as_the_correlator_has_judged(folder: Path) -> None:
+    """While a partition stands still, the list, one alert and --follow name the instant and the partition."""
+    (alert,) = answer("alerts", folder)
+    assert "across people" not in run("alerts", folder).stderr
+    engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
+    with engine.begin() as conn:
+        reached = conn.scalar(select(partitions.c.watermark).where(partitions.c.partition == CORRELATOR))
+        assert reached is not None
+        insert_first(conn, Checkpoint(SCHEMA_TOPIC, 1, watermark=reached + timedelta(minutes=2)))
+    engine.dispose()
+
+    words = f"alerts across people: as far as {format_instant(reached)} (partition 0 stands still; see `casetrail lag`)"
+    for command in ("alerts", "alerts --json", f"alerts show {alert['alert_id']}"):
+        assert words in run(command, folder).stderr
+    assert "across people" not in run("alerts --known-at 2022-03-01", folder).stderr
+    with start("alerts --follow", folder) as following:
+        assert words == following.stderr.readline().decode().strip()

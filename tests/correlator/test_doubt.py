@@ -123,12 +123,11 @@ def test_held_or_not_the_rows_are_the_same(lines: list[Line], data: st.DataObjec
         house.project_in(number, left[number][:size])
         read += left[number][:size]
         del left[number][:size]
+        ends = st.sampled_from(["2022-02-15", UNTIL])
         for each, own in left.items():
             # A partition without more facts does not hold back the horizon.
             if not own:
-                house.projectors[each].advance_watermark(
-                    instant(data.draw(st.sampled_from(["2022-02-15", UNTIL]))), NOW
-                )
+                house.projectors[each].advance_watermark(instant(data.draw(ends)), NOW)
         before = len(openings(house))
         house.correlator.catch_up(NOW)
         horizon = house.correlator.horizon()

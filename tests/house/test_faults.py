@@ -60,5 +60,7 @@ def test_faults_lose_no_record_and_repeat_no_effect() -> None:
     assert ([], 0) == (run["findings"], done.returncode), done.stderr
     assert 5000 == figures["facts"] == figures["applied"]
     assert all(figures[name] > 0 for name in ("duplicate", "conflict", "parked", "forwarded", "alerts", "notices"))
+    assert figures["alerts_across"] > 0
+    assert figures["correlators_taken"] > 1, "no correlator took the place of another"
     assert figures["partitions_taken_from_frozen"] > 0, "no projector was frozen for long enough to lose anything"
     assert {"before", "during", "after"} == figures["cuts"].keys()
