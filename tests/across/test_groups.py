@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from projections.across.contribution import Contribution, contributions_of
-from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from tests.support.across import counting, step
 from tests.support.builders import (
@@ -24,6 +23,7 @@ from tests.support.builders import (
     stated,
     suspended,
 )
+from tests.support.rules import dismissals
 
 BOSS = appointed("2020-01-01", post="Head", agency="Customs", region="North", jurisdiction="KZ")
 
@@ -204,4 +204,4 @@ def test_no_projector_judges_such_a_rule() -> None:
     lines = [BOSS, dismissed("2022-01-10"), detained("2022-02-01")]
 
     assert alerts(lines, rules=Rulebook((counting(2),))) == []
-    assert alerts(lines, rules=Rulebook((*pack().rules, counting(2)))) == alerts(lines)
+    assert alerts(lines, rules=Rulebook((*dismissals().rules, counting(2)))) == alerts(lines)

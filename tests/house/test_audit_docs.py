@@ -49,7 +49,7 @@ def test_the_program_computes_the_same_head(file: Path) -> None:
         (head,) = heads(conn)
     done = check(file)
 
-    assert (0, f"{LENGTH + 3} {head['hash']}\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert (0, f"0 {LENGTH + 3} {head['hash']}\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_the_program_finds_an_edited_row(file: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_program_finds_an_edited_row(file: Path) -> None:
         database.execute("UPDATE ledger SET reason = 'other' WHERE seq = 4")
 
     done = check(file)
-    assert (1, "row 4 does not follow from the one before it\n") == (done.returncode, done.stderr)
+    assert (1, "row 4 of partition 0 does not follow from the one before it\n") == (done.returncode, done.stderr)
 
 
 def test_the_program_needs_only_python() -> None:
