@@ -236,6 +236,8 @@ def _follow_ups(rule: Rule, finding: Finding, history: History) -> Iterator[Reas
         effect = effects.of(event) if accepted is not False else "none"
         if event.id in {fact.id for fact in finding.completing}:
             effect = "completes"
+        elif finding.ended_by is not None and event.id == finding.ended_by.id:
+            effect = "ends"
         detail = {
             **_named(event),
             "order": _order(anchor, event),
@@ -279,9 +281,10 @@ class _Effects:
         effect = {("void", "standing"): "completes", ("standing", "void"): "prevents", ("standing", "ended"): "ends"}
         if alone is not None and (self._none, alone) in effect and (alone == "standing" or self._all != "standing"):
             return effect[self._none, alone]
-        if self._value(self._reports[event.id]) != self._all:
-            return "changes"
-        return "none"
+        others = self._value(self._reports[event.id])
+        if (others, self._all) == ("standing", "void"):
+            return "prevents"
+        return "none" if others == self._all else "changes"
 
     def _value(self, without: set[str]) -> Value | None:
         """Return the value of the finding in the history without some facts; None: the pattern has no such answer."""

@@ -285,6 +285,13 @@ def test_a_fact_without_a_year_counts_against_a_pattern_only_if_it_prevents_it()
     assert ("undated", False) in told(explain(lasting, suspended("2022-03-27"), reinstated("XXXX-05-01", **later)))
 
 
+@pytest.mark.parametrize(("day", "effect"), [("2022-04-25", "prevents"), ("2022-05-25", "ends")])
+def test_the_event_that_ends_a_silence_behind_steps_is_named(day: str, effect: str) -> None:
+    """Alone it would do nothing, since there would be no chain."""
+    result = explain(ChainRule.model_validate(QUIET), dismissed("2022-03-27"), detained("2022-04-20"), charged(day))
+    assert effect in [reason.detail["effect"] for reason in result.anchors[0].reasons if reason.what == "follow_up"]
+
+
 def test_the_event_that_ends_a_status_is_named() -> None:
     """One before the deadline prevents the alert, a later one ends it, and an event that began nothing is told."""
     lasting = LastingRule.model_validate(LASTING)
