@@ -66,8 +66,9 @@ def rules_with_alerts(conn: Connection) -> set[str]:
 
 
 def alert_counts(conn: Connection) -> dict[str, dict[str, int]]:
-    """Return the number of alerts of each rule that has any, by state."""
-    rows = conn.execute(select(table.c.rule, table.c.state, func.count()).group_by(table.c.rule, table.c.state))
+    """Return the number of alerts of each rule that has any, by state; those on trial are left out."""
+    query = select(table.c.rule, table.c.state, func.count()).where(table.c.trial.is_(False))
+    rows = conn.execute(query.group_by(table.c.rule, table.c.state))
     counts: dict[str, dict[str, int]] = {}
     for rule, state, number in rows:
         counts.setdefault(rule, {})[state] = number

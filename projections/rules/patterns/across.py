@@ -23,7 +23,8 @@ from .sequence import SequenceRule
 
 BY: Final = "by"
 """The word of `of` for the person that the anchor's `by.subject_id` names."""
-_OF_ONE_PERSON: Final = ("still", "once")
+_OF_ONE_PERSON: Final = ("still", "once", "ended_explain", "retracted_explain")
+"""The keys that speak of one person's history and of the end of its alerts."""
 
 
 class CountOf(BaseModel):
