@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from projections.projector.ledger_backtest import backtest_ledger
-from projections.rules.files.loading import pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.columns import METADATA
 from projections.tables.database import snapshot
@@ -28,13 +27,14 @@ from tests.support.builders import (
     rows,
     stated,
 )
+from tests.support.rules import dismissals
 from tests.support.scenario_db import populate
 
 
 def found(engine: Engine, until: str = "2030", facts: int = 20_000) -> list[Any]:
-    """Return the alerts of the pack on the facts of *engine*, in the order of a backtest."""
+    """Return the alerts of the two rules about dismissals on the facts of *engine*, in the order of a backtest."""
     with snapshot(engine) as conn:
-        reports = list(backtest_ledger(conn, pack(), instant(until), facts=facts))
+        reports = list(backtest_ledger(conn, dismissals(), instant(until), facts=facts))
     every = [alert for report in reports for alert in report["alerts"]]
     return sorted(every, key=lambda alert: (alert["life"][0]["at"], alert["alert_id"]))
 
@@ -109,7 +109,7 @@ def test_people_are_replayed_a_part_at_a_time(facts: int, parts: int) -> None:
     quiet = [noted("2022", subject="q")]
     project(projector(engine), [line for name in "xyz" for line in person(name)] + quiet)
     with snapshot(engine) as conn:
-        reports = list(backtest_ledger(conn, pack(), instant("2030"), told.append, facts=facts))
+        reports = list(backtest_ledger(conn, dismissals(), instant("2030"), told.append, facts=facts))
 
     assert parts == len(reports)
     assert 7 == sum(told)

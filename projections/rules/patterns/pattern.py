@@ -200,13 +200,8 @@ class Rule(BaseModel):
         return self
 
     def normal(self) -> dict[str, Any]:
-        """
-        Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults.
-
-        Its tests are left out: they say nothing about a person.
-        """
-        dumped = self.model_dump(by_alias=True, exclude_defaults=True)
-        return {key: plain(value) for key, value in dumped.items() if key != "tests"}
+        """Return the rule as plain JSON values: lists sorted, tracks expanded, durations in seconds, no defaults."""
+        return {key: plain(value) for key, value in self.model_dump(by_alias=True, exclude_defaults=True).items()}
 
     @cached_property
     def version(self) -> str:
