@@ -105,6 +105,9 @@ def _is_before(event: Fact, anchor: Fact, history: History, *, certain: bool) ->
             return False
         if history.placing.is_behind(anchor, event):
             return True
+        if not certain and history.place(event) < history.place(anchor):
+            # A source can put the anchor behind a third event, and so behind this one, against the dates of both.
+            return True
     return (certainly_before if certain else possibly_before)(event.occurred, anchor.occurred)
 
 

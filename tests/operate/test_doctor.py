@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.decode import complete
 from events.vocabulary import DATA
+from projections.rules.files.loading import pack
 from projections.tables.database import open_database, write_transaction
 from projections.tables.schema import partitions
 from services.database import failed_with, migrate
@@ -59,8 +60,8 @@ def park_one(engine: Engine) -> None:
 
 
 def project(engine: Engine) -> None:
-    """Project the log to its end."""
-    drain(engine)
+    """Project the log to its end, by the rules of the settings."""
+    drain(engine, rules=pack())
 
 
 def examined() -> dict[str, Check]:

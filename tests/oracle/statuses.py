@@ -7,7 +7,7 @@ Each status is read from the whole set of events. Nothing of `projections` is us
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, takewhile
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -94,8 +94,9 @@ def certainly(anchor: Event, events: Sequence[Event]) -> list[Event]:
 
 
 def possibly(anchor: Event, events: Sequence[Event]) -> list[Event]:
-    """Return the events possibly before *anchor*."""
-    return before(anchor, events, lambda event, other: possibly_before(event.span, other.span))
+    """Return the events possibly before *anchor*: by their dates, or ahead of it in the order of *events*."""
+    ahead = {event.id for event in takewhile(lambda event: event.id != anchor.id, events)}
+    return before(anchor, events, lambda event, other: event.id in ahead or possibly_before(event.span, other.span))
 
 
 def holding(wanted: Wanted, actual: Words) -> Iterator[bool]:
