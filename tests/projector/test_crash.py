@@ -139,7 +139,7 @@ def services(folder: Path, epoch: Callable[[], int]) -> Iterator[Callable[[float
 
 
 def _epoch(engine: Engine) -> int:
-    return int(next((row["epoch"] for row in rows(engine, partitions)), 0))
+    return int(next((row["epoch"] for row in rows(engine, partitions) if row["partition"] == 0), 0))
 
 
 @pytest.mark.slow
