@@ -20,7 +20,7 @@ from projections.subjects.view import SubjectView
 from projections.tables.database import snapshot
 from services.settings import load_rules, load_settings
 from services.words.facts import fact_words
-from services.words.reasons import VALUES, reason_words
+from services.words.reasons import COUNTS, VALUES, reason_words
 from services.words.terms import safe
 
 from .app import database
@@ -143,7 +143,9 @@ def _lines(rule: Rule, view: SubjectView, result: Explained, shown: ExplainedJso
     if not shown["anchors"]:
         yield from ("", f"No known event is of the types from which the rule starts: {', '.join(sorted(rule.on))}.")
     for reasons, anchor in zip(result.anchors, shown["anchors"], strict=True):
-        yield from ("", f"{fact_words(view, reasons.anchor.id)}: {VALUES[reasons.value]}")
+        # Of a rule across people, one history alone never decides.
+        answer = COUNTS if rule.across and reasons.value == "standing" else VALUES[reasons.value]
+        yield from ("", f"{fact_words(view, reasons.anchor.id)}: {answer}")
         if len(reasons.reports) > 1:
             yield safe(f"  reports: {', '.join(reasons.reports)}")
         yield from (f"  {reason_words(reason)}" for reason in reasons.reasons)

@@ -15,6 +15,8 @@ VALUES: Final = {
     "void": "the rule stays silent",
 }
 """By the value of a finding, the answer of the rule."""
+COUNTS: Final = "the event fulfils the conditions on one person"
+"""The answer about an anchor that fulfils what a rule across people asks of one person."""
 
 _MARKS: Final = {True: "yes", False: "no", None: "-"}
 _WAS: Final = {"yes": "so it was", "no": "it was not", "": "not known"}
