@@ -44,7 +44,7 @@ class Lifecycle:
 
     def renamed(self, status: Status) -> set[str]:
         """Return the ids of the rules with alerts that call the person by another name than *status* does."""
-        if _name_in(status, self.subject_id) == self._name:
+        if name_in(status, self.subject_id) == self._name:
             return set()
         return {alert.rule for alert in self.alerts.values()}
 
@@ -58,7 +58,7 @@ class Lifecycle:
             trigger: the occasion.
         """
         instants = []
-        history, name = step.history, _name_in(step.status, self.subject_id)
+        history, name = step.history, name_in(step.status, self.subject_id)
         if trigger.rules is not None:
             self._supersede(trigger.rules, trigger)
         for rule, whole, visible in answers:
@@ -134,7 +134,7 @@ class Lifecycle:
         for alert in list(self.alerts.values()):
             if alert.rule != rule.id:
                 continue
-            event = _event_of(rule, alert, history)
+            event = event_of(rule, alert, history)
             if event is not None:
                 owned.setdefault(event, []).append(alert)
             else:
@@ -181,13 +181,14 @@ def _may_open(rule: Rule, finding: Finding, trigger: Trigger) -> bool:
     return finding.opens is None or finding.opens < trigger.at
 
 
-def _name_in(status: Status, subject_id: str) -> str:
+def name_in(status: Status, subject_id: str) -> str:
+    """Return the latest known name; the *subject_id* if none is known."""
     described = status.described.get("name")
     name: str = described.data["name"] if described else subject_id
     return name
 
 
-def _event_of(rule: Rule, alert: Alert, history: History) -> str | None:
+def event_of(rule: Rule, alert: Alert, history: History) -> str | None:
     """Return the fact that stands for the event of *alert*; None if none of its facts counts any more."""
     for fact_id in (alert.first_anchor, alert.anchor):
         fact = history.counting.get(fact_id)

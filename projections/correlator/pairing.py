@@ -7,7 +7,7 @@ from projections.across.pairs import PairFinding, Side, pair_findings
 from projections.across.relations import relations_of, relations_to
 from projections.across.sentences import pair_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger
-from projections.alerts.lifecycle import ENDINGS
+from projections.alerts.lifecycle import ENDINGS, event_of, name_in
 from projections.alerts.steps import superseded
 from projections.rules.patterns.across import OfRule
 from projections.tables.across import EvidenceRow
@@ -97,7 +97,7 @@ def _assign(sheet: Sheet, rule: OfRule, subject: Person, trigger: Trigger) -> di
     """Return the alert of each event: of several that report it, the first to open continues, the others end."""
     owned: dict[str, list[Alert]] = {}
     for alert in [*sheet.alerts.values()]:
-        event = _event_of(rule, alert, subject)
+        event = event_of(rule, alert, subject.fold.history)
         if event is not None:
             owned.setdefault(event, []).append(alert)
         elif alert.state in {*STANDING, "resolved"}:
@@ -111,16 +111,6 @@ def _assign(sheet: Sheet, rule: OfRule, subject: Person, trigger: Trigger) -> di
         current[event] = first._replace(anchor=event)
         sheet.keep(current[event])
     return current
-
-
-def _event_of(rule: OfRule, alert: Alert, subject: Person) -> str | None:
-    """Return the fact that stands for the event of *alert*; None if none of its facts counts any more."""
-    history = subject.fold.history
-    for fact_id in (alert.first_anchor, alert.anchor):
-        fact = history.counting.get(fact_id)
-        if fact is not None and fact.type in rule.on:
-            return history.stands_for.get(fact_id, fact_id)
-    return None
 
 
 def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
@@ -170,14 +160,13 @@ def _sentence(rule: OfRule, finding: PairFinding, people: Mapping[str, Person]) 
     subject, other = people[finding.anchor.subject_id], people[follow.held.subject_id]
     anchor = subject.fold.history.counting[finding.anchor.fact_id]
     then = other.fold.history.counting[follow.held.fact_id]
-    return pair_sentence(rule, (_name(subject), _name(other)), anchor, follow.relation, then)
-
-
-def _name(person: Person) -> str:
-    """Return the latest known name; empty if none is known."""
-    described = person.fold.status.described.get("name")
-    name: str = described.data["name"] if described else ""
-    return name
+    return pair_sentence(
+        rule,
+        (name_in(subject.fold.status, subject.subject_id), name_in(other.fold.status, other.subject_id)),
+        anchor,
+        follow.relation,
+        then,
+    )
 
 
 def _rows(alert_id: str, finding: PairFinding, people: Mapping[str, Person]) -> list[EvidenceRow]:
