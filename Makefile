@@ -36,7 +36,7 @@ lint: $(VENV)/testing ## check style and types
 
 lock: $(VENV)/bin/uv ## resolve the locks in requirements/ again (the newest versions that pyproject.toml allows)
 	@rm -f requirements/test.txt
-	@$(COMPILE) --group test --group build pyproject.toml -o requirements/test.txt
+	@$(COMPILE) --extra chat --group test --group build pyproject.toml -o requirements/test.txt
 	@$(COMPILE) --constraint requirements/test.txt pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) --constraint requirements/test.txt --group build -o requirements/build.txt
 
