@@ -75,6 +75,8 @@ _APPLIED_AFTER: Select[Any] = (
     .limit(bindparam("most"))
 )
 
+_RECORDS: Select[Any] = select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(APPLIED)
+
 
 def facts_before(conn: Connection, subject_ids: Sequence[str], partition: int, end: int) -> Iterable[SubjectFact]:
     """Return the applied facts of *subject_ids* in *partition* before the row *end*, in no order."""
@@ -218,6 +220,18 @@ def subjects_of_facts(conn: Connection, fact_ids: Iterable[str]) -> dict[str, st
     """Return the person of each of the applied facts *fact_ids*, by the id."""
     query = select(ledger.c.fact_id, ledger.c.subject_id).where(in_values(conn.dialect.name, ledger.c.fact_id), APPLIED)
     return dict(conn.execute(query, values_parameter(conn, fact_ids)).all())
+
+
+def facts_with_ids(conn: Connection, fact_ids: Iterable[str]) -> list[Fact]:
+    """Return those of the facts *fact_ids* that were applied, as they were published, in no order."""
+    condition = in_values(conn.dialect.name, ledger.c.fact_id)
+    return [again(*row) for row in conn.execute(_RECORDS.where(condition), values_parameter(conn, fact_ids))]
+
+
+def facts_about_facts(conn: Connection, subject_ids: Iterable[str]) -> list[Fact]:
+    """Return the corrections and retractions of the facts of *subject_ids*, in no order."""
+    query = _RECORDS.where(in_values(conn.dialect.name, ledger.c.subject_id), ledger.c.fact_type.in_(ABOUT_FACTS))
+    return [again(*row) for row in conn.execute(query, values_parameter(conn, subject_ids))]
 
 
 def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], known_at: datetime) -> set[str]:
