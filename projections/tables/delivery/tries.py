@@ -1,7 +1,7 @@
 """The tries: the messages that are due, the start and the result of a try, and the state of a receiver."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
@@ -28,7 +28,7 @@ class Due(NamedTuple):
     tries: int
     told_at: datetime | None
     stored: bytes | None
-    remind: str | None
+    remind_seconds: int | None
     why: str | None
 
 
@@ -173,16 +173,12 @@ def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> Non
     }
     if result.is_told:
         values["told_at"] = func.coalesce(table.told_at, now)
+        if due.remind_seconds is not None:
+            values["remind_at"] = func.coalesce(table.remind_at, now + timedelta(seconds=due.remind_seconds))
     if not result.counts:
         values["tries"] = table.tries - 1
     here = and_(table.receiver == due.receiver, here, table.state == "queued")
     conn.execute(update(deliveries).where(here).values(**values))
-
-
-def remind_at(conn: Connection, receiver: str, numbers: Sequence[int], at: datetime | None) -> None:
-    """Set the instant of the next reminder of the messages *numbers*."""
-    here = and_(table.receiver == receiver, table.number.in_(numbers))
-    conn.execute(update(deliveries).where(here).values(remind_at=at))
 
 
 def put_state(conn: Connection, state: ReceiverState) -> None:
