@@ -36,16 +36,14 @@ class ReceiverWorker:
         owner: the name of the notifier, different from that of each other one.
         planner: decides on the notices.
         sender: sends the messages.
-        kind: the kind of the receiver.
     """
 
-    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, kind: str) -> None:
+    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender) -> None:
         self.engine = engine
         self.owner = owner
         self.planner = planner
         self.sender = sender
         self.receiver = planner.receiver
-        self.kind = kind
         self._own: Ownership | None = None
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
@@ -79,7 +77,7 @@ class ReceiverWorker:
         Raises:
             SQLAlchemyError: if the database failed.
         """
-        own = self._own or take_over(self.engine, self.receiver.name, self.kind, self.owner)
+        own = self._own or take_over(self.engine, self.receiver.name, self.receiver.kind, self.owner)
         if own is None:
             return False
         self._own = own

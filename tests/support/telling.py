@@ -1,0 +1,136 @@
+"""A receiver in memory, an outbox written by hand, and a notifier with a clock of its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy import Engine, insert, update
+
+from projections.tables.database import write_transaction
+from projections.tables.delivery.ownership import Ownership
+from projections.tables.schema import outbox, partitions
+from services.delivery.composing import Composer
+from services.delivery.config.model import DeliveryConfig, Mail, Receiver, Route
+from services.delivery.message import Attempt, Message
+from services.delivery.planning import Planner
+from services.delivery.receiver_worker import ReceiverWorker
+from services.delivery.sending import Sender
+from tests.support.builders import database
+
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ACCEPTED = Attempt("delivered", "250 ok", sent_whole=True)
+UNREACHABLE = Attempt("failed", "connection refused", sent_whole=False)
+UNANSWERED = Attempt("failed", "no answer", sent_whole=True)
+NOT_NOW = Attempt("rejected", "422", sent_whole=True)
+NEVER = Attempt("impossible", "550", sent_whole=False)
+
+
+class Killed(BaseException):
+    """The notifier is killed during a try."""
+
+
+class Sent(NamedTuple):
+    """A message that reached an address as a whole."""
+
+    address: str
+    kind: str
+    alert: str | None
+    notice_id: str
+
+
+class Inbox:
+    """
+    A receiver that keeps the messages that reach it.
+
+    Attributes:
+        answers: the answers to the next tries; then it accepts all.
+        sent: the messages that reached it whole, in their order, the parts of a digest or summary one by one.
+        tries: the number of tries.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[Attempt | Killed] = []
+        self.messages: list[Message] = []
+        self.tries = 0
+
+    def compose(self, message: Message) -> bytes | None:
+        """Return nothing to store."""
+        del message
+
+    def send(self, message: Message) -> Attempt:
+        """Keep *message*, if the next answer says that it was sent whole."""
+        self.tries += 1
+        answer = self.answers.pop(0) if self.answers else ACCEPTED
+        if isinstance(answer, Killed):
+            raise answer
+        if answer.sent_whole:
+            self.messages.append(message)
+        return answer
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Desk:
+    """
+    A database with an outbox, one receiver, and notifiers that serve it.
+
+    Args:
+        receiver: the receiver.
+        routes: its routes.
+    """
+
+    def __init__(self, receiver: Receiver, routes: Sequence[Route], engine: Engine | None = None) -> None:
+        self.engine = engine or database()
+        self.receiver = receiver
+        self.routes = tuple(routes)
+        self.inbox = Inbox()
+        self.now = START
+        self._count = 0
+        with write_transaction(self.engine) as conn:
+            values = dict.fromkeys(("position", "epoch", "seq", "notices", "read", "applied"), 0)
+            values |= dict.fromkeys(("duplicate", "conflict", "parked", "forwarded"), 0)
+            conn.execute(insert(partitions).values(topic="t", partition=0, hash="", **values))
+        self.worker = self.start()
+        self.settle()
+
+    def start(self, owner: str = "one") -> ReceiverWorker:
+        """Return a notifier with the present configuration."""
+        config = DeliveryConfig({self.receiver.name: self.receiver}, self.routes)
+        sender = Sender(self.engine, self.inbox, Composer(self.receiver), lambda: self.now)
+        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender)
+
+    def notice(self, alert: str, state: str, subject: str = "p", **content: Any) -> str:
+        """Write the notice of a change of *alert* into the outbox; return its id."""
+        body = {"alert_id": alert, "state": state, "rule": "r", "severity": "warning", "subjects": [subject]}
+        body |= {"subject_id": subject, "evidence": [], "life": [], "explanation": f"{alert} {state}"}
+        return self._write("notice", body | content, alert, subject)
+
+    def cleared(self, subject: str, kind: str = "cleared") -> str:
+        """Write the notice that *subject* is cleared into the outbox; return its id."""
+        return self._write(kind, {"subject_id": subject, "subjects": [subject], "fact_id": None}, None, subject)
+
+    def settle(self, turns: int = 50) -> None:
+        """Let the notifier work until it has nothing more to do now."""
+        for _ in range(turns):
+            if not self.worker.turn(lambda: True):
+                return
+
+    def wait(self, **time: float) -> None:
+        """Let time pass, and the notifier work."""
+        self.now += timedelta(**time)
+        self.settle()
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Return the kind and the alert of each message that arrived whole, in their order."""
+        return [(message.kind, (message.alert or {}).get("alert_id", "")) for message in self.inbox.messages]
+
+    def _write(self, kind: str, content: Mapping[str, Any], alert: str | None, subject: str) -> str:
+        self._count += 1
+        own = str(uuid5(NAMESPACE_URL, str(self._count)))
+        with write_transaction(self.engine) as conn:
+            row = {"partition": 0, "n": self._count, "kind": kind, "notice_id": own, "subject_id": subject}
+            conn.execute(insert(outbox).values(**row, alert_id=alert, notice={**content, "notice_id": own}))
+            conn.execute(update(partitions).values(notices=self._count))
+        return own
