@@ -5,10 +5,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, Table, select
 
-from projections.history.corrections import apply_corrections
+from projections.history.corrections import ABOUT_FACTS, apply_corrections
 from projections.tables.database import in_values, values_parameter
 from projections.tables.ledger_rows import facts_about_facts, facts_with_ids
 from projections.tables.schema import LIVE
+from projections.tracks.cases import CRIMINAL
 
 Content: TypeAlias = Mapping[str, Any]
 """The JSON of a notice in the outbox: of a change of an alert (`NoticeJson`), or of a person."""
@@ -28,14 +29,18 @@ class KnownFact(NamedTuple):
     Attributes:
         fact_id, subject_id, type: its id, its person and its type.
         data: its data in force; the data as published, if it was taken back.
+        first: its data as published.
         is_taken_back: whether a retraction of it is in force.
+        kind: the kind of its case: criminal (also where no source says, or it has no case), disciplinary, ...
     """
 
     fact_id: str
     subject_id: str
     type: str
     data: Mapping[str, Any]
+    first: Mapping[str, Any]
     is_taken_back: bool = False
+    kind: str = CRIMINAL
 
 
 class KnownPerson(NamedTuple):
@@ -63,13 +68,19 @@ class Background(NamedTuple):
 
 
 def background_of(conn: Connection, notices: Sequence[Content]) -> Background:
-    """Return all that the texts of *notices* need, by three statements for all of them."""
+    """Return all that the texts of *notices* need, by five statements at most for all of them."""
     subject_ids = {subject_id for content in notices for subject_id in people_of(content)}
     people = dict.fromkeys(sorted(subject_ids))
     rows = _rows(conn, LIVE.subjects, subject_ids)
     columns = KnownPerson._fields
     known = {row["subject_id"]: KnownPerson(*(row[name] for name in columns)) for row in rows}
     facts = _facts(conn, {fact_id for content in notices for fact_id in _all_fact_ids(content)}, subject_ids)
+    cases = _rows(conn, LIVE.cases, {fact.subject_id for fact in facts.values()})
+    kinds = {(row["subject_id"], row["case_id"]): row["kind"] for row in cases}
+    facts = {
+        own: fact._replace(kind=kinds.get((fact.subject_id, fact.data.get("case_id")), CRIMINAL))
+        for own, fact in facts.items()
+    }
     return Background(facts, {own: known.get(own) or KnownPerson(own) for own in people})
 
 
@@ -123,12 +134,15 @@ def _all_fact_ids(content: Content) -> Iterable[str]:
 
 def _facts(conn: Connection, fact_ids: Iterable[str], subject_ids: Iterable[str]) -> dict[str, KnownFact]:
     facts = {fact.id: fact for fact in facts_with_ids(conn, fact_ids)}
+    targets = {fact.data["fact_id"] for fact in facts.values() if fact.type in ABOUT_FACTS} - facts.keys()
+    if targets:
+        facts |= {fact.id: fact for fact in facts_with_ids(conn, targets)}
     everybody = {*subject_ids, *(fact.subject for fact in facts.values())}
     corrections = apply_corrections(facts | {fact.id: fact for fact in facts_about_facts(conn, everybody)})
     in_force = {fact.id: fact for fact in corrections.facts}
     gone = corrections.retracted_by
     return {
-        own: KnownFact(own, fact.subject, fact.type, in_force.get(own, fact).data, own in gone)
+        own: KnownFact(own, fact.subject, fact.type, in_force.get(own, fact).data, fact.data, own in gone)
         for own, fact in facts.items()
     }
 

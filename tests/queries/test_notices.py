@@ -129,4 +129,4 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_notices() -> 
         background_of(conn, contents)
 
     assert 8 == len(contents)
-    assert 7 == sum(statement.startswith("SELECT") for statement in asked)
+    assert 8 == sum(statement.startswith("SELECT") for statement in asked)
