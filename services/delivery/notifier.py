@@ -94,9 +94,7 @@ def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
             yield _worker(engine, config, receiver, channel, owner)
 
 
-def _worker(
-    engine: Engine, config: DeliveryConfig, receiver: Receiver, channel: Channel, owner: str
-) -> ReceiverWorker:
+def _worker(engine: Engine, config: DeliveryConfig, receiver: Receiver, channel: Channel, owner: str) -> ReceiverWorker:
     is_feed = isinstance(receiver.target, Feed)
     sender = Sender(engine, channel, Composer(receiver), _now, is_bursting=not is_feed)
     return ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender)

@@ -44,11 +44,18 @@ class ReceiverState(NamedTuple):
     last_answer: str | None
 
 
-class First(NamedTuple):
-    """The first message that an address was told about an alert, or the digest or summary that carried it."""
+class Told(NamedTuple):
+    """
+    The messages about an alert of which an address was told before.
+
+    Attributes:
+        notice_id, reference: of the first one, or of the digest or summary that carried it.
+        last_kind: the kind of the last one.
+    """
 
     notice_id: str
     reference: str | None
+    last_kind: str
 
 
 class Result(NamedTuple):
@@ -122,20 +129,23 @@ def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
     return [Due(*row) for row in conn.execute(query)]
 
 
-def first_told(conn: Connection, receiver: str, address: str, alert_id: str) -> First | None:
-    """Return the first message about an alert of which *address* was told; None: it was told of nothing yet."""
+def told_before(conn: Connection, due: Due) -> Told | None:
+    """Return the messages about its alert of which the address of *due* was told before; None: there is none."""
     carrier = deliveries.alias()
     joined = and_(carrier.c.receiver == table.receiver, carrier.c.number == table.bundle)
     query = (
-        select(func.coalesce(carrier.c.notice_id, table.notice_id), func.coalesce(carrier.c.reference, table.reference))
+        select(
+            func.coalesce(carrier.c.notice_id, table.notice_id),
+            func.coalesce(carrier.c.reference, table.reference),
+            table.kind,
+        )
         .outerjoin(carrier, joined)
-        .where(table.receiver == receiver, table.address == address, table.alert_id == alert_id)
-        .where(table.told_at.is_not(None))
+        .where(table.receiver == due.receiver, table.address == due.address, table.alert_id == due.alert_id)
+        .where(table.told_at.is_not(None), table.number < due.number)
         .order_by(table.number)
-        .limit(1)
     )
-    row = conn.execute(query).one_or_none()
-    return First(*row) if row else None
+    rows = conn.execute(query).all()
+    return Told(rows[0][0], rows[0][1], rows[-1][2]) if rows else None
 
 
 def told_since(conn: Connection, receiver: str, since: datetime) -> int:
