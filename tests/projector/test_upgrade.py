@@ -65,7 +65,7 @@ def test_a_schema_of_an_earlier_release_is_refused(database: Engine, tmp_path: P
     done = run(args, tmp_path, env=url(database))
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert "schema is at 0004, this release wants 0008 (run `casetrail init`)" in done.stderr
+    assert "schema is at 0004, this release wants 0010 (run `casetrail init`)" in done.stderr
     assert "0004" == revision(database)
 
 
