@@ -10,7 +10,7 @@ from alembic import op
 from events.errors import Infrastructure
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 OUTCOME = "ck_ledger_outcome"

@@ -123,14 +123,14 @@ def test_the_migrations_keep_the_ledger(database_url: str) -> None:
 def test_a_ledger_of_another_definition_is_not_copied(sqlite_url: str) -> None:
     """A ledger that somebody defined otherwise is left as it is, with the constraint that was expected."""
     engine = open_database(sqlite_url)
-    upgrade(engine, "0008")
+    upgrade(engine, "0009")
     with write_transaction(engine) as conn:
         conn.execute(text("DROP TABLE ledger"))
         conn.execute(text("CREATE TABLE ledger (partition INTEGER, seq INTEGER)"))
 
     with pytest.raises(Infrastructure, match="another definition"):
         migrate(engine)
-    assert "0008" == revision(engine)
+    assert "0009" == revision(engine)
     engine.dispose()
 
 
