@@ -1,17 +1,18 @@
 """A receiver in memory, an outbox written by hand, and a notifier with a clock of its own."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, delete, insert, update
 
 from projections.tables.database import write_transaction
-from projections.tables.delivery.ownership import Ownership
-from projections.tables.schema import outbox, partitions
+from projections.tables.delivery.schema import deliveries, delivery_people, receivers
+from projections.tables.schema import ledger, outbox, partitions, relays
 from services.delivery.composing import Composer
-from services.delivery.config.model import DeliveryConfig, Mail, Receiver, Route
+from services.delivery.config.model import DeliveryConfig, Receiver, Route
 from services.delivery.message import Attempt, Message
 from services.delivery.planning import Planner
 from services.delivery.receiver_worker import ReceiverWorker
@@ -27,16 +28,15 @@ NEVER = Attempt("impossible", "550", sent_whole=False)
 
 
 class Killed(BaseException):
-    """The notifier is killed during a try."""
+    """
+    The notifier is killed during a try.
 
+    Args:
+        sent_whole: whether the receiver has the whole message by then.
+    """
 
-class Sent(NamedTuple):
-    """A message that reached an address as a whole."""
-
-    address: str
-    kind: str
-    alert: str | None
-    notice_id: str
+    def __init__(self, *, sent_whole: bool) -> None:
+        self.sent_whole = sent_whole
 
 
 class Inbox:
@@ -45,31 +45,40 @@ class Inbox:
 
     Attributes:
         answers: the answers to the next tries; then it accepts all.
-        sent: the messages that reached it whole, in their order, the parts of a digest or summary one by one.
-        tries: the number of tries.
+        messages: the messages that reached it whole, in their order.
+        on_try: called with each message that is tried and the answer to it.
     """
 
     def __init__(self) -> None:
         self.answers: list[Attempt | Killed] = []
         self.messages: list[Message] = []
-        self.tries = 0
+        self.on_try: Callable[[Message, Attempt | Killed], None] | None = None
 
     def compose(self, message: Message) -> bytes | None:
-        """Return nothing to store."""
-        del message
+        """Return the notices of a digest or a summary, as a mail would hold them."""
+        return json.dumps(message.data["notices"]).encode() if "notices" in message.data else None
 
     def send(self, message: Message) -> Attempt:
         """Keep *message*, if the next answer says that it was sent whole."""
-        self.tries += 1
         answer = self.answers.pop(0) if self.answers else ACCEPTED
-        if isinstance(answer, Killed):
-            raise answer
+        if self.on_try is not None:
+            self.on_try(message, answer)
         if answer.sent_whole:
             self.messages.append(message)
+        if isinstance(answer, Killed):
+            raise answer
         return answer
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def emptied(engine: Engine) -> Engine:
+    """Return *engine* without the rows of an earlier desk."""
+    with write_transaction(engine) as conn:
+        for table in (deliveries, delivery_people, receivers, relays, outbox, partitions, ledger):
+            conn.execute(delete(table))
+    return engine
 
 
 class Desk:
@@ -101,10 +110,33 @@ class Desk:
         sender = Sender(self.engine, self.inbox, Composer(self.receiver), lambda: self.now)
         return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender)
 
+    def restart(self, owner: str) -> None:
+        """Start another notifier with the present configuration, once the one before has lost the receiver."""
+        with write_transaction(self.engine) as conn:
+            conn.execute(update(receivers).values(owned_until=datetime(2000, 1, 1, tzinfo=UTC)))
+        self.worker = self.start(owner)
+
     def notice(self, alert: str, state: str, subject: str = "p", **content: Any) -> str:
         """Write the notice of a change of *alert* into the outbox; return its id."""
-        body = {"alert_id": alert, "state": state, "rule": "r", "severity": "warning", "subjects": [subject]}
-        body |= {"subject_id": subject, "evidence": [], "life": [], "explanation": f"{alert} {state}"}
+        change = {"state": state, "at": "2026-01-05T12:00:00Z", "cause": "deadline", "fact_id": None}
+        body = {
+            "alert_id": alert,
+            "rule": "r",
+            "rule_version": "1",
+            "severity": "warning",
+            "subject_id": subject,
+            "state": state,
+            "anchor": "f",
+            "evidence": [],
+            "group_by": None,
+            "group": None,
+            "subjects": [subject],
+            "in_doubt": False,
+            "unread": 0,
+            "explanation": f"{alert} {state}",
+            "life": [change],
+            "trial": False,
+        }
         return self._write("notice", body | content, alert, subject)
 
     def cleared(self, subject: str, kind: str = "cleared") -> str:
