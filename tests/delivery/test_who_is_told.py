@@ -76,7 +76,7 @@ class Story:
     def note(self, message: Message, answer: Attempt | Killed) -> None:
         """Note the parts of a message that reached its address, or may have."""
         for alert, kind in parts(message):
-            if kind == "open":
+            if kind == "open" and (message.address, alert) not in self.received:
                 assert "open" == self.states[alert], "nobody is told of an opening after the end"
             if answer is BEFORE:
                 self.in_doubt.add((message.address, alert))
