@@ -194,3 +194,31 @@ def test_without_routes_nothing_is_served() -> None:
     config = loaded("receivers: {a: {feed: a}}\n")
 
     assert Unserved(tuple(SEVERITIES), (), (), ("a",), ()) == unserved(config, SEVERITIES)
+
+
+def test_the_example_of_the_contract_loads() -> None:
+    """Its quotes, its comments and its flow mappings are read as they are written."""
+    config = loaded(
+        """\
+receivers:
+  desk-hook:  {webhook: "https://desk.example/hook", secret: DESK_HOOK}       # Standard Webhooks
+  desk-mail:  {mail: [desk@example.org], digest: {at: "08:00", zone: Asia/Almaty}, language: en}
+  desk-slack: {slack: "C0123", token: DESK_SLACK}                             # threads
+  desk-feed:  {feed: desk}                                                    # Atom and JSON Feed
+  stream:     {kafka: casetrail.alerts.v1}
+  test-hook:  {webhook: "http://127.0.0.1:9000/", secret: TEST, allow: ["127.0.0.0/8"]}
+routes:                                       # every route that fits sends; none is a fall-through
+  - to: [desk-hook, desk-mail]
+    severity: [warning, critical]
+  - to: desk-slack
+    rule: [dismissed-without-follow-up]
+    jurisdiction: KZ                          # also: agency, region, subject, type, watchlist
+    watchlist: ministers
+watchlists: {ministers: lists/ministers.txt}  # a subject id a line
+"""
+    )
+
+    expected = loaded(EXAMPLE).receivers
+    assert {name: receiver for name, receiver in expected.items() if name != "chat"} == config.receivers
+    assert [("desk-hook", "desk-mail"), ("desk-slack",)] == [route.to for route in config.routes]
+    assert ((), None) == (config.operators, config.heartbeat)
