@@ -1,53 +1,28 @@
 """The facts, the people and the facets of notices, as routes, silences and texts read them."""
 
-from typing import Any
-
 from sqlalchemy import Engine, event
 
-from projections.queries.notices import Background, background_of, facets_of
-from projections.tables.schema import outbox
+from projections.queries.notices import background_of, facets_of
 from tests.support.builders import (
-    Line,
     appointed,
     corrected,
     described,
     dismissed,
-    instant,
     project,
     projector,
     retracted,
-    rows,
     stated,
 )
 from tests.support.correlating import House, ministry
+from tests.support.noticed import POST, background, notices, told
 
-POST = {"post": "head", "agency": "Customs", "region": "North", "jurisdiction": "KZ"}
 ENDED = dismissed("2022-03-01", agency="Police", jurisdiction="KZ", recorded="2022-03-01T12:00:00Z")
-
-
-def notices(engine: Engine) -> list[Any]:
-    """Return the contents of the outbox, in their order."""
-    return [row["notice"] for row in rows(engine, outbox)]
-
-
-def told(*lines: Line, until: str = "2022-12-01") -> Engine:
-    """Return a database with the notices of *lines* and of a silence until *until*."""
-    writer = projector(clock="2021-01-01")
-    project(writer, lines)
-    writer.advance_watermark(instant(until), instant(until))
-    return writer.engine
 
 
 def facets(engine: Engine) -> list[dict[str, frozenset[str]]]:
     """Return the facets of every notice in the outbox."""
     with engine.connect() as conn:
         return facets_of(conn, notices(engine))
-
-
-def background(engine: Engine) -> Background:
-    """Return the facts and the people of every notice in the outbox."""
-    with engine.connect() as conn:
-        return background_of(conn, notices(engine))
 
 
 def test_the_facets_are_those_of_the_evidence_and_of_the_posts() -> None:
