@@ -14,7 +14,7 @@ from tests.support.builders import (
     stated,
 )
 from tests.support.correlating import House, ministry
-from tests.support.noticed import POST, background, notices, told
+from tests.support.noticed import POST, at, background, notices, told
 
 ENDED = dismissed("2022-03-01", agency="Police", jurisdiction="KZ", recorded="2022-03-01T12:00:00Z")
 
@@ -65,6 +65,30 @@ def test_a_notice_of_a_person_has_the_facets_of_the_posts() -> None:
         (own,) = facets_of(conn, [{"subject_id": "a"}])
 
     assert (frozenset({"a"}), frozenset(), frozenset({"Customs"})) == (own["subjects"], own["types"], own["agencies"])
+
+
+def test_a_transfer_has_both_agencies() -> None:
+    """A route that names the new agency fits too."""
+    moved = at(stated("Transferred", "2022-03-01", agency="Police", to_agency="Court"))
+    engine = told(moved)
+
+    with engine.connect() as conn:
+        (own,) = facets_of(conn, [{"subject_id": "a", "evidence": [moved["id"]]}])
+
+    assert frozenset({"Police", "Court"}) == own["agencies"]
+
+
+def test_the_background_has_the_fact_that_a_correction_is_about() -> None:
+    """It need not be in the evidence; and a fact of another person is in force too as corrected."""
+    wrong = at(stated("Noted", "2022-02-01", title="t", subject="b"))
+    engine = told(ENDED, wrong, at(corrected(wrong, "2022-02-05", title="u")))
+    (content,) = notices(engine)
+    change = {**content["life"][0], "fact_id": f"corrected {wrong['id']} 2022-02-05"}
+
+    with engine.connect() as conn:
+        known = background_of(conn, [{**content, "life": [change]}])
+
+    assert ("u", "t") == (known.facts[wrong["id"]].data["title"], known.facts[wrong["id"]].first["title"])
 
 
 def test_the_background_has_the_names_the_presumption_and_the_facts_in_force() -> None:

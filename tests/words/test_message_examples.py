@@ -10,12 +10,24 @@ from hypothesis import strategies as st
 
 from projections.projector.projector import Projector
 from projections.queries.alerts import AlertFilter, alerts
-from projections.queries.notices import Background, background_of
+from projections.queries.notices import Background, KnownFact, background_of
 from projections.rules.rulebook import Rulebook
 from services.words.messages.bundles import word_digest, word_summary
+from services.words.messages.loading import load
 from services.words.messages.notices import AlertNotice, word_notice, word_person
 from services.words.messages.operations import word_failure, word_report, word_test
-from tests.support.builders import corrected, described, detained, dismissed, instant, project, projector, retracted
+from services.words.messages.parts import evidence_lines
+from tests.support.builders import (
+    corrected,
+    described,
+    detained,
+    dismissed,
+    instant,
+    project,
+    projector,
+    retracted,
+    stated,
+)
 from tests.support.correlating import House, ministry
 from tests.support.noticed import LANGUAGES, at, background, notices, texts, told
 
@@ -110,6 +122,32 @@ def test_a_first_line_names_three_people_and_the_number_of_the_others() -> None:
 
     assert "Ministry (a, b, c and others: 2): Detention (rule officials), since 2022-02-01" == text.title
     assert 5 == len(text.body[2].splitlines())
+
+
+def test_the_person_of_the_anchor_is_named_first() -> None:
+    """The other people follow by their ids; a fact of the evidence is not told twice."""
+    related = stated("RelationAsserted", "2020-01-01", subject="z", other="b", relation="sibling")
+    lines = [related, detained("2022-02-01", subject="z"), detained("2022-03-01", subject="b")]
+    (text,) = texts(House().judge(map(at, lines), "2022-06-01").engine)
+
+    assert text.title.startswith("z, b: Held, then a relative wanted or held")
+    assert [f"{own}: presumed innocent until a final verdict." for own in "zb"] == text.body[2].splitlines()
+    assert "Reason: a report completed the pattern of the rule." == text.body[3].splitlines()[-1]
+
+
+def test_a_fact_says_that_the_person_was_absent_and_what_it_is_called() -> None:
+    """An arrest in absence holds nobody, and another event has only its title."""
+    core = {"occurred": "2022", "published": "2022", "sources": []}
+    arrest = KnownFact("f", "a", "Arrested", core | {"in_absentia": True}, {})
+    other = KnownFact("g", "a", "Noted", core | {"title": "Reprimand"}, {})
+    known = Background({"f": arrest, "g": other}, {})
+    lines = list(evidence_lines(["f", "g", "h"], known, load("en")))
+
+    assert [
+        "- a: Remand in custody ordered by a court (in the person's absence), 2022",
+        "- a: Other event (“Reprimand”), 2022",
+        "- a report that is not known (h)",
+    ] == lines[::2]
 
 
 def test_a_corrected_date_is_not_in_the_first_line_of_the_retraction() -> None:
@@ -242,6 +280,18 @@ def test_a_digest_groups_the_alerts_by_person() -> None:
         "Correction, no longer stated: b: Dismissed, and nothing that followed is known, since 2022-03-02",
     ] == [paragraph.splitlines()[0] for paragraph in text.body]
     assert "A correction: we told you of this alert." in text.body[-1]
+
+
+def test_a_digest_states_the_standing_of_everybody_in_a_group() -> None:
+    """A group stands behind the people, and each person in it has their standing once."""
+    engine = House().judge(ministry("abcdef"), "2022-06-01").engine
+    opened = [AlertNotice("open", content) for content in notices(engine)]
+
+    text = word_digest("2022-12-05", opened, [], background(engine), "en")
+
+    assert ("Open alerts", "Alerts about several people") == text.body[:2]
+    people = {own for notice in opened for own in notice.alert["subjects"]}
+    assert sorted(f"{own}: presumed innocent until a final verdict." for own in people) == text.body[-1].splitlines()
 
 
 def test_a_summary_lists_each_opening_with_its_sources() -> None:

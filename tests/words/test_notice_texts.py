@@ -120,6 +120,23 @@ def test_a_case_that_is_not_criminal_has_no_verdict(language: str) -> None:
     assert [] == [text for text in words if re.search(VERDICT[language], text, re.IGNORECASE)]
 
 
+def test_a_criminal_case_has_a_verdict() -> None:
+    """A conviction is named as one."""
+    assert "Verdict of guilty" == type_words(KnownFact("f", "a", "Convicted", {}, {}), load("en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_convict_is_presumed_innocent_in_an_open_case(language: str) -> None:
+    """The verdict of one case says nothing of another."""
+    person = KnownPerson("a", "Ada", "convicted", open_cases=1)
+    (line,) = presumption_lines(["a", "a"], Background({}, {"a": person}), load(language))
+    (closed,) = presumption_lines(["a"], Background({}, {"a": person._replace(open_cases=0)}), load(language))
+
+    innocence = {"en": "presumed innocent", "ru": "презумпция невиновности", "kk": "кінәсіздік презумпциясы"}[language]
+    assert innocence in line
+    assert innocence not in closed
+
+
 def test_the_kind_of_a_case_comes_from_any_fact_of_it() -> None:
     """The second fact does not name the kind."""
     first = at(charged("2022-02-01", case="k", kind="disciplinary"))
