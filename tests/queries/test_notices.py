@@ -68,9 +68,9 @@ def test_a_notice_of_a_person_has_the_facets_of_the_posts() -> None:
 
 
 def test_a_transfer_has_both_agencies() -> None:
-    """A route that names the new agency fits too."""
+    """A route that names the new agency fits, even if the transfer was taken back and no post is there."""
     moved = at(stated("Transferred", "2022-03-01", agency="Police", to_agency="Court"))
-    engine = told(moved)
+    engine = told(moved, at(retracted(moved, "2022-03-05")))
 
     with engine.connect() as conn:
         (own,) = facets_of(conn, [{"subject_id": "a", "evidence": [moved["id"]]}])
@@ -88,6 +88,9 @@ def test_the_background_has_the_fact_that_a_correction_is_about() -> None:
     with engine.connect() as conn:
         known = background_of(conn, [{**content, "life": [change]}])
 
+        alone = background_of(conn, [{"subject_id": "a", "fact_id": wrong["id"]}])
+
+    assert "u" == alone.facts[wrong["id"]].data["title"]
     assert ("u", "t") == (known.facts[wrong["id"]].data["title"], known.facts[wrong["id"]].first["title"])
 
 
