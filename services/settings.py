@@ -1,9 +1,8 @@
 """All settings: ``CASETRAIL_*`` variables, or the same in a file ``.env`` in the working directory."""
 
-import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from projections.projector.derive import CACHE_FACTS
 from projections.rules.files.loading import WrittenRules, load, load_written, pack, written_pack
 from projections.rules.rulebook import Rulebook
 from projections.tables.schema import TOPIC
+from services.values import mail_address, smtp_url, topic_name, zone
 
 # A name, an IPv4 address or an IPv6 one in brackets, and a port.
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/]+)(:(?P<port>[0-9]{1,5}))?")
@@ -28,8 +28,7 @@ _DATABASES = f"{_FILE} or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
 # The rest of a URL after the user and the password, as SQLAlchemy parses it: a password ends at the first @.
 _AFTER_PASSWORD = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
 
-# The names of topics that Kafka accepts. The broker makes a folder of the name, so "." and ".." are not among them.
-_TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_DELIVERY = Path("delivery.yaml")
 
 
 class KafkaSettings(BaseSettings):
@@ -110,6 +109,15 @@ class Settings(KafkaSettings):
     rules: Path | None = Field(
         None, description="A rule file, or a folder of them. The default is the rules that ship with casetrail."
     )
+    delivery: Path | None = Field(
+        None,
+        description="The file of receivers and routes. The default is `./delivery.yaml`; without it, nobody is told.",
+    )
+    smtp: str | None = Field(
+        None, description="The mail server of receivers that name none: smtp://HOST:PORT or smtps://HOST:PORT."
+    )
+    mail_from: str | None = Field(None, description="The sender of mail to receivers that name none.")
+    zone: str = Field("UTC", description="The IANA time zone of dates without a time, and of times on pages.")
     tell_backfilled: bool = Field(
         default=False,
         description="Whether notices are also written of alerts that a new rule finds in old history.",
@@ -192,6 +200,11 @@ def load_written_rules(settings: Settings) -> WrittenRules:
     return load_written(settings.rules) if settings.rules else written_pack()
 
 
+def delivery_file(settings: Settings) -> Path | None:
+    """Return the file of CASETRAIL_DELIVERY, or `./delivery.yaml` if it exists; None: nobody is told of anything."""
+    return settings.delivery or (_DELIVERY if _DELIVERY.exists() else None)
+
+
 def variable(field: str) -> str:
     """Return the name of the variable that sets *field*."""
     return f"CASETRAIL_{field.upper()}"
@@ -229,6 +242,18 @@ def _unfit(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 "HOST:PORT, with commas between several",
             )
     yield from _unfit_names(settings)
+    yield from _refused("smtp", settings.smtp, smtp_url)
+    yield from _refused("mail_from", settings.mail_from, mail_address)
+    yield from _refused("zone", settings.zone, zone)
+
+
+def _refused(field: str, value: str | None, check: Callable[[str], object]) -> Iterator[tuple[str, str, str]]:
+    """Yield the same for the *value* of *field* if it is set and *check* refuses it."""
+    try:
+        if value is not None:
+            check(value)
+    except BadInput as problem:
+        yield field, problem.what, problem.wanted
 
 
 def _unfit_database(url: str) -> Iterator[tuple[str, str]]:
@@ -283,10 +308,7 @@ def _has_plain_parts(url: str) -> bool:
 def _unfit_names(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield the same as `_unfit` for the names of topics and the group, by the rules of Kafka."""
     for field in ("kafka_topic", "kafka_alerts_topic"):
-        name = getattr(settings, field)
-        if not _TOPIC_NAME.fullmatch(name):
-            wanted = "1 to 249 of A-Z, a-z, 0-9, dot, underscore and hyphen, and not . or .. alone"
-            yield field, f"{json.dumps(name, ensure_ascii=False)} is not a name for a topic", wanted
+        yield from _refused(field, getattr(settings, field), topic_name)
     if not settings.kafka_group.strip():
         yield "kafka_group", f'"{settings.kafka_group}" is not a name for a group', "a name that is not empty"
     facts, notices = settings.kafka_topic, settings.kafka_alerts_topic

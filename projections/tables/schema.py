@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBi
 
 from .across import alert_evidence, contributions, correlated, correlator_positions, links
 from .columns import METADATA, Big, Instant, Json
+from .delivery.schema import deliveries as deliveries  # noqa: PLC0414 - its tables are part of the schema
 from .people import cases, counts, holds, measures, posts, searches, subjects
 
 TOPIC = "casetrail.events.v1"

@@ -141,6 +141,7 @@ class DeliveryConfig:
         watchlists: the people of each watchlist, by its name.
         operators: the receivers that are told when another receiver fails.
         heartbeat: the URL that is pinged while everything is within limits; None: none.
+        heartbeat_allow: networks that this connection may reach although they are not public.
     """
 
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
@@ -148,3 +149,4 @@ class DeliveryConfig:
     watchlists: Mapping[str, frozenset[str]] = field(default_factory=dict)
     operators: tuple[str, ...] = ()
     heartbeat: str | None = None
+    heartbeat_allow: tuple[Network, ...] = ()

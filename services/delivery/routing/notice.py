@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 NoticeKind: TypeAlias = Literal[
     "open", "acknowledged", "resolved", "retracted", "superseded", "cleared", "cleared_withdrawn"
 ]
-ENDS = frozenset({"resolved", "retracted", "superseded"})
 
 
 class Facets(NamedTuple):

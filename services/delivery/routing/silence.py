@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from events.text import comparison_form
+
 from .notice import Notice
 
 
@@ -37,5 +39,5 @@ class Silence(NamedTuple):
         return (
             self.rule in {None, notice.rule}
             and (self.subject is None or self.subject in notice.facets.subjects)
-            and (self.agency is None or self.agency.casefold() in {a.casefold() for a in notice.facets.agencies})
+            and (self.agency is None or comparison_form(self.agency) in map(comparison_form, notice.facets.agencies))
         )

@@ -22,6 +22,7 @@ from projections.tables.origin import compare_ids, origin_of
 from projections.tables.parked_rows import parked_counts
 from projections.tables.schema import OF_LOG, partitions
 from services.database import database_trouble, revisions
+from services.delivery.config.secrets import PREFIX as SECRET_PREFIX
 from services.log.base import Extent
 from services.log.local import LocalLog
 from services.log.open import topic_of, uses_kafka
@@ -33,6 +34,7 @@ from .check import DATA, USAGE, Check
 SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 50_000_000
 CONNECT_SECONDS = 5
 STALLED = timedelta(minutes=1)
+_OTHERS = ("CASETRAIL_TEST_", SECRET_PREFIX)
 
 # As the migrations name them.
 _TRIGGERS = {
@@ -92,9 +94,9 @@ def _value(settings: Settings, name: str) -> str:
 
 
 def _variables() -> set[str]:
-    """Return the names of all variables for casetrail, of the environment and of ``.env``."""
+    """Return the names of all settings, of the environment and of ``.env``; secrets have names that users choose."""
     names = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
-    return {name for name in names if name.startswith("CASETRAIL_") and not name.startswith("CASETRAIL_TEST_")}
+    return {name for name in names if name.startswith("CASETRAIL_") and not name.startswith(_OTHERS)}
 
 
 def _rules(settings: Settings) -> tuple[str | None, Check]:

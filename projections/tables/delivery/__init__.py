@@ -1,0 +1,1 @@
+"""The tables of deliveries, and the only statements that write them."""

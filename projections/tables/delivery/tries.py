@@ -1,0 +1,192 @@
+"""The tries: the messages that are due, the start and the result of a try, and the state of a receiver."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
+
+from .schema import deliveries, receivers
+
+table = deliveries.c
+
+
+class Due(NamedTuple):
+    """A message that is due. The fields are columns of ``deliveries``."""
+
+    receiver: str
+    number: int
+    address: str
+    notice_id: str
+    kind: str
+    alert_id: str | None
+    partition: int | None
+    n: int | None
+    sequence: int
+    data: Mapping[str, Any] | None
+    decided_at: datetime
+    tries: int
+    told_at: datetime | None
+    stored: bytes | None
+    remind: str | None
+    why: str | None
+
+
+class ReceiverState(NamedTuple):
+    """The state of a receiver. The fields are columns of ``receivers``."""
+
+    receiver: str
+    kind: str
+    state: str
+    since: datetime
+    failures: int
+    next_try: datetime | None
+    last_answer: str | None
+
+
+class First(NamedTuple):
+    """The first message that an address was told about an alert, or the digest or summary that carried it."""
+
+    notice_id: str
+    reference: str | None
+
+
+class Result(NamedTuple):
+    """
+    The result of a try.
+
+    Attributes:
+        state: the new state of the message.
+        answer: the receiver's answer.
+        is_told: whether this try sent the whole message.
+        why: the reason why it was given up.
+        reference: the receiver's own reference.
+        not_before: the earliest instant of the next try.
+        counts: whether the try counts among those after which a message is given up.
+    """
+
+    state: str
+    answer: str
+    is_told: bool
+    why: str | None = None
+    reference: str | None = None
+    not_before: datetime | None = None
+    counts: bool = True
+
+
+def receiver_state(conn: Connection, receiver: str) -> ReceiverState:
+    """Return the state of a receiver that a notifier has served."""
+    columns = [receivers.c[name] for name in ReceiverState._fields]
+    return ReceiverState(*conn.execute(select(*columns).where(receivers.c.receiver == receiver)).one())
+
+
+def all_receivers(conn: Connection) -> list[ReceiverState]:
+    """Return the states of all receivers that a notifier has served, by their names."""
+    columns = [receivers.c[name] for name in ReceiverState._fields]
+    return [ReceiverState(*row) for row in conn.execute(select(*columns).order_by(receivers.c.receiver))]
+
+
+def due_messages(conn: Connection, receiver: str, now: datetime, limit: int) -> list[Due]:
+    """
+    Return the next messages to try, at most *limit*, in their order.
+
+    A message waits for an earlier one of the same alert and address, so that the tries for an alert start in order.
+    Messages that a digest or a summary carries are left out.
+    """
+    earlier = deliveries.alias()
+    waits = exists().where(
+        earlier.c.receiver == table.receiver,
+        earlier.c.alert_id == table.alert_id,
+        earlier.c.address == table.address,
+        earlier.c.number < table.number,
+        earlier.c.state == "queued",
+        earlier.c.not_before > now,
+    )
+    query = (
+        select(*(table[name] for name in Due._fields))
+        .where(table.receiver == receiver, table.state == "queued", table.bundle.is_(None))
+        .where(or_(table.not_before.is_(None), table.not_before <= now), ~waits)
+        .order_by(table.number)
+        .limit(limit)
+    )
+    return [Due(*row) for row in conn.execute(query)]
+
+
+def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
+    """Return the messages that the digest or summary number *bundle* carries and that were not dropped."""
+    query = (
+        select(*(table[name] for name in Due._fields))
+        .where(table.receiver == receiver, table.bundle == bundle, table.state == "queued")
+        .order_by(table.number)
+    )
+    return [Due(*row) for row in conn.execute(query)]
+
+
+def first_told(conn: Connection, receiver: str, address: str, alert_id: str) -> First | None:
+    """Return the first message about an alert of which *address* was told; None: it was told of nothing yet."""
+    carrier = deliveries.alias()
+    joined = and_(carrier.c.receiver == table.receiver, carrier.c.number == table.bundle)
+    query = (
+        select(func.coalesce(carrier.c.notice_id, table.notice_id), func.coalesce(carrier.c.reference, table.reference))
+        .outerjoin(carrier, joined)
+        .where(table.receiver == receiver, table.address == address, table.alert_id == alert_id)
+        .where(table.told_at.is_not(None))
+        .order_by(table.number)
+        .limit(1)
+    )
+    row = conn.execute(query).one_or_none()
+    return First(*row) if row else None
+
+
+def told_since(conn: Connection, receiver: str, since: datetime) -> int:
+    """Return the number of openings of which *receiver* was told after *since*, each message counted once."""
+    query = select(func.count()).where(table.receiver == receiver, table.kind.in_(["open", "summary"]))
+    return int(conn.execute(query.where(table.told_at > since, table.bundle.is_(None))).scalar_one())
+
+
+def begin_try(conn: Connection, due: Due, now: datetime, stored: bytes | None) -> None:
+    """
+    Record that a try begins.
+
+    If the result of the try before is not known, the address may have been told then, and counts as told.
+    """
+    told = case((and_(table.trying, table.told_at.is_(None)), table.tried_at), else_=table.told_at)
+    here = or_(table.number == due.number, table.bundle == due.number)
+    values = {"tries": table.tries + 1, "tried_at": now, "trying": True, "told_at": told}
+    here = and_(table.receiver == due.receiver, here, table.state == "queued")
+    conn.execute(update(deliveries).where(here).values(**values))
+    if stored is not None:
+        only = and_(table.receiver == due.receiver, table.number == due.number)
+        conn.execute(update(deliveries).where(only).values(stored=stored))
+
+
+def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> None:
+    """Record the *result* of a try, for a digest or summary also in the messages that it carries."""
+    here = or_(table.number == due.number, table.bundle == due.number)
+    values: dict[str, Any] = {
+        "state": result.state,
+        "why": result.why,
+        "last_answer": result.answer,
+        "not_before": result.not_before,
+        "trying": False,
+        "reference": func.coalesce(result.reference, table.reference),
+    }
+    if result.is_told:
+        values["told_at"] = func.coalesce(table.told_at, now)
+    if not result.counts:
+        values["tries"] = table.tries - 1
+    here = and_(table.receiver == due.receiver, here, table.state == "queued")
+    conn.execute(update(deliveries).where(here).values(**values))
+
+
+def remind_at(conn: Connection, receiver: str, numbers: Sequence[int], at: datetime | None) -> None:
+    """Set the instant of the next reminder of the messages *numbers*."""
+    here = and_(table.receiver == receiver, table.number.in_(numbers))
+    conn.execute(update(deliveries).where(here).values(remind_at=at))
+
+
+def put_state(conn: Connection, state: ReceiverState) -> None:
+    """Write the state of a receiver."""
+    values = state._asdict()
+    here = receivers.c.receiver == values.pop("receiver")
+    conn.execute(update(receivers).where(here).values(**values))
