@@ -57,7 +57,10 @@ def mail_address(text: str) -> str:
     """
     if _MAIL_ADDRESS.fullmatch(text):
         return text
-    what = "a template is in this address" if is_template(text) else f"{quote(text)} is not a mail address"
+    if is_template(text):
+        what = "a template is in this address"
+    else:  # with one of these it can be a URL with a login
+        what = f"{'this' if ':' in text or '/' in text else quote(text)} is not a mail address"
     raise BadInput(what, "one address alone, such as desk@example.org")
 
 

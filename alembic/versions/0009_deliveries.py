@@ -95,7 +95,7 @@ def _deliveries() -> None:
             "bundle", BIG, comment="number of the row of the digest or summary that carries it; null: it goes alone"
         ),
         sa.Column("stored", sa.LargeBinary(), comment="the bytes of a digest, which every try repeats"),
-        sa.Column("remind", sa.Text(), comment="the interval of reminders, as ISO 8601; null: none"),
+        sa.Column("remind_seconds", BIG, comment="seconds between two reminders; null: none are sent"),
         sa.Column("remind_at", INSTANT, comment="when the next reminder is due; null: none is"),
         sa.PrimaryKeyConstraint("receiver", "number", name=op.f("pk_deliveries")),
         sa.UniqueConstraint("receiver", "address", "notice_id", name=op.f("uq_deliveries_notice")),

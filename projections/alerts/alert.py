@@ -62,6 +62,7 @@ class Alert(NamedTuple):
     group_key: str | None = None
     group_shown: str | None = None
     reached: int | None = None
+    acknowledged_until: datetime | None = None
 
     @property
     def subject(self) -> str:

@@ -1,5 +1,5 @@
 """
-The rows of the correlator's own chain: its rules, and the acknowledgements of alerts across people.
+The rows of the correlator's own chain: its rules, the acknowledgements of alerts across people, and silences.
 
 Each names the horizon at which it was written: every step before that instant had been taken. A rebuild applies it
 before the first step that is not below that horizon.
@@ -8,14 +8,17 @@ before the first step that is not below that horizon.
 import json
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import uuid5
 
 from sqlalchemy import Connection
 
 from events.edtf import format_instant, parse_instant
+from projections.alerts.alert import NAMESPACE
 from projections.ledger.chain import Chain, Entry
+from projections.queries.silences import SilenceEnd
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
-from projections.tables.ledger_rows import entries_after
+from projections.tables.ledger_rows import first_rules
 from projections.tables.schema import CORRELATOR
 
 
@@ -25,6 +28,26 @@ class Acknowledgement(NamedTuple):
     alert_id: str
     person: str
     note: str | None
+    at: datetime
+
+
+class NewSilence(NamedTuple):
+    """
+    A silence to add.
+
+    Attributes:
+        rule, subject, agency: its scope; one at least is not None.
+        until: the instant at which it ends.
+        person, why: its author, and the reason.
+        at: the instant at which it is added, by the author's clock.
+    """
+
+    rule: str | None
+    subject: str | None
+    agency: str | None
+    until: datetime
+    person: str
+    why: str
     at: datetime
 
 
@@ -46,7 +69,7 @@ def rules_entry(
 
 def old_before(conn: Connection) -> datetime | None:
     """Return the instant before which history is older than the first rules across people; None: none is."""
-    first = next(iter(entries_after(conn, CORRELATOR, 0, 1)), None)
+    first = first_rules(conn, CORRELATOR)
     text = _value(first).get("old_before") if first else None
     return None if text is None else parse_instant(text)
 
@@ -55,6 +78,21 @@ def acknowledgement_entry(start: Checkpoint, said: Acknowledgement, subject_id: 
     """Return the row behind *start* that acknowledges an alert, which is about *subject_id* or a group."""
     value = {"alert_id": said.alert_id, "by": said.person, "note": said.note}
     return _note(start, "acknowledgement", said.at, value, subject_id)
+
+
+def silence_entry(start: Checkpoint, silence: NewSilence) -> tuple[str, Entry]:
+    """Return the id of a silence, and the row behind *start* that adds it."""
+    # By the hash before it too, so that two databases never have the same id.
+    silence_id = str(uuid5(NAMESPACE, f"silence {start.seq + 1} {start.hash}"))
+    scope = {"rule": silence.rule, "subject": silence.subject, "agency": silence.agency}
+    until = {"until": format_instant(silence.until), "by": silence.person, "why": silence.why}
+    value = {"silence_id": silence_id, **scope, **until}
+    return silence_id, _note(start, "silence", silence.at, value, silence.subject)
+
+
+def silence_end_entry(start: Checkpoint, silence_id: str, end: SilenceEnd) -> Entry:
+    """Return the row behind *start* by which a person ends a silence early."""
+    return _note(start, "silence_end", end.at, {"silence_id": silence_id, "by": end.by, "why": end.why})
 
 
 def horizon_in(entry: Entry) -> datetime | None:

@@ -6,7 +6,7 @@ correlator that lost its place to another one cannot write.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from projections.alerts.alert import Change
 from projections.ledger.chain import Entry
+from projections.queries.silences import SilenceEnd, active_silences
 from projections.rules.rulebook import Rulebook
 from projections.tables.bulk import store
 from projections.tables.checkpoint import Checkpoint, PartitionLost, compare_and_set, insert_first, lock
@@ -21,7 +22,16 @@ from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import CORRELATOR, LIVE, TOPIC, ledger, partitions
 
-from .chain_entries import Acknowledgement, acknowledgement_entry, across_only, old_before, rules_entry
+from .chain_entries import (
+    Acknowledgement,
+    NewSilence,
+    acknowledgement_entry,
+    across_only,
+    old_before,
+    rules_entry,
+    silence_end_entry,
+    silence_entry,
+)
 from .horizon import ROWS, horizon_of, old_history
 from .keeping import acknowledge_alert
 from .notices import Doubt, first_in_doubt, write_notices
@@ -85,7 +95,8 @@ class Correlator:
         before = self.checkpoint
         with write_transaction(self.engine) as conn:
             (stored,) = lock(conn, [before])
-            self.idle = stored is None and not self.rulebook.across
+            # A silence can have begun the chain before any rules.
+            self.idle = (stored is None or stored.rules_version is None) and not self.rulebook.across
             if self.idle:
                 return before
             if stored is None:
@@ -169,7 +180,7 @@ class Correlator:
     def _put_rules_in_force(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
             before, tells = rules_in_force(conn, CORRELATOR), self._tells_backfilled
-            old = old_history(conn, start.topic) if start.seq == 0 and not tells else None
+            old = old_history(conn, start.topic) if start.rules_version is None and not tells else None
             entry = rules_entry(start, self.rulebook, clock, tells_backfilled=tells, old_before=old)
             changes = self._stepper.change_rules(conn, before, self.rulebook, start.watermark, tells_backfilled=tells)
             self._finish(conn, start, [entry], changes, clock, rules=self.rulebook.version)
@@ -210,17 +221,45 @@ class Correlator:
 
 
 def acknowledge_across(engine: Engine, topic: str, said: Acknowledgement) -> None:
-    """
-    Record in the correlator's chain that a person acknowledges an open alert across people.
-
-    It is written under the lock of the correlator's row, without another epoch: the correlator continues undisturbed.
-    """
-    with write_transaction(engine) as conn:
-        (start,) = lock(conn, [Checkpoint(topic, CORRELATOR)])
-        assert start is not None, "the correlator wrote the alert"
+    """Record in the correlator's chain that a person acknowledges an open alert across people."""
+    with _beside(engine, topic) as (conn, start):
         changes, subject_id = acknowledge_alert(conn, LIVE, said)
         entry = acknowledgement_entry(start, said, subject_id)
         compare_and_set(conn, [(start, finished(conn, start, [entry], changes, said.at))])
+
+
+def add_silence(engine: Engine, topic: str, silence: NewSilence) -> str:
+    """Record a silence in the correlator's chain, which begins with it if no correlator has ever run; return its id."""
+    with suppress(PartitionLost), write_transaction(engine) as conn:
+        if lock(conn, [Checkpoint(topic, CORRELATOR)]) == [None]:
+            insert_first(conn, Checkpoint(topic, CORRELATOR))
+    with _beside(engine, topic) as (conn, start):
+        silence_id, entry = silence_entry(start, silence)
+        compare_and_set(conn, [(start, finished(conn, start, [entry], (), silence.at))])
+    return silence_id
+
+
+def end_silence(engine: Engine, topic: str, silence_id: str, end: SilenceEnd) -> bool:
+    """Record the early end of a silence; return False if it is over or unknown, and nothing is written."""
+    with _beside(engine, topic) as (conn, start):
+        if silence_id not in {row.silence_id for row in active_silences(conn, end.at)}:
+            return False
+        entry = silence_end_entry(start, silence_id, end)
+        compare_and_set(conn, [(start, finished(conn, start, [entry], (), end.at))])
+    return True
+
+
+@contextmanager
+def _beside(engine: Engine, topic: str) -> Iterator[tuple[Connection, Checkpoint]]:
+    """
+    Begin a write beside the correlator, in its chain.
+
+    It has the lock of the correlator's row, and raises no epoch: the correlator continues undisturbed.
+    """
+    with write_transaction(engine) as conn:
+        (start,) = lock(conn, [Checkpoint(topic, CORRELATOR)])
+        assert start is not None, "the chain has begun"
+        yield conn, start
 
 
 def finished(

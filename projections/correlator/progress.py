@@ -9,6 +9,9 @@ from projections.tables.checkpoint import Checkpoint
 from projections.tables.ledger_rows import applied_count_after
 from projections.tables.schema import CORRELATOR, LIVE, OF_LOG, partitions
 
+# A silence can have begun its chain before any rules across people.
+_JUDGES = (partitions.c.partition == CORRELATOR) & partitions.c.rules_version.is_not(None)
+
 HELD_BACK = timedelta(minutes=1)
 """The longest usual distance of the horizon to the newest watermark. Beyond it, a partition stands still."""
 
@@ -73,7 +76,7 @@ class Reach(NamedTuple):
 
 def short_reach(conn: Connection, topic: str) -> Reach | None:
     """Return the reach of the alerts across people; None if they reach as far as others, or there are no rules."""
-    query = select(partitions.c.watermark).where(partitions.c.topic == topic, partitions.c.partition == CORRELATOR)
+    query = select(partitions.c.watermark).where(partitions.c.topic == topic, _JUDGES)
     row = conn.execute(query).one_or_none()
     marks = watermarks_of(conn, topic)
     if row is None or marks.newest is None:
@@ -98,7 +101,7 @@ def watermarks_of(conn: Connection, topic: str) -> Watermarks:
 
 def correlator_progress(conn: Connection, topic: str) -> CorrelatorProgress | None:
     """Return the progress of the correlator; None if there never were rules across people."""
-    own = select(partitions).where(partitions.c.topic == topic, partitions.c.partition == CORRELATOR)
+    own = select(partitions).where(partitions.c.topic == topic, _JUDGES)
     row = conn.execute(own).mappings().one_or_none()
     if row is None:
         return None

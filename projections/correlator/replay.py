@@ -55,6 +55,7 @@ class Replay:
             before, after = rules_at(conn, CORRELATOR, reached.seq) or Rulebook(()), across_only(rules_of(entry))
             tells = tells_backfilled(entry) is True
             self._stepper.change_rules(conn, before, after, reached.watermark, tells_backfilled=tells)
-        else:
+        elif entry.entry == "acknowledgement":
             acknowledge_alert(conn, REBUILD, acknowledgement_in(entry))
+        # Nothing is concluded from a silence.
         return replace(reached, seq=entry.seq)

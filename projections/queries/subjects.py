@@ -92,6 +92,13 @@ def similar_ids(conn: Connection, unknown: str) -> list[str]:
     return list(dict.fromkeys([*by_name, *near_words(unknown, candidates.all(), most=NEAR)]))[:NEAR]
 
 
+def agencies(conn: Connection) -> set[str]:
+    """Return the name of every agency in which a post is known, present or former."""
+    held = select(posts.c.agency).where(posts.c.agency.is_not(None))
+    described = select(subjects.c.agency).where(subjects.c.agency.is_not(None))
+    return set(conn.scalars(held.union(described)))
+
+
 def employed(conn: Connection, subject_ids: list[str], wanted: Filter) -> list[str]:
     """Return those of *subject_ids* with a present or former post in the wanted agency; all without a wanted agency."""
     if wanted.agency is None:

@@ -25,7 +25,7 @@ from projections.tables.schema import log, partitions
 
 CHUNK = 2000
 
-UNTIMED = frozenset({"rules", "acknowledgement"})
+UNTIMED = frozenset({"rules", "acknowledgement", "unacknowledgement", "silence", "silence_end"})
 """Entries with a ``recorded`` that is not the log's clock but a projector's or a person's."""
 
 WRONG_TYPE = "a column does not hold what its type says"

@@ -20,7 +20,7 @@ from projections.ledger.classify import Body, ReadRecord
 from projections.rules.rulebook import Rulebook
 
 from .database import in_values, values_parameter
-from .schema import APPLIED, ledger
+from .schema import APPLIED, CORRELATOR, SILENCES, ledger
 
 CHUNK = 1000
 
@@ -303,6 +303,17 @@ def partition_pages(conn: Connection, partition: int, size: int) -> Generator[li
 def entries_after(conn: Connection, partition: int, seq: int, limit: int) -> list[Entry]:
     """Return the rows of *partition* after the row *seq*, at most *limit*, in their order."""
     return [Entry(*row) for row in conn.execute(_in_order(partition).where(ledger.c.seq > seq).limit(limit))]
+
+
+def silence_entries(conn: Connection) -> list[Entry]:
+    """Return the rows of silences and of their ends, in the order of the correlator's chain."""
+    return [Entry(*row) for row in conn.execute(_in_order(CORRELATOR).where(SILENCES))]
+
+
+def first_rules(conn: Connection, partition: int) -> Entry | None:
+    """Return the row that put the first rules of *partition* in force; None: there were none yet."""
+    row = conn.execute(_in_order(partition).where(ledger.c.entry == "rules").limit(1)).one_or_none()
+    return Entry(*row) if row else None
 
 
 def next_entry(conn: Connection, partition: int, seq: int | None) -> Entry:

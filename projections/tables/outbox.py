@@ -1,7 +1,7 @@
 """The outbox: its next rows, and the last row that each receiver has received."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -68,6 +68,33 @@ def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterat
     with conn.execute(query.execution_options(yield_per=CHUNK)) as result:
         for row in result:
             yield Outgoing(*row)
+
+
+def notices_after(conn: Connection, partition: int, after: int, limit: int) -> list[Outgoing]:
+    """Return the next notices of *partition* after the number *after*, at most *limit*, in their order."""
+    here = (outbox.c.partition == partition, outbox.c.n > after, outbox.c.kind != "forward")
+    rows = conn.execute(select(outbox).where(*here).order_by(outbox.c.n).limit(limit))
+    return [Outgoing(*row) for row in rows]
+
+
+def notices_at(conn: Connection, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Outgoing]:
+    """Return the notices at *places*, each a partition and a number."""
+    by_partition: dict[int, set[int]] = {}
+    for partition, n in places:
+        by_partition.setdefault(partition, set()).add(n)
+    queries = (
+        select(outbox).where(outbox.c.partition == partition, outbox.c.n.in_(numbers))
+        for partition, numbers in by_partition.items()
+    )
+    return {(row.partition, row.n): Outgoing(*row) for query in queries for row in conn.execute(query)}
+
+
+def move_cursor(conn: Connection, receiver: str, before: Unsent, last: int, clock: datetime) -> None:
+    """Record that *receiver* has received a partition's rows up to *last*, in the transaction of its only owner."""
+    here = (relays.c.relay == receiver, relays.c.partition == before.partition)
+    if conn.execute(update(relays).where(*here).values(sent=last, sent_at=clock)).rowcount == 0:
+        values = {"relay": receiver, "partition": before.partition, "sent": last, "sent_at": clock}
+        conn.execute(insert(relays).values(**values))
 
 
 def note_sent(engine: Engine, receiver: str, before: Unsent, last: int, clock: datetime) -> bool:

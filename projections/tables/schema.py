@@ -37,7 +37,8 @@ ledger = Table(
     METADATA,
     Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
     Column("seq", Big, primary_key=True, autoincrement=False, comment="place in this partition's chain, from 1, dense"),
-    Column("entry", Text, nullable=False, comment="record, replay, dismissal, watermark, rules or acknowledgement"),
+    Column("entry", Text, nullable=False, comment="record, replay or dismissal; or watermark, rules, acknowledgement, "
+           "unacknowledgement, silence or silence_end"),
     Column("topic", Text, nullable=False, comment="topic of the log"),
     Column("log_offset", Big, comment="offset in the log; null for entries that are not records"),
     Column("outcome", Text, comment="applied, duplicate, conflict, parked or forwarded; null for other entries"),
@@ -61,12 +62,17 @@ ledger = Table(
     Index("ix_ledger_afterwards", "partition", "log_offset",
           sqlite_where=text("entry in ('replay', 'dismissal')"),
           postgresql_where=text("entry in ('replay', 'dismissal')")),
-    CheckConstraint("(outcome is null) = (entry in ('watermark', 'rules', 'acknowledgement'))", name="outcome"),
+    Index("ix_ledger_silences", "partition", "seq",
+          sqlite_where=text("entry in ('silence', 'silence_end')"),
+          postgresql_where=text("entry in ('silence', 'silence_end')")),
+    # By the kinds with an outcome, so that another kind without one needs no change of the table.
+    CheckConstraint("(outcome is not null) = (entry in ('record', 'replay', 'dismissal'))", name="outcome"),
     comment="The audit trail: every record read and everything else that shaped a conclusion. Append only, chained.",
 )  # fmt: skip
 
 # With the word in the text and not as a parameter: only then do both databases use the index of applied facts.
 APPLIED = text("ledger.outcome = 'applied'")
+SILENCES = text("ledger.entry in ('silence', 'silence_end')")
 
 
 def _partitions(name: str, comment: str) -> Table:
@@ -119,12 +125,13 @@ outbox = Table(
     METADATA,
     Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
     Column("n", Big, primary_key=True, autoincrement=False, comment="number of the row, from 1, dense"),
-    Column("kind", Text, nullable=False, comment="notice (of an alert) or forward (a record for another partition)"),
+    Column("kind", Text, nullable=False, comment="notice (of an alert), cleared or cleared_withdrawn (of a person), or "
+           "forward (a record for another partition)"),
     Column("notice_id", Text, nullable=False, unique=True, comment="idempotency key: UUIDv5 of alert_id and change, "
-           "or the position of the record"),
+           "or of the person's change; or the position of the record"),
     Column("subject_id", Text, comment="the person it is about; null: an alert about a group"),
     Column("alert_id", Text, comment="the alert that changed"),
-    Column("notice", Json, comment="the alert and its change"),
+    Column("notice", Json, comment="the alert and its change, or the person's change"),
     Column("target", Integer, comment="the partition that a record is sent on to"),
     Column("key", LargeBinary, comment="the record's key"),
     Column("headers", Json, comment="the record's headers"),
@@ -223,8 +230,12 @@ def _alerts(prefix: str) -> Table:
         Column("group_key", Text, comment="its group in the form in which groups are compared"),
         Column("group_shown", Text, comment="its group as the source of the anchor writes it"),
         Column("reached", Integer, comment="largest multiple of the number of people that a window had"),
+        Column("acknowledged_until", Instant, comment="when the acknowledgement ends; null: it has no end"),
         Index(f"ix_{prefix}alerts_rule_group_key", "rule", "group_key",
               sqlite_where=text("group_key is not null"), postgresql_where=text("group_key is not null")),
+        Index(f"ix_{prefix}alerts_acknowledged_until", "acknowledged_until",
+              sqlite_where=text("acknowledged_until is not null"),
+              postgresql_where=text("acknowledged_until is not null")),
         comment="The alerts, each in its latest state.",
     )  # fmt: skip
 
@@ -236,12 +247,12 @@ def _alert_changes(prefix: str) -> Table:
         Column("alert_id", Text, primary_key=True, comment="the alert"),
         Column("n", Integer, primary_key=True, autoincrement=False, comment="number of the change, from 1"),
         Column("state", Text, nullable=False, comment="open, acknowledged, resolved, retracted or superseded"),
-        Column("at", Instant, nullable=False, comment="when, by the log's clock (acknowledged: by the person's)"),
+        Column("at", Instant, nullable=False, comment="when, by the log's clock (a person's act: by the person's)"),
         Column("cause", Text, nullable=False, comment="followed, deadline, world_changed, late_knowledge, corrected, "
-               "retracted, rule_changed, same_event or person"),
+               "retracted, rule_changed, same_event, person, ack_ended or unacknowledged"),
         Column("fact_id", Text, comment="the fact that brought it about; null: time or a person did"),
         Column("rule_version", Text, nullable=False, comment="version of the rule in force"),
-        Column("person", Text, comment="the person of an acknowledgement"),
+        Column("person", Text, comment="the person that acknowledged it, or took that back"),
         Column("note", Text, comment="the note of that person"),
         Column("trial", Boolean, nullable=False, comment="whether the rule was on trial"),
         Column("told", Boolean, nullable=False, comment="whether a notice was written of the change"),

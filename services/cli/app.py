@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "status": ("status",),
     "history": ("history",),
     "alerts": ("alerts",),
+    "silence": ("silence",),
     "audit": ("audit",),
     "rebuild": ("rebuild",),
     "backtest": ("backtest",),

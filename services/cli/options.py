@@ -1,13 +1,15 @@
 """Options that several commands take, and the instants in them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from events.edtf import parse_instant
 from events.errors import BadInput
 from projections.subjects.view import AsOf
+from services.settings import Settings
 
 AsOfOption = Annotated[
     str | None,
@@ -39,3 +41,20 @@ def instant(option: str, text: str) -> datetime:
         return parse_instant(text)
     except BadInput as problem:
         raise problem.at(option) from None
+
+
+def future_instant(option: str, text: str, settings: Settings, now: datetime) -> datetime:
+    """
+    Return the instant that *text* names; a day, month or year means its start in the zone of the settings.
+
+    Raises:
+        BadInput: if it is no such text, or not after *now*; the error names the *option*.
+    """
+    future = instant(option, text)
+    if future > now and "T" not in text:
+        # The end of the period is in the future, so the text begins with a year of four digits.
+        start = datetime.fromisoformat(f"{text}-01-01"[:10]).replace(tzinfo=ZoneInfo(settings.zone))
+        future = start.astimezone(UTC)
+    if future <= now:
+        raise BadInput(f'"{text}" has passed', "a date or an instant in the future", option)
+    return future

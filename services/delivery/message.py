@@ -123,6 +123,10 @@ class Channel(Protocol):
     A channel is used by one thread. It never raises for trouble of the receiver: the attempt says what happened.
     """
 
+    def compose(self, message: Message) -> bytes | None:
+        """Return the bytes that every try of *message* repeats; None: each try makes its own."""
+        ...
+
     def send(self, message: Message) -> Attempt:
         """Try once to send *message*, within a bounded time."""
         ...

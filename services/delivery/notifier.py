@@ -1,134 +1,104 @@
-"""The notifier: sends the rows of the outbox to one receiver, at least once and in order."""
+"""The notifier: one worker for each receiver, each in a thread of its own."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from typing import Protocol
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import Engine
 
-from events.errors import Unreachable
-from projections.tables.database import UNAVAILABLE
-from projections.tables.outbox import Outgoing, alone, note_sent, outgoing, unsent
-from services.database import failed_with
-from services.runtime.backoff import Backoff
+from projections.tables.outbox import KAFKA_RECEIVER
+from services.log.open import uses_kafka
+from services.runtime.heartbeat import Heartbeat
+from services.settings import Settings, delivery_file
 
-from .receiver import Receiver
+from .channels.opening import open_channel
+from .composing import Composer
+from .config.loading import load_delivery
+from .config.model import DeliveryConfig, Feed, KafkaTopic, Receiver
+from .config.secrets import Secrets
+from .message import Channel
+from .outbox_sender import OutboxSender
+from .planning import Planner
+from .receiver_worker import ReceiverWorker
+from .sending import Sender
 
-PAGE_ROWS = 500
-PAGE_BYTES = 8_000_000
+WAKE_SECONDS = 0.5
+STUCK_SECONDS = 300.0
+"""Seconds without a sign of life of one worker, after which the notifier shows none. A try takes 30 s at most."""
 
 logger = structlog.get_logger()
 
 
-class Notifier:
-    """
-    Sends the outbox to one receiver.
-
-    The cursor is moved after the rows are acknowledged, by compare and set. A notifier that is killed in between sends
-    these rows again. If several notifiers serve one receiver, one of them sends the rows of a partition, and another
-    takes over when it has gone. Each begins after the cursor and sends without a gap, so the receiver never gets a
-    change before an earlier one. If a row is refused, its partition waits and the others go on.
-
-    Args:
-        engine: the database.
-        receiver: the name of the receiver, under which its cursors are stored.
-        connect: opens a connection to the receiver; called again after a row was refused.
-    """
-
-    def __init__(self, engine: Engine, receiver: str, connect: Callable[[], Receiver]) -> None:
-        self.engine = engine
-        self.receiver = receiver
-        self._connect = connect
-        self._connection: Receiver | None = None
-        self._backoff = Backoff()
-        self._refused: dict[int, Backoff] = {}
+class Worker(Protocol):
+    """Serves one receiver."""
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
-        """
-        Send until *stop* is set; after a failure it tries again without a limit.
+        """Serve it until *stop* is set, and show a sign of life each turn."""
+        ...
 
-        Raises:
-            Infrastructure: if a topic is missing, or this database was projected from another log.
-        """
+
+def run_workers(
+    workers: Sequence[Worker], stop: threading.Event, poll_seconds: float, beat: Callable[[], None]
+) -> None:
+    """
+    Run *workers* until *stop* is set or one of them fails.
+
+    Raises:
+        Exception: the error with which a worker ended.
+    """
+    hearts = [Heartbeat() for _ in workers]
+    with ThreadPoolExecutor(len(workers), thread_name_prefix="casetrail-receiver") as pool:
+        running = [
+            pool.submit(worker.run, stop, poll_seconds, heart.beat)
+            for worker, heart in zip(workers, hearts, strict=True)
+        ]
         try:
-            while not stop.is_set():
-                beat()
-                try:
-                    is_idle = not self.turn(stop, beat)
-                    self._backoff.reset()
-                except UNAVAILABLE as problem:
-                    self._pause(stop, "database_failed", failed_with(problem))
-                except Unreachable as problem:
-                    self._close()
-                    self._pause(stop, "relay_failed", str(problem))
-                else:
-                    stop.wait(poll_seconds if is_idle else 0)
+            while not (stop.is_set() or wait(running, WAKE_SECONDS, FIRST_COMPLETED).done):
+                if max(heart.age_seconds for heart in hearts) < STUCK_SECONDS:
+                    beat()
         finally:
-            self._close()
-
-    def turn(self, stop: threading.Event, beat: Callable[[], None]) -> bool:
-        """
-        Send a page of rows of each partition that has some; return whether a row was sent.
-
-        Raises:
-            Infrastructure: as for `run`.
-            Unreachable: if the receiver does not answer while the connection is opened.
-            SQLAlchemyError: if the database failed.
-        """
-        self._connection = self._connection or self._connect()
-        with self.engine.connect() as conn:
-            waiting = [cursor.partition for cursor in unsent(conn, self.receiver) if cursor.sent < cursor.last]
-        due = [partition for partition in waiting if not self._is_pausing(partition)]
-        sent = [self._send_page(partition, stop, beat) for partition in due]
-        return any(sent)
-
-    def _send_page(self, partition: int, stop: threading.Event, beat: Callable[[], None]) -> bool:
-        connection = self._connection = self._connection or self._connect()
-        with alone(self.engine, self.receiver, partition) as is_locked:
-            if not is_locked:
-                return False
-            with self.engine.connect() as conn:
-                # Read again: another notifier may have had the lock, and have moved the cursor.
-                (cursor,) = [each for each in unsent(conn, self.receiver) if each.partition == partition]
-                rows = list(_page(outgoing(conn, partition, cursor.sent, PAGE_ROWS)))
-            if not rows:
-                return False
-            count, problem = connection.send(rows, stop, beat)
-            if count and not note_sent(self.engine, self.receiver, cursor, rows[count - 1].n, datetime.now(UTC)):
-                logger.info("sent_by_another_too", partition=partition, rows=count)
-            logger.debug("outbox_sent", partition=partition, rows=count)
-        backoff = self._refused.pop(partition, None)
-        if problem is not None:
-            self._refuse(partition, Backoff() if backoff is None or count else backoff, problem)
-        return count > 0
-
-    def _refuse(self, partition: int, backoff: Backoff, problem: Unreachable) -> None:
-        """Pause *partition*, and close the connection: the next page needs a new one."""
-        self._close()
-        seconds = backoff.fail()
-        self._refused[partition] = backoff
-        logger.warning("relay_failed", partition=partition, error=str(problem), pause_seconds=round(seconds, 2))
-
-    def _is_pausing(self, partition: int) -> bool:
-        return partition in self._refused and self._refused[partition].is_pausing
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _pause(self, stop: threading.Event, event: str, error: str) -> None:
-        seconds = self._backoff.fail()
-        logger.warning(event, error=error, pause_seconds=round(seconds, 2))
-        stop.wait(seconds)
+            stop.set()
+    for worker in running:
+        worker.result()
 
 
-def _page(rows: Iterator[Outgoing]) -> Iterator[Outgoing]:
-    """Yield *rows* until their values are larger than a page."""
-    size = 0
-    for row in rows:
-        yield row
-        size += len(row.value or b"")
-        if size > PAGE_BYTES:
-            return
+def workers(settings: Settings, engine: Engine) -> list[Worker]:
+    """
+    Return a worker for each receiver: Kafka, if the log is in Kafka, and those of the configuration.
+
+    Raises:
+        BadInput: if the configuration is wrong, or a secret is missing.
+    """
+    return [*_kafka_workers(settings, engine), *_receiver_workers(settings, engine)]
+
+
+def _kafka_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
+    if uses_kafka(settings):
+        from .kafka import kafka_receiver  # noqa: PLC0415 - Kafka's client takes long to load
+
+        yield OutboxSender(engine, KAFKA_RECEIVER, lambda: kafka_receiver(settings, engine))
+
+
+def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
+    file = delivery_file(settings)
+    if file is None:
+        return
+    config, secrets, owner = load_delivery(file), Secrets(), str(uuid4())
+    for receiver in config.receivers.values():
+        if not isinstance(receiver.target, KafkaTopic):
+            channel = open_channel(receiver, settings, secrets)
+            yield _worker(engine, config, receiver, channel, owner)
+
+
+def _worker(engine: Engine, config: DeliveryConfig, receiver: Receiver, channel: Channel, owner: str) -> ReceiverWorker:
+    is_feed = isinstance(receiver.target, Feed)
+    sender = Sender(engine, channel, Composer(receiver), _now, is_bursting=not is_feed)
+    return ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -9,14 +9,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from events.errors import BadInput
-from projections.tables.outbox import KAFKA_RECEIVER
 from services.database import concluded
-from services.delivery.notifier import Notifier
 from services.log.base import LogReader
 from services.log.open import await_log, preload, topic_of, uses_kafka
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.shutdown import ShutdownSignal
-from services.settings import Settings, load_rules
+from services.settings import Settings, delivery_file, load_rules
 
 from .correlation import Correlation
 from .projector_loop import Loop
@@ -40,11 +38,11 @@ def parts_to_run(settings: Settings, names: Sequence[str]) -> Sequence[str]:
     Raises:
         BadInput: if a named part has no work.
     """
-    if uses_kafka(settings):
+    if uses_kafka(settings) or delivery_file(settings) is not None:
         return names or [*PARTS]
     if "notifier" in names:
-        wanted = "CASETRAIL_LOG=kafka; with the local log, `casetrail alerts --follow` prints the notices"
-        raise BadInput("the notifier sends to Kafka, and the log is local", wanted)
+        wanted = "a file delivery.yaml, or CASETRAIL_DELIVERY; `casetrail alerts --follow` prints the notices"
+        raise BadInput("the notifier has nothing to do: there are no receivers, and the log is local", wanted)
     return names or ["projector", "correlator"]
 
 
@@ -123,10 +121,9 @@ def _project(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Bea
 
 
 def _notify(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:
-    from services.delivery.kafka import kafka_receiver  # noqa: PLC0415 - Kafka's client takes long to load
+    from services.delivery.notifier import run_workers, workers  # noqa: PLC0415 - its clients take long to load
 
-    notifier = Notifier(engine, KAFKA_RECEIVER, lambda: kafka_receiver(settings, engine))
-    notifier.run(stop, settings.poll_seconds, beat)
+    run_workers(workers(settings, engine), stop, settings.poll_seconds, beat)
 
 
 def _correlate(settings: Settings, engine: Engine, stop: ShutdownSignal, beat: Beat) -> None:

@@ -11,7 +11,7 @@ from projections.tables.bulk import store
 from projections.tables.database import write_transaction
 from projections.tables.outbox import KAFKA_RECEIVER, Outgoing, alone, forwards_wait
 from projections.tables.schema import outbox, partitions, relays
-from services.delivery.notifier import Notifier
+from services.delivery.outbox_sender import OutboxSender
 from services.delivery.receiver import Delivery
 from tests.support.builders import rows
 from tests.support.draining import drain
@@ -56,7 +56,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def send(engine: Engine, name: str, mailbox: Mailbox) -> bool:
     """Send the next rows to the receiver *name*; return whether there were some."""
-    return Notifier(engine, name, lambda: mailbox).turn(threading.Event(), lambda: None)
+    return OutboxSender(engine, name, lambda: mailbox).turn(threading.Event(), lambda: None)
 
 
 def cursors(engine: Engine) -> dict[str, int]:

@@ -13,7 +13,7 @@ from projections.tables.origin import note_partitions
 from projections.tables.outbox import KAFKA_RECEIVER
 from projections.tables.schema import outbox, relays
 from services.delivery.kafka import kafka_receiver
-from services.delivery.notifier import Notifier
+from services.delivery.outbox_sender import OutboxSender
 from services.log.kafka.topics import require_topic
 from services.settings import Settings
 from tests.support import builders
@@ -55,9 +55,9 @@ class Place:
         """Return the ids of the notices in the outbox, partition by partition."""
         return [row["notice_id"] for row in rows(self.engine, outbox) if row["kind"] == "notice"]
 
-    def notifier(self) -> Notifier:
+    def notifier(self) -> OutboxSender:
         """Return a notifier of this database."""
-        return Notifier(self.engine, KAFKA_RECEIVER, lambda: kafka_receiver(self.settings, self.engine))
+        return OutboxSender(self.engine, KAFKA_RECEIVER, lambda: kafka_receiver(self.settings, self.engine))
 
     def sent(self) -> dict[int, int]:
         """Return the progress of each partition's outbox."""
@@ -69,7 +69,7 @@ class Place:
 
 
 @contextmanager
-def running_notifiers(*notifiers: Notifier) -> Iterator[None]:
+def running_notifiers(*notifiers: OutboxSender) -> Iterator[None]:
     """Run notifiers during the block, each in a thread of its own."""
     stop = threading.Event()
     with ThreadPoolExecutor() as pool:

@@ -4,14 +4,23 @@ import os
 import subprocess
 import sys
 from subprocess import PIPE, Popen
+from typing import Any
 
+import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import Engine, Row, inspect, text
+from sqlalchemy.exc import DBAPIError
 
+from events.errors import Infrastructure
+from projections.queries.verify import verify
 from projections.tables.columns import METADATA
-from projections.tables.database import open_database
+from projections.tables.database import open_database, write_transaction
 from services.database import migrate, revisions
+from tests.support.earlier import earlier, revision, upgrade
 from tests.support.places import ROOT
+
+# One row again, as a tool that restores a copy would write it.
+REPLACED = "INSERT INTO ledger SELECT * FROM ledger WHERE seq = 1"
 
 STARTER = """
 import sys
@@ -92,3 +101,40 @@ def test_alembic_itself_migrates(database_url: str) -> None:
 def test_scripts_of_sql_are_refused(sqlite_url: str) -> None:
     """A migration reads the database that it changes, so its SQL is not known beforehand."""
     assert "migrations run online only" in alembic(sqlite_url, "upgrade", "head", "--sql")
+
+
+def test_the_migrations_keep_the_ledger(database_url: str) -> None:
+    """A ledger of an earlier release has the same rows and hashes afterwards, and is still append only."""
+    engine = earlier(database_url)
+    before = stored(engine)
+
+    migrate(engine)
+
+    assert before == stored(engine)
+    with engine.connect() as conn:
+        assert [] == verify(conn).findings
+    for statement in ("UPDATE ledger SET reason = 'edited'", "DELETE FROM ledger", REPLACED):
+        with pytest.raises(DBAPIError), write_transaction(engine) as conn:
+            conn.execute(text(statement))
+    assert before == stored(engine)
+    engine.dispose()
+
+
+def test_a_ledger_of_another_definition_is_not_copied(sqlite_url: str) -> None:
+    """A ledger that somebody defined otherwise is left as it is, with the constraint that was expected."""
+    engine = open_database(sqlite_url)
+    upgrade(engine, "0009")
+    with write_transaction(engine) as conn:
+        conn.execute(text("DROP TABLE ledger"))
+        conn.execute(text("CREATE TABLE ledger (partition INTEGER, seq INTEGER)"))
+
+    with pytest.raises(Infrastructure, match="another definition"):
+        migrate(engine)
+    assert "0009" == revision(engine)
+    engine.dispose()
+
+
+def stored(engine: Engine) -> list[Row[Any]]:
+    """Return the rows of the ledger as the database stores them."""
+    with engine.connect() as conn:
+        return [*conn.execute(text("SELECT * FROM ledger ORDER BY partition, seq"))]

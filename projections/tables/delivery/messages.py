@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, insert, or_, sel
 
 from projections.tables.database import in_values, values_parameter
 
-from .schema import deliveries, delivery_people, receivers
+from .schema import deliveries, delivery_people, mutes, receivers
 
 table = deliveries.c
 IS_TOLD = or_(table.told_at.is_not(None), table.trying)
@@ -49,7 +49,7 @@ class NewMessage(NamedTuple):
     people: Sequence[str]
     why: str | None = None
     not_before: datetime | None = None
-    remind: str | None = None
+    remind_seconds: int | None = None
     data: Mapping[str, Any] | None = None
 
 
@@ -108,6 +108,11 @@ def write_down(conn: Connection, receiver: str, messages: Sequence[NewMessage], 
         conn.execute(insert(delivery_people), people)
     conn.execute(update(receivers).where(receivers.c.receiver == receiver).values(last=last + len(new)))
     return int(last) + len(new)
+
+
+def muted_addresses(conn: Connection) -> frozenset[str]:
+    """Return the addresses that get no openings."""
+    return frozenset(conn.scalars(select(mutes.c.address)))
 
 
 def drop(conn: Connection, receiver: str, numbers: Iterable[tuple[int, str]]) -> None:

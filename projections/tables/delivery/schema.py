@@ -49,7 +49,7 @@ deliveries = Table(
     Column("told_at", Instant, comment="when a try first sent the whole message"),
     Column("bundle", Big, comment="number of the row of the digest or summary that carries it; null: it goes alone"),
     Column("stored", LargeBinary, comment="the bytes of a digest, which every try repeats"),
-    Column("remind", Text, comment="the interval of reminders, as ISO 8601; null: none"),
+    Column("remind_seconds", Big, comment="seconds between two reminders; null: none are sent"),
     Column("remind_at", Instant, comment="when the next reminder is due; null: none is"),
     UniqueConstraint("receiver", "address", "notice_id", name="uq_deliveries_notice"),
     Index("ix_deliveries_waiting", "receiver", "number", sqlite_where=WAITING, postgresql_where=WAITING),

@@ -1,7 +1,7 @@
 """The tries: the messages that are due, the start and the result of a try, and the state of a receiver."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
@@ -28,7 +28,7 @@ class Due(NamedTuple):
     tries: int
     told_at: datetime | None
     stored: bytes | None
-    remind: str | None
+    remind_seconds: int | None
     why: str | None
 
 
@@ -44,11 +44,18 @@ class ReceiverState(NamedTuple):
     last_answer: str | None
 
 
-class First(NamedTuple):
-    """The first message that an address was told about an alert, or the digest or summary that carried it."""
+class Told(NamedTuple):
+    """
+    The messages about an alert of which an address was told before.
+
+    Attributes:
+        notice_id, reference: of the first one, or of the digest or summary that carried it.
+        last_kind: the kind of the last one.
+    """
 
     notice_id: str
     reference: str | None
+    last_kind: str
 
 
 class Result(NamedTuple):
@@ -122,20 +129,23 @@ def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
     return [Due(*row) for row in conn.execute(query)]
 
 
-def first_told(conn: Connection, receiver: str, address: str, alert_id: str) -> First | None:
-    """Return the first message about an alert of which *address* was told; None: it was told of nothing yet."""
+def told_before(conn: Connection, due: Due) -> Told | None:
+    """Return the messages about its alert of which the address of *due* was told before; None: there is none."""
     carrier = deliveries.alias()
     joined = and_(carrier.c.receiver == table.receiver, carrier.c.number == table.bundle)
     query = (
-        select(func.coalesce(carrier.c.notice_id, table.notice_id), func.coalesce(carrier.c.reference, table.reference))
+        select(
+            func.coalesce(carrier.c.notice_id, table.notice_id),
+            func.coalesce(carrier.c.reference, table.reference),
+            table.kind,
+        )
         .outerjoin(carrier, joined)
-        .where(table.receiver == receiver, table.address == address, table.alert_id == alert_id)
-        .where(table.told_at.is_not(None))
+        .where(table.receiver == due.receiver, table.address == due.address, table.alert_id == due.alert_id)
+        .where(table.told_at.is_not(None), table.number < due.number)
         .order_by(table.number)
-        .limit(1)
     )
-    row = conn.execute(query).one_or_none()
-    return First(*row) if row else None
+    rows = conn.execute(query).all()
+    return Told(rows[0][0], rows[0][1], rows[-1][2]) if rows else None
 
 
 def told_since(conn: Connection, receiver: str, since: datetime) -> int:
@@ -173,16 +183,12 @@ def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> Non
     }
     if result.is_told:
         values["told_at"] = func.coalesce(table.told_at, now)
+        if due.remind_seconds is not None:
+            values["remind_at"] = func.coalesce(table.remind_at, now + timedelta(seconds=due.remind_seconds))
     if not result.counts:
         values["tries"] = table.tries - 1
     here = and_(table.receiver == due.receiver, here, table.state == "queued")
     conn.execute(update(deliveries).where(here).values(**values))
-
-
-def remind_at(conn: Connection, receiver: str, numbers: Sequence[int], at: datetime | None) -> None:
-    """Set the instant of the next reminder of the messages *numbers*."""
-    here = and_(table.receiver == receiver, table.number.in_(numbers))
-    conn.execute(update(deliveries).where(here).values(remind_at=at))
 
 
 def put_state(conn: Connection, state: ReceiverState) -> None:

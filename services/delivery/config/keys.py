@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from projections.rules.values import FactTypes, Jurisdictions, Wait
+from projections.rules.values import FactTypes, Jurisdictions
 
 from . import values
 from .model import Apprise, Digest, Feed, KafkaTopic, Mail, Receiver, Route, Slack, Target, Webhook
@@ -160,7 +160,7 @@ class RouteKeys(Keys):
     subject: values.Subjects = frozenset()
     type: FactTypes = frozenset()
     watchlist: values.Watchlists = frozenset()
-    wait: Wait = timedelta()
+    wait: values.Wait = timedelta()
     remind: values.Reminder | None = None
     weekly: values.Truth = False
 

@@ -15,7 +15,7 @@ from services.values import is_template
 
 from .keys import KINDS, PARTS, RECEIVER_KEYS, TOP_KEYS, WANTED, HeartbeatKeys, Keys, OperatorKeys, RouteKeys
 from .model import DeliveryConfig, Feed, Receiver, Route
-from .values import NAME, NAME_WANTED, SECRET_WANTED, looks_secret
+from .values import NAME, NAME_WANTED, OUTSIDE_WANTED, looks_secret
 from .watchlists import read_watchlist
 
 K = TypeVar("K", bound=Keys)
@@ -72,7 +72,7 @@ def _refuse_secrets(source: YamlSource, loc: Loc, value: object) -> None:
     """Refuse each text of the file that has the form of a secret."""
     if isinstance(value, str) and looks_secret(value):
         _, line, column = source.place(loc).rsplit(":", 2)
-        source.refuse((int(line), int(column)), "a secret is in this file", SECRET_WANTED)
+        source.refuse((int(line), int(column)), "a secret is here", OUTSIDE_WANTED)
     for step, part in _parts(value):
         _refuse_secrets(source, (*loc, step), part)
 
@@ -238,7 +238,7 @@ def _unknown(source: YamlSource, at: Loc, known: tuple[str, ...]) -> None:
     others = f"one of {', '.join(known)}"
     if key in RECEIVER_KEYS and at[0] == "receivers":
         source.key_problem(at, f"{key} does not go with this receiver", others)
-    elif _WORD.fullmatch(key):
+    elif _WORD.fullmatch(key) and not looks_secret(key):
         source.key_problem(at, f'unknown key "{key}"', nearest(key, known, others))
     else:
         source.key_problem(at, "unknown key", others)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 Language: TypeAlias = Literal["en", "ru", "kk"]
@@ -79,6 +79,16 @@ class KafkaTopic:
     topic: str
 
 
+KINDS: Final[Mapping[type, str]] = {
+    Webhook: "webhook",
+    Mail: "mail",
+    Slack: "slack",
+    Apprise: "apprise",
+    Feed: "feed",
+    KafkaTopic: "kafka",
+}
+"""The key of each kind of target in the file."""
+
 Target: TypeAlias = Webhook | Mail | Slack | Apprise | Feed | KafkaTopic
 
 
@@ -98,6 +108,11 @@ class Receiver:
     target: Target
     language: Language = "en"
     allow: tuple[Network, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The key of its target in the file."""
+        return KINDS[type(self.target)]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ NAME: Final = re.compile("[a-z0-9-]{1,60}")
 NAME_WANTED: Final = "1 to 60 small letters, digits and hyphens, such as desk-mail"
 SUBJECT_WANTED: Final = "a subject id, as facts have it: at most 255 characters, without blanks at its ends"
 SECRET_WANTED: Final = f"its name, such as DESK_HOOK; the secret itself belongs in {PREFIX}DESK_HOOK"
+OUTSIDE_WANTED: Final = (
+    "a file without secrets: secret, token, password and apprise take the name of one, and apprise a URL that is secret"
+)
 ALLOW_WANTED: Final = "networks that connections may reach although they are not public, such as [10.1.0.0/16]"
 
 # The forms of tokens that services give out, and URLs that are secrets as a whole.
@@ -37,6 +40,7 @@ _SECRET: Final = re.compile(
 _HOUR: Final = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _CHANNEL: Final = re.compile("[CDGU][A-Z0-9]{2,30}")
 _LOGIN: Final = re.compile("[!-~]{1,255}")
+_MONTHS: Final = re.compile("P([0-9]{1,4}M)")
 _SHORTEST_REMINDER: Final = timedelta(hours=1)
 _SUBJECT: Final = TypeAdapter(Id)
 _wrong = rule_values.wrong
@@ -71,12 +75,12 @@ def _checked(check: Callable[[str], object], wanted: str) -> BeforeValidator:
 
 
 def _fits(pattern: re.Pattern[str], kind: str, wanted: str) -> BeforeValidator:
-    """Return the validator of a text that *pattern* matches as a whole."""
+    """Return the validator of a text that *pattern* matches as a whole. Its problem quotes nothing."""
 
     def check(text: str) -> str:
         if pattern.fullmatch(text):
             return text
-        raise BadInput(f"{quote(text)} is not {kind}", wanted)
+        raise BadInput(f"this is not {kind}", wanted)
 
     return _checked(check, wanted)
 
@@ -156,6 +160,13 @@ def _subject(text: str) -> str:
     raise BadInput(f"{quote(text)} is not a subject id", SUBJECT_WANTED)
 
 
+def _no_months(value: object) -> object:
+    months = _MONTHS.fullmatch(value) if isinstance(value, str) else None
+    if months:
+        raise _wrong(f"P{months[1]} is a number of months, which have no fixed length", f"PT{months[1]} for minutes")
+    return value
+
+
 def _not_too_often(interval: timedelta) -> timedelta:
     if interval >= _SHORTEST_REMINDER:
         return interval
@@ -185,5 +196,6 @@ Severities = Annotated[frozenset[rule_values.Severity], _LISTED]
 Rules = Annotated[frozenset[rule_values.Id], _LISTED]
 Texts = Annotated[frozenset[rule_values.Text], _LISTED]
 Subjects = Annotated[frozenset[Annotated[str, _checked(_subject, SUBJECT_WANTED)]], _LISTED]
-Reminder = Annotated[rule_values.Wait, AfterValidator(_not_too_often)]
+Wait = Annotated[rule_values.Wait, BeforeValidator(_no_months)]
+Reminder = Annotated[Wait, AfterValidator(_not_too_often)]
 Truth = Annotated[bool, _one_of("true or false", ("true", "false"))]

@@ -1,43 +1,22 @@
-"""A silence: it holds openings and reminders of its scope until an instant, and never an alert or an end."""
+"""Silences: a silence holds openings and reminders of its scope until an instant, and never an alert or an end."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
 from events.text import comparison_form
+from projections.queries.silences import SilenceRow
 
 from .notice import Notice
 
 
-class Silence(NamedTuple):
-    """
-    A silence, as its row of the ledger states it.
+def is_silenced(notice: Notice, silences: Iterable[SilenceRow], now: datetime) -> bool:
+    """Return whether one of *silences* holds *notice* at *now*. All parts of a silence's scope must fit."""
+    return any(silence.is_active(now) and _fits(silence, notice) for silence in silences)
 
-    Attributes:
-        silence_id: its id.
-        rule, subject, agency: its scope. All that are not None must fit; one at least is not None.
-        until: the instant at which it ends; aware UTC.
-        by: its author.
-        why: the reason.
-        ended: the instant at which somebody ended it early; None: nobody did.
-    """
 
-    silence_id: str
-    rule: str | None
-    subject: str | None
-    agency: str | None
-    until: datetime
-    by: str
-    why: str
-    ended: datetime | None = None
-
-    def is_active(self, now: datetime) -> bool:
-        """Return whether it holds at *now*."""
-        return now < self.until and self.ended is None
-
-    def fits(self, notice: Notice) -> bool:
-        """Return whether *notice* is in its scope."""
-        return (
-            self.rule in {None, notice.rule}
-            and (self.subject is None or self.subject in notice.facets.subjects)
-            and (self.agency is None or comparison_form(self.agency) in map(comparison_form, notice.facets.agencies))
-        )
+def _fits(silence: SilenceRow, notice: Notice) -> bool:
+    return (
+        silence.rule in {None, notice.rule}
+        and (silence.subject is None or silence.subject in notice.facets.subjects)
+        and (silence.agency is None or comparison_form(silence.agency) in map(comparison_form, notice.facets.agencies))
+    )

@@ -1,0 +1,145 @@
+"""
+The planner of a receiver: decides on the notices of the outbox, and writes the decisions down.
+
+It moves the receiver's place in the outbox in the same transaction, so that each notice is decided on once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import Connection, Engine
+
+from projections.tables.delivery.messages import (
+    NewMessage,
+    Written,
+    drop,
+    messages_about,
+    messages_of_alerts,
+    stop_reminders,
+    write_down,
+)
+from projections.tables.delivery.ownership import Ownership, owned
+from projections.tables.outbox import move_cursor, notices_after, unsent
+from services.delivery.config.model import DeliveryConfig, Mail, Receiver
+from services.delivery.routing.decide import Audience, Decision, Earlier, decide
+from services.delivery.routing.notice import Notice
+from services.delivery.routing.routes import fitting_routes
+from services.delivery.routing.silence import is_silenced
+
+from .surroundings import Surroundings, next_digest, notices_of, surroundings
+
+if TYPE_CHECKING:
+    from services.delivery.message import MessageKind
+
+PAGE_ROWS = 200
+
+ENDS = frozenset({"resolved", "retracted", "superseded"})
+
+
+class Planner:
+    """
+    Plans the messages of one receiver.
+
+    Args:
+        engine: the database.
+        config: the configuration.
+        receiver: the receiver.
+    """
+
+    def __init__(self, engine: Engine, config: DeliveryConfig, receiver: Receiver) -> None:
+        self.engine = engine
+        self.config = config
+        self.receiver = receiver
+
+    def plan(self, own: Ownership, now: datetime) -> bool:
+        """
+        Decide on the next notices of each partition; return whether more may wait.
+
+        Raises:
+            ReceiverLost: if another notifier has taken the receiver over.
+            SQLAlchemyError: if the database failed.
+        """
+        with self.engine.connect() as conn:
+            if all(cursor.sent == cursor.last for cursor in unsent(conn, own.receiver)):
+                return False
+        is_full = False
+        with owned(self.engine, own) as conn:
+            around = surroundings(conn)
+            for cursor in unsent(conn, own.receiver):
+                rows = notices_after(conn, cursor.partition, cursor.sent, PAGE_ROWS)
+                for run in runs(notices_of(conn, rows)):
+                    self._decide(conn, run, around, now)
+                is_full |= len(rows) == PAGE_ROWS
+                last = rows[-1].n if len(rows) == PAGE_ROWS else cursor.last
+                move_cursor(conn, own.receiver, cursor, last, now)
+        return is_full
+
+    def audience(self, notice: Notice, around: Surroundings, now: datetime) -> Audience:
+        """Return the addresses of the receiver, as *notice* meets them."""
+        return Audience(
+            addresses_of(self.receiver),
+            around.muted,
+            tuple(fitting_routes(self.config, self.receiver.name, notice)),
+            is_silenced(notice, around.silences, now),
+            next_digest(self.receiver, now),
+        )
+
+    def _decide(self, conn: Connection, notices: Sequence[Notice], around: Surroundings, now: datetime) -> None:
+        """Decide on *notices*, no two of which are of one alert or one person."""
+        alerts = {notice.alert_id for notice in notices if notice.alert_id}
+        people = {person for notice in notices if not notice.alert_id for person in notice.facets.subjects}
+        earlier: dict[str, list[Earlier]] = {}
+        name = self.receiver.name
+        for row in (*messages_of_alerts(conn, name, alerts), *messages_about(conn, name, people)):
+            earlier.setdefault(row.key, []).append(_earlier(row))
+        new: list[NewMessage] = []
+        for notice in notices:
+            keys = [notice.alert_id] if notice.alert_id else sorted(notice.facets.subjects)
+            own = [message for key in keys for message in earlier.get(key, ())]
+            decision = decide(notice, self.audience(notice, around, now), own, now)
+            drop(conn, name, decision.dropped)
+            new += _new_messages(notice, decision)
+        write_down(conn, name, new, now)
+        stop_reminders(conn, name, {notice.alert_id for notice in notices if notice.alert_id and notice.kind in ENDS})
+
+
+def runs(notices: Iterable[Notice]) -> Iterator[list[Notice]]:
+    """Yield *notices* in runs, in which no alert and no person has two: a decision depends on the one before."""
+    run: list[Notice] = []
+    keys: set[str] = set()
+    for notice in notices:
+        own = {notice.alert_id} if notice.alert_id else set(notice.facets.subjects)
+        if own & keys:
+            yield run
+            run, keys = [], set()
+        run.append(notice)
+        keys |= own
+    yield run
+
+
+def addresses_of(receiver: Receiver) -> Sequence[str]:
+    """Return the addresses of *receiver*: those of its mail, or one that is empty."""
+    return receiver.target.addresses if isinstance(receiver.target, Mail) else ("",)
+
+
+def _earlier(row: Written) -> Earlier:
+    return Earlier(row.number, row.address, cast("MessageKind", row.kind), row.is_waiting, row.is_told, row.not_before)
+
+
+def _new_messages(notice: Notice, decision: Decision) -> Iterator[NewMessage]:
+    for message in decision.messages:
+        yield NewMessage(
+            address=message.address,
+            notice_id=notice.notice_id,
+            kind=message.kind,
+            alert_id=notice.alert_id,
+            partition=notice.partition,
+            n=notice.n,
+            sequence=notice.n,
+            state=message.state,
+            people=sorted(notice.facets.subjects),
+            why=message.why,
+            not_before=message.not_before,
+            remind_seconds=int(message.remind.total_seconds()) if message.remind else None,
+        )

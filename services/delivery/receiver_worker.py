@@ -1,0 +1,120 @@
+"""The worker of one receiver: takes it over, plans its messages, and sends them."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Engine
+
+from events.edtf import BEGINNING
+from projections.tables.database import UNAVAILABLE
+from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned, release, take_over
+from projections.tables.delivery.waiting import something_is_due
+from services.database import failed_with
+from services.runtime.backoff import Backoff
+
+from .planning import Planner
+from .releasing import begin_digests, release_held, remind
+from .sending import Sender
+from .surroundings import surroundings
+
+STANDBY_SECONDS = 1.0
+EXTEND_EVERY = timedelta(seconds=20)
+
+logger = structlog.get_logger()
+
+
+class ReceiverWorker:
+    """
+    Serves one receiver until it is stopped.
+
+    One receiver's trouble delays no other: each has a worker, with a thread and a connection of its own.
+
+    Args:
+        engine: the database.
+        owner: the name of the notifier, different from that of each other one.
+        planner: decides on the notices.
+        sender: sends the messages.
+    """
+
+    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender) -> None:
+        self.engine = engine
+        self.owner = owner
+        self.planner = planner
+        self.sender = sender
+        self.receiver = planner.receiver
+        self._own: Ownership | None = None
+        self._active: frozenset[str] | None = None
+        self._extended_at = BEGINNING
+        self._backoff = Backoff()
+
+    def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
+        """Serve the receiver until *stop* is set. While the database is away, it tries again without a limit."""
+
+        def goes_on() -> bool:
+            beat()
+            return not stop.is_set()
+
+        try:
+            while goes_on():
+                try:
+                    is_idle = not self.turn(goes_on)
+                    self._backoff.reset()
+                except UNAVAILABLE as problem:
+                    seconds = self._backoff.fail()
+                    logger.warning("database_failed", error=failed_with(problem), pause_seconds=round(seconds, 2))
+                    stop.wait(seconds)
+                else:
+                    stop.wait(STANDBY_SECONDS if self._own is None else poll_seconds if is_idle else 0)
+        finally:
+            self.close()
+
+    def turn(self, goes_on: Callable[[], bool]) -> bool:
+        """
+        Plan and send once; return whether there was something to do.
+
+        Raises:
+            SQLAlchemyError: if the database failed.
+        """
+        own = self._own or take_over(self.engine, self.receiver.name, self.receiver.kind, self.owner)
+        if own is None:
+            return False
+        self._own = own
+        try:
+            if self.planner.plan(own, self.sender.clock()):
+                return True
+            changed = self._release(own)
+            return self.sender.send_due(own, goes_on) > 0 or changed
+        except ReceiverLost:
+            logger.warning("receiver_lost", receiver=own.receiver)
+            self._own = None
+            return False
+
+    def close(self) -> None:
+        """Give the receiver up, and close the connections to it."""
+        self.sender.channel.close()
+        if self._own is not None:
+            try:
+                release(self.engine, self._own)
+            except UNAVAILABLE as problem:
+                logger.warning("database_failed", error=failed_with(problem), pause_seconds=0)
+            self._own = None
+
+    def _release(self, own: Ownership) -> bool:
+        """Write down the messages whose time has come; return whether there were any."""
+        now = self.sender.clock()
+        with self.engine.connect() as conn:
+            around = surroundings(conn)
+            active = frozenset(silence.silence_id for silence in around.silences if silence.is_active(now))
+            is_due = active != self._active or something_is_due(conn, own.receiver, now)
+        if not is_due and now < self._extended_at + EXTEND_EVERY:
+            return False
+        with owned(self.engine, own) as conn:
+            counts = [
+                release_held(conn, self.receiver, around, now),
+                remind(conn, self.receiver, around, now),
+                begin_digests(conn, self.receiver, now),
+            ]
+        self._active, self._extended_at = active, now
+        return any(counts)
