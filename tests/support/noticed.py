@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from projections.queries.notices import Background, background_of
 from projections.rules.files.loading import pack
 from projections.tables.schema import outbox
-from services.delivery.message import Text
 from services.words.messages.loading import languages
 from services.words.messages.notices import AlertNotice, word_notice
+from services.words.text import Text
 from tests.support.builders import (
     Line,
     acquitted,
