@@ -123,14 +123,8 @@ def taken_back_since(conn: Connection, subject_ids: Iterable[str], instant: date
 
     With each is the instant at which the last of these was recorded.
     """
-    query = select(ledger.c.headers, ledger.c.value, ledger.c.recorded).where(
-        in_values(conn.dialect.name, ledger.c.subject_id),
-        APPLIED,
-        ledger.c.fact_type.in_(sorted(ABOUT_FACTS)),
-        ledger.c.recorded >= instant,
-    )
-    rows = conn.execute(query.order_by(ledger.c.recorded), values_parameter(conn, subject_ids))
-    facts = [again(*row) for row in rows]
+    query = _about_facts(conn).where(ledger.c.recorded >= instant).order_by(ledger.c.recorded)
+    facts = [again(*row) for row in conn.execute(query, values_parameter(conn, subject_ids))]
     return {fact.data["fact_id"]: fact.recorded for fact in facts}
 
 
@@ -230,19 +224,18 @@ def facts_with_ids(conn: Connection, fact_ids: Iterable[str]) -> list[Fact]:
 
 def facts_about_facts(conn: Connection, subject_ids: Iterable[str]) -> list[Fact]:
     """Return the corrections and retractions of the facts of *subject_ids*, in no order."""
-    query = _RECORDS.where(in_values(conn.dialect.name, ledger.c.subject_id), ledger.c.fact_type.in_(ABOUT_FACTS))
-    return [again(*row) for row in conn.execute(query, values_parameter(conn, subject_ids))]
+    return [again(*row) for row in conn.execute(_about_facts(conn), values_parameter(conn, subject_ids))]
+
+
+def _about_facts(conn: Connection) -> Select[Any]:
+    of_people = in_values(conn.dialect.name, ledger.c.subject_id)
+    return _RECORDS.where(of_people, ledger.c.fact_type.in_(sorted(ABOUT_FACTS)))
 
 
 def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], known_at: datetime) -> set[str]:
     """Return those of *subject_ids* with a fact recorded after *known_at*."""
-    query = (
-        select(ledger.c.subject_id)
-        .where(APPLIED, ledger.c.recorded > known_at)
-        .where(ledger.c.subject_id.in_(set(subject_ids)))
-        .distinct()
-    )
-    return set(conn.scalars(query))
+    query = select(ledger.c.subject_id).where(APPLIED, ledger.c.recorded > known_at).distinct()
+    return set(conn.scalars(query.where(ledger.c.subject_id.in_(set(subject_ids)))))
 
 
 def subjects_after(conn: Connection, partition: int, seq: int) -> set[str]:

@@ -20,7 +20,7 @@ FOLDERS = {
         *("history", "tracks", "subjects", "rules", "alerts", "across", "ledger"),
         *("tables", "queries", "correlator", "projector"),
     ),
-    "services": ("runtime", "log", "publish", "delivery", "operate", "words", "workers", "cli"),
+    "services": ("runtime", "log", "publish", "words", "delivery", "operate", "workers", "cli"),
 }
 PURE = ("events", *(f"projections/{name}" for name in FOLDERS["projections"][:7]))
 READING = {"projections/rules/files/loading.py"}  # the only pure module that reads files: rule files

@@ -1,53 +1,28 @@
 """The facts, the people and the facets of notices, as routes, silences and texts read them."""
 
-from typing import Any
-
 from sqlalchemy import Engine, event
 
-from projections.queries.notices import Background, background_of, facets_of
-from projections.tables.schema import outbox
+from projections.queries.notices import background_of, facets_of
 from tests.support.builders import (
-    Line,
     appointed,
     corrected,
     described,
     dismissed,
-    instant,
     project,
     projector,
     retracted,
-    rows,
     stated,
 )
 from tests.support.correlating import House, ministry
+from tests.support.noticed import POST, at, background, notices, told
 
-POST = {"post": "head", "agency": "Customs", "region": "North", "jurisdiction": "KZ"}
 ENDED = dismissed("2022-03-01", agency="Police", jurisdiction="KZ", recorded="2022-03-01T12:00:00Z")
-
-
-def notices(engine: Engine) -> list[Any]:
-    """Return the contents of the outbox, in their order."""
-    return [row["notice"] for row in rows(engine, outbox)]
-
-
-def told(*lines: Line, until: str = "2022-12-01") -> Engine:
-    """Return a database with the notices of *lines* and of a silence until *until*."""
-    writer = projector(clock="2021-01-01")
-    project(writer, lines)
-    writer.advance_watermark(instant(until), instant(until))
-    return writer.engine
 
 
 def facets(engine: Engine) -> list[dict[str, frozenset[str]]]:
     """Return the facets of every notice in the outbox."""
     with engine.connect() as conn:
         return facets_of(conn, notices(engine))
-
-
-def background(engine: Engine) -> Background:
-    """Return the facts and the people of every notice in the outbox."""
-    with engine.connect() as conn:
-        return background_of(conn, notices(engine))
 
 
 def test_the_facets_are_those_of_the_evidence_and_of_the_posts() -> None:
@@ -90,6 +65,33 @@ def test_a_notice_of_a_person_has_the_facets_of_the_posts() -> None:
         (own,) = facets_of(conn, [{"subject_id": "a"}])
 
     assert (frozenset({"a"}), frozenset(), frozenset({"Customs"})) == (own["subjects"], own["types"], own["agencies"])
+
+
+def test_a_transfer_has_both_agencies() -> None:
+    """A route that names the new agency fits, even if the transfer was taken back and no post is there."""
+    moved = at(stated("Transferred", "2022-03-01", agency="Police", to_agency="Court"))
+    engine = told(moved, at(retracted(moved, "2022-03-05")))
+
+    with engine.connect() as conn:
+        (own,) = facets_of(conn, [{"subject_id": "a", "evidence": [moved["id"]]}])
+
+    assert frozenset({"Police", "Court"}) == own["agencies"]
+
+
+def test_the_background_has_the_fact_that_a_correction_is_about() -> None:
+    """It need not be in the evidence; and a fact of another person is in force too as corrected."""
+    wrong = at(stated("Noted", "2022-02-01", title="t", subject="b"))
+    engine = told(ENDED, wrong, at(corrected(wrong, "2022-02-05", title="u")))
+    (content,) = notices(engine)
+    change = {**content["life"][0], "fact_id": f"corrected {wrong['id']} 2022-02-05"}
+
+    with engine.connect() as conn:
+        known = background_of(conn, [{**content, "life": [change]}])
+
+        alone = background_of(conn, [{"subject_id": "a", "fact_id": wrong["id"]}])
+
+    assert "u" == alone.facts[wrong["id"]].data["title"]
+    assert ("u", "t") == (known.facts[wrong["id"]].data["title"], known.facts[wrong["id"]].first["title"])
 
 
 def test_the_background_has_the_names_the_presumption_and_the_facts_in_force() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from projections.queries.notices import Background, people_of
-from services.delivery.message import Text
+from services.words.text import Text
 
 from .loading import Messages, load
 from .notices import AlertNotice, change_lines, title_of

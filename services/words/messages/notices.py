@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from projections.queries.notices import Background, KnownFact, people_of
-from services.delivery.message import Text
+from services.words.text import Text
 
 from .loading import Messages, load
 from .parts import (

@@ -1,6 +1,6 @@
 """The texts that are about nobody: a week without alerts, a receiver that fails, and a test."""
 
-from services.delivery.message import Text
+from services.words.text import Text
 
 from .loading import load
 from .parts import instant_words, plain

@@ -58,7 +58,11 @@ def matter(alert: Alert, background: Background, messages: Messages) -> str:
 
 
 def headline(alert: Alert, background: Background, messages: Messages) -> str:
-    """Return who, what and since when."""
+    """
+    Return who, what and since when.
+
+    If a correction moved the date of the anchor, a retracted alert has none: nobody was told it with the new date.
+    """
     people = ordered_people(alert, background)
     names = messages.say("list_separator").join(name_of(background, own) for own in people[:NAMES])
     if len(people) > NAMES:
@@ -66,6 +70,8 @@ def headline(alert: Alert, background: Background, messages: Messages) -> str:
     group = alert["group"]
     who = names if group is None else messages.say("who.group", group=plain(group), names=names)
     anchor = background.facts.get(alert["anchor"])
+    if anchor and alert["state"] == "retracted" and anchor.data["occurred"] != anchor.first["occurred"]:
+        anchor = None
     return dated(who, matter(alert, background, messages), anchor, messages)
 
 
