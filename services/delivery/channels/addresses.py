@@ -8,10 +8,11 @@ system does it, and then judged like any other.
 
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from events.errors import CasetrailError
@@ -107,12 +108,32 @@ def connect_to(addresses: Sequence[Address], seconds: float) -> socket.socket:
             share = (end - time.monotonic()) / (len(addresses) - index)
             connection.settimeout(max(share, 0.001))
             connection.connect((str(address.ip), address.port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             connection.close()
             problem = error
         else:
             return connection
     raise problem
+
+
+@contextmanager
+def shut_down_after(connection: socket.socket, seconds: float) -> Iterator[None]:
+    """
+    Shut *connection* down if the block takes longer than *seconds*: what waits for it fails at once.
+
+    The timeout of a socket limits each read, so that a server with one byte a second could hold it for ever.
+    """
+    # A second handle of the connection, because TLS takes the first one over.
+    handle = connection.dup()
+    timer = Timer(max(seconds, 0), _shut_down, (handle,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        handle.close()
 
 
 def outside(addresses: Iterable[Address], allow: Collection[Network]) -> list[Address]:
@@ -160,6 +181,11 @@ def _resolved(host: str, port: int, seconds: float, resolver: Resolver) -> list[
     if not ips:
         raise OSError("no address")
     return list(dict.fromkeys(map(_unmapped, ips)))
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # closed already
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _unmapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
