@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, delete, insert, update
 
@@ -108,7 +109,7 @@ class Desk:
         """Return a notifier with the present configuration."""
         config = DeliveryConfig({self.receiver.name: self.receiver}, self.routes)
         sender = Sender(self.engine, self.inbox, Composer(self.receiver), lambda: self.now)
-        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender)
+        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender, ZoneInfo("UTC"))
 
     def restart(self, owner: str) -> None:
         """Start another notifier with the present configuration, once the one before has lost the receiver."""
