@@ -71,7 +71,7 @@ def test_an_isolated_name_is_isolated_in_html() -> None:
 def test_only_urls_of_sources_become_links() -> None:
     """A name that looks like a URL, and a URL that is not http, are no links."""
     page = html(Text("x", ("javascript:x https://evil.example/ https://a.example/1 https://a.example/",), "en",
-                     ("javascript:x", "https://a.example/", "https://a.example/1")))  # fmt: skip
+                     ("javascript:x", "https://[", "https://a.example/", "https://a.example/1")))  # fmt: skip
 
     assert ["https://a.example/1", "https://a.example/"] == re.findall('href="([^"]*)"', page)
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 # Names stand between FSI and PDI, which isolate their direction. Everything else that changes it is removed.
 ISOLATED: Final = re.compile("\u2068([^\u2066-\u2069]*)\u2069")
@@ -11,6 +10,7 @@ _ISOLATES: Final = re.compile("[\u2066-\u2069]")
 _DIRECTIONS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066\u2067\ufeff]")
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACES: Final = re.compile(r"\s+")
+_WEB: Final = ("http://", "https://")
 _ANSWER_CHARACTERS: Final = 200
 
 
@@ -41,8 +41,8 @@ def one_line(text: str) -> str:
 
 def pieces(paragraph: str, links: Sequence[str]) -> Iterator[Piece]:
     """Yield the parts of *paragraph*. Only *links* become links, so that a name that looks like a URL is text."""
-    urls = sorted((link for link in links if urlsplit(link).scheme in {"http", "https"}), key=len, reverse=True)
-    pattern = "|".join([ISOLATED.pattern, *(f"({re.escape(url)})" for url in urls)])
+    urls = sorted((link for link in links if link.lower().startswith(_WEB)), key=len, reverse=True)
+    pattern = "|".join([ISOLATED.pattern, *map(re.escape, urls)])
     end = 0
     for match in re.finditer(pattern, paragraph):
         yield Piece("text", paragraph[end : match.start()])
