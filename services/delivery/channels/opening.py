@@ -48,5 +48,6 @@ def _mail(receiver: Receiver, target: Mail, settings: Settings, secrets: Secrets
         raise BadInput("no mail server is named", "smtp: in the receiver, or CASETRAIL_SMTP", place)
     if sender is None:
         raise BadInput("no sender is named", "from: in the receiver, or CASETRAIL_MAIL_FROM", place)
-    login = Login(target.user, secrets.values(target.password)[0]) if target.user and target.password else None
+    # A password may have blanks; it is not rotated as a signature is.
+    login = Login(target.user, " ".join(secrets.values(target.password))) if target.user and target.password else None
     return MailChannel(smtp, sender, login, receiver.allow)
