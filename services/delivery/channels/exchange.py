@@ -10,12 +10,14 @@ import ssl
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from http.client import HTTPException, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from io import BufferedReader
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.response import BaseHTTPResponse
 
 from events.errors import CasetrailError
 from services.delivery.config.model import Network
@@ -131,9 +133,13 @@ def _exchanged(connection: HTTPConnection, request: Request, end: float) -> Answ
     sent_whole = False
     try:
         sent_whole = _sent(connection, request)
+        connection.response_class = _Response
         response = connection.getresponse()
         with closing(response):
-            body = response.read(KEPT_BYTES)
+            body = _kept(response)
+        if time.monotonic() >= end:
+            # Without a length, the end of the connection, which we ourselves shut down, was the end of the body.
+            raise TimeoutError
     except (OSError, HTTPException, HTTPError) as error:
         raise NoAnswer(_words(error, end), sent_whole=sent_whole) from None
     return Answer(response.status, response.headers, body, sent_whole)
@@ -152,6 +158,43 @@ def _sent(connection: HTTPConnection, request: Request) -> bool:
     return True
 
 
+def _kept(response: BaseHTTPResponse) -> bytes:
+    kept = b""
+    # Until there is nothing: only the read after the last byte notices that the body is shorter than announced.
+    while len(kept) < KEPT_BYTES and (part := response.read(KEPT_BYTES - len(kept))):
+        kept += part
+    return kept
+
+
+class _WholeLines(BufferedReader):
+    """
+    The bytes of an answer. A line without its end is an error.
+
+    The standard library would take the status line of an answer that was cut within its headers for all of it.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """
+        Return the next line.
+
+        Raises:
+            IncompleteRead: if the connection was closed within it, or before it.
+        """
+        line = super().readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise IncompleteRead(line)
+        return line
+
+
+class _Response(HTTPResponse):
+    """An answer that is read with whole lines."""
+
+    def begin(self) -> None:
+        """Read the status line and the headers."""
+        self.fp = _WholeLines(self.fp.detach())
+        super().begin()
+
+
 def _words(error: Exception, end: float) -> str:
     """Return a line about *error* without anything that the server wrote."""
     match error:
@@ -163,12 +206,10 @@ def _words(error: Exception, end: float) -> str:
             words = f"TLS: certificate: {error.verify_message}"
         case ssl.SSLError():
             words = f"TLS: {error.reason or 'no handshake'}"
-        case RemoteDisconnected():
-            words = "closed without an answer"
+        case IncompleteRead() | ProtocolError():
+            words = "closed before the end of the answer"
         case OSError():
-            words = f"connection: {error.strerror or error}"
-        case HTTPError():
-            words = "closed within the answer"
+            words = f"connection: {error.strerror or type(error).__name__}"
         case _:
             words = "not an answer of HTTP"
     return words
