@@ -24,8 +24,8 @@ _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:[._]{_LABEL})*\.?|[0-9A-
 # Besides what no URL may contain, the backslash: some libraries read it as a slash, and so find another host.
 _NOT_IN_URLS: Final = re.compile(r"[^!-~]|[\\<>\"^`]")
 _LONGEST_URL: Final = 2000
-_WEB: Final = "the URL itself, such as https://desk.example/hook"
-_SMTP: Final = "smtp://HOST:PORT or smtps://HOST:PORT, such as smtp://mail.example:587"
+WEB_WANTED: Final = "the URL itself, such as https://desk.example/hook"
+_SMTP_WANTED: Final = "smtp://HOST:PORT or smtps://HOST:PORT, such as smtp://mail.example:587"
 
 
 def is_template(text: str) -> bool:
@@ -71,9 +71,9 @@ def web_url(text: str) -> str:
     Raises:
         BadInput: if it is not.
     """
-    parts = _url(text, _WEB)
+    parts = _url(text, WEB_WANTED)
     if parts.scheme not in {"http", "https"}:
-        raise BadInput("the scheme of this URL is not https", _WEB)
+        raise BadInput("the scheme of this URL is not https", WEB_WANTED)
     if "#" in text:
         raise BadInput("a # is in this URL", "the URL without it, since no server receives the rest")
     return text
@@ -86,11 +86,11 @@ def smtp_url(text: str) -> str:
     Raises:
         BadInput: if it is not.
     """
-    parts = _url(text, _SMTP)
+    parts = _url(text, _SMTP_WANTED)
     if parts.scheme not in {"smtp", "smtps"}:
-        raise BadInput("the scheme of this URL is not smtp or smtps", _SMTP)
+        raise BadInput("the scheme of this URL is not smtp or smtps", _SMTP_WANTED)
     if parts.path.strip("/") or "?" in text or "#" in text:
-        raise BadInput("something stands behind the host of this URL", _SMTP)
+        raise BadInput("something stands behind the host of this URL", _SMTP_WANTED)
     return text
 
 
@@ -111,8 +111,12 @@ def _url(text: str, wanted: str) -> SplitResult:
     """Return the parts of a URL that has a host, a port that exists, and no login."""
     if is_template(text):
         raise BadInput("a template is in this URL", wanted)
-    if len(text) > _LONGEST_URL or _NOT_IN_URLS.search(text):
-        raise BadInput("a blank, or a character that no URL has, is in it" if text else "nothing is here", wanted)
+    if not text:
+        raise BadInput("nothing is here", wanted)
+    if len(text) > _LONGEST_URL:
+        raise BadInput(f"this URL has over {_LONGEST_URL} characters", wanted)
+    if _NOT_IN_URLS.search(text):
+        raise BadInput("a blank, or a character that no URL has, is in it", wanted)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port

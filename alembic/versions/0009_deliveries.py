@@ -44,6 +44,7 @@ def _receivers() -> None:
         "receivers",
         _text("receiver", "its name in delivery.yaml"),
         _text("kind", "webhook, mail, slack, apprise, feed"),
+        sa.Column("added_at", INSTANT, nullable=False, comment="when a notifier first served it"),
         _text("state", "ok, failing, disabled (410) or refused (its address)"),
         sa.Column("since", INSTANT, nullable=False, comment="since when it is in this state"),
         sa.Column("failures", sa.Integer(), nullable=False, comment="failed tries in a row"),

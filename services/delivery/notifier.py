@@ -6,25 +6,27 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Engine
 
 from projections.tables.outbox import KAFKA_RECEIVER
-from services.log.open import uses_kafka
+from services.log.open import topic_of, uses_kafka
 from services.runtime.heartbeat import Heartbeat
 from services.settings import Settings, delivery_file
 
+from .channels.exchange import Exchange
 from .channels.opening import open_channel
 from .composing import Composer
 from .config.loading import load_delivery
-from .config.model import DeliveryConfig, Feed, KafkaTopic, Receiver
+from .config.model import Feed, KafkaTopic
 from .config.secrets import Secrets
-from .message import Channel
 from .outbox_sender import OutboxSender
 from .planning import Planner
 from .receiver_worker import ReceiverWorker
 from .sending import Sender
+from .watching import Watch
 
 WAKE_SECONDS = 0.5
 STUCK_SECONDS = 300.0
@@ -88,16 +90,15 @@ def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
     if file is None:
         return
     config, secrets, owner = load_delivery(file), Secrets(), str(uuid4())
+    zone = ZoneInfo(settings.zone)
     for receiver in config.receivers.values():
         if not isinstance(receiver.target, KafkaTopic):
+            is_bursting = not isinstance(receiver.target, Feed)
             channel = open_channel(receiver, settings, secrets)
-            yield _worker(engine, config, receiver, channel, owner)
-
-
-def _worker(engine: Engine, config: DeliveryConfig, receiver: Receiver, channel: Channel, owner: str) -> ReceiverWorker:
-    is_feed = isinstance(receiver.target, Feed)
-    sender = Sender(engine, channel, Composer(receiver), _now, is_bursting=not is_feed)
-    return ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender)
+            sender = Sender(engine, channel, Composer(receiver), _now, is_bursting=is_bursting)
+            yield ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender, zone)
+    if config.heartbeat is not None:
+        yield Watch(engine, topic_of(settings), config.heartbeat, Exchange(config.heartbeat_allow), _now)
 
 
 def _now() -> datetime:

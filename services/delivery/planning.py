@@ -21,13 +21,13 @@ from projections.tables.delivery.messages import (
 )
 from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.outbox import move_cursor, notices_after, unsent
-from services.delivery.config.model import DeliveryConfig, Mail, Receiver
+from services.delivery.config.model import DeliveryConfig, Receiver
 from services.delivery.routing.decide import Audience, Decision, Earlier, decide
 from services.delivery.routing.notice import Notice
 from services.delivery.routing.routes import fitting_routes
 from services.delivery.routing.silence import is_silenced
 
-from .surroundings import Surroundings, next_digest, notices_of, surroundings
+from .surroundings import Surroundings, addresses_of, next_digest, notices_of, surroundings
 
 if TYPE_CHECKING:
     from services.delivery.message import MessageKind
@@ -116,11 +116,6 @@ def runs(notices: Iterable[Notice]) -> Iterator[list[Notice]]:
         run.append(notice)
         keys |= own
     yield run
-
-
-def addresses_of(receiver: Receiver) -> Sequence[str]:
-    """Return the addresses of *receiver*: those of its mail, or one that is empty."""
-    return receiver.target.addresses if isinstance(receiver.target, Mail) else ("",)
 
 
 def _earlier(row: Written) -> Earlier:

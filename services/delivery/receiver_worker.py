@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Engine
@@ -14,6 +15,7 @@ from projections.tables.delivery.waiting import something_is_due
 from services.database import failed_with
 from services.runtime.backoff import Backoff
 
+from .operational import tell_failures, tell_week
 from .planning import Planner
 from .releasing import begin_digests, release_held, remind
 from .sending import Sender
@@ -36,10 +38,12 @@ class ReceiverWorker:
         owner: the name of the notifier, different from that of each other one.
         planner: decides on the notices.
         sender: sends the messages.
+        zone: the zone of weeks.
     """
 
-    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender) -> None:
+    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, zone: ZoneInfo) -> None:
         self.engine = engine
+        self.zone = zone
         self.owner = owner
         self.planner = planner
         self.sender = sender
@@ -116,5 +120,7 @@ class ReceiverWorker:
                 remind(conn, self.receiver, around, now),
                 begin_digests(conn, self.receiver, now),
             ]
+            tell_failures(conn, self.planner.config, self.receiver, now)
+            tell_week(conn, self.planner.config, self.receiver, self.zone, now)
         self._active, self._extended_at = active, now
         return any(counts)

@@ -93,10 +93,11 @@ class Sender:
                 return ()
             rows = due_messages(conn, own.receiver, now, PAGE)
             openings = [row for row in rows if row.kind == "open"]
-            told = told_since(conn, own.receiver, now - BURST_TIME) if openings and self.is_bursting else 0
+            told = told_since(conn, own.receiver, now - BURST_TIME) if openings else 0
+        if self.is_bursting and len(openings) > BURST:
+            self._summarise(own, now)
+            return self._next(own)
         if self.is_bursting and told + len(openings) > BURST:
-            if len(openings) > BURST:
-                self._summarise(own, now)
             # A few more than a minute may have wait until it is over, or until they are many.
             rows = [row for row in rows if row.kind != "open"]
         return rows[:1] if state.failures else rows

@@ -51,3 +51,8 @@ def next_digest(receiver: Receiver, now: datetime) -> datetime | None:
     days = (local.date(), local.date() + timedelta(days=1))
     instants = (datetime.combine(day, digest.at, digest.zone).astimezone(UTC) for day in days)
     return next(instant for instant in instants if instant > now)
+
+
+def addresses_of(receiver: Receiver) -> Sequence[str]:
+    """Return the addresses of *receiver*: those of its mail, or one that is empty."""
+    return receiver.target.addresses if isinstance(receiver.target, Mail) else ("",)

@@ -1,4 +1,4 @@
-"""Certificates for a broker's TLS listeners, made with openssl as PEM files in one folder."""
+"""Certificates for TLS listeners, made with openssl as PEM files in one folder."""
 
 import subprocess
 from pathlib import Path
@@ -14,22 +14,23 @@ def authority(folder: Path, name: str) -> Path:
     return pem
 
 
-def signed(folder: Path, name: str, by: str, *, days: int = 1) -> Path:
+def signed(folder: Path, name: str, by: str, *, days: int = 1, names: str = "IP:127.0.0.1") -> Path:
     """
-    Create a certificate for 127.0.0.1 alone, with its key in the same file ``NAME.pem``.
+    Create a certificate for one place alone, with its key in the same file ``NAME.pem``.
 
     Args:
         folder: the folder of the authority and of the new certificate.
         name: the common name, which no client reads.
         by: the name of the `authority` that signs it.
         days: the days for which it is valid, from now.
+        names: the place, as openssl writes it.
     """
     key, request, pem = (folder / f"{name}.{end}" for end in ("key", "csr", "pem"))
-    names = folder / "names"
-    names.write_text("subjectAltName=IP:127.0.0.1\n")
+    extension = folder / "names"
+    extension.write_text(f"subjectAltName={names}\n")
     _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
     _openssl(
-        *("x509", "-req", "-in", request, "-days", str(days), "-extfile", names),
+        *("x509", "-req", "-in", request, "-days", str(days), "-extfile", extension),
         *("-CA", folder / f"{by}.pem", "-CAkey", folder / f"{by}.key", "-CAcreateserial", "-out", pem),
     )
     pem.write_text(key.read_text() + pem.read_text())

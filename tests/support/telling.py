@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, delete, insert, update
 
+from projections.alerts.alert import Alert
+from projections.tables.bulk import store
 from projections.tables.database import write_transaction
 from projections.tables.delivery.schema import deliveries, delivery_people, receivers
-from projections.tables.schema import ledger, outbox, partitions, relays
+from projections.tables.schema import LIVE, ledger, outbox, partitions, relays
 from services.delivery.composing import Composer
 from services.delivery.config.model import DeliveryConfig, Receiver, Route
 from services.delivery.message import Attempt, Message
@@ -88,10 +91,19 @@ class Desk:
     Args:
         receiver: the receiver.
         routes: its routes.
+        engine: an empty database; None: a new one in memory.
+        operators: the receivers that are told of failures.
     """
 
-    def __init__(self, receiver: Receiver, routes: Sequence[Route], engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        routes: Sequence[Route],
+        engine: Engine | None = None,
+        operators: tuple[str, ...] = (),
+    ) -> None:
         self.engine = engine or database()
+        self.operators = operators
         self.receiver = receiver
         self.routes = tuple(routes)
         self.inbox = Inbox()
@@ -103,12 +115,14 @@ class Desk:
             conn.execute(insert(partitions).values(topic="t", partition=0, hash="", **values))
         self.worker = self.start()
         self.settle()
+        with write_transaction(self.engine) as conn:
+            conn.execute(update(receivers).values(added_at=START))
 
     def start(self, owner: str = "one") -> ReceiverWorker:
         """Return a notifier with the present configuration."""
-        config = DeliveryConfig({self.receiver.name: self.receiver}, self.routes)
+        config = DeliveryConfig({self.receiver.name: self.receiver}, self.routes, operators=self.operators)
         sender = Sender(self.engine, self.inbox, Composer(self.receiver), lambda: self.now)
-        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender)
+        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender, ZoneInfo("UTC"))
 
     def restart(self, owner: str) -> None:
         """Start another notifier with the present configuration, once the one before has lost the receiver."""
@@ -142,6 +156,34 @@ class Desk:
     def cleared(self, subject: str, kind: str = "cleared") -> str:
         """Write the notice that *subject* is cleared into the outbox; return its id."""
         return self._write(kind, {"subject_id": subject, "subjects": [subject], "fact_id": None}, None, subject)
+
+    def stand(self, alert: str, state: str) -> None:
+        """Write the row of *alert*, in *state*."""
+        known = Alert(
+            alert_id=alert,
+            rule="r",
+            rule_version="1",
+            severity="warning",
+            subject_id="p",
+            state=state,
+            anchor="f",
+            evidence=(),
+            explanation="s",
+            changes=1,
+            opened_at=self.now,
+            changed_at=self.now,
+            first_anchor="f",
+            trial=False,
+            told=True,
+            said="s",
+        )
+        with write_transaction(self.engine) as conn:
+            store(conn, LIVE.alerts, [known], replace=True)
+
+    def read_up_to(self, watermark: datetime) -> None:
+        """Set the watermark of the partition."""
+        with write_transaction(self.engine) as conn:
+            conn.execute(update(partitions).values(watermark=watermark))
 
     def settle(self, turns: int = 50) -> None:
         """Let the notifier work until it has nothing more to do now."""

@@ -48,7 +48,15 @@ def take_over(engine: Engine, receiver: str, kind: str, owner: str) -> Ownership
         if conn.execute(taken).rowcount == 0:
             if conn.scalar(select(receivers.c.epoch).where(here)) is not None:
                 return None
-            start = {"receiver": receiver, "state": "ok", "since": now, "failures": 0, "last": 0, "epoch": 1}
+            start = {
+                "receiver": receiver,
+                "added_at": now,
+                "state": "ok",
+                "since": now,
+                "failures": 0,
+                "last": 0,
+                "epoch": 1,
+            }
             conn.execute(insert(receivers).values(**start, **own))
             _start_at_end(conn, receiver, now)
         return Ownership(receiver, conn.execute(select(receivers.c.epoch).where(here)).scalar_one())

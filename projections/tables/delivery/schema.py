@@ -11,6 +11,7 @@ receivers = Table(
     METADATA,
     Column("receiver", Text, primary_key=True, comment="its name in delivery.yaml"),
     Column("kind", Text, nullable=False, comment="webhook, mail, slack, apprise, feed"),
+    Column("added_at", Instant, nullable=False, comment="when a notifier first served it"),
     Column("state", Text, nullable=False, comment="ok, failing, disabled (410) or refused (its address)"),
     Column("since", Instant, nullable=False, comment="since when it is in this state"),
     Column("failures", Integer, nullable=False, comment="failed tries in a row"),

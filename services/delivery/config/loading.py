@@ -43,14 +43,14 @@ def load_delivery(path: Path) -> DeliveryConfig:
     source = _source(path)
     data = _top(source)
     lists, problems = _watchlists(source, data, path.parent)
-    names = {key: _names(data.get(key)) for key in ("receivers", "watchlists")}
+    names = {key: _names(data, key) for key in ("receivers", "watchlists")}
     receivers = _receivers(source, data)
     routes = _routes(source, data, names)
     operators = _operators(source, data, names)
     heartbeat = _heartbeat(source, data)
-    problems += map(_without_values, source.problems)
+    problems += source.problems
     if problems:
-        raise DeliveryError(problems)
+        raise DeliveryError(map(_without_secrets, problems))
     url, allow = (heartbeat.url, heartbeat.allow) if heartbeat else (None, ())
     return DeliveryConfig(receivers, routes, lists, operators, url, allow)
 
@@ -81,14 +81,16 @@ def _parts(value: object) -> Iterable[tuple[int | str, Any]]:
     return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
-def _without_values(problem: Problem) -> Problem:
-    """Return *problem* on one line and without a word of YAML's own that could be a password, such as `!word`."""
-    what = problem.what
+def _without_secrets(problem: Problem) -> Problem:
+    """Return *problem* on one line, and without a word that could be a secret, such as the tag `!word`."""
+    file, line, column, what, wanted = problem
+    if looks_secret(what) or looks_secret(wanted):
+        return Problem(file, line, column, "a secret is here", OUTSIDE_WANTED)
     if node := _NODE.fullmatch(what):
-        what = f"an {node[1]} is here" if node[1][0] == "a" else "a tag is here"
+        what = f"{'a' if node[1] == 'tag' else 'an'} {node[1]} is here"
     elif what.startswith("not YAML: ") and "tag handle" in what:
         what = "not YAML: a tag is here"
-    return problem._replace(what=printable_bytes(what.encode()))
+    return Problem(file, line, column, printable_bytes(what.encode()), printable_bytes(wanted.encode()))
 
 
 def _top(source: YamlSource) -> Mapping[str, Any]:
@@ -111,13 +113,15 @@ def _mapping(source: YamlSource, data: Mapping[str, Any], key: str) -> Mapping[s
         return {}
     for name in named:
         if not NAME.fullmatch(name):
-            what = f"{quote(name)} is not a name" if not looks_secret(name) else "this is not a name"
-            source.key_problem((key, name), what, NAME_WANTED)
+            source.key_problem((key, name), f"{quote(name)} is not a name", NAME_WANTED)
     return named
 
 
-def _names(named: object) -> tuple[str, ...]:
-    return tuple(named) if isinstance(named, dict) else ()
+def _names(data: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    """Return the names under *key*; None if they may stand under a key that is misspelt, or are not a mapping."""
+    if key not in data:
+        return () if data.keys() <= set(TOP_KEYS) else None
+    return tuple(data[key]) if isinstance(data[key], dict) else None
 
 
 def _watchlists(
@@ -238,7 +242,7 @@ def _unknown(source: YamlSource, at: Loc, known: tuple[str, ...]) -> None:
     others = f"one of {', '.join(known)}"
     if key in RECEIVER_KEYS and at[0] == "receivers":
         source.key_problem(at, f"{key} does not go with this receiver", others)
-    elif _WORD.fullmatch(key) and not looks_secret(key):
+    elif _WORD.fullmatch(key):
         source.key_problem(at, f'unknown key "{key}"', nearest(key, known, others))
     else:
         source.key_problem(at, "unknown key", others)

@@ -16,8 +16,8 @@ from events.errors import BadInput
 from services.settings import Settings
 
 PREFIX: Final = "CASETRAIL_SECRET_"
-_IN_FILE: Final = "_FILE"
-_NAME: Final = re.compile(rf"(?!\w*{_IN_FILE}\Z)[A-Z][A-Z0-9_]{{0,59}}", re.ASCII)
+FILE_SUFFIX: Final = "_FILE"
+_NAME: Final = re.compile(rf"(?!\w*{FILE_SUFFIX}\Z)[A-Z][A-Z0-9_]{{0,59}}", re.ASCII)
 _LARGEST_BYTES: Final = 65_536
 
 
@@ -54,7 +54,7 @@ class Secrets:
         Raises:
             BadInput: if it has no value, both variables are set, or its file cannot be read.
         """
-        variable, file_variable = PREFIX + name, PREFIX + name + _IN_FILE
+        variable, file_variable = PREFIX + name, PREFIX + name + FILE_SUFFIX
         text, file = self._variables.get(variable), self._variables.get(file_variable)
         if text and file:
             raise BadInput(f"{file_variable} is set too", "one of the two", variable)

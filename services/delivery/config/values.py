@@ -18,7 +18,7 @@ from projections.rules.files.yaml_source import nearest
 from services.values import mail_address, smtp_url, topic_name, web_url, zone
 
 from .model import Language, Network
-from .secrets import PREFIX, is_secret_name
+from .secrets import FILE_SUFFIX, PREFIX, is_secret_name
 
 T = TypeVar("T")
 
@@ -96,17 +96,18 @@ def _one_of(kind: str, known: Collection[str]) -> BeforeValidator:
     return _checked(check, words)
 
 
-def _existing(kind: str, key: str) -> AfterValidator:
-    """Return the validator of a name among those that the context of the validation has under *key*."""
+def _existing(kind: str, key: str) -> BeforeValidator:
+    """Return the validator of a name among those that the context has under *key*; None: they are not known."""
 
-    def check(name: str, info: ValidationInfo) -> str:
-        names: Collection[str] = (info.context or {})[key]
-        if name in names:
+    def validate(name: object, info: ValidationInfo) -> object:
+        names: Collection[str] | None = (info.context or {})[key]
+        if isinstance(name, str) and (names is None or name in names):
             return name
-        known = f"one of {', '.join(names)}" if names else f"a name under {key}, where there is none yet"
-        raise _wrong(f"{quote(name)} is not a {kind}", nearest(name, names, known))
+        known = f"one of {', '.join(names)}" if names else f"a name under {key}"
+        what = quote(name) if isinstance(name, str) else quote_briefly(name)
+        raise _wrong(f"{what} is not a {kind}", nearest(str(name), names or (), known))
 
-    return AfterValidator(check)
+    return BeforeValidator(validate)
 
 
 def _listed(value: object) -> object:
@@ -126,6 +127,8 @@ def _once_each(values: tuple[T, ...]) -> tuple[T, ...]:
 def _secret_name(value: object) -> str:
     if isinstance(value, str) and is_secret_name(value):
         return value
+    if isinstance(value, str) and is_secret_name(value.removesuffix(FILE_SUFFIX)):
+        raise _wrong("this name ends in _FILE", "the name without it: variables in _FILE hold the path of a file")
     raise _wrong("this is not the name of a secret", SECRET_WANTED)
 
 

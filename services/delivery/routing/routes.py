@@ -20,7 +20,7 @@ def _fits(config: DeliveryConfig, route: Route, notice: Notice) -> bool:
     return (
         _has(route.severity, notice.severity)
         and _has(route.rule, notice.rule)
-        and _meets(route.jurisdiction, facets.jurisdictions)
+        and _meets(_folded(route.jurisdiction), _folded(facets.jurisdictions))
         and _meets(_folded(route.agency), _folded(facets.agencies))
         and _meets(_folded(route.region), _folded(facets.regions))
         and _meets(route.subject, facets.subjects)
@@ -38,5 +38,5 @@ def _meets(wanted: frozenset[str], values: frozenset[str]) -> bool:
 
 
 def _folded(texts: frozenset[str]) -> frozenset[str]:
-    """Return *texts* in the form in which agencies and regions are compared."""
+    """Return *texts* in the form in which they are compared."""
     return frozenset(map(comparison_form, texts))

@@ -1,0 +1,90 @@
+"""The messages about the work itself: another receiver fails, or a week passed in which nothing happened."""
+
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from uuid import uuid5
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from events.edtf import format_instant
+from projections.alerts.alert import NAMESPACE
+from projections.tables.delivery.messages import NewMessage, write_down
+from projections.tables.delivery.operation import (
+    added_at,
+    facts_between,
+    has_message,
+    lowest_watermark,
+    openings_between,
+    waiting_count,
+)
+from projections.tables.delivery.tries import all_receivers
+
+from .config.model import DeliveryConfig, Receiver
+from .surroundings import addresses_of
+
+FAILING_FOR: Final = timedelta(minutes=10)
+"""The time for which a receiver fails before operators are told; a restart is shorter."""
+WEEK: Final = timedelta(days=7)
+
+
+def tell_failures(conn: Connection, config: DeliveryConfig, receiver: Receiver, now: datetime) -> None:
+    """Write down for an operator that another receiver has failed for some time, once for each failure."""
+    if receiver.name not in config.operators:
+        return
+    for other in all_receivers(conn):
+        is_long = other.state != "failing" or other.since <= now - FAILING_FOR
+        if other.receiver == receiver.name or other.state == "ok" or not is_long:
+            continue
+        data = {
+            "receiver": other.receiver,
+            "state": other.state,
+            "since": format_instant(other.since),
+            "waiting": waiting_count(conn, other.receiver),
+            "answer": other.last_answer or "",
+        }
+        key = f"failure {other.receiver} {other.state} {data['since']}"
+        write_down(conn, receiver.name, [*_messages(receiver, "failure", key, data)], now)
+
+
+def tell_week(conn: Connection, config: DeliveryConfig, receiver: Receiver, zone: ZoneInfo, now: datetime) -> None:
+    """
+    Write down that nothing happened in the last whole week, where a route asks for it.
+
+    It is said once everything recorded in the week has been read, and only of a week in which the receiver was served
+    from beginning to end.
+    """
+    if not any(route.weekly and receiver.name in route.to for route in config.routes):
+        return
+    today = now.astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    start, end = (datetime.combine(day, time(), zone) for day in (monday - WEEK, monday))
+    key = f"report {monday}"
+    (first, *_) = _messages(receiver, "report", key, {})
+    mark = lowest_watermark(conn)
+    if has_message(conn, receiver.name, first.notice_id) or mark is None or mark < end:
+        return
+    if added_at(conn, receiver.name) > start or openings_between(conn, receiver.name, start, end):
+        return
+    read = facts_between(conn, start, end)
+    days = {"start": str(start.date()), "end": str(monday - timedelta(days=1))}
+    data = {**days, "facts": read.facts, "people": read.people}
+    write_down(conn, receiver.name, [*_messages(receiver, "report", key, data)], now)
+
+
+def _messages(receiver: Receiver, kind: str, key: str, data: dict[str, Any]) -> Iterator[NewMessage]:
+    """Yield a message for each address of *receiver*; *key* tells it from others of its kind."""
+    for address in addresses_of(receiver):
+        yield NewMessage(
+            address=address,
+            notice_id=str(uuid5(NAMESPACE, f"{key} {receiver.name} {address}")),
+            kind=kind,
+            alert_id=None,
+            partition=None,
+            n=None,
+            sequence=0,
+            state="queued",
+            people=(),
+            data=data,
+        )
