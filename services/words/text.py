@@ -8,7 +8,7 @@ class Text(NamedTuple):
     The words of a message, in one language.
 
     Attributes:
-        title: the first line: who, what, since when. One line.
+        title: the first line, with the people, the finding and its date. One line.
         body: the other paragraphs, in order: the reason, the evidence with its sources, the presumption, the change.
         language: the language of these words.
         links: the URLs of the sources. Nothing else in the words becomes a link, because a name may look like one.

@@ -52,7 +52,7 @@ SILENT = "Ada Example was dismissed (2022-03~); no new step of a case, no custod
 
 
 def test_an_opening_in_english() -> None:
-    """Who, what and since when; the sentence; each report with all its sources; the presumption; the change."""
+    """The first line, the sentence, each report with all its sources, the presumption and the change."""
     (text,) = texts(told(NAMED, ENDED))
     sentence, rule = text.body[0].splitlines()
 
@@ -74,7 +74,7 @@ def test_an_opening_in_english() -> None:
 
 
 def test_a_retraction_in_russian_says_what_was_wrong() -> None:
-    """The report, its withdrawal with the reason, and what was said until then."""
+    """The text has the report, its withdrawal with the reason, and the sentence until then."""
     engine = told(NAMED, ENDED)
     project(projector(engine), [at(retracted(ENDED, "2022-12-05"))])
     text = texts(engine, "ru")[-1]

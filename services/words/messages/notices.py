@@ -1,4 +1,4 @@
-"""The text of one notice: of a change of an alert, of a reminder, and of a person who is cleared."""
+"""The text of one notice: of a change of an alert, of a reminder, and of the clearing of a person."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias, assert_never
@@ -50,7 +50,7 @@ class AlertNotice(NamedTuple):
 
 def word_notice(notice: AlertNotice, background: Background, language: str) -> Text:
     """
-    Return the text of a notice: who, what, since when; the reason; the presumption; the change.
+    Return the text of a notice: the first line, the reason, the evidence, the presumption and the change.
 
     Args:
         notice: the notice.
@@ -77,7 +77,7 @@ def word_notice(notice: AlertNotice, background: Background, language: str) -> T
 
 def word_person(kind: PersonKind, subject_id: str, fact_id: str | None, background: Background, language: str) -> Text:
     """
-    Return the text for those who were told of an alert about a person who is cleared, or is so no longer.
+    Return the text on the clearing of a person, or on its end, for receivers that know an alert about them.
 
     Args:
         kind: the occasion.

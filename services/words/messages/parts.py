@@ -59,7 +59,7 @@ def matter(alert: Alert, background: Background, messages: Messages) -> str:
 
 def headline(alert: Alert, background: Background, messages: Messages) -> str:
     """
-    Return who, what and since when.
+    Return the people, the finding and its date on one line.
 
     If a correction moved the date of the anchor, a retracted alert has none: nobody was told it with the new date.
     """
@@ -75,11 +75,11 @@ def headline(alert: Alert, background: Background, messages: Messages) -> str:
     return dated(who, matter(alert, background, messages), anchor, messages)
 
 
-def dated(who: str, what: str, fact: KnownFact | None, messages: Messages) -> str:
-    """Return *who* and *what* with the date of *fact* as its source wrote it."""
+def dated(people: str, finding: str, fact: KnownFact | None, messages: Messages) -> str:
+    """Return *people* and *finding* with the date of *fact* as its source wrote it."""
     if fact is None:
-        return messages.say("headline.undated", who=who, what=what)
-    return messages.say("headline.dated", who=who, what=what, date=plain(fact.data["occurred"]))
+        return messages.say("headline.undated", who=people, what=finding)
+    return messages.say("headline.dated", who=people, what=finding, date=plain(fact.data["occurred"]))
 
 
 def type_words(fact: KnownFact, messages: Messages) -> str:
