@@ -1,4 +1,4 @@
-"""The notices with their facets, and what holds for all of them: silences, muted addresses, and the next digest."""
+"""The notices with their facets, the silences and muted addresses, and the instant of the next digest."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings(NamedTuple):
-    """What holds for every notice of a page: the silences and the muted addresses."""
+    """The silences and the muted addresses, which hold for every notice of a page."""
 
     silences: Sequence[SilenceRow]
     muted: frozenset[str]
