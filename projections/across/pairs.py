@@ -131,8 +131,9 @@ def _completing(rule: OfRule, subject: Side, anchor: Contribution, other: Side) 
     in_time = is_certain if rule.certainty == "certain" else is_possible
     start = subject.facts[anchor.fact_id]
     reports = [subject.facts[report] for report in anchor.reports]
+    within = rule.within_of(start, reports)
     for follow in other.contributions:
-        if follow.role != "follow" or not in_time(start, other.facts[follow.fact_id], rule.within):
+        if follow.role != "follow" or not in_time(start, other.facts[follow.fact_id], within):
             continue
         if _accepts(rule, reports, [other.facts[report] for report in follow.reports]):
             yield follow
