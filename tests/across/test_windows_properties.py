@@ -24,7 +24,7 @@ SPANS = ["2022-03-02/2022-03-04", "2022-03-03/2022-03-09", "2022-02-27/2022-03-0
 
 HOUR = timedelta(hours=1)
 ENTRIES = [
-    Entry("kz", date(2021, 1, 1), date(2022, 3, 3), 24 * HOUR, 240 * HOUR),
+    Entry("kz", date(1, 1, 1), date(2022, 3, 3), 24 * HOUR, 240 * HOUR),
     Entry("kz", date(2022, 3, 4), date(2022, 3, 5), 96 * HOUR, None),
     Entry("kz", date(2022, 3, 6), date(2022, 3, 7), 24 * HOUR, None),
     Entry("kz", date(2022, 3, 8), None, 96 * HOUR, None),
