@@ -220,7 +220,7 @@ RELATED = ("sibling", "parent", "child", "superior")
 
 
 ENTRIES = [
-    Entry("kz", date(1, 1, 1), date(2022, 2, 2), timedelta(days=3), timedelta(days=19)),
+    Entry("kz", date(1, 1, 1), date(2022, 2, 2), timedelta(days=3), timedelta(days=25)),
     Entry("kz", date(2022, 2, 3), None, timedelta(days=19), None),
 ]
 LIMIT = {
