@@ -23,7 +23,7 @@ from projections.rules.values import Certainty, Distinct, GroupField, People, Re
 from projections.subjects.relations import RELATING
 
 from .pattern import Finding, Rule
-from .sequence import SequenceRule
+from .sequence import SequenceRule, is_certain, is_possible
 
 BY: Final = "by"
 """The word of `of` for the person that the anchor's `by.subject_id` names."""
@@ -160,6 +160,10 @@ class OfRule(SequenceRule):
     def types(self) -> frozenset[str]:
         """The types that can change an answer: also the facts that relate people."""
         return super().types if self.is_by else super().types | RELATING
+
+    def in_time(self, anchor: Fact, follow: Fact, within: timedelta) -> bool:
+        """Return whether *follow* is after *anchor* and within the time, as the certainty of the rule asks."""
+        return (is_certain if self.certainty == "certain" else is_possible)(anchor, follow, within)
 
     def within_of(self, anchor: Fact, reports: Iterable[Fact]) -> timedelta:
         """Return the time in which a follow-up counts after *anchor*, an event with *reports* that has such a time."""
