@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import Connection, or_, select
 
 from events.edtf import BEGINNING, LOCAL_DAY_SLACK, later
-from events.facts import Fact
 from events.record import again
 from projections.across.contribution import Contribution, contributions_of
 from projections.across.explained import Answer, count_reasons, pair_reasons
@@ -20,6 +19,9 @@ from projections.rules.reasons import Reason
 from projections.subjects.fold import Fold, Step
 from projections.tables.ledger_rows import facts_known_before, rules_in_force
 from projections.tables.schema import CORRELATOR, LIVE, partitions
+
+if TYPE_CHECKING:
+    from events.facts import Fact
 
 MOST: Final = 100
 """The most other people whose facts are read for one event."""

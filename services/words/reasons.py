@@ -97,7 +97,6 @@ _WORDS: Final[Mapping[str, Callable[[Detail], str]]] = {
     "unless": _status("unless"),
     "where": lambda it: f"where: {it['path']} {it['wanted']}",
     "together": lambda _: "where: no report fulfils all of it alone",
-    "across": lambda _: "the rule concerns several people: the others decide too",
     "not_in_force": lambda _: "this version of the rule is not in force: the other people are not known",
     "beyond": lambda _: "the event is not judged across people yet",
     "no_group": lambda it: f"the {it['by']} of the event is not known: it counts in no group",
