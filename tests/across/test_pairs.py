@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.edtf import Span
 from projections.across.contribution import contributions_of
 from projections.across.pairs import PairFinding, Side, pair_findings
 from projections.across.relations import Relation, relations_of, relations_to
@@ -234,6 +235,19 @@ LIMIT = {
 PLACES: list[dict[str, str]] = [{"jurisdiction": "KZ"}, {"jurisdiction": "KZ"}, {"jurisdiction": "KG"}, {}]
 
 
+def lengths(anchors: list[Line], rule: OfRule, within: object) -> dict[str, tuple[Span, timedelta]]:
+    """Return the span and the time of each anchor that has a time, with its law looked up day by day."""
+    laws = {line["id"]: line["data"]["jurisdiction"].casefold() for line in anchors if "jurisdiction" in line["data"]}
+    reading = "shortest" if rule.certainty == "certain" else "possible"
+    events = {}
+    for one in side(relating(rule.of), *anchors).contributions:
+        places = {laws[report] for report in one.reports if report in laws}
+        length = length_at(ENTRIES, places, one.occurred, reading) if within is LIMIT else timedelta(days=10)
+        if one.role == "anchor" and length is not None:
+            events[one.fact_id] = (one.occurred, length)
+    return events
+
+
 @pytest.mark.parametrize("within", [10 * 86400, LIMIT], ids=["fixed", "limit"])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), certain=st.booleans(), of=st.lists(st.sampled_from(RELATED), min_size=1, unique=True))
@@ -269,14 +283,7 @@ def test_pairs_have_the_result_of_the_definitions(
         for finding in (found(rule, *lines, *anchors, *follows) if any(anchors) else [])
     }
 
-    laws = {line["id"]: line["data"]["jurisdiction"].casefold() for line in anchors if "jurisdiction" in line["data"]}
-    reading = "shortest" if certain else "possible"
-    events = {}
-    for one in side(relating(of), *anchors).contributions:
-        places = {laws[report] for report in one.reports if report in laws}
-        length = length_at(ENTRIES, places, one.occurred, reading) if within is LIMIT else timedelta(days=10)
-        if one.role == "anchor" and length is not None:
-            events[one.fact_id] = (one.occurred, length)
+    events = lengths(anchors, rule, within)
     later = {
         one.fact_id: (person, one.occurred)
         for person in people[1:]

@@ -99,7 +99,7 @@ def test_a_law_that_knows_no_time() -> None:
 
 
 def test_an_event_at_the_horizon_is_not_judged_yet() -> None:
-    """What is recorded at the horizon or later is not judged, and an alert with evidence taken back is in doubt."""
+    """A fact recorded at the horizon or later is not judged, and an alert with evidence taken back is in doubt."""
     lines = ministry("abc")
     gone = retracted(lines[-1], "2022-06-02", recorded="2022-06-02T12:00:00Z")
     late = detained("2022-06-02", subject="a", id="late", recorded="2022-06-02T12:00:00Z")
