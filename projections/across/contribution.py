@@ -8,6 +8,7 @@ from events.edtf import BEGINNING, Span
 from events.facts import Fact
 from projections.history.history import History
 from projections.history.lookup import events_of, reports_of
+from projections.rules.limits import jurisdictions_of
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule, Visible
 from projections.subjects.fold import Step
@@ -32,6 +33,8 @@ class Contribution(NamedTuple):
         occurred: the time of the event.
         recorded: the instant at which the first report in force was recorded.
         reports: the ids of all reports, the best first.
+        jurisdictions: those that select the limit of a rule that counts: that of the group, else those of the reports;
+            empty for all other rules.
         by: the person whom the anchor of a rule with `of: by` names; None in all other cases.
     """
 
@@ -44,6 +47,7 @@ class Contribution(NamedTuple):
     occurred: Span
     recorded: datetime
     reports: tuple[str, ...]
+    jurisdictions: tuple[str, ...] = ()
     by: str | None = None
 
 
@@ -99,7 +103,13 @@ def _counted(rule: CountRule, step: Step, standing: Iterable[Fact]) -> Iterator[
     for anchor in standing:
         group = group_of(rule.count.by, anchor, step)
         if group is not None:
-            yield _contribution(rule, "count", anchor, step.history, group)
+            held = _contribution(rule, "count", anchor, step.history, group)
+            yield held._replace(jurisdictions=_of_law(anchor, step.history, group)) if rule.limits else held
+
+
+def _of_law(event: Fact, history: History, group: Group) -> tuple[str, ...]:
+    """Return the jurisdictions with a law for a count that *event* completes."""
+    return (group.jurisdiction,) if group.jurisdiction else tuple(sorted(jurisdictions_of(reports_of(history, event))))
 
 
 def _anchors(rule: OfRule, step: Step, standing: Iterable[Fact]) -> Iterator[Contribution]:
@@ -123,5 +133,5 @@ def named_in(anchor: Fact, history: History) -> str | None:
 def _contribution(rule: Rule, role: Role, event: Fact, history: History, group: Group | None = None) -> Contribution:
     reports = tuple(report.id for report in reports_of(history, event))
     recorded = min(history.facts[report].recorded for report in reports)
-    key, shown = group or ("", "")
+    key, shown = group[:2] if group else ("", "")
     return Contribution(rule.id, role, event.subject, event.id, key, shown, event.occurred, recorded, reports)

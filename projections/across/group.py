@@ -19,10 +19,18 @@ from projections.tracks.post_words import Words
 
 
 class Group(NamedTuple):
-    """A group: the text by which groups are compared, and the words of the source."""
+    """
+    A group.
+
+    Attributes:
+        key: the text by which groups are compared.
+        shown: the words of the source.
+        jurisdiction: the jurisdiction of the group; None: it has none, such as a case.
+    """
 
     key: str
     shown: str
+    jurisdiction: str | None
 
 
 class Place(NamedTuple):
@@ -46,14 +54,14 @@ def group_of(by: str, anchor: Fact, step: Step) -> Group | None:
     reports = [report.data for report in reports_of(step.history, anchor)]
     if by == "case_id":
         case_id = next((data["case_id"] for data in reports if "case_id" in data), None)
-        return None if case_id is None else Group(case_id, case_id)
+        return None if case_id is None else Group(case_id, case_id, None)
     around = step.status.around[anchor.id]
     own = [_place(report) for report in reports]
     places = [*own, *_posts(around, own)]
     placed = _place(around.placed.data if around.placed else {})
     if by == "jurisdiction":
         name = _first(by, [*places, placed])
-        return None if name is None else Group(comparison_form(name), name)
+        return None if name is None else Group(comparison_form(name), name, name)
     place = next((place for place in places if getattr(place, by) is not None), None)
     if place is None:
         return None
@@ -64,7 +72,7 @@ def group_of(by: str, anchor: Fact, step: Step) -> Group | None:
     where = _first("jurisdiction", [place, placed, *places[len(own) :], *own])
     if where is None or None in words:
         return None
-    return Group(_key(*words, where), ", ".join(words))
+    return Group(_key(*words, where), ", ".join(words), where)
 
 
 @lru_cache(maxsize=65536)

@@ -15,7 +15,6 @@ from projections.rules.conditions.clauses import Truth, all_hold
 from projections.rules.conditions.relation import has_same, undecided
 from projections.rules.patterns.across import BY, OfRule
 from projections.rules.patterns.pattern import Value
-from projections.rules.patterns.sequence import is_certain, is_possible
 
 from .contribution import Contribution
 from .relations import Relation
@@ -128,11 +127,11 @@ def _related(of: Collection[str], relations: Iterable[Relation]) -> dict[str | N
 
 
 def _completing(rule: OfRule, subject: Side, anchor: Contribution, other: Side) -> Iterator[Contribution]:
-    in_time = is_certain if rule.certainty == "certain" else is_possible
     start = subject.facts[anchor.fact_id]
     reports = [subject.facts[report] for report in anchor.reports]
+    within = rule.within_of(start, reports)
     for follow in other.contributions:
-        if follow.role != "follow" or not in_time(start, other.facts[follow.fact_id], rule.within):
+        if follow.role != "follow" or not rule.in_time(start, other.facts[follow.fact_id], within):
             continue
         if _accepts(rule, reports, [other.facts[report] for report in follow.reports]):
             yield follow

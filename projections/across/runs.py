@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from projections.rules.patterns.across import CountRule
 
 from .contribution import Contribution
-from .windows import SLACK, Key, Node, Windows
+from .windows import Key, Node, Windows
 
 _KEY: Final = attrgetter("key")
 _ORDER: Final = attrgetter("order")
@@ -27,6 +27,7 @@ class Episode(NamedTuple):
         anchor: the first fact of its first window.
         people: the number of different people in its fullest window, the first of equals.
         first, last: the first and the last fact of this window.
+        completing: the fact with this window, which selects the limit of the rule.
     """
 
     begins: str
@@ -34,6 +35,7 @@ class Episode(NamedTuple):
     people: int
     first: Contribution
     last: Contribution
+    completing: Contribution
 
 
 class GroupChange(NamedTuple):
@@ -181,7 +183,7 @@ class GroupRuns:
         """Return the places of the facts that can be joined to the one before them, or not, by a change in between."""
         complete = self._complete
         begin, end = bisect_left(complete, low, key=_KEY), bisect_right(complete, high, key=_KEY)
-        if self._windows.is_mixed:
+        if self._windows.reach:
             begin = min(self._near(begin - 1, -1), default=begin)
             end = max(self._near(end, 1), default=end)
         return begin, min(end + 1, len(complete))
@@ -190,14 +192,14 @@ class GroupRuns:
         """
         Yield the places from *index* on, in the direction of *step*, whose windows can share a fact across a gap there.
 
-        Where days and date-times meet, a window can leave out a fact that windows on both sides of it count. Never if
-        its point is `SLACK` away from both: then those in between link them.
+        A window can leave out a fact that windows on both sides of it count: a date-time between days, or a short
+        window between long ones. Never if its point is far away from both: then those in between link them.
         """
         complete = self._complete
         for _ in range(2):
             if 0 <= index < len(complete):
                 at = complete[index].key[0]
-                while 0 <= index < len(complete) and abs(complete[index].key[0] - at) <= 2 * SLACK:
+                while 0 <= index < len(complete) and abs(complete[index].key[0] - at) <= self._windows.reach:
                     yield index
                     index += step
 
@@ -208,7 +210,7 @@ class GroupRuns:
         complete = self._complete
         if _share(complete[index - 1], complete[index]):
             return True
-        return self._windows.is_mixed and any(
+        return self._windows.reach > 0 and any(
             _share(complete[one], complete[other])
             for one in self._near(index - 1, -1)
             for other in self._near(index, 1)
@@ -228,7 +230,9 @@ class GroupRuns:
             fullest = min(self._between(start, end), key=lambda node: (-node.people, node.key))
         window = sorted(fullest.window, key=_ORDER)
         anchor = min(start.window, key=_ORDER)
-        episode = Episode(start.held.fact_id, anchor.held, fullest.people, window[0].held, window[-1].held)
+        episode = Episode(
+            start.held.fact_id, anchor.held, fullest.people, window[0].held, window[-1].held, fullest.held
+        )
         return _Run(episode, fullest, fullest.people)
 
     def _between(self, start: Node, end: Node | None) -> Sequence[Node]:

@@ -1,24 +1,57 @@
 """The sentences of alerts across people, which a person can check."""
 
+from typing import NamedTuple
+
 from events.facts import Fact
-from projections.rules.patterns.across import BY, CountRule, OfRule
-from projections.rules.sentence import worded
+from projections.rules.limits import Applied
+from projections.rules.patterns.across import BY
+from projections.rules.sentence import limit_words, worded
 
 _RELATIONS = {BY: "accuser"}
 
 
-def count_sentence(rule: CountRule, count: int, group: str, first: Fact, last: Fact) -> str:
+class CountTold(NamedTuple):
     """
-    Return the sentence of an episode.
+    The words about an episode.
 
-    Args:
-        rule: the rule.
-        count: the number of people in its fullest window.
+    Attributes:
+        people: the number of people in its fullest window.
         group: the group as the source of the alert's anchor writes it.
-        first: the first fact of the fullest window.
-        last: its last fact.
+        first, last: the first and the last fact of the fullest window.
+        limit: the limit that was applied; None: the rule has none.
     """
-    return worded(rule.explain, {"first": first, "last": last}, {"count": str(count), "group": group})
+
+    people: int
+    group: str
+    first: Fact
+    last: Fact
+    limit: Applied | None = None
+
+
+class PairTold(NamedTuple):
+    """
+    The words about a follow-up of another person.
+
+    Attributes:
+        name, other_name: the names of the subject and of the other person; empty: the subject_id stands for it.
+        anchor: the event of the subject.
+        relation: the relation of the other person to the subject, or `by`; empty without a follow-up.
+        then: the follow-up; None: the sentence is about an alert that was retracted.
+        limit: the limit that was applied; None: the rule has none.
+    """
+
+    name: str
+    other_name: str
+    anchor: Fact
+    relation: str
+    then: Fact | None
+    limit: Applied | None = None
+
+
+def count_sentence(explain: str, told: CountTold) -> str:
+    """Return the sentence *explain* of a rule about an episode."""
+    words = {"count": str(told.people), "group": told.group, **limit_words(told.limit)}
+    return worded(explain, {"first": told.first, "last": told.last}, words)
 
 
 def cleared_since(cleared: int, people: int, count: int) -> str:
@@ -37,22 +70,14 @@ def cleared_since(cleared: int, people: int, count: int) -> str:
     return f" {cleared} of {whole} {were} cleared since."
 
 
-def pair_sentence(rule: OfRule, names: tuple[str, str], anchor: Fact, relation: str, then: Fact) -> str:
-    """
-    Return the sentence of a follow-up about another person.
-
-    Args:
-        rule: the rule.
-        names: the names of the subject and of the other person; the subject_id stands for an empty one.
-        anchor: the event of the subject.
-        relation: the relation of the other person to the subject, or `by`.
-        then: the follow-up.
-    """
-    name, other_name = names
+def pair_sentence(explain: str, told: PairTold) -> str:
+    """Return the sentence *explain* of a rule about a follow-up of another person."""
+    other = told.other_name or (told.then.subject if told.then else "")
     words = {
-        "name": name or anchor.subject,
-        "subject": anchor.subject,
-        "then.name": other_name or then.subject,
-        "then.relation": _RELATIONS.get(relation, relation),
+        "name": told.name or told.anchor.subject,
+        "subject": told.anchor.subject,
+        "then.name": other,
+        "then.relation": _RELATIONS.get(told.relation, told.relation),
+        **limit_words(told.limit),
     }
-    return worded(rule.explain, {"anchor": anchor, "then": then}, words)
+    return worded(explain, {"anchor": told.anchor, "then": told.then}, words)

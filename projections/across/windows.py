@@ -3,7 +3,8 @@ The windows of one group: which facts complete a count, and the facts that each 
 
 The window of a fact reaches back from one point of it: its latest instant for a certain rule, its earliest for a
 possible one. A certain window counts the facts that lie within it, and a possible one those that touch it. One fact
-that comes or goes touches the windows with a point near it. They are found by bisection.
+that comes or goes touches the windows with a point near it. They are found by bisection. By a limit, windows of one
+group can have different lengths. Then the longest length of the table bounds the search.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -44,6 +45,7 @@ class Node:
         point: the instant from which its window reaches back; None: it completes nothing.
         key: its place among the facts that can complete a count.
         counts: whether any window can count it.
+        within: the length of its window; 0: its law knows none, so that it completes nothing.
         window: the nodes that its window counts, in no order; empty unless it completes a count.
         people: the number of different people in `window`.
         covers: the number of windows, of facts that complete a count, that count this one.
@@ -51,10 +53,10 @@ class Node:
 
     __slots__ = (
         *("counts", "covers", "earliest", "earliest_exact", "held", "key", "latest", "latest_exact"),
-        *("order", "people", "point", "point_exact", "window"),
+        *("order", "people", "point", "point_exact", "window", "within"),
     )
 
-    def __init__(self, held: Contribution, *, certain: bool) -> None:
+    def __init__(self, held: Contribution, within: timedelta | None, *, certain: bool) -> None:
         span = held.occurred
         self.held = held
         self.earliest = -_NEVER if span.earliest is None else (span.earliest - _EPOCH) // _TICK
@@ -62,7 +64,8 @@ class Node:
         self.earliest_exact, self.latest_exact = span.earliest_exact, span.latest_exact
         self.order: Order = (self.latest, self.earliest, held.fact_id)
         self.counts = span.dated and not (certain and (span.marked or span.earliest is None or span.latest is None))
-        completes = span.dated and not (certain and (span.marked or span.latest is None))
+        completes = within is not None and span.dated and not (certain and (span.marked or span.latest is None))
+        self.within = (within or timedelta(0)) // _TICK
         at = self.latest if certain else self.earliest
         self.point = at if completes else None
         self.point_exact = span.latest_exact if certain else span.earliest_exact
@@ -86,24 +89,33 @@ class Windows:
         self.nodes: dict[str, Node] = {}
         self._certain = rule.certainty == "certain"
         self._at_least = rule.count.at_least
-        self._within = rule.count.within // _TICK
+        self._rule = rule
+        self._longest = rule.longest // _TICK
         # The nodes that can complete a count, by key.
         self._points: list[Node] = []
-        # The nodes that windows can count, by the length of their span in doublings of the window, each by its start.
+        # The nodes that windows can count, by the length of their span in doublings of the longest window, each by its
+        # start.
         self._levels: dict[int, list[Node]] = {}
-        self._exact = self._days = 0
+        self._exact = self._days = False
+        self._lengths: set[int] = set()
         # By node: whether it was evidence before the changes since that was last asked.
         self._was_evidence: dict[Node, bool] = {}
 
     @property
-    def is_mixed(self) -> bool:
-        """Whether days and date-times meet, so that windows can count other facts than those between them do."""
-        return bool(self._exact and self._days)
+    def reach(self) -> int:
+        """
+        The distance of two windows that can count a fact which one between them does not; 0: there are none.
+
+        That is so where days and date-times meet, and where windows have different lengths. It stays so when the facts
+        are gone, since their windows joined others.
+        """
+        mixed = 2 * SLACK if self._exact and self._days else 0
+        return 2 * SLACK + self._longest if len(self._lengths) > 1 else mixed
 
     def add(self, held: Contribution) -> list[Node]:
         """Add a contribution; return the nodes with windows that complete a count and differ."""
-        node = self.nodes[held.fact_id] = Node(held, certain=self._certain)
-        self._tally(node, 1)
+        node = self.nodes[held.fact_id] = Node(held, self._rule.within_of(held), certain=self._certain)
+        self._tally(node)
         changed = []
         if node.counts:
             insort(self._levels.setdefault(self._level(node), []), node, key=_BY_EARLIEST)
@@ -118,7 +130,6 @@ class Windows:
         """Remove a contribution; return the nodes with windows that completed a count and differ, itself included."""
         node = self.nodes.pop(fact_id)
         self._was_evidence.setdefault(node, node.covers > 0)
-        self._tally(node, -1)
         changed = []
         if node.point is not None:
             del self._points[bisect_left(self._points, node.key, key=_KEY)]
@@ -149,21 +160,22 @@ class Windows:
         # A contribution that went and came as it was changed nothing.
         return tuple(one for one in gained if one not in lost), tuple(one for one in lost if one not in gained)
 
-    def _tally(self, node: Node, step: int) -> None:
-        for exact in (node.earliest_exact, node.latest_exact):
-            self._exact += step if exact else 0
-            self._days += 0 if exact else step
+    def _tally(self, node: Node) -> None:
+        ends = (node.earliest_exact, node.latest_exact)
+        self._exact, self._days = self._exact or any(ends), self._days or not all(ends)
+        if node.point is not None:
+            self._lengths.add(node.within)
 
     def _level(self, node: Node) -> int:
-        """Return the number of times that the window must be doubled to be as long as the span of *node*."""
-        return ((node.latest - node.earliest - 1) // self._within).bit_length()
+        """Return the number of times that the longest window must be doubled to be as long as the span of *node*."""
+        return ((node.latest - node.earliest - 1) // self._longest).bit_length()
 
     def _touched(self, node: Node) -> Iterator[Node]:
         """Yield the nodes with windows that can count *node*, in their order."""
         if self._certain:
-            low, high = node.latest, node.earliest + self._within
+            low, high = node.latest, node.earliest + self._longest
         else:
-            low, high = node.earliest - SLACK, node.latest + self._within + SLACK
+            low, high = node.earliest - SLACK, node.latest + self._longest + SLACK
         start, stop = bisect_left(self._points, low, key=_POINT), bisect_right(self._points, high, key=_POINT)
         return islice(self._points, start, stop)
 
@@ -174,8 +186,8 @@ class Windows:
         near = 0 if other.latest_exact == exact else SLACK
         far = 0 if other.earliest_exact == exact else SLACK
         if self._certain:
-            return at - other.latest >= near and other.earliest - at + self._within >= far
-        return other.earliest - at <= far and at - self._within - other.latest < near
+            return at - other.latest >= near and other.earliest - at + node.within >= far
+        return other.earliest - at <= far and at - node.within - other.latest < near
 
     def _judge(self, node: Node) -> bool:
         """Find the window of *node* from the beginning; return whether it completes a count."""
@@ -183,8 +195,8 @@ class Windows:
         assert at is not None, "only a fact that can complete a count has a window"
         window: list[Node] = []
         for level, nodes in self._levels.items():
-            longest = self._within << level
-            low = at - self._within - (0 if self._certain else longest + SLACK)
+            longest = self._longest << level
+            low = at - node.within - (0 if self._certain else longest + SLACK)
             start = bisect_left(nodes, low, key=_EARLIEST)
             stop = bisect_right(nodes, at + SLACK, key=_EARLIEST)
             window += [other for other in islice(nodes, start, stop) if self._counts(node, other)]

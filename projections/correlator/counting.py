@@ -4,20 +4,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from events.facts import Fact
-from projections.across.contribution import Contribution
+from projections.across.contribution import Contribution, contributions_of
 from projections.across.episodes import Decision, GroupAlert, decide
-from projections.across.runs import Episode, GroupChange
-from projections.across.sentences import cleared_since, count_sentence
-from projections.alerts.alert import STANDING, Alert, Change, Trigger
+from projections.across.runs import Episode, GroupChange, GroupRuns
+from projections.across.sentences import CountTold, cleared_since, count_sentence
+from projections.alerts.alert import STANDING, Alert, Change, Trigger, default_words
 from projections.alerts.steps import ended, superseded
 from projections.rules.patterns.across import CountRule
 from projections.tables.across import EvidenceRow
+from projections.tables.ledger_rows import subjects_of_facts
 from projections.tables.schema import Conclusions
 
 from .groups import Group, Groups
 from .keeping import Desk, Interrupted, Sheet
 from .occasion import occasion, opening_cause
-from .people import Person
+from .people import People, Person
 from .recording import Moves
 
 OpenPeople = Callable[[Iterable[str]], Mapping[str, Person]]
@@ -68,8 +69,17 @@ class Counting:
         for key in self.groups.keys(scene.desk.conn, rule):
             group, change = self.groups.all_of(scene.desk.conn, rule, key)
             changes += self._apply(scene, rule, key, group, change, set(), group.cleared)
+            self._reword(scene, rule, key)
             scene.desk.write()
         return changes
+
+    def _reword(self, scene: Scene, rule: CountRule, key: str) -> None:
+        """Word the retracted alerts of a group again: the sentence of the rule can be another one."""
+        sheet = Sheet(scene.desk.of_group(rule.id, key), scene.interrupted)
+        for alert in [*sheet.alerts.values()]:
+            if alert.state == "retracted" and alert.trial == rule.is_trial:
+                sheet.keep(_reworded(scene, rule, alert))
+        sheet.write(scene.desk)
 
     def _apply(  # noqa: PLR0913, PLR0917 - a group, its change, and its people
         self,
@@ -112,7 +122,7 @@ class Counting:
             if decision.kind == "supersede":
                 sheet.record(superseded(before, trigger, "same_event"))
             else:
-                sheet.record(ended(before, "retracted", trigger))
+                sheet.keep(_reworded(scene, rule, sheet.record(ended(before, "retracted", trigger))))
             return
         alert = _alert(scene, rule, group, decision, before)
         trigger = occasion(scene.trigger, scene.arrived, about, alert.evidence)
@@ -190,8 +200,31 @@ def _sentence(scene: Scene, rule: CountRule, group: Group, episode: Episode, hel
     people = {one.subject_id for one in held}
     cleared = {one.subject_id for one in held if group.cleared[one.fact_id]}
     first, last = (_fact(scene, one) for one in (episode.first, episode.last))
-    words = count_sentence(rule, episode.people, episode.anchor.shown, first, last)
-    return words + cleared_since(len(cleared), len(people), episode.people)
+    told = CountTold(episode.people, episode.anchor.shown, first, last, rule.limit_of(episode.completing))
+    return count_sentence(rule.explain, told) + cleared_since(len(cleared), len(people), episode.people)
+
+
+def _reworded(scene: Scene, rule: CountRule, alert: Alert) -> Alert:
+    """
+    Return a retracted alert with the sentence of *rule* for it; without one, with the default form.
+
+    The sentence quotes what was said last: the facts as they were known just before the alert ended.
+    """
+    text, until = rule.retracted_explain, alert.said_until
+    if text is None or until is None or alert.rule_version != rule.version:
+        return alert._replace(explanation=default_words(alert))
+    conn, tables = scene.desk.conn, scene.desk.tables
+    subject_ids = {*subjects_of_facts(conn, alert.evidence).values()}
+    people = People(tables, rule.on, len(subject_ids)).open(conn, subject_ids, until)
+    held = [one for person in people.values() for one in contributions_of(rule, person.step)]
+    runs = GroupRuns(rule, [one for one in held if one.group == alert.group_key])
+    episode = runs.holding(alert.anchor)
+    if episode is None:
+        return alert._replace(explanation=default_words(alert))
+    ends = (episode.first, episode.last)
+    first, last = (people[one.subject_id].fold.history.counting[one.fact_id] for one in ends)
+    told = CountTold(episode.people, alert.group_shown or "", first, last, rule.limit_of(episode.completing))
+    return alert._replace(explanation=count_sentence(text, told))
 
 
 def _fact(scene: Scene, one: Contribution) -> Fact:

@@ -14,7 +14,7 @@ from projections.subjects.relations import RELATING
 from projections.tables.schema import Conclusions
 
 from .counting import Counting, OpenPeople, Scene
-from .keeping import Desk, Interrupted, supersede_standing, write_superseded
+from .keeping import Desk, Interrupted, supersede_standing, unword, write_superseded
 from .pairing import Pairing
 from .people import Person
 from .recording import News, Recorder, Touch, asked_across
@@ -102,6 +102,8 @@ class Judging:
         """
         trigger = Trigger("rules", at, rules_since=at, rules=change)
         interrupted = supersede_standing(conn, self.tables, change.changed, trigger)
+        asked = {rule.id: rule.version for rule in (*self._counts.values(), *self._pairs) if rule.id in change.changed}
+        unword(conn, self.tables, asked)
         desk = Desk(conn, self.tables)
         scene = Scene(desk, trigger, (), people, interrupted)
         changes: list[Change] = []

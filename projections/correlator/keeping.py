@@ -7,7 +7,7 @@ from uuid import uuid5
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 
-from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger
+from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
 from projections.alerts.steps import AlertStep, acknowledged, continued, superseded
 from projections.tables.across import EvidenceRow, evidence_rows
 from projections.tables.bulk import store
@@ -222,6 +222,20 @@ def supersede_standing(conn: Connection, tables: Conclusions, rule_ids: Iterable
         interrupted.changes[alert.alert_id] = sheet.changes[-1]
     store(conn, table, [alert._replace(evidence=()) for alert in sheet.alerts.values()], replace=True)
     return interrupted
+
+
+def unword(conn: Connection, tables: Conclusions, versions: Mapping[str, str]) -> None:
+    """Put the default form into alerts across people that ended under other versions of their rules than *versions*."""
+    table = tables.alerts
+    conditions = (
+        table.c.across,
+        in_values(conn.dialect.name, table.c.rule),
+        table.c.state.in_(["resolved", "retracted"]),
+    )
+    rows = conn.execute(select(table).where(*conditions), values_parameter(conn, versions)).all()
+    stale = [one for row in rows if (one := alert_from_row(row._asdict())).rule_version != versions[one.rule]]
+    unworded = [one._replace(explanation=default_words(one), evidence=()) for one in stale]
+    store(conn, table, unworded, replace=True)
 
 
 def write_superseded(conn: Connection, tables: Conclusions, interrupted: Interrupted) -> list[Change]:

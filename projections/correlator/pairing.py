@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from events.facts import Fact
 from projections.across.contribution import contributions_of
-from projections.across.pairs import PairFinding, Side, pair_findings
+from projections.across.pairs import Follow, PairFinding, Side, pair_findings
 from projections.across.relations import relations_of, relations_to
-from projections.across.sentences import pair_sentence
-from projections.alerts.alert import STANDING, Alert, Change, Trigger
+from projections.across.sentences import PairTold, pair_sentence
+from projections.alerts.alert import STANDING, Alert, Change, Trigger, default_words
 from projections.alerts.lifecycle import ENDINGS, event_of, name_in
 from projections.alerts.steps import superseded
 from projections.rules.patterns.across import OfRule
@@ -63,8 +64,11 @@ class Pairing:
         trigger: Trigger,
     ) -> None:
         current = _assign(sheet, rule, subject, trigger)
+        of_alert: dict[str, PairFinding] = {}
         for finding in findings:
             alert = current.pop(finding.anchor.fact_id, None)
+            if alert is not None:
+                of_alert[alert.alert_id] = finding
             if finding.value == "standing":
                 _stand(sheet, rule, finding, alert, people, trigger)
             elif alert is not None and alert.state in ENDINGS[finding.value][1]:
@@ -73,6 +77,9 @@ class Pairing:
             # A condition of the rule exempts the anchor now.
             if alert.state in ENDINGS["void"][1]:
                 sheet.record(ended_by(alert, ENDINGS["void"][0], trigger))
+        for alert in [*sheet.alerts.values()]:
+            if alert.state in {"resolved", "retracted"} and alert.trial == rule.is_trial:
+                sheet.keep(_reworded(alert, rule, of_alert.get(alert.alert_id), people, subject))
 
 
 def _findings(rule: OfRule, subject: Person, others: Mapping[str, Person]) -> list[PairFinding]:
@@ -154,19 +161,38 @@ def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
     sheet.support(alert.alert_id, _rows(alert.alert_id, finding, people))
 
 
+def _reworded(
+    alert: Alert, rule: OfRule, finding: PairFinding | None, people: Mapping[str, Person], subject: Person
+) -> Alert:
+    """
+    Return an alert that does not stand with the sentence of *rule* for its state; without one, with the default form.
+
+    An anchor that is gone is quoted as it was published. A retracted pattern has no follow-up.
+    """
+    text = rule.ended_explain if alert.state == "resolved" else rule.retracted_explain
+    history = subject.fold.history
+    anchor = history.counting.get(alert.anchor, history.facts.get(alert.anchor))
+    if text is None or anchor is None or alert.rule_version != rule.version:
+        return alert._replace(explanation=default_words(alert))
+    follow = finding.told if finding is not None and alert.state == "resolved" else None
+    return alert._replace(explanation=pair_sentence(text, _told(rule, anchor, follow, people)))
+
+
 def _sentence(rule: OfRule, finding: PairFinding, people: Mapping[str, Person]) -> str:
-    follow = finding.told
-    assert follow is not None, "a finding that stands has a follow-up"
-    subject, other = people[finding.anchor.subject_id], people[follow.held.subject_id]
-    anchor = subject.fold.history.counting[finding.anchor.fact_id]
+    assert finding.told is not None, "a finding that stands has a follow-up"
+    anchor = people[finding.anchor.subject_id].fold.history.counting[finding.anchor.fact_id]
+    return pair_sentence(rule.explain, _told(rule, anchor, finding.told, people))
+
+
+def _told(rule: OfRule, anchor: Fact, follow: Follow | None, people: Mapping[str, Person]) -> PairTold:
+    subject = people[anchor.subject]
+    name = name_in(subject.fold.status, subject.subject_id)
+    limit = rule.limit_at(anchor, subject.fold.history)
+    if follow is None:
+        return PairTold(name, "", anchor, "", None, limit)
+    other = people[follow.held.subject_id]
     then = other.fold.history.counting[follow.held.fact_id]
-    return pair_sentence(
-        rule,
-        (name_in(subject.fold.status, subject.subject_id), name_in(other.fold.status, other.subject_id)),
-        anchor,
-        follow.relation,
-        then,
-    )
+    return PairTold(name, name_in(other.fold.status, other.subject_id), anchor, follow.relation, then, limit)
 
 
 def _rows(alert_id: str, finding: PairFinding, people: Mapping[str, Person]) -> list[EvidenceRow]:

@@ -260,13 +260,15 @@ def row_of(counted: Counted) -> tuple[Any, ...]:
     span = one.occurred
     spans = (span.earliest, span.latest, span.earliest_exact, span.latest_exact, span.marked)
     about = (one.rule, one.fact_id, one.subject_id, one.group, one.shown)
-    return (*about, *spans, counted.cleared, one.recorded, [*one.reports])
+    of_law = [*one.jurisdictions] or None
+    return (*about, *spans, counted.cleared, one.recorded, [*one.reports], of_law)
 
 
 def counted_from(row: Iterable[Any]) -> Counted:
     """Return the contribution of a row."""
-    rule, fact_id, subject_id, group, shown, *span, cleared, recorded, reports = row
+    rule, fact_id, subject_id, group, shown, *span, cleared, recorded, reports, of_law = row
     # An event without a date contributes nothing.
     occurred = Span._make((*span, True))
-    held = Contribution(rule, "count", subject_id, fact_id, group, shown, occurred, recorded, tuple(reports))
+    about = (subject_id, fact_id, group, shown)
+    held = Contribution(rule, "count", *about, occurred, recorded, tuple(reports), tuple(of_law or ()))
     return Counted(held, cleared)

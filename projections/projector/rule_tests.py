@@ -77,7 +77,7 @@ def survivors(
     """
     surviving = []
     for rule, mutant in changes:
-        changed = rule_of(mutant.data, rules.limits)
+        changed = rule_of(mutant.data, mutant.table(rules.limits))
         if changed is not None and changed != rule_of(rule.data, rules.limits):
             book = as_in_force((changed,))
             if not any(any(_differences(book, test)) for test in rule.tests):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from events.edtf import BEGINNING, END_OF_TIME, LOCAL_DAY_SLACK, Span
+from events.facts import Fact
 from events.text import quote_briefly
 from projections.rules.files.yaml_source import nearest
 from projections.rules.values import Id, Place, Text, Wait, bounded, duration, positive, wrong
@@ -174,6 +175,12 @@ class Limit(BaseModel):
             return Applied(entry.value, entry.source)
         entry = max(found, key=lambda entry: entry.upper)
         return Applied(entry.upper, entry.source)
+
+
+def jurisdictions_of(reports: Iterable[Fact]) -> set[str]:
+    """Return the jurisdictions that *reports* of one event name."""
+    named = (report.data.get("jurisdiction") for report in reports)
+    return {str(place) for place in named if place}
 
 
 def limits_in(values: Iterable[object]) -> Iterator[Limit]:

@@ -109,10 +109,9 @@ def _visible(rule: Rule, step: Step, clock: datetime) -> list[Visible]:
 
 def _reasons_of(rule: Rule, seen: Visible, step: Step, clock: datetime, probe: "_Probe") -> list[Reason]:
     conditions = list(_conditions(rule, seen.finding.anchor, step, probe))
-    if any(reason.holds is False for reason in conditions):
+    # Of a rule across people, the other people decide the rest (projections/across/explained.py).
+    if rule.across or any(reason.holds is False for reason in conditions):
         return conditions
-    if rule.across:
-        return [*conditions, Reason("across", holds=None)]
     found = [*conditions, *_pattern(rule, seen, step, clock)]
     if seen.value == "void" and not any(reason.holds is False for reason in found):
         found.append(Reason("other" if seen.finding.deadline else "none_completes", holds=False))

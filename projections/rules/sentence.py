@@ -44,6 +44,13 @@ def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
     return " ".join("".join(told).split())
 
 
+def limit_words(limit: Applied | None) -> dict[str, str]:
+    """Return the text of the placeholders of a limit, for `worded`."""
+    if limit is None:
+        return {"limit.value": NOT_STATED, "limit.source": NOT_STATED}
+    return {"limit.value": in_words(limit.value), "limit.source": limit.source}
+
+
 def worded(explain: str, facts: Mapping[str, Fact | None], words: Mapping[str, str]) -> str:
     """
     Return the sentence *explain* of a rule with other placeholders, on one line.

@@ -44,6 +44,7 @@ def contributions(prefix: str) -> Table:
         Column("cleared", Boolean, nullable=False, comment="whether the person is cleared"),
         Column("recorded", Instant, nullable=False, comment="when its first report that is in force was recorded"),
         Column("reports", Json, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"),
+        Column("jurisdictions", Json, comment="[name, ...]: they select the limit of the rule; null: it has none"),
         Index(f"ix_{prefix}contributions_rule_group_key_latest", "rule", "group_key", "latest"),
         Index(f"ix_{prefix}contributions_subject_id", "subject_id"),
         comment="The events that rules across people count, each with its group.",

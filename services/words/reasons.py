@@ -15,9 +15,6 @@ VALUES: Final = {
     "void": "the rule stays silent",
 }
 """By the value of a finding, the answer of the rule."""
-COUNTS: Final = "the event fulfils the conditions on one person"
-"""The answer about an anchor that fulfils what a rule across people asks of one person."""
-
 _MARKS: Final = {True: "yes", False: "no", None: "-"}
 _WAS: Final = {"yes": "so it was", "no": "it was not", "": "not known"}
 _STILL: Final = {"yes": "so it was up to the deadline, as far as is known", "no": "it was not so all the time"}
@@ -33,6 +30,14 @@ _EFFECTS: Final = {
     "changes": "changes the effect of others",
     "none": "does not count",
     "": "part of the pattern",
+}
+_OF_OTHERS: Final = {
+    "completes": "after the anchor and in time: completes the pattern",
+    "ended": "completed the pattern, which has ended",
+    "before": "not after the anchor",
+    "undecided": "perhaps after the anchor, perhaps not",
+    "late": "not within the time",
+    "conditions": "in time, but the conditions on data are not fulfilled",
 }
 _FULFILLED: Final = {
     "no": ", does not fulfil the conditions on data",
@@ -59,6 +64,24 @@ def _follow_up(detail: Detail) -> str:
     return f"{name}: {_ORDERS[detail['order']]}{_FULFILLED.get(detail['conditions'], '')}: {_EFFECTS[detail['effect']]}"
 
 
+def _pair_follow_up(it: Detail) -> str:
+    return f"{it['subject']}, {type_words(it['type'])} {it['occurred']}: {_OF_OTHERS[it['effect']]}"
+
+
+def _window(it: Detail) -> str:
+    people = f"{it['people']} of {it['needed']} people" if int(it["people"]) < int(it["needed"]) else it["people"]
+    needed = "" if people != it["people"] else f" people, where {it['needed']} are needed"
+    return (
+        f"the fullest window around the event counts {people}{needed}, from {it['first']} to {it['last']}; it ends with"
+    )
+
+
+def _missing(it: Detail) -> str:
+    more = "one more person" if it["number"] == "1" else f"{it['number']} more people"
+    until = f" by {it['until']}" if it["until"] else ""
+    return f"{more} of the group with an event of the types {it['types']}{until} would complete it"
+
+
 def _announced(detail: Detail) -> str:
     counts = f"counts from {detail['counts']} on" if detail["counts"] else "an announcement of it never counts"
     return f"{type_words(detail['type'])} {detail['occurred']} lies ahead: {counts}"
@@ -74,7 +97,21 @@ _WORDS: Final[Mapping[str, Callable[[Detail], str]]] = {
     "unless": _status("unless"),
     "where": lambda it: f"where: {it['path']} {it['wanted']}",
     "together": lambda _: "where: no report fulfils all of it alone",
-    "across": lambda _: "the rule concerns several people: the others decide too",
+    "not_in_force": lambda _: "this version of the rule is not in force: the other people are not known",
+    "beyond": lambda _: "the event is not judged across people yet",
+    "no_group": lambda it: f"the {it['by']} of the event is not known: it counts in no group",
+    "group": lambda it: f"it counts in the group with {it['by']} {it['group']}",
+    "not_counted": lambda _: "no window of the group counts the event",
+    "window": _window,
+    "counted": lambda it: f"counted: {it['subject']}, {type_words(it['type'])} {it['occurred']}",
+    "missing": _missing,
+    "names_nobody": lambda _: "no report names another person in by",
+    "named": lambda it: f"by names {it['subject']}",
+    "no_relation": lambda it: f"nobody is known with the relation {it['wanted']}",
+    "relation": lambda it: f"{it['subject']} is the {it['relation']} of the person",
+    "no_follow_up": lambda it: f"{it['subject']}: no event of the types {it['types']} is known",
+    "pair_follow_up": _pair_follow_up,
+    "other_cleared": lambda it: f"{it['subject']} is cleared",
     "deadline": lambda it: f"the deadline is {it['deadline']}; an alert can open from {it['opens']} on",
     "no_limit": lambda it: f"the limit {it['limit']} has no value for the anchor's jurisdiction and day",
     "still": lambda it: f"still {it['wanted']}: {_STILL[it['has']]}",

@@ -1,17 +1,19 @@
 """Follow-ups about another person: relations in force, order, time, conditions, ends and evidence."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.edtf import Span
 from projections.across.contribution import contributions_of
 from projections.across.pairs import PairFinding, Side, pair_findings
 from projections.across.relations import Relation, relations_of, relations_to
 from projections.rules.patterns.across import OfRule
 from tests.oracle import across_oracle as oracle
+from tests.oracle.limits import Entry, length_at
 from tests.support.across import relating, step
 from tests.support.builders import (
     Line,
@@ -218,11 +220,45 @@ DATES = ("2022-02-01", "2022-02-02", "2022-02", "2022-02-03~", "2022-02-02T10:00
 RELATED = ("sibling", "parent", "child", "superior")
 
 
+ENTRIES = [
+    Entry("kz", date(1, 1, 1), date(2022, 2, 2), timedelta(days=3), timedelta(days=25)),
+    Entry("kz", date(2022, 2, 3), None, timedelta(days=19), None),
+]
+LIMIT = {
+    "limit": "time",
+    "entries": [
+        {"jurisdiction": "KZ", "from": one.since, "until": one.until, "value": one.value, "longest": one.longest}
+        | {"source": "Law"}
+        for one in ENTRIES
+    ],
+}
+PLACES: list[dict[str, str]] = [{"jurisdiction": "KZ"}, {"jurisdiction": "KZ"}, {"jurisdiction": "KG"}, {}]
+
+
+def lengths(anchors: list[Line], rule: OfRule, within: object) -> dict[str, tuple[Span, timedelta]]:
+    """Return the span and the time of each anchor that has a time, with its law looked up day by day."""
+    laws = {line["id"]: line["data"]["jurisdiction"].casefold() for line in anchors if "jurisdiction" in line["data"]}
+    reading = "shortest" if rule.certainty == "certain" else "possible"
+    events = {}
+    for one in side(relating(rule.of), *anchors).contributions:
+        places = {laws[report] for report in one.reports if report in laws}
+        length = length_at(ENTRIES, places, one.occurred, reading) if within is LIMIT else timedelta(days=10)
+        if one.role == "anchor" and length is not None:
+            events[one.fact_id] = (one.occurred, length)
+    return events
+
+
+@pytest.mark.parametrize("within", [10 * 86400, LIMIT], ids=["fixed", "limit"])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), certain=st.booleans(), of=st.lists(st.sampled_from(RELATED), min_size=1, unique=True))
-def test_pairs_have_the_result_of_the_definitions(data: st.DataObject, certain: bool, of: list[str]) -> None:  # noqa: FBT001
-    """Any relations of three people, and any dates: each pair of facts is asked by the definitions."""
-    rule = relating(of, days=10, certainty="certain" if certain else "possible")
+def test_pairs_have_the_result_of_the_definitions(
+    within: object,
+    data: st.DataObject,
+    certain: bool,  # noqa: FBT001
+    of: list[str],
+) -> None:
+    """Any relations of three people, and any dates and laws: each pair of facts is asked by the definitions."""
+    rule = relating(of, certainty="certain" if certain else "possible", within=within)
     people = "abc"
     said: dict[str, list[oracle.Link]] = {person: [] for person in people}
     lines = []
@@ -234,7 +270,8 @@ def test_pairs_have_the_result_of_the_definitions(data: st.DataObject, certain: 
         if other != person:
             said[person].append(oracle.Link(person, other, relation, is_asserted))
     anchors = [
-        detained(day, id=f"on {day}") for day in data.draw(st.lists(st.sampled_from(DATES), max_size=3, unique=True))
+        detained(day, id=f"on {day}", **data.draw(st.sampled_from(PLACES)))
+        for day in data.draw(st.lists(st.sampled_from(DATES), max_size=3, unique=True))
     ]
     follows = [
         wanted(day, subject=person, id=f"{person} {day}")
@@ -246,7 +283,7 @@ def test_pairs_have_the_result_of_the_definitions(data: st.DataObject, certain: 
         for finding in (found(rule, *lines, *anchors, *follows) if any(anchors) else [])
     }
 
-    events = {one.fact_id: one.occurred for one in side(rule, *anchors).contributions if one.role == "anchor"}
+    events = lengths(anchors, rule, within)
     later = {
         one.fact_id: (person, one.occurred)
         for person in people[1:]
@@ -256,8 +293,7 @@ def test_pairs_have_the_result_of_the_definitions(data: st.DataObject, certain: 
         anchor: {
             fact_id
             for fact_id, (person, occurred) in later.items()
-            if oracle.related("a", person, said.values(), of)
-            and oracle.follows(at, occurred, timedelta(days=10), certain=certain)
+            if oracle.related("a", person, said.values(), of) and oracle.follows(at, occurred, length, certain=certain)
         }
-        for anchor, at in events.items()
+        for anchor, (at, length) in events.items()
     }

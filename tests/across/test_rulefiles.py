@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from projections.rules.files.loading import notes
 from projections.rules.files.schema import schema
 from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.rulebook import Rulebook
@@ -32,6 +33,15 @@ rules:
     explain: "{name} was {anchor.type} ({anchor.occurred});
       {then.relation} {then.name} was {then.type} ({then.occurred})."
 """
+LIMITS = """\
+limits:
+  - {name: stay, jurisdiction: KZ, from: 2020-01-01, value: P9D, longest: P20D, source: Law}
+"""
+OF_LAW = (
+    COUNT.replace("P90D}", "{limit: stay}}").replace("{count} off", "{limit.value}, {limit.source}: {count} off")
+    + LIMITS,
+    OF.replace("P180D", "{limit: stay}").replace("{name} was", "{limit.value}, {limit.source}: {name} was") + LIMITS,
+)
 VALIDATOR = Draft202012Validator(schema())
 
 
@@ -81,6 +91,11 @@ def test_one_file_has_rules_of_every_kind() -> None:
         OF + "    same: case_id\n    over: Released\n    certainty: possible\n    where: {then.authority: A}\n",
         COUNT + "    certainty: possible\n    jurisdiction: KZ\n    where: {anchor.authority: A}\n",
         COUNT + "    unless: {custody: bailed}\n    why: A reason.\n",
+        COUNT
+        + "    retracted_explain: '{count} {group} {first.type} {last.occurred}'\n    ended_explain: '{count}.'\n",
+        OF + "    ended_explain: '{name} {subject} {then.name} {then.relation} {then.type} {anchor.post}'\n",
+        OF + "    retracted_explain: '{name} {subject} {anchor.occurred}'\n",
+        *OF_LAW,
         *(COUNT.replace("agency,", f"{by},") for by in ("region", "post", "jurisdiction", "case_id")),
     ],
 )
@@ -135,6 +150,15 @@ def test_what_is_taken_fits_the_schema_and_is_stored(text: str) -> None:
         ("{first.occurred}", "{anchor.occurred}", "6:78: {anchor.occurred} is not a placeholder here"),
         ("{first.occurred}", "{first.name}", "6:78: {first.name} is not a placeholder here"),
         ("    on: [Detained, Arrested]\n", "", "2:5: on is missing"),
+        ("P90D", "{limit: stey}", '5:65: "stey" is not a limit of the table (want'),
+        ("P90D", "{limits: stay}", '5:65: "limits" is in the place of a limit (want {limit: NAME}'),
+        ("{count} officials", "{limit.value}", "6:15: {limit.value} stands in a rule without a limit"),
+        (
+            "    explain",
+            "    retracted_explain: '{anchor.type}'\n    explain",
+            "6:25: {anchor.type} is not a placeholder",
+        ),
+        ("    explain", "    ended_explain: '{then.type}'\n    explain", "6:21: {then.type} is not a placeholder"),
     ],
 )
 def test_the_place_of_a_mistake_in_a_count(old: str, new: str, message: str) -> None:
@@ -156,6 +180,18 @@ def test_the_place_of_a_mistake_in_a_count(old: str, new: str, message: str) -> 
         ("[sibling,", "[by,", "6:9: by stands beside relations (want by alone, or relations alone)"),
         ("    then: [Wanted, Detained, Arrested]\n", "", "2:5: then is missing"),
         ("    within: P180D\n", "", "2:5: within is missing"),
+        ("P180D", "{limit: stey}", '7:13: "stey" is not a limit of the table'),
+        (
+            "    within",
+            "    retracted_explain: '{then.type}'\n    within",
+            "7:25: {then.type} is not a placeholder here",
+        ),
+        (
+            "    within",
+            "    retracted_explain: '{then.name}'\n    within",
+            "7:25: {then.name} is not a placeholder here",
+        ),
+        ("    within", "    ended_explain: '{count}'\n    within", "7:21: {count} is not a placeholder here"),
         ("    within", "    new: post\n    within", "7:10: new is in a rule with of (want the rule without new)"),
         ("    within", "    where: {any: [{new: post}]}\n    within", "7:12: new speaks of one history, and of of two"),
         (
@@ -179,9 +215,35 @@ def test_the_place_of_a_mistake_in_of(old: str, new: str, message: str) -> None:
     assert all("(want " in problem and "(want )" not in problem for problem in messages)
 
 
+@pytest.mark.parametrize("text", OF_LAW)
+def test_another_value_of_a_limit_is_another_version(text: str) -> None:
+    """The rule holds the entries of its limit, and a jurisdiction without one is listed."""
+    (rule,), (other,) = book(text).across, book(text.replace("P20D", "P21D")).across
+    Path("mine.yaml").write_text(text, "utf-8")
+
+    assert rule.version != other.version
+    assert [f"{rule.id} speaks in KZ alone, since the limit stay has no other entry"] == [
+        note.what for note in notes(Path("mine.yaml"))
+    ]
+
+
+def test_a_sentence_that_no_alert_can_have_is_noted() -> None:
+    """A count is retracted and never resolved; with `of`, an alert can be resolved."""
+    for text in (COUNT, OF):
+        Path(f"{len(text)}.yaml").write_text(text + "    ended_explain: Over.\n", "utf-8")
+
+    (note,) = notes(Path(f"{len(COUNT)}.yaml"))
+    assert str(note).endswith(
+        ":7:20: note: no alert of officials-of-one-agency is ever resolved, so that none has the sentence of"
+        " ended_explain (want retracted_explain, for a count that is not upheld)"
+    )
+    assert [] == notes(Path(f"{len(OF)}.yaml"))
+
+
 @pytest.mark.parametrize(
     ("text", "old", "new"),
     [
+        (OF_LAW[0], "limit: stay", "limits: stay"),
         (COUNT, "at_least: 3", "at_least: 1"),
         (COUNT, "by: agency", "by: place"),
         (COUNT, "distinct: subject, ", ""),

@@ -1,15 +1,19 @@
 """The sentences of alerts across people."""
 
+from datetime import timedelta
+
 import pytest
 
-from projections.across.sentences import cleared_since, count_sentence, pair_sentence
+from projections.across.sentences import CountTold, PairTold, cleared_since, count_sentence, pair_sentence
+from projections.rules.limits import Applied
 from tests.support.across import counting, relating
 from tests.support.builders import arrested, detained, fact, wanted
 
 
 def test_a_group() -> None:
     """The number, the group as its source writes it, and fields of the first and the last fact."""
-    sentence = count_sentence(counting(), 3, "Customs {name}", fact(detained("2022-02-01")), fact(arrested("2022-03")))
+    told = CountTold(3, "Customs {name}", fact(detained("2022-02-01")), fact(arrested("2022-03")))
+    sentence = count_sentence(counting().explain, told)
 
     assert sentence == "3 officials of Customs {name} were detained from 2022-02-01 to 2022-03."
 
@@ -41,4 +45,23 @@ def test_a_pair(names: tuple[str, str], relation: str, sentence: str) -> None:
     """The names of both, or their ids, and the relation in words."""
     anchor, then = fact(detained("2022-02-01")), fact(wanted("2022-03-01", subject="b"))
 
-    assert pair_sentence(relating(), names, anchor, relation, then) == sentence
+    assert pair_sentence(relating().explain, PairTold(*names, anchor, relation, then)) == sentence
+
+
+def test_a_limit_in_both() -> None:
+    """The value that was applied is given in words, with its law."""
+    anchor, limit = fact(detained("2022-02-01")), Applied(timedelta(days=31), "Code, article 3")
+    text = "in {limit.value} ({limit.source})"
+
+    assert count_sentence(text, CountTold(3, "G", anchor, anchor, limit)) == "in 31 days (Code, article 3)"
+    assert pair_sentence(text, PairTold("", "", anchor, "", None, limit)) == "in 31 days (Code, article 3)"
+
+
+def test_a_pair_that_was_retracted() -> None:
+    """Without a follow-up, the sentence names the subject and the anchor alone."""
+    told = PairTold("Ann", "", fact(detained("2022-02-01")), "", None)
+
+    assert (
+        pair_sentence("{name} ({subject}): not so after {anchor.occurred}.", told)
+        == "Ann (a): not so after 2022-02-01."
+    )

@@ -99,7 +99,7 @@ def test_every_reason_has_words() -> None:
     for rule in RULES:
         for anchor in explained(rule, "a", story, instant("2023")).anchors:
             assert all(reason_words(reason).startswith(("yes  ", " no  ", "  -  ")) for reason in anchor.reasons)
-    for what in ("across", "cleared", "no_until", "none_completes", "none_prevents", "not_begun", "other", "together"):
+    for what in ("cleared", "no_until", "none_completes", "none_prevents", "not_begun", "other", "together"):
         assert reason_words(Reason(what, None))
     assert reason_words(Reason("no_limit", None, {"limit": "remand"}))
     assert reason_words(Reason("once", None, {"once": "case"}))

@@ -19,7 +19,7 @@ from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import CORRELATOR, LIVE, ledger, outbox, partitions
 from tests.support.builders import Line, acquitted, charged, described, detained, instant, retracted, rows, stated
-from tests.support.correlating import ACROSS, TOPIC, House, counting, life, ministry, related
+from tests.support.correlating import ACROSS, TOPIC, House, counting, life, ministry, related, siblings
 
 NOW = instant("2030")
 UNTIL = "2023-06-01"
@@ -34,13 +34,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     METADATA.create_all(engine)
     yield engine
     engine.dispose()
-
-
-def siblings(day: str = "2022-02-20") -> Line:
-    """Return the fact that b is a sibling of a, recorded on *day*."""
-    return stated(
-        "RelationAsserted", day, subject="a", id="kin", other="b", relation="sibling", recorded=f"{day}T12:00:00Z"
-    )
 
 
 def two_detained() -> list[Line]:

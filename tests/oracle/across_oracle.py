@@ -4,7 +4,7 @@ An oracle for the rules across people: the definitions of the contract, asked of
 It shares no code with `projections.across` but the contributions, and reads dates with `events`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,12 +24,25 @@ class Counted(NamedTuple):
     evidence: frozenset[str]
 
 
-def episodes(facts: Iterable[Contribution], at_least: int, within: timedelta, *, certain: bool) -> set[Counted]:
-    """Return the episodes among *facts*, which are all of one group."""
+def episodes(
+    facts: Iterable[Contribution], at_least: int, within: Mapping[str, timedelta | None], *, certain: bool
+) -> set[Counted]:
+    """
+    Return the episodes among *facts*, which are all of one group.
+
+    Args:
+        facts: the facts.
+        at_least: the number of people.
+        within: by fact, the time in which people are counted up to it; None: it completes nothing.
+        certain: whether the rule is certain.
+    """
     every = sorted(facts, key=_world)
     windows = {}
     for fact in every:
-        window = [other for other in every if _counts(fact.occurred, other.occurred, within, certain=certain)]
+        length = within[fact.fact_id]
+        if length is None:
+            continue
+        window = [other for other in every if _counts(fact.occurred, other.occurred, length, certain=certain)]
         if len({other.subject_id for other in window}) >= at_least:
             windows[fact.fact_id] = window
     order = [fact for fact in every if fact.fact_id in windows]

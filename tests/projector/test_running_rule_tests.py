@@ -133,6 +133,25 @@ def test_the_changes_of_a_rule_are_its_durations_and_its_conditions(tmp_path: Pa
     ] == changes
 
 
+def test_each_value_of_a_limit_is_halved_and_doubled(tmp_path: Path) -> None:
+    """The table is changed and not the rule, so that a test of a limited rule has to be near each value."""
+    law = "limits: [{name: stay, jurisdiction: KZ, from: 2020-01-01, value: P9D, longest: P20D, source: Law}]\n"
+    count = (
+        "rules:\n  - {id: x, title: x, on: Detained, explain: x,"
+        " count: {distinct: subject, at_least: 2, by: agency, within: {limit: stay}}}\n"
+    )
+    limited = rules(count + law, tmp_path)
+    changed = [one for one in mutants(limited.written[0].data) if one.limit]
+    values = [
+        (one.change, entry.value.days, entry.upper.days)
+        for one in changed
+        for entry in one.table(limited.limits)["stay"]
+    ]
+
+    assert [("count", "within")] * 2 == [one.loc for one in changed]
+    assert [("halved", 4, 10), ("doubled", 18, 40)] == values
+
+
 def test_a_change_that_no_test_notices_survives(tmp_path: Path) -> None:
     """Only the first test cares for the time; no test has a case that is open at the dismissal."""
     tested = rules(SILENCE + CHANGES, tmp_path)

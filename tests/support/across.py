@@ -11,14 +11,16 @@ from tests.support.builders import Line, history
 DISTINCT = {"distinct": "subject"}
 
 
-def counting(at_least: int = 3, hours: int = 90 * 24, by: str = "agency", **keys: Any) -> CountRule:
-    """Return a rule that counts people who are detained or arrested."""
+def counting(
+    at_least: int = 3, hours: int = 90 * 24, by: str = "agency", limit: dict[str, Any] | None = None, **keys: Any
+) -> CountRule:
+    """Return a rule that counts people who are detained or arrested, within some *hours* or a *limit*."""
     return CountRule.model_validate(
         {
             "id": "many",
             "title": "Many",
             "on": ["Detained", "Arrested"],
-            "count": {**DISTINCT, "at_least": at_least, "by": by, "within": hours * 3600},
+            "count": {**DISTINCT, "at_least": at_least, "by": by, "within": limit or hours * 3600},
             "explain": "{count} officials of {group} were {first.type} from {first.occurred} to {last.occurred}.",
             **keys,
         }
@@ -41,12 +43,17 @@ def relating(of: object = ("sibling", "parent", "superior"), days: int = 180, **
     )
 
 
-def contribution(
-    number: int, subject: str, occurred: str, group: str = "g", reports: tuple[str, ...] = ()
+def contribution(  # noqa: PLR0913, PLR0917 - the parts of a contribution
+    number: int,
+    subject: str,
+    occurred: str,
+    group: str = "g",
+    reports: tuple[str, ...] = (),
+    places: tuple[str, ...] = (),
 ) -> Contribution:
-    """Return a contribution to a count, of the fact with this number."""
+    """Return a contribution to a count, of the fact with this number, with the law of *places*."""
     fact_id, at = f"f{number}", parse_instant("2022-04-01")
-    return Contribution("many", "count", subject, fact_id, group, "G", parse(occurred), at, (fact_id, *reports))
+    return Contribution("many", "count", subject, fact_id, group, "G", parse(occurred), at, (fact_id, *reports), places)
 
 
 def step(rule: CountRule | OfRule, *lines: Line, clock: str = "2030") -> Step:

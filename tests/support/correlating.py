@@ -13,7 +13,7 @@ from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.rulebook import Rulebook
 from projections.tables.across import evidence_of_alerts
 from projections.tables.schema import LIVE, Conclusions
-from tests.support.builders import appointed, database, detained, instant, records, rows
+from tests.support.builders import appointed, database, detained, instant, records, rows, stated
 from tests.support.reading import Line
 
 if TYPE_CHECKING:
@@ -139,6 +139,13 @@ class House:
 def life(alert: dict[str, Any]) -> list[str]:
     """Return the life of an alert as words: state, day and cause."""
     return [f"{state} {at:%Y-%m-%d} {cause}" for state, at, cause, _, _ in alert["life"]]
+
+
+def siblings(day: str = "2022-02-20") -> Line:
+    """Return the fact that b is a sibling of a, recorded on *day*."""
+    return stated(
+        "RelationAsserted", day, subject="a", id="kin", other="b", relation="sibling", recorded=f"{day}T12:00:00Z"
+    )
 
 
 def ministry(people: str) -> list[Line]:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from events.text import quote_briefly
 from projections.rules.limits import WANTED_OF_ENTRY, LimitEntry
+from projections.rules.patterns.across import CountRule
 from projections.rules.rulebook import Rulebook
 from projections.rules.values import Id
 
@@ -80,6 +81,16 @@ def notes_of(source: YamlSource, rulebook: Rulebook) -> Iterator[Note]:
                 continue
             file, line, column = source.place(loc).rsplit(":", 2)
             yield Note(file, int(line), int(column), what, wanted)
+
+
+def unused_words(source: YamlSource, rulebook: Rulebook) -> Iterator[Note]:
+    """Yield each sentence in the rules of *source* that no alert can have: a count is retracted, and never resolved."""
+    counts = {rule.id for rule in rulebook.across if isinstance(rule, CountRule)}
+    for index, written in enumerate(source.data.get("rules", ())):
+        if written["id"] in counts and "ended_explain" in written:
+            file, line, column = source.place(("rules", index, "ended_explain")).rsplit(":", 2)
+            what = f"no alert of {written['id']} is ever resolved, so that none has the sentence of ended_explain"
+            yield Note(file, int(line), int(column), what, "retracted_explain, for a count that is not upheld")
 
 
 def _uses(written: object, loc: Loc) -> Iterator[tuple[Loc, str]]:

@@ -20,7 +20,7 @@ from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
 from projections.rules.values import TOKEN, WANTED
 
-from .limit_table import Note, Table, notes_of, read_table
+from .limit_table import Note, Table, notes_of, read_table, unused_words
 from .rule_tests import RuleTest, read_tests
 from .yaml_source import LARGEST_BYTES, Loc, Problem, YamlSource, nearest, read
 
@@ -108,13 +108,16 @@ def shipped_limits() -> Table:
 
 def notes(path: Path) -> list[Note]:
     """
-    Return the remarks about the rules at *path*, in which there is no problem: jurisdictions without a limit.
+    Return the remarks about the rules at *path*, in which there is no problem.
+
+    They name jurisdictions without a limit, and sentences that no alert can have.
 
     Raises:
         RulesError: as `load`.
     """
     rulebook = load(path)
-    return [note for source in _sources(path) for note in notes_of(source, rulebook)]
+    sources = _sources(path)
+    return [note for source in sources for of in (notes_of, unused_words) for note in of(source, rulebook)]
 
 
 def _sources(path: Path) -> list[YamlSource]:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from projections.rules.limits import LimitEntry
 from projections.rules.values import duration
 
+from .limit_table import Table
 from .yaml_source import Loc
 
 DURATIONS: Final = frozenset({"for", "settle", "within", "before"})
@@ -36,6 +38,7 @@ class Mutant(NamedTuple):
         before: the duration before the change; empty if a condition was dropped.
         after: the duration after it.
         data: the keys and values of the changed rule.
+        limit: the limit of which every value is changed instead; empty: none is.
     """
 
     loc: Loc
@@ -43,6 +46,14 @@ class Mutant(NamedTuple):
     before: str
     after: str
     data: dict[str, Any]
+    limit: str = ""
+
+    def table(self, table: Table) -> Table:
+        """Return *table*, with the values of the limit changed."""
+        if not self.limit:
+            return table
+        factor = 0.5 if self.change == "halved" else 2
+        return {**table, self.limit: tuple(_scaled(entry, factor) for entry in table[self.limit])}
 
 
 def mutants(data: Mapping[str, Any]) -> Iterator[Mutant]:
@@ -53,6 +64,9 @@ def mutants(data: Mapping[str, Any]) -> Iterator[Mutant]:
             for change, length in (("halved", seconds // 2), ("doubled", seconds * 2)):
                 after = _duration(length)
                 yield Mutant(loc, change, value, after, _changed(data, loc, after))
+        elif loc[-1] in DURATIONS and isinstance(value, dict) and "where" not in loc:
+            for change in ("halved", "doubled"):
+                yield Mutant(loc, change, f"limit {value['limit']}", "each value", dict(data), value["limit"])
         yield Mutant(loc, "dropped", "", "", _changed(data, loc, None))
 
 
@@ -80,6 +94,11 @@ def _changed(value: Any, loc: Loc, new: str | None) -> Any:  # noqa: ANN401 - an
     else:
         held[step] = new
     return held if isinstance(value, Mapping) else list(held.values())
+
+
+def _scaled(entry: LimitEntry, factor: float) -> LimitEntry:
+    longest = entry.longest and entry.longest * factor
+    return entry.model_copy(update={"value": entry.value * factor, "longest": longest})
 
 
 def _duration(seconds: int) -> str:

@@ -188,7 +188,7 @@ _KEYS: Final[Mapping[str, Schema]] = {
                 ],
             },
             "by": {"enum": [*GROUPS], "description": WANTED["by"]},
-            "within": _TIME,
+            "within": _TIME_OR_LIMIT,
         },
         "required": ["distinct", "at_least", "by", "within"],
         "additionalProperties": False,

@@ -24,7 +24,7 @@ from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Conditions
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
-from projections.rules.limits import Applied, Limit, Reading, limits_in
+from projections.rules.limits import Applied, Limit, Reading, jurisdictions_of, limits_in
 from projections.rules.normal_form import plain
 from projections.rules.values import (
     FIELDS,
@@ -136,11 +136,8 @@ class Rule(BaseModel):
     def _placeholders_known(cls, text: str | None, info: ValidationInfo) -> str | None:
         if text is None:
             return None
-        words = [f"{{{word}}}" for word in cls.words]
-        # A retracted pattern has no follow-up any more. A pattern that ended may name the one that ended it.
-        facts = ["anchor"] if info.field_name == "retracted_explain" else [*cls.facts_named(info.data, text)]
-        if info.field_name == "ended_explain":
-            facts.append("then")
+        names, facts = cls.tokens(info.field_name or "", info.data, text)
+        words = [f"{{{word}}}" for word in names]
         known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS), *OF_LIMIT]
         wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
         strange = {
@@ -156,6 +153,13 @@ class Rule(BaseModel):
     @classmethod
     def _roles_known(cls, where: Where | None) -> Where | None:
         return where if where is None else where.require_roles(cls.roles)
+
+    @classmethod
+    def tokens(cls, key: str, read: Mapping[str, Any], text: str) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the words, and the names of facts, of which the sentence *text* of *key* may speak."""
+        # A retracted pattern has no follow-up any more. A pattern that ended may name the one that ended it.
+        facts = ["anchor"] if key == "retracted_explain" else [*cls.facts_named(read, text)]
+        return cls.words, [*facts, "then"] if key == "ended_explain" else facts
 
     @classmethod
     def facts_named(cls, read: Mapping[str, Any], text: str) -> Sequence[str]:
@@ -382,5 +386,4 @@ def earliest_end(anchor: Fact) -> datetime | None:
 
 
 def _applied(limit: Limit, anchor: Fact, history: History, reading: Reading) -> Applied | None:
-    named = (report.data.get("jurisdiction") for report in reports_of(history, anchor))
-    return limit.applied(anchor.occurred, {str(place) for place in named if place}, reading)
+    return limit.applied(anchor.occurred, jurisdictions_of(reports_of(history, anchor)), reading)
