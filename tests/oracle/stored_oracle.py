@@ -152,9 +152,7 @@ def _episode(  # noqa: PLR0913, PLR0917 - as for `_group`
     reached = max([0, *(one.reached or 1 for one in ([alert, *merged] if own else []))])
     now = episode.people // rule.count.at_least
     cause = _opening(known, about, evidence, episode.last)
-    if not alert.life or alert.state not in STANDING:
-        alert.life.append(("open", known.at, *cause))
-    elif now > reached:
+    if not alert.life or alert.state not in STANDING or now > reached:
         alert.life.append(("open", known.at, *cause))
     elif grown:
         alert.life.append((alert.state, known.at, *cause))
@@ -162,7 +160,9 @@ def _episode(  # noqa: PLR0913, PLR0917 - as for `_group`
     alert.people = sorted({of[name].subject_id for name in episode.evidence})
 
 
-def _pairs(rule: OfRule, subject: str, known: Known, alerts: dict[str, Told]) -> None:
+def _pairs(  # noqa: C901 - the whole life of the alerts of one person, in its order
+    rule: OfRule, subject: str, known: Known, alerts: dict[str, Told]
+) -> None:
     step = known.steps[subject]
     about = {subject, *_linked(subject, known.steps), *_linked(subject, known.before)}
     findings = {one.fact_id: _completing(rule, one, known.steps) for one in contributions_of(rule, step)
@@ -179,7 +179,7 @@ def _pairs(rule: OfRule, subject: str, known: Known, alerts: dict[str, Told]) ->
         ]
         if names:
             owned.setdefault(step.history.stands_for.get(names[0], names[0]), []).append(alert_id)
-        elif alert.state != "retracted" and alert.state != "superseded":
+        elif alert.state in {*STANDING, "resolved"}:
             alert.life.append(_end("retracted", known, about, evidence))
     for event, (first, *others) in owned.items():
         alerts[first].anchor = event
