@@ -23,6 +23,7 @@ from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import OUTCOMES, Checkpoint, PartitionLost, compare_and_set, lock
 from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import known_bodies, record_of, subjects_after
+from projections.tables.outbox import to_notify
 from projections.tables.parked_rows import UnreadAt, parked_rows, unread_counts_at
 from projections.tables.rows import forward_row, notice_row
 from projections.tables.schema import ledger, outbox
@@ -137,7 +138,7 @@ class PartitionWriter:
         watermark = self.deriver.derive(conn, entries, start.watermark, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         waiting: UnreadAt = Counter()
-        told = [change for change in writes.changes if change.told]
+        told = to_notify(conn, writes.changes)
         if told and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
             waiting = unread_counts_at(conn, ((change.alert.subject, change.at) for change in told))

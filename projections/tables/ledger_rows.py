@@ -293,6 +293,11 @@ def partition_pages(conn: Connection, partition: int, size: int) -> Generator[li
     return entry_pages(conn, _in_order(partition), size)
 
 
+def applied_pages(conn: Connection, known_at: datetime, size: int) -> Generator[list[Entry], None, None]:
+    """Yield the applied rows that were recorded until *known_at*, in no order, as `entry_pages` does."""
+    return entry_pages(conn, select(ledger).where(APPLIED, ledger.c.recorded <= known_at), size)
+
+
 def entries_after(conn: Connection, partition: int, seq: int, limit: int) -> list[Entry]:
     """Return the rows of *partition* after the row *seq*, at most *limit*, in their order."""
     return [Entry(*row) for row in conn.execute(_in_order(partition).where(ledger.c.seq > seq).limit(limit))]

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from .database import write_transaction
+from projections.alerts.alert import Change
+from projections.alerts.shapes import notice_id
+
+from .database import in_values, values_parameter, write_transaction
 from .schema import outbox, partitions, relays
 
 CHUNK = 50
@@ -60,6 +63,20 @@ def forwards_wait(conn: Connection, target: int) -> bool:
         .limit(1)
     )
     return conn.scalar(query) is not None
+
+
+def to_notify(conn: Connection, changes: Iterable[Change]) -> list[Change]:
+    """
+    Return those of *changes* that are told and have no notice yet.
+
+    A change has one already if an earlier release told of it, and a rebuild by this release dropped its alert.
+    """
+    told = {notice_id(change.alert.alert_id, change.alert.changes): change for change in changes if change.told}
+    if not told:
+        return []
+    query = select(outbox.c.notice_id).where(in_values(conn.dialect.name, outbox.c.notice_id))
+    sent = set(conn.scalars(query, values_parameter(conn, told)))
+    return [change for key, change in told.items() if key not in sent]
 
 
 def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterator[Outgoing]:
