@@ -6,7 +6,7 @@ It shares no code with `projections.correlator` and, of `projections.across`, th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid5
 
@@ -105,8 +105,9 @@ def _group(  # noqa: PLR0913, PLR0917 - a group and everything that is known
 ) -> None:
     of = {one.fact_id: one for one in held}
     number, length = rule.count.at_least, rule.count.within
+    assert isinstance(length, timedelta), "the rules of these tests have no limits"
     found = sorted(
-        episodes(held, number, length, certain=rule.certainty == "certain"),
+        episodes(held, number, {one.fact_id: length for one in held}, certain=rule.certainty == "certain"),
         key=lambda one: (of[one.anchor].occurred.latest or END_OF_TIME, one.anchor),
     )
     home = {report: one for one in found for fact_id in one.evidence for report in of[fact_id].reports}
@@ -206,6 +207,7 @@ def _pairs(  # noqa: C901 - the whole life of the alerts of one person, in its o
 
 def _completing(rule: OfRule, anchor: Contribution, steps: dict[str, Step]) -> tuple[list[str], str | None]:
     """Return the evidence of a pattern, empty without a follow-up, and the first follow-up that has not ended."""
+    assert isinstance(rule.within, timedelta), "the rules of these tests have no limits"
     links = {one: _links(step) for one, step in steps.items()}
     told = []
     for other, step in steps.items():
