@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from events.errors import Infrastructure
+from projections.alerts.acknowledgement import KINDS
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.database import write_transaction
@@ -57,7 +58,7 @@ class Replay:
             before, after = rules_at(conn, CORRELATOR, reached.seq) or Rulebook(()), across_only(rules_of(entry))
             tells = tells_backfilled(entry) is True
             self._stepper.change_rules(conn, before, after, reached.watermark, tells_backfilled=tells)
-        elif entry.entry == "acknowledgement":
+        elif entry.entry in KINDS:
             acknowledge_alert(conn, REBUILD, acknowledgement_in(entry))
         # Nothing is concluded from a silence.
         return replace(reached, seq=entry.seq)

@@ -216,6 +216,38 @@ def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
     assert before == chain(engine)
 
 
+def test_an_acknowledgement_has_an_end_and_is_taken_back(tmp_path: Path) -> None:
+    """The life shows the end of an acknowledgement, and the person that took it back."""
+    database_with(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+    done = ask(f"alerts ack {alert} --by ann --until 2099-03-02", tmp_path, CASETRAIL_ZONE="Asia/Almaty")
+    seen = alert_of(tmp_path, "silent")
+    shown = ask(f"alerts show {alert}", tmp_path).stdout
+    back, again = (ask(f"alerts unack {alert} --by bob --note late", tmp_path) for _ in range(2))
+    (after,) = answer("alerts", tmp_path)
+
+    assert (0, 0, 1) == (done.returncode, back.returncode, again.returncode)
+    assert ("acknowledged", "2099-03-01T19:00:00Z") == (seen["state"], seen["life"][-1]["until"])
+    assert "acknowledged by ann until 2099-03-01T19:00:00Z (person)" in shown
+    assert ("open", "unacknowledged", "bob", "late") == (
+        after["state"],
+        *(after["life"][-1][key] for key in ("cause", "by", "note")),
+    )
+    assert "is open, not acknowledged" in again.stderr
+    assert 0 == ask("rebuild --check", tmp_path).returncode
+
+
+def test_an_acknowledgement_does_not_end_in_the_past(tmp_path: Path) -> None:
+    """An end that has passed is a mistake in usage, and nothing is written."""
+    engine = database_with(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+    before = chain(engine)
+    done = ask(f"alerts ack {alert} --by ann --until 2022-12-01", tmp_path)
+
+    assert (2, before) == (done.returncode, chain(engine))
+    assert '--until: "2022-12-01" has passed' in done.stderr
+
+
 def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
     """The second person learns that the alert is not open any more, though it was when the command looked."""
     engine = database_with(tmp_path, SILENT, passed="2022-10-01")
