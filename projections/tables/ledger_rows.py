@@ -240,10 +240,8 @@ def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], know
 
 def subjects_after(conn: Connection, partition: int, seq: int) -> set[str]:
     """Return the people that the rows of *partition* after the row *seq* are about."""
-    query = select(ledger.c.subject_id).where(
-        ledger.c.partition == partition, ledger.c.seq > seq, ledger.c.subject_id.is_not(None)
-    )
-    return set(conn.scalars(query))
+    query = select(ledger.c.subject_id).where(ledger.c.partition == partition, ledger.c.seq > seq)
+    return set(conn.scalars(query.where(ledger.c.subject_id.is_not(None))))
 
 
 def ledger_size(conn: Connection) -> int:
