@@ -1,4 +1,4 @@
-"""The real service with a real webhook and a real mail server: what was sent, to whom, how often, and in which order."""
+"""The real service with a real webhook and a real mail server, over kills, trouble and takeovers."""
 
 import signal
 from collections.abc import Iterator
@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import described, detained, dismissed, investigated, retracted, rows
-from projections.tables.delivery.schema import deliveries, receivers
-from tests.support.builders import Line
+from projections.tables.delivery.schema import deliveries
+from tests.support.builders import Line, described, detained, dismissed, investigated, retracted, rows
 from tests.support.installation import Installation, stop, verified
 from tests.support.mail import LOGIN, Inbox, mail_server, port_of
 from tests.support.waiting import wait_until
-from tests.support.webhook_server import OK, Server, sending, server, silent
+from tests.support.webhook_server import OK, Server, sending, server
 from tests.support.webhooks import SECRET
 
 pytestmark = pytest.mark.slow
