@@ -77,9 +77,8 @@ def notices_of_cursor(conn: Connection, cursor: Unsent, limit: int) -> list[Outg
     Later ones than its last are left out: each statement on PostgreSQL sees what was committed until then, and the
     receiver's place is moved to that last one.
     """
-    here = (outbox.c.partition == cursor.partition, outbox.c.n.between(cursor.sent + 1, cursor.last))
-    here = (*here, outbox.c.kind != "forward")
-    rows = conn.execute(select(outbox).where(*here).order_by(outbox.c.n).limit(limit))
+    here = and_(outbox.c.partition == cursor.partition, outbox.c.n.between(cursor.sent + 1, cursor.last))
+    rows = conn.execute(select(outbox).where(here, outbox.c.kind != "forward").order_by(outbox.c.n).limit(limit))
     return [Outgoing(*row) for row in rows]
 
 
