@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,7 +16,7 @@ from projections.tables.database import open_database, write_transaction
 from projections.tables.delivery.schema import deliveries, receivers
 from services.database import migrate
 from tests.support.builders import Line, Row, rows
-from tests.support.commands import Running, run, start
+from tests.support.commands import SECONDS, Running, ndjson, run, start
 from tests.support.mail import LOGIN, SENDER
 from tests.support.waiting import wait_until
 from tests.support.webhook_server import Server
@@ -57,6 +58,7 @@ class Installation:
             "CASETRAIL_SECRET_DESK": SECRET,
             "CASETRAIL_SECRET_MAIL": LOGIN.password,
             "CASETRAIL_LOG_LEVEL": "debug",
+            "CASETRAIL_METRICS_PORT": "0",
         }
         migrate(self.engine)
         text = CONFIGURATION.format(hook=hook, mail=mail, sender=SENDER, user=LOGIN.user)
@@ -105,6 +107,13 @@ class Installation:
         """Return the messages to *receiver*, in their order."""
         own = [row for row in rows(self.engine, deliveries) if row["receiver"] == receiver]
         return sorted(own, key=lambda row: row["number"])
+
+    def metrics(self) -> str:
+        """Return the metrics of the service that was started last."""
+        entries = [entry for entry in ndjson(self.logged.decode()) if entry["event"] == "metrics_served"]
+        with closing(HTTPConnection(entries[-1]["address"], entries[-1]["port"], timeout=SECONDS)) as connection:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
 
     def _keep(self, service: Running) -> None:
         while part := service.stderr.read(65_536):
