@@ -87,10 +87,15 @@ def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterat
             yield Outgoing(*row)
 
 
-def notices_after(conn: Connection, partition: int, after: int, limit: int) -> list[Outgoing]:
-    """Return the next notices of *partition* after the number *after*, at most *limit*, in their order."""
-    here = (outbox.c.partition == partition, outbox.c.n > after, outbox.c.kind != "forward")
-    rows = conn.execute(select(outbox).where(*here).order_by(outbox.c.n).limit(limit))
+def notices_of_cursor(conn: Connection, cursor: Unsent, limit: int) -> list[Outgoing]:
+    """
+    Return the next notices of *cursor*, at most *limit*, in their order.
+
+    Later ones than its last are left out: each statement on PostgreSQL sees what was committed until then, and the
+    receiver's place is moved to that last one.
+    """
+    here = and_(outbox.c.partition == cursor.partition, outbox.c.n.between(cursor.sent + 1, cursor.last))
+    rows = conn.execute(select(outbox).where(here, outbox.c.kind != "forward").order_by(outbox.c.n).limit(limit))
     return [Outgoing(*row) for row in rows]
 
 
