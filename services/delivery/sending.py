@@ -152,7 +152,8 @@ def after(due: Due, attempt: Attempt, before: ReceiverState, now: datetime) -> t
     given_up = waiting._replace(state="given_up", why=f"given up after {due.tries + 1} tries")
     match attempt.outcome:
         case "delivered":
-            return waiting._replace(state="delivered", is_told=True, reference=attempt.reference), well
+            delivered = waiting._replace(state="delivered", is_told=True)
+            return delivered._replace(reference=attempt.reference, takes_place=attempt.takes_place), well
         case "impossible":
             return waiting._replace(state="given_up", why="refused for good"), well
         case "rejected":
