@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo kafka postgres test lint lock clean
+.PHONY: help install demo mailbox kafka postgres test lint lock clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,6 +19,9 @@ install: $(VENV)/installed ## set up .venv, so that the command is .venv/bin/cas
 
 demo: $(VENV)/installed ## show the purpose of the program, with a real example and a new database
 	@scripts/demo $(VENV)/bin/casetrail
+
+mailbox: ## print mails to 127.0.0.1:2525 (or MAIL_PORT) until Ctrl-C, and send them nowhere
+	@exec "$$(scripts/python)" scripts/mailbox.py $(MAIL_PORT)
 
 kafka: ## run Apache Kafka on 127.0.0.1:9092 (or KAFKA_PORT) until Ctrl-C; needs Java and Maven
 	@scripts/kafka

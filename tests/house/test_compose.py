@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from services.settings import Settings, variable
+from services.settings import Settings, delivery_file, variable
+from services.workers.supervisor import PARTS
 from tests.support.commands import COMMAND, environment, start
 from tests.support.kafka import SCRIPT, free_port
 from tests.support.places import ROOT
@@ -100,6 +101,27 @@ def test_projectors_can_be_scaled() -> None:
 
     assert not {"container_name", "hostname", "ports", "volumes"} & set(projector)
     assert projector["deploy"]["replicas"] >= 2
+
+
+def test_every_part_of_the_service_runs() -> None:
+    """The containers together run every part of the program, so that rules across people are judged too."""
+    commands = [options["command"] for options in services().values() if options.get("command", [""])[0] == "run"]
+
+    assert sorted(PARTS) == sorted(part for command in commands for part in command[1:])
+
+
+def test_the_receivers_are_optional_and_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program looks for delivery.yaml in a folder of the host. Neither this file nor the secrets have to exist."""
+    service = services()["service"]
+    source, target, mode = service["volumes"][0].split(":")
+
+    assert (service["working_dir"], "ro") == (target, mode)
+    assert [{"path": f"{source.removeprefix('./')}/secrets.env", "required": False}] == service["env_file"]
+    assert f"/{source.removeprefix('./')}/" in (ROOT / ".gitignore").read_text().split()
+    monkeypatch.chdir(tmp_path)
+    assert delivery_file(Settings()) is None
+    (tmp_path / "delivery.yaml").touch()
+    assert delivery_file(Settings()) == Path("delivery.yaml")
 
 
 def test_the_data_outlives_the_containers() -> None:
