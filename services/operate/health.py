@@ -1,6 +1,6 @@
 """Health of a process and of the systems it works on: liveness and readiness, for any server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from projections.correlator.progress import CorrelatorProgress, correlator_progress
 from projections.queries.alerts import standing_counts
 from projections.tables.checkpoint import Checkpoint
+from projections.tables.delivery.operation import ReceiverCounts, receiver_counts
 from projections.tables.origin import progress_of
 from projections.tables.outbox import KAFKA_RECEIVER, Unsent, unsent
 from projections.tables.parked_rows import parked_counts
@@ -39,6 +40,7 @@ class DatabaseState(NamedTuple):
         alerts: the number of standing alerts, by state and severity.
         unsent: the cursor of the Kafka receiver for each partition; empty with the local log.
         correlator: the progress of the correlator; None if there never were rules across people.
+        receivers: the receivers with the numbers of their messages.
     """
 
     progress: list[Checkpoint]
@@ -46,6 +48,7 @@ class DatabaseState(NamedTuple):
     alerts: Mapping[tuple[str, str], int]
     unsent: list[Unsent]
     correlator: CorrelatorProgress | None = None
+    receivers: Sequence[ReceiverCounts] = ()
 
 
 class Health:
@@ -111,7 +114,8 @@ class Health:
             # With the local log no notifier runs, so no row waits for one.
             waiting = unsent(conn, KAFKA_RECEIVER) if uses_kafka(self._settings) else []
             across = correlator_progress(conn, topic_of(self._settings))
-            return DatabaseState(progress, parked_counts(conn), standing_counts(conn), waiting, across)
+            counts = receiver_counts(conn)
+            return DatabaseState(progress, parked_counts(conn), standing_counts(conn), waiting, across, counts)
 
     def _read_lags(self) -> list[Lag]:
         # The database has been asked just before. If it did not answer, the log is asked all the same: each is up or

@@ -1,7 +1,7 @@
 """The pages /metrics for Prometheus, /livez and /readyz."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from events.errors import Infrastructure
 from projections.correlator.progress import CorrelatorProgress
+from projections.tables.delivery.operation import ReceiverCounts
 from services.log.open import log_offsets
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.probe import Probe
@@ -114,6 +115,7 @@ class Metrics(Collector):
         if state is not None:
             yield from _of_progress(state)
             yield from _of_notices(state)
+            yield from _of_receivers(state.receivers)
             if state.correlator is not None:
                 yield from _of_correlator(state.correlator)
         lags = _answer_of(self._health.lags)
@@ -152,6 +154,25 @@ def _of_notices(state: DatabaseState) -> Iterator[Metric]:
     for cursor in state.unsent:
         pending.add_metric([str(cursor.partition)], cursor.last - cursor.sent)
     yield from (alerts, pending)
+
+
+def _of_receivers(receivers: Sequence[ReceiverCounts]) -> Iterator[Metric]:
+    now = datetime.now(UTC)
+    up = _gauge("casetrail_receiver_up", "1 if the last try for a receiver succeeded.", "receiver")
+    queued = _gauge("casetrail_delivery_queued", "Messages that wait to be sent.", "receiver")
+    held = _gauge("casetrail_delivery_held", "Messages that a silence or a wait holds.", "receiver")
+    oldest = _gauge(
+        "casetrail_delivery_oldest_undelivered_seconds", "Seconds since the oldest queued message.", "receiver"
+    )
+    given_up = CounterMetricFamily("casetrail_delivery_given_up", "Messages that were given up.", labels=["receiver"])
+    for counts in receivers:
+        name = [counts.receiver]
+        up.add_metric(name, int(counts.state == "ok"))
+        queued.add_metric(name, counts.queued)
+        held.add_metric(name, counts.held)
+        oldest.add_metric(name, (now - counts.oldest).total_seconds() if counts.oldest else 0)
+        given_up.add_metric(name, counts.given_up)
+    yield from (up, queued, held, oldest, given_up)
 
 
 def _of_correlator(progress: CorrelatorProgress) -> Iterator[Metric]:

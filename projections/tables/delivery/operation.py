@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from projections.tables.schema import APPLIED, OF_LOG, ledger, partitions
 
-from .schema import deliveries, receivers
+from .schema import WAITING, deliveries, receivers
 
 
 class Read(NamedTuple):
@@ -15,6 +15,56 @@ class Read(NamedTuple):
 
     facts: int
     people: int
+
+
+class ReceiverCounts(NamedTuple):
+    """
+    A receiver with the numbers of its messages.
+
+    Attributes:
+        receiver, kind, state, last_answer: columns of ``receivers``.
+        queued, held, delivered, given_up: the numbers of messages in each state.
+        oldest: the decision on the oldest message that is queued; None: none is.
+    """
+
+    receiver: str
+    kind: str
+    state: str
+    last_answer: str | None
+    queued: int
+    held: int
+    delivered: int
+    given_up: int
+    oldest: datetime | None
+
+
+def receiver_counts(conn: Connection) -> list[ReceiverCounts]:
+    """Return the receivers that a notifier has served, by their names, with the numbers of their messages."""
+    table = deliveries.c
+    counts = {
+        (row.receiver, row.state): row.number
+        for row in conn.execute(
+            select(table.receiver, table.state, func.count().label("number")).group_by(table.receiver, table.state)
+        )
+    }
+    waiting = select(table.receiver, func.min(table.decided_at)).where(WAITING, table.state == "queued")
+    oldest: dict[str, datetime] = dict(conn.execute(waiting.group_by(table.receiver)).all())
+    table = receivers.c
+    known = conn.execute(select(table.receiver, table.kind, table.state, table.last_answer).order_by(table.receiver))
+    return [
+        ReceiverCounts(
+            receiver=row.receiver,
+            kind=row.kind,
+            state=row.state,
+            last_answer=row.last_answer,
+            queued=counts.get((row.receiver, "queued"), 0),
+            held=counts.get((row.receiver, "held"), 0),
+            delivered=counts.get((row.receiver, "delivered"), 0),
+            given_up=counts.get((row.receiver, "given_up"), 0),
+            oldest=oldest.get(row.receiver),
+        )
+        for row in known
+    ]
 
 
 def added_at(conn: Connection, receiver: str) -> datetime:

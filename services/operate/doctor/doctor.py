@@ -30,6 +30,7 @@ from services.operate.lag import held_back_words
 from services.settings import Settings, load_settings, variable, without_secrets
 
 from .check import DATA, USAGE, Check
+from .delivery import delivery_file_check, receiver_checks
 
 SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 50_000_000
 CONNECT_SECONDS = 5
@@ -57,6 +58,7 @@ def examine() -> Iterator[Check]:
     yield _settings(settings)
     version, rules = _rules(settings)
     yield rules
+    yield delivery_file_check(settings)
     yield from _kafka(settings)
     try:
         yield from _database(settings, version)
@@ -141,6 +143,7 @@ def _checks_of(settings: Settings, engine: Engine, rules_version: str | None) ->
         yield from _origin(conn, settings)
         yield from _progress(conn, _extents(settings, engine), rules_version)
         yield from _correlator(conn, settings)
+        yield from receiver_checks(conn)
         yield _clock(conn, settings)
 
 
