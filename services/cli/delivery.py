@@ -40,7 +40,11 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.
 
 @delivery_app.command("check", epilog="\b\nExample:\n  casetrail delivery check")
 def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The file.")] = None) -> None:
-    """Check delivery.yaml, and list removed receivers that are owed an end."""
+    """
+    Check delivery.yaml.
+
+    Removed receivers that are owed an end are listed.
+    """
     settings = load_settings()
     try:
         config = load_delivery(_file(file))
@@ -54,7 +58,7 @@ def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Th
 
 @delivery_app.command("list", epilog="\b\nExample:\n  casetrail delivery list --json")
 def list_receivers(as_json: JsonOption = False) -> None:
-    """List the receivers with their state and the counts of their messages."""
+    """List the receivers and their messages."""
     with snapshot(database(load_settings())) as conn:
         rows = receiver_rows(conn, datetime.now(UTC))
     names = ("receiver", "kind", "state", "queued", "held", "delivered", "given_up", "oldest_seconds", "last_answer")
@@ -66,7 +70,7 @@ def show_deliveries(
     own: Annotated[str, typer.Argument(metavar="NOTICE|ALERT", help="Its id; of a notice the start is enough.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show who was told of a notice or an alert, when, and whether it arrived."""
+    """Show who was told of a notice or an alert."""
     with snapshot(database(load_settings())) as conn:
         rows = deliveries_of(conn, alert_id=own)
         notices = [] if rows else notices_like(conn, own.lower())
