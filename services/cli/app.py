@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "history": ("history",),
     "alerts": ("alerts",),
     "silence": ("silence",),
+    "delivery": ("delivery",),
     "audit": ("audit",),
     "rebuild": ("rebuild",),
     "backtest": ("backtest",),

@@ -34,8 +34,9 @@ def feed(
     as_json: JsonOption = False,
 ) -> None:
     """
-    Write a feed as files: NAME.atom and NAME.json, with the archives NAME.1.atom, NAME.2.atom and so on.
+    Write a feed as files.
 
+    They are NAME.atom and NAME.json, with the archives NAME.1.atom, NAME.2.atom and so on.
     Each entry is one alert in its latest state. Repeat the command to update the files.
     """
     if base_url and not base_url.startswith(("http://", "https://")):

@@ -1,0 +1,58 @@
+"""
+The writes of people: messages queued again, receivers enabled, addresses muted, mails that bounced.
+
+Each write locks the row of its receiver, as a notifier does, and leaves the ownership as it is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from projections.tables.database import write_transaction
+
+from .schema import deliveries, mutes, receivers
+
+table = deliveries.c
+
+
+@contextmanager
+def locked(engine: Engine, receiver: str) -> Iterator[Connection | None]:
+    """Begin a transaction that keeps notifiers from *receiver*; yield None if no notifier has ever served it."""
+    with write_transaction(engine) as conn:
+        held = update(receivers).where(receivers.c.receiver == receiver).values(last=receivers.c.last)
+        yield conn if conn.execute(held).rowcount else None
+
+
+def enable(conn: Connection, receiver: str, now: datetime) -> None:
+    """Let the messages to *receiver* be tried again at once."""
+    here = receivers.c.receiver == receiver
+    conn.execute(update(receivers).where(here).values(state="ok", since=now, failures=0, next_try=None))
+
+
+def queue_again(conn: Connection, receiver: str, numbers: list[int]) -> int:
+    """Queue the messages *numbers* that were delivered or given up; return their number."""
+    values = {"state": "queued", "why": None, "tries": 0, "not_before": None, "bundle": None, "trying": False}
+    here = (table.receiver == receiver, table.number.in_(numbers), table.state.in_(["delivered", "given_up"]))
+    return conn.execute(update(deliveries).where(*here).values(**values)).rowcount
+
+
+def record_bounce(conn: Connection, receiver: str, numbers: list[int]) -> None:
+    """Record that mails came back: their addresses were not told, and get no reminders of them."""
+    values = {"state": "given_up", "why": "bounced", "last_answer": "bounced", "told_at": None, "remind_at": None}
+    here = (table.receiver == receiver, table.number.in_(numbers))
+    conn.execute(update(deliveries).where(*here).values(**values, trying=False))
+
+
+def mute(conn: Connection, address: str, now: datetime) -> bool:
+    """Send *address* no more openings; return False if it was muted already."""
+    if conn.scalar(select(mutes.c.address).where(mutes.c.address == address)) is not None:
+        return False
+    conn.execute(insert(mutes).values(address=address, since=now))
+    return True
+
+
+def unmute(conn: Connection, address: str) -> bool:
+    """Send *address* openings again; return False if it was not muted."""
+    return bool(conn.execute(delete(mutes).where(mutes.c.address == address)).rowcount)

@@ -1,0 +1,145 @@
+"""delivery: the receivers, their messages, and who was told of what."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from events.errors import BadInput
+from projections.queries.deliveries import deliveries_of, notices_like, owed_ends, receiver_rows
+from projections.tables.database import snapshot, write_transaction
+from projections.tables.delivery import by_hand
+from services.delivery.config.loading import DeliveryError, load_delivery
+from services.delivery.config.model import DeliveryConfig
+from services.delivery.config.secrets import Secrets
+from services.delivery.message import Message
+from services.settings import delivery_file, load_settings, variable
+from services.words.messages.operations import word_test
+from services.words.terms import safe
+
+from .app import app, database
+from .delivery_feed import feed
+from .layout import Column, show
+from .options import JsonOption
+from .output import FINDINGS, emit_array, fail, say
+
+delivery_app = typer.Typer(
+    epilog="\b\nExample:\n  casetrail delivery list",
+    no_args_is_help=True,
+    help="Show and steer the messages to people.",
+)
+app.add_typer(delivery_app, name="delivery")
+delivery_app.command("feed", epilog="\b\nExample:\n  casetrail delivery feed desk --out feeds")(feed)
+
+Name = Annotated[str, typer.Argument(metavar="RECEIVER", help="Its name in delivery.yaml.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+
+
+@delivery_app.command("check", epilog="\b\nExample:\n  casetrail delivery check")
+def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The file.")] = None) -> None:
+    """
+    Check delivery.yaml.
+
+    Removed receivers that are owed an end are listed.
+    """
+    settings = load_settings()
+    try:
+        config = load_delivery(_file(file))
+    except DeliveryError as problem:
+        fail(str(problem), FINDINGS)
+    with snapshot(database(settings)) as conn:
+        for owed in owed_ends(conn, [*config.receivers]):
+            say(f"warning: {owed['receiver']} was removed, and was told of open alerts: {owed['alerts']}")
+    say(f"receivers: {len(config.receivers)}, routes: {len(config.routes)}, no problems")
+
+
+@delivery_app.command("list", epilog="\b\nExample:\n  casetrail delivery list --json")
+def list_receivers(as_json: JsonOption = False) -> None:
+    """List the receivers and their messages."""
+    with snapshot(database(load_settings())) as conn:
+        rows = receiver_rows(conn, datetime.now(UTC))
+    names = ("receiver", "kind", "state", "queued", "held", "delivered", "given_up", "oldest_seconds", "last_answer")
+    _print(rows, names, "no notifier has served a receiver yet", as_json=as_json)
+
+
+@delivery_app.command("show", epilog="\b\nExample:\n  casetrail delivery show 87ddf79b")
+def show_deliveries(
+    own: Annotated[str, typer.Argument(metavar="NOTICE|ALERT", help="Its id; of a notice the start is enough.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show who was told of a notice or an alert."""
+    with snapshot(database(load_settings())) as conn:
+        rows = deliveries_of(conn, alert_id=own)
+        notices = [] if rows else notices_like(conn, own.lower())
+        if len(notices) > 1:
+            fail(f"more than one notice begins with {safe(own)}", FINDINGS)
+        rows = rows or [row for notice in notices for row in deliveries_of(conn, notice_id=notice)]
+    names = ("receiver", "address", "kind", "state", "why", "told_at", "tries", "last_answer", "notice_id")
+    _print(rows, names, "nobody was told", as_json=as_json)
+
+
+@delivery_app.command("test", epilog="\b\nExample:\n  casetrail delivery test desk")
+def test(name: Name) -> None:
+    """Send one message that is marked as a test, at once."""
+    from services.delivery.channels.opening import open_channel  # noqa: PLC0415 - the channels take long to load
+
+    receiver = _known(load_delivery(_file(None)), name)
+    channel = open_channel(receiver, load_settings(), Secrets())
+    address = getattr(receiver.target, "addresses", ("",))[0]
+    text = word_test(name, receiver.language)
+    message = Message(name, address, "test", str(uuid4()), 0, datetime.now(UTC), None, (), text)
+    attempt = channel.send(message._replace(stored=channel.compose(message)))
+    channel.close()
+    if attempt.outcome != "delivered":
+        fail(f"{attempt.outcome}: {safe(attempt.answer)}", FINDINGS)
+    say(f"delivered: {safe(attempt.answer)}")
+
+
+@delivery_app.command("enable", epilog="\b\nExample:\n  casetrail delivery enable desk")
+def enable(name: Name) -> None:
+    """Try the messages to a receiver again at once."""
+    with by_hand.locked(database(load_settings()), name) as conn:
+        if conn is None:
+            fail(f"no notifier has served {safe(name)}", FINDINGS)
+        by_hand.enable(conn, name, datetime.now(UTC))
+    say(f"{name} is enabled")
+
+
+@delivery_app.command("mute", epilog="\b\nExample:\n  casetrail delivery mute ann@example.org")
+def mute(address: Address) -> None:
+    """Send an address no more openings. It still gets the ends of what it was told."""
+    with write_transaction(database(load_settings())) as conn:
+        by_hand.mute(conn, address, datetime.now(UTC))
+    say(f"{safe(address)} is muted")
+
+
+@delivery_app.command("unmute", epilog="\b\nExample:\n  casetrail delivery unmute ann@example.org")
+def unmute(address: Address) -> None:
+    """Send an address openings again."""
+    with write_transaction(database(load_settings())) as conn:
+        if not by_hand.unmute(conn, address):
+            fail(f"{safe(address)} is not muted", FINDINGS)
+    say(f"{safe(address)} is not muted any more")
+
+
+def _file(file: Path | None) -> Path:
+    found = file or delivery_file(load_settings())
+    if found is None:
+        raise BadInput("there is no delivery.yaml", "a file with receivers and routes", variable("delivery"))
+    return found
+
+
+def _known(config: DeliveryConfig, name: str) -> Any:  # noqa: ANN401
+    if name not in config.receivers:
+        raise BadInput(f'"{safe(name)}" is not a receiver', ", ".join(config.receivers), "RECEIVER")
+    return config.receivers[name]
+
+
+def _print(rows: Iterable[Any], names: tuple[str, ...], nothing: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_array(rows)
+    elif not show([Column(name) for name in names], ([str(row[name] or "") for name in names] for row in rows)):
+        say(nothing)
