@@ -17,6 +17,7 @@ OUTCOME = "ck_ledger_outcome"
 BEFORE = "(outcome is null) = (entry in ('watermark', 'rules', 'acknowledgement'))"
 WITH_OUTCOME = "(outcome is not null) = (entry in ('record', 'replay', 'dismissal'))"
 SILENCES = sa.text("entry in ('silence', 'silence_end')")
+UNTIL = "when the acknowledgement ends; null: it has no end, or there is none"
 ENDING = sa.text("acknowledged_until is not null")
 COMMENTS = {
     "ledger.entry": "record, replay or dismissal; or watermark, rules, acknowledgement, unacknowledgement, silence or "
@@ -45,9 +46,10 @@ def upgrade() -> None:
         op.create_check_constraint(op.f(OUTCOME), "ledger", WITH_OUTCOME)
     place = ["partition", "seq"]
     op.create_index("ix_ledger_silences", "ledger", place, sqlite_where=SILENCES, postgresql_where=SILENCES)
-    words = "when the acknowledgement ends; null: it has no end"
-    for table in ("alerts", "rebuild_alerts"):
-        op.add_column(table, sa.Column("acknowledged_until", INSTANT, comment=words))
+    for prefix in ("", "rebuild_"):
+        table = f"{prefix}alerts"
+        op.add_column(table, sa.Column("acknowledged_until", INSTANT, comment=UNTIL))
+        op.add_column(f"{prefix}alert_changes", sa.Column("until", INSTANT, comment=UNTIL))
         name = op.f(f"ix_{table}_acknowledged_until")
         op.create_index(name, table, ["acknowledged_until"], sqlite_where=ENDING, postgresql_where=ENDING)
     if not on_sqlite:

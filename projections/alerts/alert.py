@@ -36,6 +36,7 @@ class Alert(NamedTuple):
         group_by, group_key, group_shown: the field that makes its group, the group as groups are compared, and as the
             source of the anchor writes it; None: it has no group.
         reached: the largest multiple of its rule's number of people that a window had; None: it counts nobody.
+        acknowledged_until: the instant at which the acknowledgement ends; None: it has no end, or there is none.
     """
 
     alert_id: str
@@ -76,8 +77,9 @@ class Change(NamedTuple):
     A change in an alert's life, and the alert after it.
 
     Attributes:
-        person, note: of an acknowledgement, or of one that a change of rules left in place.
+        person, note: of an acknowledgement, of one that a change of rules left in place, or of its taking back.
         told: whether a notice is written of it.
+        until: the end of that acknowledgement; None: it has no end, or there is none.
     """
 
     alert: Alert
@@ -87,6 +89,7 @@ class Change(NamedTuple):
     person: str | None = None
     note: str | None = None
     told: bool = True
+    until: datetime | None = None
 
 
 class Trigger(NamedTuple):

@@ -9,9 +9,21 @@ from projections.rules.patterns.pattern import Finding, Rule, Value, Visible
 from projections.subjects.fold import Step
 from projections.subjects.status import Status
 
+from .acknowledgement import Acknowledgement, Unacknowledgement
 from .alert import STANDING, Alert, Change, Trigger
 from .rules_change import RulesChange
-from .steps import AlertStep, acknowledged, continued, ended, opened, refreshed, reworded, superseded
+from .steps import (
+    AlertStep,
+    ack_ended,
+    acknowledged,
+    continued,
+    ended,
+    opened,
+    refreshed,
+    reworded,
+    superseded,
+    unacknowledged,
+)
 
 ENDINGS = {"ended": ("resolved", {*STANDING, "retracted"}), "void": ("retracted", {*STANDING, "resolved"})}
 """By the value of a finding, the state in which its alert ends, and the states in which it can."""
@@ -69,13 +81,26 @@ class Lifecycle:
         self._interrupted = {}
         return min((instant for instant in instants if instant is not None), default=None)
 
-    def acknowledge(self, alert_id: str, person: str, note: str | None, at: datetime) -> bool:
-        """Record that *person* acknowledges an open alert; return False if it is not open."""
-        alert = self.alerts.get(alert_id)
-        if alert is None or alert.state != "open":
-            return False
-        self._record(acknowledged(alert, person, note, at))
+    def acknowledge(self, said: Acknowledgement | Unacknowledgement) -> bool:
+        """Record an acknowledgement of an open alert, or its taking back; return whether there is a change."""
+        alert = self.alerts.get(said.alert_id)
+        match said:
+            case Acknowledgement() if alert is not None and alert.state == "open":
+                self._record(acknowledged(alert, said))
+            case Unacknowledgement() if alert is not None and alert.state == "acknowledged":
+                self._record(unacknowledged(alert, said))
+            case _:
+                return False
         return True
+
+    def end_acknowledgements(self, at: datetime) -> datetime | None:
+        """Open the alerts again whose acknowledgements end by *at*; return the next end."""
+        # By id, since people from the tables come in another order than those in memory.
+        for _, alert in sorted(self.alerts.items()):
+            if alert.acknowledged_until is not None and alert.acknowledged_until <= at:
+                self._record(ack_ended(alert, at))
+        ends = (alert.acknowledged_until for alert in self.alerts.values() if alert.acknowledged_until is not None)
+        return min(ends, default=None)
 
     def _supersede(self, rules: RulesChange, trigger: Trigger) -> None:
         """Supersede the standing alerts of the rules that changed, before these are asked again."""

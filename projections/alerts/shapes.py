@@ -18,8 +18,8 @@ class ChangeJson(TypedDict):
     """
     A change in the life of an alert.
 
-    ``by`` and ``note`` are there only if a person made it, or an acknowledgement stayed. ``trial`` is there only if
-    the rule was on trial.
+    ``by`` and ``note`` are there only if a person made it, or an acknowledgement stayed. ``until`` is there only if
+    that acknowledgement has an end. ``trial`` is there only if the rule was on trial.
     """
 
     state: str
@@ -28,6 +28,7 @@ class ChangeJson(TypedDict):
     fact_id: str | None
     by: NotRequired[str]
     note: NotRequired[str | None]
+    until: NotRequired[str]
     trial: NotRequired[bool]
 
 
@@ -74,6 +75,8 @@ def change_json(row: Row) -> ChangeJson:
     }
     if row["person"]:
         change |= {"by": row["person"], "note": row["note"]}
+    if row["until"]:
+        change["until"] = format_instant(row["until"])
     if row["trial"]:
         change["trial"] = True
     return change

@@ -14,6 +14,7 @@ from projections.history.lookup import evidence_of
 from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.sentence import explain_text
 
+from .acknowledgement import Acknowledgement, Unacknowledgement
 from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
 
 AlertStep = tuple[Alert, Change]
@@ -73,8 +74,9 @@ def continued(step: AlertStep, before: Alert) -> AlertStep:
     """
     alert, change = step
     if before.state == "acknowledged":
-        alert = alert._replace(state="acknowledged", person=before.person, note=before.note)
-        change = change._replace(person=before.person, note=before.note)
+        until = before.acknowledged_until
+        alert = alert._replace(state="acknowledged", person=before.person, note=before.note, acknowledged_until=until)
+        change = change._replace(person=before.person, note=before.note, until=until)
     if before.trial == alert.trial:
         alert, change = alert._replace(told=before.told), change._replace(told=False)
     return alert, change
@@ -128,10 +130,26 @@ def ended(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
     return _step(_over(alert, state, trigger), trigger, cause, fact)
 
 
-def acknowledged(alert: Alert, person: str, note: str | None, at: datetime) -> AlertStep:
-    """Return an open *alert* when *person* acknowledges it at *at*, by their own clock."""
-    seen = alert._replace(state="acknowledged", person=person, note=note)
-    return seen, Change(seen, at, "person", None, person, note, alert.told)
+def acknowledged(alert: Alert, said: Acknowledgement) -> AlertStep:
+    """Return an open *alert* when a person acknowledges it, by their own clock."""
+    seen = alert._replace(state="acknowledged", person=said.person, note=said.note, acknowledged_until=said.until)
+    return seen, Change(seen, said.at, "person", None, said.person, said.note, alert.told, said.until)
+
+
+def unacknowledged(alert: Alert, said: Unacknowledgement) -> AlertStep:
+    """Return an acknowledged *alert* when a person takes that back; nobody is told, since it stood all the time."""
+    again = _open_again(alert)
+    return again, Change(again, said.at, "unacknowledged", None, said.person, said.note, told=False)
+
+
+def ack_ended(alert: Alert, at: datetime) -> AlertStep:
+    """Return an acknowledged *alert* when the end of its acknowledgement has come; nobody is told, likewise."""
+    again = _open_again(alert)
+    return again, Change(again, at, "ack_ended", None, told=False)
+
+
+def _open_again(alert: Alert) -> Alert:
+    return alert._replace(state="open", person=None, note=None, acknowledged_until=None)
 
 
 def _step(alert: Alert, trigger: Trigger, cause: str, fact: Fact | None) -> AlertStep:
@@ -141,7 +159,7 @@ def _step(alert: Alert, trigger: Trigger, cause: str, fact: Fact | None) -> Aler
 
 def _over(alert: Alert, state: str, trigger: Trigger) -> Alert:
     until = trigger.at if alert.state in STANDING else alert.said_until
-    over = alert._replace(state=state, said_until=until)
+    over = alert._replace(state=state, said_until=until, acknowledged_until=None)
     return over._replace(explanation=default_words(over))
 
 

@@ -13,6 +13,7 @@ from projections.rules.findings import Answer, Findings
 from projections.rules.rulebook import Rulebook
 from projections.subjects.fold import Fold, Step
 
+from .acknowledgement import Acknowledgement, Unacknowledgement
 from .alert import Alert, Trigger
 from .lifecycle import Lifecycle
 from .rules_change import RulesChange
@@ -69,6 +70,11 @@ class SubjectState:
             answers = self._findings.after(fact, step, renamed)
             self._follow(answers, step, Trigger("fact", fact.recorded, fact, self.rules_since))
 
+    def acknowledge(self, said: Acknowledgement | Unacknowledgement) -> None:
+        """Record an acknowledgement or its taking back, once the timers due before it have fired."""
+        if self.lifecycle.acknowledge(said) and isinstance(said, Acknowledgement):
+            self._due_by(said.until)
+
     def advance_watermark(self, until: datetime) -> bool:
         """Fire the timers due strictly before *until*, each at its own instant; return whether there was one."""
         fired = False
@@ -77,6 +83,7 @@ class SubjectState:
             step = self.fold.advance(at)
             if self._record_step(step):
                 self._follow(self._findings.at(at, step), step, Trigger("time", at, step.arrived, self.rules_since))
+            self._due_by(self.lifecycle.end_acknowledgements(at))
         return fired
 
     def change_rules(self, rules: RulesChange, at: datetime) -> None:

@@ -13,6 +13,12 @@ from uuid import uuid5
 from sqlalchemy import Connection
 
 from events.edtf import format_instant, parse_instant
+from projections.alerts.acknowledgement import (
+    Acknowledgement,
+    Unacknowledgement,
+    acknowledgement_from,
+    acknowledgement_value,
+)
 from projections.alerts.alert import NAMESPACE
 from projections.ledger.chain import Chain, Entry
 from projections.queries.silences import SilenceEnd
@@ -20,15 +26,6 @@ from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
 from projections.tables.ledger_rows import first_rules
 from projections.tables.schema import CORRELATOR
-
-
-class Acknowledgement(NamedTuple):
-    """An acknowledgement of an alert across people: the alert, the person, the remark, and that person's clock."""
-
-    alert_id: str
-    person: str
-    note: str | None
-    at: datetime
 
 
 class NewSilence(NamedTuple):
@@ -74,10 +71,12 @@ def old_before(conn: Connection) -> datetime | None:
     return None if text is None else parse_instant(text)
 
 
-def acknowledgement_entry(start: Checkpoint, said: Acknowledgement, subject_id: str | None) -> Entry:
-    """Return the row behind *start* that acknowledges an alert, which is about *subject_id* or a group."""
-    value = {"alert_id": said.alert_id, "by": said.person, "note": said.note}
-    return _note(start, "acknowledgement", said.at, value, subject_id)
+def acknowledgement_entry(
+    start: Checkpoint, said: Acknowledgement | Unacknowledgement, subject_id: str | None
+) -> Entry:
+    """Return the row behind *start* with *said*, about an alert on *subject_id* or a group."""
+    kind = "acknowledgement" if isinstance(said, Acknowledgement) else "unacknowledgement"
+    return _note(start, kind, said.at, acknowledgement_value(said), subject_id)
 
 
 def silence_entry(start: Checkpoint, silence: NewSilence) -> tuple[str, Entry]:
@@ -101,10 +100,9 @@ def horizon_in(entry: Entry) -> datetime | None:
     return None if text is None else parse_instant(text)
 
 
-def acknowledgement_in(entry: Entry) -> Acknowledgement:
-    """Return the acknowledgement in *entry*."""
-    value = _value(entry)
-    return Acknowledgement(value["alert_id"], value["by"], value["note"], entry.recorded)
+def acknowledgement_in(entry: Entry) -> Acknowledgement | Unacknowledgement:
+    """Return the acknowledgement in *entry*, or its taking back."""
+    return acknowledgement_from(entry.entry, _value(entry), entry.recorded)
 
 
 def _note(

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, select
 
+from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement, check_end
 from projections.alerts.alert import Change
 from projections.ledger.chain import Entry
 from projections.queries.silences import SilenceEnd, active_silences
@@ -23,7 +24,6 @@ from projections.tables.ledger_rows import rules_in_force
 from projections.tables.schema import CORRELATOR, LIVE, TOPIC, ledger, partitions
 
 from .chain_entries import (
-    Acknowledgement,
     NewSilence,
     acknowledgement_entry,
     across_only,
@@ -220,9 +220,16 @@ class Correlator:
         self.checkpoint = end
 
 
-def acknowledge_across(engine: Engine, topic: str, said: Acknowledgement) -> None:
-    """Record in the correlator's chain that a person acknowledges an open alert across people."""
+def acknowledge_across(engine: Engine, topic: str, said: Acknowledgement | Unacknowledgement) -> None:
+    """
+    Record in the correlator's chain that a person acknowledges an open alert across people, or takes that back.
+
+    Raises:
+        BadInput: if an acknowledgement would end where every step has been taken.
+    """
     with _beside(engine, topic) as (conn, start):
+        if isinstance(said, Acknowledgement):
+            check_end(said, start.watermark)
         changes, subject_id = acknowledge_alert(conn, LIVE, said)
         entry = acknowledgement_entry(start, said, subject_id)
         compare_and_set(conn, [(start, finished(conn, start, [entry], changes, said.at))])

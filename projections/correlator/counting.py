@@ -133,7 +133,9 @@ class Counting:
         elif decision.kind == "reach":
             # A multiple is news, even where nobody was told of the opening.
             told = not alert.trial and trigger.tells
-            opened = alert._replace(state="open", person=None, note=None, told=alert.told or told)
+            opened = alert._replace(
+                state="open", person=None, note=None, told=alert.told or told, acknowledged_until=None
+            )
             sheet.record((opened, Change(opened, trigger.at, cause, fact_id, told=told)))
         elif decision.kind == "grow" and grown:
             sheet.record((alert, Change(alert, trigger.at, cause, fact_id, told=False)))

@@ -86,8 +86,8 @@ class Judging:
         changes: list[Change] = []
         for (rule_id, key), moves in sorted(touch.groups.items()):
             changes += self._counting.judge(scene, self._counts[rule_id], key, moves)
-        for subject_id in sorted(touch.people):
-            changes += self._pairing.judge(scene, self._pairs, subject_id)
+        for subject_id, about in sorted(touch.people.items()):
+            changes += self._pairing.judge(scene, self._pairs, subject_id, about)
         return changes
 
     def judge_all(self, conn: Connection, change: RulesChange, at: datetime, people: OpenPeople) -> list[Change]:
@@ -114,7 +114,7 @@ class Judging:
         while self._pairs and (page := conn.scalars(query.where(table.c.subject_id > after)).all()):
             self.prepare(desk, page)
             for subject_id in page:
-                changes += self._pairing.judge(scene, self._pairs, subject_id)
+                changes += self._pairing.judge(scene, self._pairs, subject_id, ())
             self.write(desk)
             after = page[-1]
         return [*write_superseded(conn, self.tables, interrupted), *changes]

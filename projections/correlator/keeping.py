@@ -1,21 +1,21 @@
 """The alerts across people, as they are stored: read with their evidence, and written as far as they changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import uuid5
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 
+from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement
 from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
-from projections.alerts.steps import AlertStep, acknowledged, continued, superseded
+from projections.alerts.steps import AlertStep, ack_ended, acknowledged, continued, superseded, unacknowledged
 from projections.tables.across import EvidenceRow, evidence_rows
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.rows import alert_from_row, change_row
 from projections.tables.schema import Conclusions
-
-from .chain_entries import Acknowledgement
 
 Owner = tuple[str, str | None, str | None]
 """A rule, and the person or the group that an alert is about."""
@@ -250,9 +250,11 @@ def new_id(rule_id: str, anchor: str) -> str:
     return str(uuid5(NAMESPACE, f"{rule_id} {anchor}"))
 
 
-def acknowledge_alert(conn: Connection, tables: Conclusions, said: Acknowledgement) -> tuple[list[Change], str | None]:
+def acknowledge_alert(
+    conn: Connection, tables: Conclusions, said: Acknowledgement | Unacknowledgement
+) -> tuple[list[Change], str | None]:
     """
-    Acknowledge an alert across people, if it is open.
+    Acknowledge an alert across people if it is open, or take that back if it is acknowledged.
 
     Returns:
         the changes, and the person it is about; None: a group.
@@ -261,11 +263,34 @@ def acknowledge_alert(conn: Connection, tables: Conclusions, said: Acknowledgeme
     alert = desk.one(said.alert_id)
     assert alert is not None, "the alert was found before"
     sheet = Sheet([alert], Interrupted())
-    if alert.state == "open":
-        sheet.record(acknowledged(alert, said.person, said.note, said.at))
+    match said:
+        case Acknowledgement() if alert.state == "open":
+            sheet.record(acknowledged(alert, said))
+        case Unacknowledgement() if alert.state == "acknowledged":
+            sheet.record(unacknowledged(alert, said))
+        case _:
+            pass
     changes = sheet.write(desk)
     desk.write()
     return changes, alert.subject_id
+
+
+def acknowledgement_ends(conn: Connection, tables: Conclusions, until: datetime) -> dict[datetime, list[str]]:
+    """Return the alerts across people whose acknowledgements end before *until*, by the instant."""
+    ends: dict[datetime, list[str]] = {}
+    for row in conn.execute(_ending(tables), {"until": until}):
+        ends.setdefault(row.acknowledged_until, []).append(row.alert_id)
+    return ends
+
+
+def end_acknowledgements(desk: Desk, alert_ids: Iterable[str], at: datetime) -> list[Change]:
+    """Open the alerts of *alert_ids* again that are still acknowledged until *at*; return the changes."""
+    alerts = [alert for alert_id in alert_ids if (alert := desk.one(alert_id)) is not None]
+    sheet = Sheet(alerts, Interrupted())
+    for alert in alerts:
+        if alert.acknowledged_until == at:
+            sheet.record(ack_ended(alert, at))
+    return sheet.write(desk)
 
 
 # Built once: most transactions execute them.
@@ -279,6 +304,14 @@ def _of_people(dialect: str, tables: Conclusions) -> Select[Any]:
 def _of_group(tables: Conclusions) -> Select[Any]:
     table = tables.alerts
     return select(table).where(table.c.rule == bindparam("of_rule"), table.c.group_key == bindparam("of_group"))
+
+
+@cache
+def _ending(tables: Conclusions) -> Select[Any]:
+    table = tables.alerts
+    query = select(table.c.alert_id, table.c.acknowledged_until)
+    query = query.where(table.c.acknowledged_until < bindparam("until"), table.c.across)
+    return query.order_by(table.c.acknowledged_until, table.c.alert_id)
 
 
 @cache

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from projections.alerts.alert import Change
 from projections.tables.bulk import store
 from projections.tables.ledger_rows import subjects_of_facts, taken_back_since
+from projections.tables.outbox import to_notify
 from projections.tables.parked_rows import unread_counts_at
 from projections.tables.rows import notice_row
 from projections.tables.schema import CORRELATOR, outbox
@@ -44,11 +45,11 @@ def first_in_doubt(conn: Connection, changes: Sequence[Change], horizon: datetim
 
 def write_notices(conn: Connection, last: int, changes: Sequence[Change]) -> int:
     """
-    Write the notices of *changes* that are told, behind the number *last*; return the number of the last notice.
+    Write the notices of *changes*, as `to_notify` selects them, behind the number *last*; return the last number.
 
     The unread records of an alert are those of all people in its evidence.
     """
-    told = [change for change in changes if change.told]
+    told = to_notify(conn, changes)
     if not told:
         return last
     of_fact = subjects_of_facts(conn, {fact_id for change in told for fact_id in change.alert.evidence})

@@ -1,6 +1,6 @@
 """Rules about a related person: the alerts of one subject, from the histories of the subject and of the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from events.facts import Fact
 from projections.across.contribution import contributions_of
@@ -31,8 +31,8 @@ class Pairing:
     def __init__(self, links: Links) -> None:
         self.links = links
 
-    def judge(self, scene: Scene, rules: Sequence[OfRule], subject_id: str) -> list[Change]:
-        """Judge *rules* for one subject; return the changes of the alerts."""
+    def judge(self, scene: Scene, rules: Sequence[OfRule], subject_id: str, about: Collection[str]) -> list[Change]:
+        """Judge *rules* for one subject after news about some people; return the changes of the alerts."""
         subject = scene.people([subject_id]).get(subject_id)
         if subject is None:
             # No fact of this person is of a type that concerns the rules.
@@ -49,7 +49,7 @@ class Pairing:
                 continue
             trigger = scene.trigger
             if trigger.kind == "fact":
-                trigger = occasion(trigger, scene.arrived, people, {*_evidence_of(sheet, findings)})
+                trigger = occasion(trigger, scene.arrived, about, {*_evidence_of(sheet, findings)})
             self._follow(sheet, rule, findings, people, subject, trigger)
             changes += sheet.write(scene.desk)
         return changes

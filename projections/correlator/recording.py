@@ -60,11 +60,11 @@ class Touch:
 
     Attributes:
         groups: by rule and group, the contributions that moved.
-        people: the people whose pairs may have changed.
+        people: by person whose pairs may have changed, the people with news that can have changed them.
     """
 
     groups: dict[tuple[str, str], Moves] = field(default_factory=dict)
-    people: set[str] = field(default_factory=set)
+    people: dict[str, set[str]] = field(default_factory=dict)
 
     def of(self, row: tuple[Any, ...]) -> Moves:
         """Return the moves in the group of a row of ``contributions``."""
@@ -189,9 +189,11 @@ class Recorder:
             if not self._pairs:
                 continue
             if types is None or types & (self._pair_types if last is None else self._end_types):
-                touch.people |= {subject_id, *self.links.of(conn, person)}
+                # Also of those to whom a link goes: its end is put down to the news.
+                linked = {subject_id, *self.links.of(conn, person)}
                 self.links.put(person, frozenset(self._named(person)))
-                touch.people |= person.links
+                for one in linked | person.links:
+                    touch.people.setdefault(one, set()).add(subject_id)
         return touch
 
     def write(self, conn: Connection) -> None:

@@ -1,14 +1,17 @@
-"""The correlator's conclusions, computed again from the ledger and its own chain, for a rebuild."""
+"""The correlator's conclusions, computed again from the ledger, for a rebuild or a backtest."""
 
 from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from events.errors import Infrastructure
+from projections.alerts.acknowledgement import KINDS
 from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import Checkpoint
+from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import entries_after, rules_at, rules_of, tells_backfilled
-from projections.tables.schema import CORRELATOR, REBUILD
+from projections.tables.schema import CORRELATOR, LIVE, REBUILD, TOPIC
 
 from .chain_entries import acknowledgement_in, across_only, horizon_in, old_before
 from .keeping import acknowledge_alert
@@ -55,7 +58,28 @@ class Replay:
             before, after = rules_at(conn, CORRELATOR, reached.seq) or Rulebook(()), across_only(rules_of(entry))
             tells = tells_backfilled(entry) is True
             self._stepper.change_rules(conn, before, after, reached.watermark, tells_backfilled=tells)
-        elif entry.entry == "acknowledgement":
+        elif entry.entry in KINDS:
             acknowledge_alert(conn, REBUILD, acknowledgement_in(entry))
         # Nothing is concluded from a silence.
         return replace(reached, seq=entry.seq)
+
+
+def judge_from_the_beginning(
+    engine: Engine, rulebook: Rulebook, until: datetime, cache_facts: int = CACHE_FACTS
+) -> None:
+    """
+    Take every step before *until* with the same rules in force, for a backtest: nothing is held, and nobody is told.
+
+    Args:
+        engine: the database of the backtest. It has no conclusions across people yet.
+        rulebook: the rules; only those across people are read.
+        until: all partitions in it have been read up to there. Aware UTC.
+        cache_facts: the number of facts to keep in memory.
+    """
+    if not rulebook.across:
+        return
+    stepper = Stepper(across_only(rulebook), LIVE, TOPIC, cache_facts=cache_facts)
+    reached: datetime | None = None
+    while reached is None or reached < until:
+        with write_transaction(engine) as conn:
+            reached = stepper.advance(conn, reached, until).until

@@ -24,7 +24,7 @@ from projections.tables.schema import Conclusions
 
 from .horizon import ROWS, next_page
 from .judging import Judging
-from .keeping import Desk
+from .keeping import Desk, acknowledgement_ends, end_acknowledgements
 from .people import People, Person
 from .recording import ANY_NEWS, News, asked_across
 
@@ -151,7 +151,8 @@ class Stepper:
         changes: list[Change] = []
         dues = [(person.due, subject_id) for subject_id, person in people.items() if person.due is not None]
         heapify(dues)
-        instants = [*rows, *(due for due, _ in dues)]
+        ends = acknowledgement_ends(desk.conn, self.tables, until)
+        instants = [*rows, *(due for due, _ in dues), *ends]
         heapify(instants)
         last: datetime | None = None
         while instants and (at := heappop(instants)) < until:
@@ -171,6 +172,7 @@ class Stepper:
                     heappush(dues, (person.due, subject_id))
                     heappush(instants, person.due)
             changes += self._judge(desk, people, touched, arrived, at)
+            changes += end_acknowledgements(desk, ends.get(at, ()), at)
         return changes
 
     def _judge(

@@ -13,7 +13,7 @@ from events.decode import complete, recorded_of
 from events.edtf import format_instant
 from events.errors import Unreadable
 from projections.alerts.shapes import AlertJson
-from projections.correlator.correlator import Correlator
+from projections.correlator.replay import judge_from_the_beginning
 from projections.ledger.chain import LogRecord
 from projections.queries.subjects import Filter, statuses
 from projections.rules.rulebook import Rulebook
@@ -119,10 +119,8 @@ def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callab
     engine = open_database("sqlite://")
     try:
         METADATA.create_all(engine)
-        projector, correlator = Projector(engine, rulebook), Correlator(engine, rulebook)
-        start = lines[0].recorded if lines else until
-        projector.assign(start)
-        correlator.assign(start)
+        projector = Projector(engine, rulebook)
+        projector.assign(lines[0].recorded if lines else until)
         for first in range(0, len(lines), BATCH):
             batch = lines[first : first + BATCH]
             records = [
@@ -132,7 +130,7 @@ def _replay(lines: list[Line], rulebook: Rulebook, until: datetime, tell: Callab
             projector.project(records, until)
             tell(len(batch))
         projector.advance_watermark(until, until)
-        correlator.catch_up(until)
+        judge_from_the_beginning(engine, rulebook, until)
         with engine.connect() as conn:
             return _report(conn, projector, until)
     finally:
@@ -183,7 +181,7 @@ def _report(conn: Connection, projector: Projector, until: datetime) -> Backtest
             "parked": checkpoint.parked,
         },
         "subjects": _subjects(conn),
-        "alerts": _alerts(conn),
+        "alerts": stored_alerts(conn),
     }
 
 
@@ -191,7 +189,8 @@ def _subjects(conn: Connection) -> list[StatusJson]:
     return list(statuses(conn, Filter()))
 
 
-def _alerts(conn: Connection) -> list[AlertJson]:
+def stored_alerts(conn: Connection) -> list[AlertJson]:
+    """Return all alerts with their lives, in the order in which they opened."""
     life = _by_owner(conn, select(LIVE.alert_changes).order_by(LIVE.alert_changes.c.alert_id, LIVE.alert_changes.c.n))
     rows = conn.execute(select(LIVE.alerts).order_by(LIVE.alerts.c.opened_at, LIVE.alerts.c.alert_id)).all()
     evidence = evidence_of_alerts(conn, LIVE.alert_evidence, [row.alert_id for row in rows if row.across])

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from events.edtf import BEGINNING
 from events.facts import Fact
 from events.record import again
+from projections.alerts.acknowledgement import KINDS, acknowledgement_from
 from projections.alerts.rules_change import rules_change
 from projections.ledger.chain import Entry
 from projections.rules.rulebook import Rulebook
@@ -95,13 +96,13 @@ class Deriver:
         steps = [(entry, _fact(entry)) for entry in entries]
         news: dict[str, list[Fact | None]] = defaultdict(list)
         for entry, fact in steps:
-            if entry.subject_id and (fact or entry.entry == "acknowledgement"):
+            if entry.subject_id and (fact or entry.entry in KINDS):
                 news[entry.subject_id].append(fact)
         # Opened together with the news: looked up later, they would make a write necessary before.
         due = self.timers.overdue(conn, until) if until and self.timers.may_be_due(until) else ()
         subjects = self._open(conn, {**dict.fromkeys(due, TIME), **news}, before, entries[0].seq)
         for entry, fact in steps:
-            if entry.entry == "acknowledgement":
+            if entry.entry in KINDS:
                 _acknowledge(subjects, entry, watermark or BEGINNING)
                 continue
             watermark = max(watermark or entry.recorded, entry.recorded)
@@ -171,7 +172,7 @@ class Deriver:
 
 def _latest(entries: Iterable[Entry], watermark: datetime | None) -> datetime | None:
     """Return the watermark after *entries*; an acknowledgement, which has a person's time, does not move it."""
-    recorded = [entry.recorded for entry in entries if entry.entry != "acknowledgement"]
+    recorded = [entry.recorded for entry in entries if entry.entry not in KINDS]
     return max([*recorded, *([watermark] if watermark else [])], default=None)
 
 
@@ -183,10 +184,9 @@ def _fact(entry: Entry) -> Fact | None:
 
 
 def _acknowledge(subjects: Mapping[str, CachedSubject], entry: Entry, watermark: datetime) -> None:
-    """Apply an acknowledgement, once the timers due before it have fired."""
+    """Apply an acknowledgement or its taking back, once the timers due before it have fired."""
     assert entry.value is not None, "an acknowledgement names an alert"
     assert entry.subject_id is not None, "an acknowledgement is about a person"
-    said = json.loads(entry.value)
     state = subjects[entry.subject_id].state
     state.advance_watermark(watermark)
-    state.lifecycle.acknowledge(said["alert_id"], said["by"], said["note"], entry.recorded)
+    state.acknowledge(acknowledgement_from(entry.entry, json.loads(entry.value), entry.recorded))

@@ -16,6 +16,12 @@ from itertools import count
 from sqlalchemy import Connection, Engine
 
 from events.text import storable
+from projections.alerts.acknowledgement import (
+    Acknowledgement,
+    Unacknowledgement,
+    acknowledgement_value,
+    check_end,
+)
 from projections.alerts.alert import Change
 from projections.ledger.chain import Chain, Entry
 from projections.ledger.classify import classify, read_all
@@ -23,6 +29,7 @@ from projections.rules.rulebook import Rulebook
 from projections.tables.checkpoint import OUTCOMES, Checkpoint, PartitionLost, compare_and_set, lock
 from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import known_bodies, record_of, subjects_after
+from projections.tables.outbox import to_notify
 from projections.tables.parked_rows import UnreadAt, parked_rows, unread_counts_at
 from projections.tables.rows import forward_row, notice_row
 from projections.tables.schema import ledger, outbox
@@ -62,12 +69,31 @@ class PartitionWriter:
         self.home = home or (lambda _: checkpoint.partition)
         self.deriver = Deriver(checkpoint.partition, rulebook, cache_facts=cache_facts)
 
-    def acknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
-        """Record that *person* acknowledges an open alert at *clock*, their own."""
+    def acknowledge(  # noqa: PLR0913, PLR0917 - the alert, and what the person says
+        self,
+        alert_id: str,
+        subject_id: str,
+        person: str,
+        note: str | None,
+        clock: datetime,
+        until: datetime | None = None,
+    ) -> None:
+        """
+        Record that *person* acknowledges an open alert at *clock*, their own, until an instant or without an end.
+
+        Raises:
+            BadInput: if that instant is not after the watermark.
+        """
+        said = Acknowledgement(alert_id, person, note, clock, until)
         with self.transaction() as (conn, start):
-            value = json.dumps({"alert_id": alert_id, "by": person, "note": note}, ensure_ascii=False)
-            entry = chain_of(start).note("acknowledgement", clock, value.encode(), subject_id)
-            self.finish(conn, start, [entry], clock)
+            check_end(said, start.watermark)
+            self._say(conn, start, "acknowledgement", said, subject_id)
+
+    def unacknowledge(self, alert_id: str, subject_id: str, person: str, note: str | None, clock: datetime) -> None:
+        """Record that *person* takes the acknowledgement of an alert back at *clock*, their own."""
+        with self.transaction() as (conn, start):
+            said = Unacknowledgement(alert_id, person, note, clock)
+            self._say(conn, start, "unacknowledgement", said, subject_id)
 
     def dismiss(self, seq: int, reason: str, clock: datetime) -> bool:
         """Record that a parked record, named by its place in the chain, stays so; return whether it was parked."""
@@ -137,7 +163,7 @@ class PartitionWriter:
         watermark = self.deriver.derive(conn, entries, start.watermark, writes)
         counts = Counter(entry.outcome for entry in entries if entry.outcome)
         waiting: UnreadAt = Counter()
-        told = [change for change in writes.changes if change.told]
+        told = to_notify(conn, writes.changes)
         if told and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
             waiting = unread_counts_at(conn, ((change.alert.subject, change.at) for change in told))
@@ -157,6 +183,18 @@ class PartitionWriter:
             progressed=clock,
             **{outcome: getattr(start, outcome) + counts[outcome] for outcome in OUTCOMES},
         )
+
+    def _say(
+        self,
+        conn: Connection,
+        start: Checkpoint,
+        kind: str,
+        said: Acknowledgement | Unacknowledgement,
+        subject_id: str,
+    ) -> None:
+        value = json.dumps(acknowledgement_value(said), ensure_ascii=False)
+        entry = chain_of(start).note(kind, said.at, value.encode(), subject_id)
+        self.finish(conn, start, [entry], said.at)
 
     def _replay(self, seqs: Sequence[int], clock: datetime, failed: Exception | None) -> list[Entry]:
         with self.transaction() as (conn, start):

@@ -312,7 +312,7 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
             evidence = evidence_of_alerts(conn, REBUILD.alert_evidence, [alert.alert_id])[alert.alert_id]
             alert = alert._replace(evidence=evidence.fact_ids)
             partition, people = CORRELATOR, [*evidence.people]
-        yield partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note), people
+        yield partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note, until=row.until), people
 
 
 def _only_in(table: Table, other: Table) -> Any:  # noqa: ANN401 - a compound select

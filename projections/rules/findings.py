@@ -102,8 +102,7 @@ class Findings:
     def _ask(self, rules: Iterable[Rule], step: Step, clock: datetime) -> list[Answer]:
         answers = []
         for rule in rules:
-            # With `once`, the answer of one anchor depends on those of all others.
-            before = None if rule.once else self._kept.get(rule.id)
+            before = self._kept.get(rule.id)
             if before is None or before or step.last is None or step.last.type in rule.on:
                 self._kept[rule.id], visible = rule.look(before, step, clock)
                 if rule.ends_when_cleared and any(seen.value == "standing" for seen in visible):

@@ -36,17 +36,22 @@ def status_at(anchor: Fact, step: Step, types: frozenset[str]) -> Judged:
     return kept[key]
 
 
-def statuses_behind(anchor: Fact, history: History, counts: Callable[[Fact], bool]) -> Iterator[Words]:
+def statuses_behind(
+    anchor: Fact, history: History, types: frozenset[str], counts: Callable[[Fact], bool]
+) -> Iterator[Words]:
     """
     Yield the status right behind *anchor*, then after each event that is not certainly before it.
 
     Args:
         anchor: the anchor.
         history: the facts that count.
-        counts: returns whether an event is to be read.
+        types: the fact types that can change the words to be read. Other words are of no account.
+        counts: returns whether an event that is not certainly before the anchor is to be read.
     """
     first, later = list[Fact](), list[Fact]()
     for event in history.events:
+        if event.type not in types:
+            continue
         if event is anchor or _is_before(event, anchor, history, certain=True):
             first.append(event)
         elif counts(event):

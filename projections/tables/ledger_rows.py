@@ -240,10 +240,8 @@ def subjects_with_facts_after(conn: Connection, subject_ids: Iterable[str], know
 
 def subjects_after(conn: Connection, partition: int, seq: int) -> set[str]:
     """Return the people that the rows of *partition* after the row *seq* are about."""
-    query = select(ledger.c.subject_id).where(
-        ledger.c.partition == partition, ledger.c.seq > seq, ledger.c.subject_id.is_not(None)
-    )
-    return set(conn.scalars(query))
+    query = select(ledger.c.subject_id).where(ledger.c.partition == partition, ledger.c.seq > seq)
+    return set(conn.scalars(query.where(ledger.c.subject_id.is_not(None))))
 
 
 def ledger_size(conn: Connection) -> int:
@@ -291,6 +289,11 @@ def entry_pages(conn: Connection, query: Select[Any], size: int) -> Generator[li
 def partition_pages(conn: Connection, partition: int, size: int) -> Generator[list[Entry], None, None]:
     """Yield all rows of *partition* in their order, as `entry_pages` does."""
     return entry_pages(conn, _in_order(partition), size)
+
+
+def applied_pages(conn: Connection, known_at: datetime, size: int) -> Generator[list[Entry], None, None]:
+    """Yield the applied rows that were recorded until *known_at*, in no order, as `entry_pages` does."""
+    return entry_pages(conn, select(ledger).where(APPLIED, ledger.c.recorded <= known_at), size)
 
 
 def entries_after(conn: Connection, partition: int, seq: int, limit: int) -> list[Entry]:

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from .database import write_transaction
+from projections.alerts.alert import Change
+from projections.alerts.shapes import notice_id
+
+from .database import in_values, values_parameter, write_transaction
 from .schema import outbox, partitions, relays
 
 CHUNK = 50
@@ -62,6 +65,20 @@ def forwards_wait(conn: Connection, target: int) -> bool:
     return conn.scalar(query) is not None
 
 
+def to_notify(conn: Connection, changes: Iterable[Change]) -> list[Change]:
+    """
+    Return those of *changes* that are told and have no notice yet.
+
+    A change has one already if an earlier release told of it, and a rebuild by this release dropped its alert.
+    """
+    told = {notice_id(change.alert.alert_id, change.alert.changes): change for change in changes if change.told}
+    if not told:
+        return []
+    query = select(outbox.c.notice_id).where(in_values(conn.dialect.name, outbox.c.notice_id))
+    sent = set(conn.scalars(query, values_parameter(conn, told)))
+    return [change for key, change in told.items() if key not in sent]
+
+
 def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterator[Outgoing]:
     """Yield the next rows of *partition* after the number *after*, at most *limit*, in their order."""
     query = select(outbox).where(outbox.c.partition == partition, outbox.c.n > after).order_by(outbox.c.n).limit(limit)
@@ -70,10 +87,15 @@ def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterat
             yield Outgoing(*row)
 
 
-def notices_after(conn: Connection, partition: int, after: int, limit: int) -> list[Outgoing]:
-    """Return the next notices of *partition* after the number *after*, at most *limit*, in their order."""
-    here = (outbox.c.partition == partition, outbox.c.n > after, outbox.c.kind != "forward")
-    rows = conn.execute(select(outbox).where(*here).order_by(outbox.c.n).limit(limit))
+def notices_of_cursor(conn: Connection, cursor: Unsent, limit: int) -> list[Outgoing]:
+    """
+    Return the next notices of *cursor*, at most *limit*, in their order.
+
+    Later ones than its last are left out: each statement on PostgreSQL sees what was committed until then, and the
+    receiver's place is moved to that last one.
+    """
+    here = and_(outbox.c.partition == cursor.partition, outbox.c.n.between(cursor.sent + 1, cursor.last))
+    rows = conn.execute(select(outbox).where(here, outbox.c.kind != "forward").order_by(outbox.c.n).limit(limit))
     return [Outgoing(*row) for row in rows]
 
 

@@ -93,7 +93,7 @@ def change_row(change: Change) -> tuple[Any, ...]:
     """Return the row of ``alert_changes``, the values of its columns in their order."""
     alert = change.alert
     details = (alert.state, change.at, change.cause, change.fact_id, alert.rule_version, change.person, change.note)
-    return (alert.alert_id, alert.changes, *details, alert.trial, change.told)
+    return (alert.alert_id, alert.changes, *details, alert.trial, change.told, change.until)
 
 
 def notice_row(

@@ -230,7 +230,8 @@ def _alerts(prefix: str) -> Table:
         Column("group_key", Text, comment="its group in the form in which groups are compared"),
         Column("group_shown", Text, comment="its group as the source of the anchor writes it"),
         Column("reached", Integer, comment="largest multiple of the number of people that a window had"),
-        Column("acknowledged_until", Instant, comment="when the acknowledgement ends; null: it has no end"),
+        Column("acknowledged_until", Instant, comment="when the acknowledgement ends; null: it has no end, or "
+               "there is none"),
         Index(f"ix_{prefix}alerts_rule_group_key", "rule", "group_key",
               sqlite_where=text("group_key is not null"), postgresql_where=text("group_key is not null")),
         Index(f"ix_{prefix}alerts_acknowledged_until", "acknowledged_until",
@@ -256,6 +257,7 @@ def _alert_changes(prefix: str) -> Table:
         Column("note", Text, comment="the note of that person"),
         Column("trial", Boolean, nullable=False, comment="whether the rule was on trial"),
         Column("told", Boolean, nullable=False, comment="whether a notice was written of the change"),
+        Column("until", Instant, comment="when the acknowledgement ends; null: it has no end, or there is none"),
         comment="The life of each alert.",
     )  # fmt: skip
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine
 from events.edtf import format_instant
 from events.errors import BadInput
 from events.text import storable
+from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement
 from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson
-from projections.correlator.chain_entries import Acknowledgement
 from projections.correlator.correlator import acknowledge_across
 from projections.correlator.progress import short_reach
 from projections.queries.alerts import (
@@ -38,7 +38,7 @@ from services.words.terms import safe, source_words
 from .app import app, database
 from .follow import follow, parse_cursor
 from .layout import Column, cell, show
-from .options import JsonOption, LimitOption, instant
+from .options import JsonOption, LimitOption, future_instant, instant
 from .output import FINDINGS, emit, emit_array, fail, print_lines, say
 from .unknown import say_unknown
 
@@ -60,6 +60,8 @@ alerts_app = typer.Typer(
 app.add_typer(alerts_app, name="alerts")
 
 KnownAt = Annotated[str | None, typer.Option(metavar="INSTANT", help="The alerts as they were at this instant.")]
+By = Annotated[str, typer.Option(metavar="NAME", help="Your name.")]
+Note = Annotated[str | None, typer.Option(help="A remark for readers.")]
 AlertId = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or at least its first 8 characters.")]
 
 
@@ -157,39 +159,81 @@ def show_alert(alert_id: AlertId, as_json: JsonOption = False) -> None:
     print_lines(_alert_lines(alert, views))
 
 
-@alerts_app.command("ack", epilog='\b\nExample:\n  casetrail alerts ack 87ddf79b --by ann --note "asked the ministry"')
+@alerts_app.command(
+    "ack",
+    epilog='\b\nExamples:\n  casetrail alerts ack 87ddf79b --by ann --note "asked the ministry"\n'
+    "  casetrail alerts ack 87ddf79b --by ann --until 2027-01-15",
+)
 def acknowledge(
     alert_id: AlertId,
-    by: Annotated[str, typer.Option(metavar="NAME", help="Your name.")],
-    note: Annotated[str | None, typer.Option(help="A remark for readers.")] = None,
+    by: By,
+    note: Note = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="Its end; then it is open again. A date: its start in CASETRAIL_ZONE."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge an open alert. It stays listed until it is resolved or retracted."""
-    if not by.strip():
-        raise BadInput("the name is empty", "your name", "--by")
-    engine = database(load_settings())
+    _check_name(by)
+    settings, at = load_settings(), datetime.now(UTC)
+    end = future_instant("--until", until, settings, at) if until is not None else None
+    engine = database(settings)
     alert = _find_alert(engine, alert_id)
-    person, at = storable(by), datetime.now(UTC)
+    said = Acknowledgement(alert["alert_id"], storable(by), storable(note) if note else None, at, end)
     if alert["state"] == "open":
-        _acknowledge(engine, alert, person, storable(note) if note else None, at)
+        _say_of(engine, alert, said)
         alert = _find_alert(engine, alert["alert_id"])
     if as_json:
         emit(alert)
     # Another person may have been first: then the alert is acknowledged, but not by this command.
-    acknowledged = {"state": "acknowledged", "at": format_instant(at), "by": person}
-    if not any(acknowledged.items() <= step.items() for step in alert["life"]):
+    if not _stands(alert, "acknowledged", said):
         fail(f"alert {alert['alert_id']} is {alert['state']}, not open", FINDINGS)
-    say(f"alert {alert['alert_id']} acknowledged by {safe(by)}")
+    say(f"alert {alert['alert_id']} acknowledged by {safe(by)}" + (f" until {format_instant(end)}" if end else ""))
 
 
-def _acknowledge(engine: Engine, alert: AlertJson, by: str, note: str | None, at: datetime) -> None:
+@alerts_app.command("unack", epilog='\b\nExample:\n  casetrail alerts unack 87ddf79b --by ann --note "not answered"')
+def unacknowledge(alert_id: AlertId, by: By, note: Note = None, as_json: JsonOption = False) -> None:
+    """Take an acknowledgement back. The alert is open again, and no notice is written."""
+    _check_name(by)
+    engine, at = database(load_settings()), datetime.now(UTC)
+    alert = _find_alert(engine, alert_id)
+    said = Unacknowledgement(alert["alert_id"], storable(by), storable(note) if note else None, at)
+    if alert["state"] == "acknowledged":
+        _say_of(engine, alert, said)
+        alert = _find_alert(engine, alert["alert_id"])
+    if as_json:
+        emit(alert)
+    if not _stands(alert, "open", said):
+        fail(f"alert {alert['alert_id']} is {alert['state']}, not acknowledged", FINDINGS)
+    say(f"alert {alert['alert_id']} is open again")
+
+
+def _check_name(by: str) -> None:
+    if not by.strip():
+        raise BadInput("the name is empty", "your name", "--by")
+
+
+def _say_of(engine: Engine, alert: AlertJson, said: Acknowledgement | Unacknowledgement) -> None:
+    """Write *said* to the partition that keeps the alert."""
     with engine.connect() as conn:
-        partition = partition_of(conn, alert["alert_id"])
+        partition = partition_of(conn, said.alert_id)
     if partition == CORRELATOR:
-        acknowledge_across(engine, topic_of(load_settings()), Acknowledgement(alert["alert_id"], by, note, at))
+        acknowledge_across(engine, topic_of(load_settings()), said)
         return
     assert alert["subject_id"] is not None, "an alert of a partition of the log is about one person"
-    side_writer(engine, partition).acknowledge(alert["alert_id"], alert["subject_id"], by, note, at)
+    writer = side_writer(engine, partition)
+    about = (said.alert_id, alert["subject_id"], said.person, said.note, said.at)
+    if isinstance(said, Acknowledgement):
+        writer.acknowledge(*about, said.until)
+    else:
+        writer.unacknowledge(*about)
+
+
+def _stands(alert: AlertJson, state: str, said: Acknowledgement | Unacknowledgement) -> bool:
+    """Return whether the life of *alert* has the change that *said* makes."""
+    change = {"state": state, "at": format_instant(said.at), "by": said.person}
+    return any(change.items() <= step.items() for step in alert["life"])
 
 
 def _say_reach(conn: Connection, known_at: datetime | None = None) -> None:

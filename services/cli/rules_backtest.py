@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from events.edtf import format_instant
 from events.errors import BadInput
 from projections.alerts.shapes import AlertJson
-from projections.projector.backtest import BacktestJson, Line, backtest
+from projections.projector.backtest import Line, backtest
 from projections.projector.ledger_backtest import backtest_ledger
 from projections.rules.files.loading import load
 from projections.rules.patterns.pattern import Rule
@@ -111,7 +111,7 @@ def backtest_rules(
 def _found(on: str, book: Rulebook, until: datetime) -> tuple[list[AlertJson], list[Line]]:
     """Return the alerts, and the bad lines of a file."""
     if on == DATABASE or "://" in on:
-        return [alert for report in _reports(_engine(on), book, until) for alert in report["alerts"]], []
+        return [*_alerts(_engine(on), book, until)], []
     with input_file(on) as lines, bar("Replaying", None) as advance:
         result = backtest(lines, book, until, advance)
     return result.report["alerts"], result.bad
@@ -126,9 +126,11 @@ def _engine(on: str) -> Engine:
     return closed_at_end(migrated(settings))
 
 
-def _reports(engine: Engine, book: Rulebook, until: datetime) -> Iterator[BacktestJson]:
-    with snapshot(engine) as conn, bar("Replaying", applied_count(conn)) as advance:
-        yield from backtest_ledger(conn, book, until, advance)
+def _alerts(engine: Engine, book: Rulebook, until: datetime) -> Iterator[AlertJson]:
+    readings = bool(book.rules) + bool(book.across)
+    with snapshot(engine) as conn, bar("Replaying", readings * applied_count(conn)) as advance:
+        for alerts in backtest_ledger(conn, book, until, advance):
+            yield from alerts
 
 
 def _counts(rule: Rule, alerts: Iterable[AlertJson]) -> RuleCountsJson:

@@ -86,6 +86,7 @@ class Attempt(NamedTuple):
         answer: what the receiver said, in one short line without secrets or names of people.
         sent_whole: whether the whole message was sent, even if no answer came: then its receiver was told.
         reference: the receiver's own reference, if it accepted.
+        takes_place: whether the message takes the next place in a feed, which becomes its reference.
         retry_after_seconds: the pause that the receiver asked for; None: none.
     """
 
@@ -94,6 +95,7 @@ class Attempt(NamedTuple):
     sent_whole: bool
     reference: str | None = None
     retry_after_seconds: float | None = None
+    takes_place: bool = False
 
 
 class Channel(Protocol):

@@ -47,11 +47,16 @@ def run_workers(
     workers: Sequence[Worker], stop: threading.Event, poll_seconds: float, beat: Callable[[], None]
 ) -> None:
     """
-    Run *workers* until *stop* is set or one of them fails.
+    Run *workers* until *stop* is set or one of them fails. Without workers, only wait for *stop*.
 
     Raises:
         Exception: the error with which a worker ended.
     """
+    while not workers and not stop.is_set():
+        beat()
+        stop.wait(WAKE_SECONDS)
+    if not workers:
+        return
     hearts = [Heartbeat() for _ in workers]
     with ThreadPoolExecutor(len(workers), thread_name_prefix="casetrail-receiver") as pool:
         running = [

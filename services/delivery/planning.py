@@ -20,7 +20,7 @@ from projections.tables.delivery.messages import (
     write_down,
 )
 from projections.tables.delivery.ownership import Ownership, owned
-from projections.tables.outbox import move_cursor, notices_after, unsent
+from projections.tables.outbox import move_cursor, notices_of_cursor, unsent
 from services.delivery.config.model import DeliveryConfig, Receiver
 from services.delivery.routing.decide import Audience, Decision, Earlier, decide
 from services.delivery.routing.notice import Notice
@@ -67,7 +67,7 @@ class Planner:
         with owned(self.engine, own) as conn:
             around = surroundings(conn)
             for cursor in unsent(conn, own.receiver):
-                rows = notices_after(conn, cursor.partition, cursor.sent, PAGE_ROWS)
+                rows = notices_of_cursor(conn, cursor, PAGE_ROWS)
                 for run in runs(notices_of(conn, rows)):
                     self._decide(conn, run, around, now)
                 is_full |= len(rows) == PAGE_ROWS

@@ -51,6 +51,7 @@ class ReceiverWorker:
         self._own: Ownership | None = None
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
+        self._is_held = False
         self._backoff = Backoff()
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
@@ -111,8 +112,10 @@ class ReceiverWorker:
         with self.engine.connect() as conn:
             around = surroundings(conn)
             active = frozenset(silence.silence_id for silence in around.silences if silence.is_active(now))
-            is_due = active != self._active or something_is_due(conn, own.receiver, now)
-        if not is_due and now < self._extended_at + EXTEND_EVERY:
+            is_due = something_is_due(conn, own.receiver, now)
+        # A reminder under a silence is due all the time, and would make each turn of an idle receiver a write.
+        can_wait = active == self._active and (not is_due or self._is_held)
+        if can_wait and now < self._extended_at + EXTEND_EVERY:
             return False
         with owned(self.engine, own) as conn:
             counts = [
@@ -122,5 +125,5 @@ class ReceiverWorker:
             ]
             tell_failures(conn, self.planner.config, self.receiver, now)
             tell_week(conn, self.planner.config, self.receiver, self.zone, now)
-        self._active, self._extended_at = active, now
+        self._active, self._extended_at, self._is_held = active, now, is_due and not any(counts)
         return any(counts)

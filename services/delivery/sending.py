@@ -9,6 +9,7 @@ from typing import Final, assert_never
 import structlog
 from sqlalchemy import Engine
 
+from projections.tables.delivery.messages import drop
 from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.delivery.tries import (
     Due,
@@ -17,6 +18,7 @@ from projections.tables.delivery.tries import (
     begin_try,
     due_messages,
     finish_try,
+    members,
     put_state,
     receiver_state,
     told_since,
@@ -25,6 +27,7 @@ from projections.tables.delivery.tries import (
 from .composing import Composer
 from .message import Attempt, Channel
 from .releasing import bundle
+from .routing.decide import ENDED_FIRST
 
 PAUSES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -36,6 +39,7 @@ PAGE: Final = 50
 BURST: Final = 20
 BURST_TIME: Final = timedelta(minutes=1)
 LARGEST_SUMMARY: Final = 500
+BUNDLES: Final = frozenset({"digest", "summary"})
 
 logger = structlog.get_logger()
 
@@ -87,16 +91,17 @@ class Sender:
     def _next(self, own: Ownership) -> Sequence[Due]:
         """Return the messages to try. While the receiver fails, one probes: the others use up no tries."""
         now = self.clock()
-        with self.engine.connect() as conn:
-            state = receiver_state(conn, own.receiver)
-            if state.state == "disabled" or (state.next_try is not None and state.next_try > now):
-                return ()
-            rows = due_messages(conn, own.receiver, now, PAGE)
-            openings = [row for row in rows if row.kind == "open"]
-            told = told_since(conn, own.receiver, now - BURST_TIME) if openings else 0
-        if self.is_bursting and len(openings) > BURST:
+        while True:
+            with self.engine.connect() as conn:
+                state = receiver_state(conn, own.receiver)
+                if state.state == "disabled" or (state.next_try is not None and state.next_try > now):
+                    return ()
+                rows = due_messages(conn, own.receiver, now, PAGE)
+                openings = [row for row in rows if row.kind == "open"]
+                told = told_since(conn, own.receiver, now - BURST_TIME) if openings else 0
+            if not self.is_bursting or len(openings) <= BURST:
+                break
             self._summarise(own, now)
-            return self._next(own)
         if self.is_bursting and told + len(openings) > BURST:
             # A few more than a minute may have wait until it is over, or until they are many.
             rows = [row for row in rows if row.kind != "open"]
@@ -110,9 +115,18 @@ class Sender:
                 bundle(conn, own.receiver, "summary", [*same], now)
 
     def _try(self, own: Ownership, due: Due) -> bool:
-        """Try to send a message once; return whether the next one can be tried."""
+        """
+        Try to send a message once; return whether the next one can be tried.
+
+        A digest or a summary of alerts that have all ended meanwhile is dropped.
+        """
         with self.engine.connect() as conn:
-            message = self.composer.message(conn, due)
+            is_empty = due.kind in BUNDLES and not members(conn, own.receiver, due.number)
+            message = None if is_empty else self.composer.message(conn, due)
+        if message is None:
+            with owned(self.engine, own) as conn:
+                drop(conn, own.receiver, [(due.number, ENDED_FIRST)])
+            return True
         stored = message.stored or self.channel.compose(message)
         with owned(self.engine, own) as conn:
             begin_try(conn, due, self.clock(), stored)
@@ -138,7 +152,8 @@ def after(due: Due, attempt: Attempt, before: ReceiverState, now: datetime) -> t
     given_up = waiting._replace(state="given_up", why=f"given up after {due.tries + 1} tries")
     match attempt.outcome:
         case "delivered":
-            return waiting._replace(state="delivered", is_told=True, reference=attempt.reference), well
+            delivered = waiting._replace(state="delivered", is_told=True)
+            return delivered._replace(reference=attempt.reference, takes_place=attempt.takes_place), well
         case "impossible":
             return waiting._replace(state="given_up", why="refused for good"), well
         case "rejected":

@@ -218,9 +218,10 @@ def _facts(fact_ids: Iterable[str]) -> str:
 def step_words(step: Mapping[str, Any]) -> str:
     """Return one step in the life of an alert on one line."""
     by = f" by {safe(step['by'])}" if "by" in step else ""
+    until = f" until {step['until']}" if "until" in step else ""
     note = f": “{safe(step['note'])}”" if step.get("note") else ""
     fact = f", fact {safe(step['fact_id'])}" if step["fact_id"] else ""
-    return f"{step['at']} {step['state']}{by}{note} ({words(step['cause'])}{fact})"
+    return f"{step['at']} {step['state']}{by}{until}{note} ({words(step['cause'])}{fact})"
 
 
 def _how_to_verify() -> Iterator[str]:

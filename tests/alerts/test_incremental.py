@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from events.edtf import BEGINNING
 from events.facts import Fact
+from projections.alerts.acknowledgement import Acknowledgement
 from projections.alerts.alert import Alert, Change, Trigger
 from projections.alerts.rules_change import rules_change
 from projections.alerts.subject_state import SubjectState
@@ -143,11 +144,11 @@ class Life:
         self.state.change_rules(rules_change(self.state.rulebook, book), at)
 
     def seen(self, at: datetime) -> None:
-        """Acknowledge the alerts that are open."""
+        """Acknowledge the alerts that are open, for some time."""
         if self.state.fold.compacted is None:
             self.time(at)
             for alert_id in sorted(alert.alert_id for alert in self.state.lifecycle.alerts.values()):
-                self.state.lifecycle.acknowledge(alert_id, "ada", None, at)
+                self.state.acknowledge(Acknowledgement(alert_id, "ada", None, at, at + timedelta(days=12)))
 
     def load(self) -> None:
         """Read the state from the ledger and the tables, as if it had left the cache."""

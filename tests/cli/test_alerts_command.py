@@ -2,10 +2,8 @@
 
 import json
 import re
-import signal
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, select
@@ -14,36 +12,15 @@ from projections.projector.side_writer import SideWriter
 from projections.rules.files.loading import pack
 from projections.tables.schema import LIVE, ledger, partitions
 from tests.support import builders
-from tests.support.builders import described, detained, dismissed, instant, investigated
-from tests.support.commands import SECONDS, ndjson, run, start
+from tests.support.alerted import ARRESTED, EVERYBODY, LATE, SILENT, acknowledge, alert_of
+from tests.support.builders import described, detained, instant, investigated
 from tests.support.reading import answer, ask, database_with
 from tests.support.rules import dismissals
-
-if TYPE_CHECKING:
-    from subprocess import CompletedProcess
-
-SILENT = dismissed("2022-03-27", subject="silent")
-LATE = investigated("2022-04-20", subject="late", recorded="2022-09-01T00:00:00Z")
-ARRESTED = (dismissed("2022-05-01", subject="arrested"), detained("2022-06-01", subject="arrested", case="c"))
-EVERYBODY = (
-    described("2022-01-01", subject="silent", name="Sam", agency="Полиция"),
-    SILENT,
-    dismissed("2022-03-27", subject="late"),
-    *ARRESTED,
-    LATE,
-)
 
 
 def found(folder: Path, options: str = "") -> list[tuple[str, str]]:
     """The subjects of the listed alerts, with their states."""
     return sorted((alert["subject_id"], alert["state"]) for alert in answer(f"alerts {options}", folder))
-
-
-def alert_of(folder: Path, subject: str) -> dict[str, Any]:
-    """The one alert about *subject*."""
-    (alert,) = answer(f"alerts --all --subject {subject}", folder)
-    assert isinstance(alert, dict)
-    return alert
 
 
 @pytest.mark.parametrize(
@@ -187,12 +164,6 @@ def test_an_unknown_alert_is_said_to_be_so(tmp_path: Path, command: str) -> None
     assert "no alert 87ddf79b is known" in done.stderr
 
 
-def acknowledge(folder: Path, subject: str = "silent") -> "CompletedProcess[str]":
-    """Acknowledge the alert about *subject*."""
-    words = ["alerts", "ack", alert_of(folder, subject)["alert_id"], "--by", "ann", "--note", "asked the ministry"]
-    return ask(words, folder)
-
-
 def test_an_acknowledged_alert_stands_and_says_by_whom(tmp_path: Path) -> None:
     """The alert is acknowledged, not settled, and has the name of the person."""
     database_with(tmp_path, SILENT, passed="2022-10-01")
@@ -214,6 +185,38 @@ def test_only_an_open_alert_is_acknowledged(tmp_path: Path) -> None:
     assert "is acknowledged, not open" in again.stderr
     assert "is retracted, not open" in late.stderr
     assert before == chain(engine)
+
+
+def test_an_acknowledgement_has_an_end_and_is_taken_back(tmp_path: Path) -> None:
+    """The life shows the end of an acknowledgement, and the person that took it back."""
+    database_with(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+    done = ask(f"alerts ack {alert} --by ann --until 2099-03-02", tmp_path, CASETRAIL_ZONE="Asia/Almaty")
+    seen = alert_of(tmp_path, "silent")
+    shown = ask(f"alerts show {alert}", tmp_path).stdout
+    back, again = (ask(f"alerts unack {alert} --by bob --note late", tmp_path) for _ in range(2))
+    (after,) = answer("alerts", tmp_path)
+
+    assert (0, 0, 1) == (done.returncode, back.returncode, again.returncode)
+    assert ("acknowledged", "2099-03-01T19:00:00Z") == (seen["state"], seen["life"][-1]["until"])
+    assert "acknowledged by ann until 2099-03-01T19:00:00Z (person)" in shown
+    assert ("open", "unacknowledged", "bob", "late") == (
+        after["state"],
+        *(after["life"][-1][key] for key in ("cause", "by", "note")),
+    )
+    assert "is open, not acknowledged" in again.stderr
+    assert 0 == ask("rebuild --check", tmp_path).returncode
+
+
+def test_an_acknowledgement_does_not_end_in_the_past(tmp_path: Path) -> None:
+    """An end that has passed is a mistake in usage, and nothing is written."""
+    engine = database_with(tmp_path, SILENT, passed="2022-10-01")
+    alert = alert_of(tmp_path, "silent")["alert_id"]
+    before = chain(engine)
+    done = ask(f"alerts ack {alert} --by ann --until 2022-12-01", tmp_path)
+
+    assert (2, before) == (done.returncode, chain(engine))
+    assert '--until: "2022-12-01" has passed' in done.stderr
 
 
 def test_of_two_who_acknowledge_at_once_one_has_done_it(tmp_path: Path) -> None:
@@ -293,70 +296,6 @@ rules:
 """
 
 
-def follow(folder: Path, cursor: str, notices: int) -> list[Any]:
-    """Follow from *cursor* until *notices* have come, then stop the command and return them."""
-    with start(f"alerts --follow {cursor}", folder) as followed:
-        read = [json.loads(followed.stdout.readline()) for _ in range(notices)]
-        followed.process.send_signal(signal.SIGTERM)
-        code, rest, errors = followed.end()
-    assert (0, "") == (code, errors)
-    return [*read, *ndjson(rest)]
-
-
-def test_followed_notices_go_on_from_a_cursor(tmp_path: Path) -> None:
-    """No notice is printed twice and none is left out, wherever the reader stopped."""
-    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
-    every = follow(tmp_path, "--cursor 0", 4)
-
-    assert ["0:1", "0:2", "0:3", "0:4"] == [notice["cursor"] for notice in every]
-    assert {"cursor", "notice_id", "alert_id", "state", "life"} <= every[0].keys()
-    assert every[2:] == follow(tmp_path, "--cursor 0:2", 2)
-    late = [notice["state"] for notice in every if notice["subject_id"] == "late"]
-    assert ["open", "retracted"] == late
-
-
-def test_followed_notices_pass_the_filters(tmp_path: Path) -> None:
-    """The cursor also counts the notices that the filters leave out."""
-    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
-
-    assert ["silent"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --agency ПОЛИЦИЯ", 1)]
-    assert ["arrested"] == [each["subject_id"] for each in follow(tmp_path, "--cursor 0 --severity notice", 1)]
-
-
-def test_without_a_cursor_only_what_comes_is_told(tmp_path: Path) -> None:
-    """Only new notices are printed. The command prints the cursor at the start, and Ctrl-C ends it cleanly."""
-    database_with(tmp_path, SILENT, passed="2022-10-01")
-    with start("alerts --follow", tmp_path) as followed:
-        began = followed.stderr.readline().decode()
-        assert 0 == acknowledge(tmp_path).returncode
-        first = json.loads(followed.stdout.readline())
-        followed.process.send_signal(signal.SIGINT)
-        code, _, errors = followed.end()
-
-    assert "following from cursor 0:1\n" == began
-    assert ("0:2", "acknowledged", 0, "") == (first["cursor"], first["state"], code, errors)
-
-
-def test_before_the_first_record_the_cursor_is_the_beginning(tmp_path: Path) -> None:
-    """The cursor is printed in the form that --cursor takes."""
-    database_with(tmp_path)
-    with start("alerts --follow", tmp_path) as followed:
-        began = followed.stderr.readline()
-
-    assert b"following from cursor 0:0\n" == began
-
-
-def test_a_reader_who_has_seen_enough_ends_it(tmp_path: Path) -> None:
-    """A closed pipe, as `| head -1` leaves it, ends the command without a traceback and with exit code 0."""
-    database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
-    with start("alerts --follow --cursor 0", tmp_path) as followed:
-        followed.stdout.close()
-        errors = followed.stderr.read()
-        code = followed.process.wait(SECONDS)
-
-    assert (0, b"") == (code, errors)
-
-
 def test_an_ambiguous_beginning_names_no_alert(tmp_path: Path) -> None:
     """Otherwise one of two alerts would be acknowledged by chance."""
     engine = database_with(tmp_path, SILENT, passed="2022-10-01")
@@ -379,13 +318,3 @@ def test_a_database_without_alerts_lists_none(tmp_path: Path) -> None:
         ask("alerts --all", tmp_path).stderr,
     )
     assert "--all includes ended alerts" in ask("alerts", tmp_path).stderr
-
-
-def test_a_cursor_in_a_partition_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    """No notice would ever come, and the reader would wait without a message."""
-    database_with(tmp_path, dismissed("2022-03-27"))
-    elsewhere, ahead = (run(f"alerts --follow --cursor {cursor}", tmp_path) for cursor in ("5:5", "0:9"))
-
-    assert (2, 2) == (elsewhere.returncode, ahead.returncode)
-    assert "--cursor: there is no partition 5 (want one of 0)" in elsewhere.stderr
-    assert "--cursor: the last notice of partition 0 is 0, not 9" in ahead.stderr

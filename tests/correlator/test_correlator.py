@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from projections.correlator.chain_entries import Acknowledgement
+from events.errors import BadInput
+from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement
 from projections.correlator.correlator import Correlator, acknowledge_across
 from projections.projector.projector import Projector
 from projections.projector.rebuild import rebuild
@@ -331,3 +332,60 @@ def test_a_memory_that_holds_nothing_changes_nothing() -> None:
     small.correlator.assign(NOW)
 
     assert House(2).judge(lines, UNTIL).alerts() == small.judge(lines, UNTIL).alerts()
+
+
+def test_an_acknowledgement_across_people_ends_at_its_instant(engine: Engine) -> None:
+    """The alert is open again at the instant of the end, once the horizon has passed it, and nobody is told."""
+    house = House(2, engine, rules=COUNT).judge(ministry("abc"), "2022-07-01")
+    said = Acknowledgement(house.alerts()[0]["alert_id"], "Aigul", "seen", instant("2022-07-01"), instant("2022-08-01"))
+    acknowledge_across(engine, TOPIC, said)
+    house.judge([], "2022-08-01")
+    before = house.alerts()[0]["state"]
+    house.judge([], "2022-12-01")
+    (alert,) = house.alerts()
+
+    assert ("acknowledged", "open") == (before, alert["state"])
+    assert "open 2022-08-02 ack_ended" == life(alert)[-1]
+    assert ["open", "acknowledged"] == [state for state, _ in notices(house)]
+    assert is_rebuilt(house)
+
+
+def test_an_acknowledgement_across_people_is_taken_back(engine: Engine) -> None:
+    """The alert is open again, its earlier end has no effect any more, and the chain verifies."""
+    house = House(2, engine, rules=COUNT).judge(ministry("abc"), "2022-07-01")
+    own = house.alerts()[0]["alert_id"]
+    said = Acknowledgement(own, "Aigul", "seen", instant("2022-07-01"), instant("2022-08-01"))
+    acknowledge_across(engine, TOPIC, said)
+    acknowledge_across(engine, TOPIC, Unacknowledgement(own, "Kim", None, instant("2022-07-02")))
+    house.judge([line for line in ministry("abcd") if line not in ministry("abc")], "2022-12-01")
+    (alert,) = house.alerts()
+
+    assert ["open", "acknowledged", "open", "open"] == [step[0] for step in alert["life"]]
+    assert [("unacknowledged", "followed")] == [tuple(step[2] for step in alert["life"])[-2:]]
+    assert ["open", "acknowledged"] == [state for state, _ in notices(house)]
+    with engine.connect() as conn:
+        assert [] == verify(conn).findings
+    assert is_rebuilt(house)
+
+
+def test_a_multiple_before_the_end_leaves_nothing_to_open() -> None:
+    """The sixth of three opens the acknowledged alert with a notice, and its end passes without an effect."""
+    house = House(2, rules=COUNT).judge(ministry("abc"), "2022-02-12")
+    own = house.alerts()[0]["alert_id"]
+    said = Acknowledgement(own, "Aigul", None, instant("2022-07-01"), instant("2022-08-01"))
+    acknowledge_across(house.engine, TOPIC, said)
+    house.judge([line for line in ministry("abcdef") if line not in ministry("abc")], UNTIL)
+    (alert,) = house.alerts()
+
+    assert "ack_ended" not in {step[2] for step in alert["life"]}
+    assert None is alert["acknowledged_until"]
+    assert is_rebuilt(house)
+
+
+def test_an_end_below_the_horizon_is_refused() -> None:
+    """An acknowledgement across people cannot end where every step has been taken."""
+    house = House(2, rules=COUNT).judge(ministry("abc"), "2022-07-01")
+    said = Acknowledgement(house.alerts()[0]["alert_id"], "Aigul", None, NOW, instant("2022-06-30"))
+
+    with pytest.raises(BadInput, match="alerts are concluded up to there"):
+        acknowledge_across(house.engine, TOPIC, said)

@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
+from projections.projector.backtest import stored_alerts
+from projections.projector.ledger_backtest import backtest_ledger
 from projections.projector.rebuild import rebuild
 from projections.rules.rulebook import Rulebook
+from projections.tables.database import snapshot
 from tests.support.builders import (
     Line,
     appointed,
@@ -122,6 +125,25 @@ def test_a_backtest_raises_the_same_alerts(lines: list[Line]) -> None:
     assert {one["alert_id"]: [step[0] for step in one["life"]] for one in live} == {
         one["alert_id"]: [step["state"] for step in one["life"]] for one in replayed
     }
+
+
+@settings(max_examples=40)
+@given(stories(), st.integers(1, 3), st.integers(1, 12))
+def test_a_backtest_of_the_ledger_raises_the_same_alerts(lines: list[Line], partitions: int, facts: int) -> None:
+    """A backtest of stored facts equals the live alerts in every part, however few facts it keeps in memory."""
+    house = House(partitions, rules=TWO).judge(lines, UNTIL)
+    with snapshot(house.engine) as conn:
+        live = stored_alerts(conn)
+
+        assert [live] == [*backtest_ledger(conn, TWO, instant(UNTIL), facts=facts)]
+
+
+def test_a_backtest_holds_nothing_at_its_end() -> None:
+    """A retraction at the very end of the clock is beyond the horizon, and does not hold back the alerts before it."""
+    lines = ministry("abc")
+    end = [retracted(lines[-1], "2022-05-01", recorded="2022-05-01T12:00:00Z")]
+
+    assert ["open"] == [one["state"] for one in report([*lines, *end], "2022-05-01T12:00:00Z", ACROSS)["alerts"]]
 
 
 @pytest.mark.parametrize("word", ["contributions", "alert_changes", "outbox", "commit", "UPDATE partitions"])

@@ -253,10 +253,10 @@ def uses_columns_of(path: Path, table: str) -> bool:
 
 
 def test_one_place_reads_the_ledger() -> None:
-    """Only projections/tables/ selects rows of the ledger; the writers of chains name the table to add rows."""
+    """Only projections/tables/ selects rows of the ledger; the writers of chains and of a copy add rows."""
     paths = [path for path in python_files("projections", "services") if "tables" not in path.parts]
     importing = {path.name for path in paths if "projections.tables.schema.ledger" in imports(path)}
 
     assert [] == [path.relative_to(ROOT).as_posix() for path in paths if uses_columns_of(path, "ledger")]
-    assert {"partition_writer.py", "correlator.py"} == importing
+    assert {"partition_writer.py", "correlator.py", "ledger_backtest.py"} == importing
     assert uses_columns_of(ROOT / "projections" / "tables" / "ledger_rows.py", "ledger")

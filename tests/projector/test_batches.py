@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import given, settings
@@ -36,7 +38,8 @@ def scripts(draw: st.DrawFn) -> list[Step]:
             st.one_of(
                 st.tuples(st.just("time"), st.sampled_from(RECORDED).map(instant)),
                 st.tuples(st.just("rules"), st.sampled_from(BOOKS)),
-                st.tuples(st.just("seen"), st.integers(0, 3)),
+                st.tuples(st.just("seen"), st.tuples(st.integers(0, 3), st.sampled_from([None, 1, 20]))),
+                st.tuples(st.just("unseen"), st.integers(0, 3)),
                 st.tuples(st.just("replay"), st.just(None)),
             )
         )
@@ -83,22 +86,31 @@ class Reader:
             case "rules":
                 self.assign(value)
             case "seen":
-                alerts = rows(self.engine, LIVE.alerts)
-                if alerts:
-                    alert = alerts[value % len(alerts)]
-                    arguments = (alert["alert_id"], alert["subject_id"], "kim", None, BEGINNING)
-                    self.again(lambda: self.checkpoint.acknowledge(*arguments))
+                number, days = value
+                for about in self.alert(number):
+                    reached = self.checkpoint.checkpoint.watermark or BEGINNING
+                    until = reached + timedelta(days=days) if days else None
+                    self.again(partial(self.checkpoint.acknowledge, *about, "kim", None, BEGINNING, until))
+            case "unseen":
+                for about in self.alert(value):
+                    self.again(partial(self.checkpoint.unacknowledge, *about, "kim", None, BEGINNING))
             case "replay":
                 parked = [row["seq"] for row in rows(self.engine, ledger) if row["outcome"] == "parked"][:1]
                 still = parked and not [row for row in rows(self.engine, ledger) if row["entry"] == "replay"]
                 if still:
                     self.again(lambda: self.checkpoint.replay(parked, END))
 
+    def alert(self, number: int) -> list[tuple[str, str]]:
+        """Return the alert with this number, and its person; nothing if there is no alert."""
+        alerts = rows(self.engine, LIVE.alerts)
+        own = alerts[number % len(alerts)] if alerts else None
+        return [(own["alert_id"], own["subject_id"])] if own else []
+
     def left(self) -> dict[str, Any]:
         """Return everything that must not depend on the way."""
         notices: dict[str, list[Any]] = defaultdict(list)
         for row in rows(self.engine, outbox):
-            notices[row["alert_id"]].append(row["notice"])
+            notices[row["alert_id"] or row["subject_id"]].append(row["notice"])
         numbers = [row["n"] for row in rows(self.engine, outbox)]
         assert numbers == [*range(1, len(numbers) + 1)]
         return {
@@ -212,7 +224,7 @@ def test_the_steps_of_a_script_have_effects() -> None:
     script: list[Step] = [
         ("record", dismissed("2022-03-01", recorded=RECORDED[0])),
         ("time", instant("2022-03-20")),
-        ("seen", 0),
+        ("seen", (0, None)),
         ("rules", BOOKS[2]),
         ("time", END),
     ]

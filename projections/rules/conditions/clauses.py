@@ -125,8 +125,12 @@ def all_hold(answers: Iterable[Truth]) -> Truth:
 
 def any_holds(answers: Iterable[Truth]) -> Truth:
     """Return True if any answer is True, else None if any is None, else False."""
-    none_holds = all_hold(None if answer is None else not answer for answer in answers)
-    return None if none_holds is None else not none_holds
+    undecided = False
+    for answer in answers:
+        if answer is True:
+            return True
+        undecided = undecided or answer is None
+    return None if undecided else False
 
 
 def _raw(path: Path) -> Read:

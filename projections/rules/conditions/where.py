@@ -140,8 +140,9 @@ class Where:
         decisions += [partial(lambda name, scope: scope.same(name), name) for name in sorted(self.same)]
         decisions += [partial(lambda name, scope: scope.new(name), name) for name in sorted(self.new)]
         if self.alternatives:
-            decisions.append(lambda scope: any_holds(one.holds(*scope[:3]) for one in self.alternatives))
-        return lambda scope: all_hold(decide(scope) for decide in decisions)
+            each = [one._decide for one in self.alternatives]  # noqa: SLF001 - of the same class
+            decisions.append(lambda scope: any_holds(decide(scope) for decide in each))
+        return decisions[0] if len(decisions) == 1 else lambda scope: all_hold(decide(scope) for decide in decisions)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:

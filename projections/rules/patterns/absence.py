@@ -127,8 +127,10 @@ class AbsenceRule(Rule):
 
     def lasts(self, silence: Finding, history: History) -> bool:
         """Return whether the status of `still` certainly lasts to the deadline of *silence*, as far as is known."""
-        statuses = statuses_behind(silence.anchor, history, partial(_is_in_time, silence))
-        return self.still is None or all(map(self.still.all_hold, statuses))
+        if self.still is None:
+            return True
+        statuses = statuses_behind(silence.anchor, history, self.still.types, partial(_is_in_time, silence))
+        return all(map(self.still.all_hold, statuses))
 
     def _asked(self, anchor: Fact, history: History) -> Accepts:
         # The death that ends every silence is asked no conditions.

@@ -300,6 +300,8 @@ class Rule(BaseModel):
         """
         Return the findings that facts at the end can still change, and those that may differ from *before*.
 
+        With `once`, the answer of one anchor depends on those of all others: it returns all findings both times.
+
         Args:
             before: the findings that were kept; None: look at every anchor.
             step: the history, its status, and the fact that arrived at the end of the world order, if one did.
@@ -316,17 +318,19 @@ class Rule(BaseModel):
         else:
             findings, changed = [*before], []
             if last.type in self.extended_by:
-                findings = [self.extend_in(finding, last, step) for finding in before]
+                findings = [one if one.final else self.extend_in(one, last, step) for one in before]
                 changed = [now for now, was in zip(findings, before, strict=True) if now is not was]
             if last.type in self.on:
                 new = self._found(last, step)
                 findings.append(new)
                 changed.append(new)
+        if self.once:
+            changed = findings
         visible = [
             Visible(finding, "void") if finding.value == "void" else self.visible_at(finding, history, clock)
             for finding in changed
         ]
-        return tuple([finding for finding in findings if not finding.final]), visible
+        return tuple([finding for finding in findings if self.once or not finding.final]), visible
 
     def _found(self, anchor: Fact, step: Step) -> Finding:
         if not self._is_concerned(anchor, step) or not applies(self.where, self.jurisdiction, anchor, step.history):
@@ -373,8 +377,11 @@ class Rule(BaseModel):
 
     def accepts(self, anchor: Fact, follow: Fact, history: History) -> Truth:
         """Return whether *follow* fulfils the conditions, by one report of its event and one of *anchor*."""
-        conditions = Related(self.where, self.same, self.new, self.roles[1:])
-        return conditions.hold(anchor, follow, history)
+        return self._of_follow.hold(anchor, follow, history)
+
+    @cached_property
+    def _of_follow(self) -> Related:
+        return Related(self.where, self.same, self.new, self.roles[1:])
 
 
 def earliest_end(anchor: Fact) -> datetime | None:

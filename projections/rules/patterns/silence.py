@@ -51,14 +51,18 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
         is_ahead = ahead is not None and ahead(fact)
         if not is_ahead and not possibly_before(start.occurred, fact.occurred):
             continue
+        in_time = is_ahead or is_in_time(fact, silence.deadline, exact=silence.exact)
+        if not in_time and ended_by is not None and history.place(ended_by) < history.place(fact):
+            # The silence is over already. In a long case most facts are such, and the conditions cost the most.
+            continue
         accepted = accepts(fact)
         if accepted is False:
             continue
-        if is_ahead or is_in_time(fact, silence.deadline, exact=silence.exact):
+        if in_time:
             # Where the source does not say enough to decide, nothing is said of a silence.
             return silence._replace(value="void", final=True)
         if accepted:
-            ended_by = fact if ended_by is None else min(ended_by, fact, key=history.place)
+            ended_by = fact
     return silence if ended_by is silence.ended_by else silence._replace(value="ended", ended_by=ended_by)
 
 

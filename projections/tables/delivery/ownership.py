@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from projections.tables.database import database_clock, write_transaction
 from projections.tables.schema import partitions, relays
@@ -39,27 +40,12 @@ def take_over(engine: Engine, receiver: str, kind: str, owner: str) -> Ownership
 
     A receiver that is new begins at the end of the outbox: nobody is told of what happened before.
     """
-    with write_transaction(engine) as conn:
-        now = database_clock(conn)
-        own = {"owner": owner, "owned_until": now + OWNED, "kind": kind}
-        is_free = or_(receivers.c.owner.is_(None), receivers.c.owner == owner, receivers.c.owned_until < now)
-        here = receivers.c.receiver == receiver
-        taken = update(receivers).where(here, is_free).values(**own, epoch=receivers.c.epoch + 1)
-        if conn.execute(taken).rowcount == 0:
-            if conn.scalar(select(receivers.c.epoch).where(here)) is not None:
-                return None
-            start = {
-                "receiver": receiver,
-                "added_at": now,
-                "state": "ok",
-                "since": now,
-                "failures": 0,
-                "last": 0,
-                "epoch": 1,
-            }
-            conn.execute(insert(receivers).values(**start, **own))
-            _start_at_end(conn, receiver, now)
-        return Ownership(receiver, conn.execute(select(receivers.c.epoch).where(here)).scalar_one())
+    try:
+        with write_transaction(engine) as conn:
+            return _take_over(conn, receiver, kind, owner)
+    except IntegrityError:
+        # Another notifier was first with a new receiver: its row was not visible here until it was committed.
+        return None
 
 
 @contextmanager
@@ -81,6 +67,29 @@ def release(engine: Engine, own: Ownership) -> None:
     """Give the receiver up, so that another notifier can take it over at once."""
     with write_transaction(engine) as conn:
         conn.execute(update(receivers).where(_is(own)).values(owner=None, owned_until=None))
+
+
+def _take_over(conn: Connection, receiver: str, kind: str, owner: str) -> Ownership | None:
+    now = database_clock(conn)
+    own = {"owner": owner, "owned_until": now + OWNED, "kind": kind}
+    is_free = or_(receivers.c.owner.is_(None), receivers.c.owner == owner, receivers.c.owned_until < now)
+    here = receivers.c.receiver == receiver
+    taken = update(receivers).where(here, is_free).values(**own, epoch=receivers.c.epoch + 1)
+    if conn.execute(taken).rowcount == 0:
+        if conn.scalar(select(receivers.c.epoch).where(here)) is not None:
+            return None
+        start = {
+            "receiver": receiver,
+            "added_at": now,
+            "state": "ok",
+            "since": now,
+            "failures": 0,
+            "last": 0,
+            "epoch": 1,
+        }
+        conn.execute(insert(receivers).values(**start, **own))
+        _start_at_end(conn, receiver, now)
+    return Ownership(receiver, conn.execute(select(receivers.c.epoch).where(here)).scalar_one())
 
 
 def _is(own: Ownership) -> ColumnElement[bool]:

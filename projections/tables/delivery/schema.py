@@ -5,6 +5,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
 from projections.tables.columns import METADATA, Big, Instant, Json
 
 WAITING = text("state in ('queued', 'held')")  # in the words of the partial index, as `schema.APPLIED` is
+HAS_REFERENCE = text("deliveries.reference is not null")  # likewise
 
 receivers = Table(
     "receivers",
@@ -46,7 +47,8 @@ deliveries = Table(
     Column("tried_at", Instant, comment="start of the last try"),
     Column("trying", Boolean, nullable=False, comment="whether the result of the last try is not known"),
     Column("last_answer", Text, comment="the receiver's answer to the last try"),
-    Column("reference", Text, comment="the receiver's own reference: a Message-ID, the timestamp of a chat message"),
+    Column("reference", Text, comment="the receiver's own reference: a Message-ID, the timestamp of a "
+           "chat message, the place in a feed"),
     Column("told_at", Instant, comment="when a try first sent the whole message"),
     Column("bundle", Big, comment="number of the row of the digest or summary that carries it; null: it goes alone"),
     Column("stored", LargeBinary, comment="the bytes of a digest, which every try repeats"),
@@ -60,6 +62,8 @@ deliveries = Table(
           postgresql_where=text("bundle is not null")),
     Index("ix_deliveries_remind_at", "receiver", "remind_at", sqlite_where=text("remind_at is not null"),
           postgresql_where=text("remind_at is not null")),
+    Index("ix_deliveries_reference", "receiver", "reference", sqlite_where=text("reference is not null"),
+          postgresql_where=text("reference is not null")),
     comment="The messages: one row for each notice, receiver and address.",
 )  # fmt: skip
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, or_, select, update
 
-from .schema import deliveries, receivers
+from .schema import HAS_REFERENCE, deliveries, receivers
 
 table = deliveries.c
 
@@ -69,6 +69,7 @@ class Result(NamedTuple):
         why: the reason why it was given up.
         reference: the receiver's own reference.
         not_before: the earliest instant of the next try.
+        takes_place: whether the message takes the next place in its feed.
         counts: whether the try counts among those after which a message is given up.
     """
 
@@ -78,6 +79,7 @@ class Result(NamedTuple):
     why: str | None = None
     reference: str | None = None
     not_before: datetime | None = None
+    takes_place: bool = False
     counts: bool = True
 
 
@@ -181,14 +183,28 @@ def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> Non
         "trying": False,
         "reference": func.coalesce(result.reference, table.reference),
     }
+    if result.takes_place:
+        values["reference"] = place_text(last_place(conn, due.receiver) + 1)
     if result.is_told:
-        values["told_at"] = func.coalesce(table.told_at, now)
+        values["told_at"] = func.coalesce(table.told_at, _instant(now))
         if due.remind_seconds is not None:
-            values["remind_at"] = func.coalesce(table.remind_at, now + timedelta(seconds=due.remind_seconds))
+            remind_at = now + timedelta(seconds=due.remind_seconds)
+            values["remind_at"] = func.coalesce(table.remind_at, _instant(remind_at))
     if not result.counts:
         values["tries"] = table.tries - 1
     here = and_(table.receiver == due.receiver, here, table.state == "queued")
     conn.execute(update(deliveries).where(here).values(**values))
+
+
+def last_place(conn: Connection, receiver: str) -> int:
+    """Return the place of the newest message in the feed of *receiver*; 0: it is empty."""
+    newest = conn.scalar(select(func.max(table.reference)).where(table.receiver == receiver, HAS_REFERENCE))
+    return int(newest or 0)
+
+
+def place_text(place: int) -> str:
+    """Return a place in a feed as a reference, in a form that sorts as the number does."""
+    return f"{place:012}"
 
 
 def put_state(conn: Connection, state: ReceiverState) -> None:
@@ -196,3 +212,8 @@ def put_state(conn: Connection, state: ReceiverState) -> None:
     values = state._asdict()
     here = receivers.c.receiver == values.pop("receiver")
     conn.execute(update(receivers).where(here).values(**values))
+
+
+def _instant(instant: datetime) -> ColumnElement[datetime]:
+    """Return *instant* with the type of the column. With a type of its own, SQLite would store it without a zone."""
+    return literal(instant, table.told_at.type)

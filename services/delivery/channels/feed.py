@@ -12,7 +12,7 @@ class FeedChannel:
 
     def send(self, message: Message) -> Attempt:  # noqa: ARG002 - the protocol
         """Count the message as delivered: the feed has it from now on."""
-        return Attempt("delivered", "in the feed", sent_whole=True)
+        return Attempt("delivered", "in the feed", sent_whole=True, takes_place=True)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

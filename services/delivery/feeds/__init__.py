@@ -1,0 +1,1 @@
+"""Feeds: Atom and JSON Feed of the messages to a receiver, page by page."""

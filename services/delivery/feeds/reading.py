@@ -1,0 +1,89 @@
+"""Reads a page of a feed: its entries in their latest state, worded by what is known now."""
+
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection
+
+from events.errors import BadInput
+from projections.alerts.alert import NAMESPACE
+from projections.tables.delivery.feed_rows import CLEARINGS, FeedRow, feed_began, feed_rows, first_told, last_clearings
+from projections.tables.delivery.tries import Due, last_place
+from services.delivery.composing import Composer
+from services.delivery.config.model import Feed, Receiver
+from services.delivery.message import Message
+
+from .page import Entry, Page
+
+PLACES: Final = 50
+"""The places of an archive. It has an entry for each one that no later message has replaced."""
+
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def archive_count(conn: Connection, receiver: str) -> int:
+    """
+    Return the number of archives of the feed of *receiver*.
+
+    The current page has the places of the last full page too, so that it is never nearly empty: a reader that knows
+    nothing of archives still gets at least the last fifty messages.
+    """
+    return max(0, last_place(conn, receiver) // PLACES - 1)
+
+
+def read_page(conn: Connection, receiver: Receiver, number: int | None) -> Page:
+    """
+    Return a page of the feed of *receiver*.
+
+    Args:
+        conn: a transaction that sees one state of the database.
+        receiver: a receiver of the kind `feed`.
+        number: the number of an archive; None: the current page.
+
+    Raises:
+        BadInput: if the feed has no such page.
+    """
+    assert isinstance(receiver.target, Feed), "only the receiver of a feed has pages"
+    archives = archive_count(conn, receiver.name)
+    if number is not None and not 1 <= number <= archives:
+        wanted = f"1 to {archives}" if archives else "the current page"
+        raise BadInput(f"the feed has no page {number}", wanted, receiver.target.name)
+    first = (archives if number is None else number - 1) * PLACES + 1
+    last = first + (2 * PLACES if number is None else PLACES) - 1
+    rows = feed_rows(conn, receiver.name, first, last)
+    entries = tuple(_entries(conn, receiver, [row for row in rows if row.is_latest]))
+    began = feed_began(conn, receiver.name) or _NEVER
+    return Page(
+        name=receiver.target.name,
+        # With the instant, so that two installations have two feeds.
+        feed_id=uuid5(NAMESPACE, f"feed {receiver.name} {began.isoformat()}"),
+        language=receiver.language,
+        number=number,
+        archives=archives,
+        updated=max((began, *(row.told_at for row in rows), *(entry.updated for entry in entries))),
+        entries=entries,
+    )
+
+
+def _entries(conn: Connection, receiver: Receiver, rows: list[FeedRow]) -> list[Entry]:
+    composer = Composer(receiver)
+    published = first_told(conn, receiver.name, {row.due.alert_id for row in rows if row.due.alert_id})
+    cleared = last_clearings(conn, receiver.name, [row.due.number for row in rows])
+    entries = []
+    for row in rows:
+        message = composer.message(conn, row.due)
+        # The presumption is part of the text of an alert, so a clearing changes its entry.
+        updated = max(row.told_at, cleared.get(row.due.number, row.told_at))
+        entry_id = _entry_id(row.due, message)
+        entries.append(Entry(entry_id, message, published.get(row.due.alert_id or "", row.told_at), updated))
+    return entries
+
+
+def _entry_id(due: Due, message: Message) -> UUID:
+    """Return the id of an entry: that of the alert, of the person's clearing, or of the message."""
+    if due.alert_id is not None:
+        return UUID(due.alert_id)
+    if due.kind in CLEARINGS:
+        return uuid5(NAMESPACE, f"clearing {' '.join(message.subject_ids)}")
+    return UUID(due.notice_id)
