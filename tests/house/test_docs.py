@@ -16,6 +16,7 @@ from projections.rules.values import STATUSES
 from projections.tables.columns import METADATA
 from projections.tables.schema import LIVE
 from services.cli.app import COMMANDS, app, load_commands
+from services.delivery.config.secrets import PREFIX as SECRET_PREFIX
 from services.settings import Settings
 from services.words.terms import ANOMALIES
 from tests.support.commands import run
@@ -89,8 +90,8 @@ def test_the_docs_name_only_commands_that_exist() -> None:
 
 
 def test_every_setting_is_in_the_docs_and_none_else() -> None:
-    """The table of settings in the docs has the same names as the code."""
-    settings = {f"CASETRAIL_{name.upper()}" for name in Settings.model_fields}
+    """The page of settings has the same names as the code, and the beginning of the names of secrets."""
+    settings = {f"CASETRAIL_{name.upper()}" for name in Settings.model_fields} | {SECRET_PREFIX}
 
     assert settings == set(re.findall(r"CASETRAIL_[A-Z_]+", DOCS["operating.md"]))
 

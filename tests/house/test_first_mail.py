@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, time
+from email.message import EmailMessage
 from pathlib import Path
+from smtplib import SMTP
 from typing import Any
 
 import pytest
@@ -159,6 +161,21 @@ def test_the_digest_of_the_page_is_at_its_hour(tmp_path: Path) -> None:
     assert target.digest is not None
     assert time(8) == target.digest.at
     assert {"desk"} == set(load_delivery(tmp_path / "delivery.yaml").receivers)
+
+
+def test_the_mailbox_prints_a_mail_as_it_was_written(tmp_path: Path) -> None:
+    """Lines that begin with a dot arrive whole, and a mail that is sent again keeps its number."""
+    output = tmp_path / "mails.txt"
+    mail = EmailMessage()
+    for name, value in {"From": "a@x.example", "To": "b@x.example", "Subject": "Größe", "Message-ID": "<1@x>"}.items():
+        mail[name] = value
+    mail.set_content(".\n..a\ngröße\n")
+    with mailbox(output) as first_line, SMTP("127.0.0.1", int(re.findall(r":(\d+) ", first_line)[0])) as client:
+        for _ in range(2):
+            client.send_message(mail)
+        printed = output.read_text("utf-8").removeprefix(first_line)
+
+    assert 2 * f"{RULER}Mail 1\nFrom: a@x.example\nTo: b@x.example\nSubject: Größe\n\n.\n..a\ngröße\n" == printed
 
 
 @pytest.mark.parametrize(("variable", "port"), [((), "2525"), (("MAIL_PORT=2626",), "2626")])
