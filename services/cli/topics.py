@@ -36,7 +36,9 @@ class TopicJson(TypedDict):
 @topics_app.command("create", epilog="\b\nExample:\n  CASETRAIL_LOG=kafka casetrail topics create")
 def create_topics(as_json: JsonOption = False) -> None:
     """
-    Create the topics of facts and of alerts, and that of statuses if delivery.yaml names it. Safe to repeat.
+    Create the topics of facts and of alerts. Safe to repeat.
+
+    The topic of statuses is created too, if a receiver in delivery.yaml names it.
 
     A topic that exists is not changed. If its settings would lose or reorder facts, the command names them and ends
     with exit code 3.
