@@ -102,7 +102,7 @@ class Story:
     def compare_everybody(self) -> list[str]:
         """Let the notifier compare everybody, and return the people of its records."""
         for _ in range(2):
-            self.now += timedelta(seconds=2)
+            self.now += timedelta(seconds=6)
             self.sender.turn(lambda: True)
         return self.shelf.taken()
 

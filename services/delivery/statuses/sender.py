@@ -37,7 +37,7 @@ from .record import NewStatus, Sent
 
 PAGE: Final = 200
 SWEEP_PAGE: Final = 100
-SWEEP_EVERY: Final = timedelta(seconds=1)
+SWEEP_EVERY: Final = timedelta(seconds=5)
 """The time between two pages of the comparison of all people, which finds the changes of a rebuild."""
 REFUSED_FOR: Final = timedelta(minutes=1)
 """The time until records without an acknowledgement are written again."""
