@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +56,10 @@ class KafkaSettings(BaseSettings):
 
     kafka_topic: str = Field(TOPIC, description="The topic of facts.")
     kafka_alerts_topic: str = Field("casetrail.alerts.v1", description="The topic to which notices of alerts go.")
+    kafka_status_topic: str = Field(
+        "casetrail.status.v1",
+        description="The topic to which the statuses of people go, if a receiver in delivery.yaml names it.",
+    )
     kafka_partitions: int = Field(
         6,
         ge=1,
@@ -307,13 +311,20 @@ def _has_plain_parts(url: str) -> bool:
 
 def _unfit_names(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield the same as `_unfit` for the names of topics and the group, by the rules of Kafka."""
-    for field in ("kafka_topic", "kafka_alerts_topic"):
+    for field in ("kafka_topic", "kafka_alerts_topic", "kafka_status_topic"):
         yield from _refused(field, getattr(settings, field), topic_name)
     if not settings.kafka_group.strip():
         yield "kafka_group", f'"{settings.kafka_group}" is not a name for a group', "a name that is not empty"
-    facts, notices = settings.kafka_topic, settings.kafka_alerts_topic
-    if facts == notices:
-        yield "kafka_alerts_topic", f"{facts} is the topic of facts too", "a topic for notices only"
-    elif facts.replace(".", "_") == notices.replace(".", "_"):
-        what = f"{notices} and {facts} are the same to Kafka, for which a dot equals an underscore"
-        yield "kafka_alerts_topic", what, "names that differ in more"
+    facts, notices, statuses = settings.kafka_topic, settings.kafka_alerts_topic, settings.kafka_status_topic
+    yield from _same("kafka_alerts_topic", notices, "notices", {"facts": facts})
+    yield from _same("kafka_status_topic", statuses, "statuses", {"facts": facts, "notices": notices})
+
+
+def _same(field: str, topic: str, content: str, others: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the same if *topic*, with this *content*, is one of *others*, by their contents."""
+    for other, name in others.items():
+        if topic == name:
+            yield field, f"{topic} is the topic of {other} too", f"a topic for {content} only"
+        elif topic.replace(".", "_") == name.replace(".", "_"):
+            what = f"{topic} and {name} are the same to Kafka, for which a dot equals an underscore"
+            yield field, what, "names that differ in more"

@@ -69,6 +69,11 @@ def status_of(conn: Connection, view: SubjectView, moment: AsOf = NOW) -> Status
     return _folded(view, unread)[0]
 
 
+def statuses_with_ids(conn: Connection, subject_ids: Sequence[str]) -> dict[str, StatusJson]:
+    """Return the stored status of each of *subject_ids* that has one."""
+    return {status["subject_id"]: status for status in _rows(conn, subject_ids, unread_counts(conn))}
+
+
 def view_of(conn: Connection, subject_id: str, moment: AsOf = NOW) -> SubjectView | None:
     """Return one person's facts as they were at *moment*, or None if nothing was known about the person."""
     lines = [_line(row) for row in subject_facts(conn, subject_id)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 from typing_extensions import TypedDict
 
+from services.delivery.statuses.receiver import wants_statuses
 from services.log.open import uses_kafka
 from services.settings import load_settings
 
@@ -37,13 +38,15 @@ def create_topics(as_json: JsonOption = False) -> None:
     """
     Create the topics of facts and of alerts. Safe to repeat.
 
+    The topic of statuses is created too, if a receiver in delivery.yaml names it.
+
     A topic that exists is not changed. If its settings would lose or reorder facts, the command names them and ends
     with exit code 3.
     """
-    from services.log.kafka.topics import create  # noqa: PLC0415 - Kafka's client takes long to load
+    from services.log.kafka.topics import create, create_status_topic  # noqa: PLC0415 - Kafka's client loads long
 
     settings = load_settings()
-    results = create(settings)
+    results = [*create(settings), *(create_status_topic(settings) if wants_statuses(settings) else ())]
     if as_json:
         emit([_topic_json(result) for result in results])
         return

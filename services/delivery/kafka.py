@@ -182,7 +182,8 @@ def _notice(row: Outgoing, settings: Settings) -> Record:
         "type": NOTICE_TYPE,
         "subject": row.subject_id or row.alert_id,
         "time": row.notice["life"][-1]["at"],
-        "data": row.notice,
+        # A paused notifier may send an older notice again. A reader that has a higher number of an alert ignores it.
+        "data": {**row.notice, "sequence": row.n},
     }
     headers, value = to_binary(to_json(event))
     # The notices of an alert about a group are in their order too.

@@ -20,12 +20,14 @@ from .channels.exchange import Exchange
 from .channels.opening import open_channel
 from .composing import Composer
 from .config.loading import load_delivery
-from .config.model import Feed, KafkaTopic
+from .config.model import DeliveryConfig, Feed, KafkaTopic
 from .config.secrets import Secrets
 from .outbox_sender import OutboxSender
 from .planning import Planner
 from .receiver_worker import ReceiverWorker
 from .sending import Sender
+from .statuses.receiver import status_receiver
+from .statuses.sender import StatusSender
 from .watching import Watch
 
 WAKE_SECONDS = 0.5
@@ -96,6 +98,7 @@ def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
         return
     config, secrets, owner = load_delivery(file), Secrets(), str(uuid4())
     zone = ZoneInfo(settings.zone)
+    yield from _status_workers(settings, engine, config, owner)
     for receiver in config.receivers.values():
         if not isinstance(receiver.target, KafkaTopic):
             is_bursting = not isinstance(receiver.target, Feed)
@@ -104,6 +107,15 @@ def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
             yield ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender, zone)
     if config.heartbeat is not None:
         yield Watch(engine, topic_of(settings), config.heartbeat, Exchange(config.heartbeat_allow), _now)
+
+
+def _status_workers(settings: Settings, engine: Engine, config: DeliveryConfig, owner: str) -> Iterator[Worker]:
+    """Yield a worker for the topic of statuses, if a receiver names it; that of alerts has one without a receiver."""
+    receiver = status_receiver(settings, config.receivers.values())
+    if receiver is not None:
+        from .statuses.topic import StatusTopic  # noqa: PLC0415 - Kafka's client takes long to load
+
+        yield StatusSender(engine, receiver.name, owner, lambda: StatusTopic(settings), _now)
 
 
 def _now() -> datetime:

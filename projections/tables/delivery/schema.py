@@ -83,3 +83,29 @@ mutes = Table(
     Column("since", Instant, nullable=False, comment="since when"),
     comment="The mail addresses that asked for no more openings. They still get the ends of what they were told.",
 )
+
+status_records = Table(
+    "status_records",
+    METADATA,
+    Column("receiver", Text, primary_key=True, comment="the receiver of statuses"),
+    Column("subject_id", Text, primary_key=True, comment="the person"),
+    Column("partition", Integer, nullable=False, comment="partition of the facts about the person"),
+    Column("sequence", Big, nullable=False, comment="number of the last record about the person"),
+    Column("digest", Text, nullable=False, comment="SHA-256 of the status in it; empty: the person has none any more"),
+    Column("due", Instant, comment="when time can next change the status; null: never"),
+    Column("acknowledged", Boolean, nullable=False, comment="whether the receiver has acknowledged it"),
+    Index("ix_status_records_unacknowledged", "receiver", "subject_id", sqlite_where=text("not acknowledged"),
+          postgresql_where=text("not acknowledged")),
+    Index("ix_status_records_due", "partition", "due", sqlite_where=text("due is not null"),
+          postgresql_where=text("due is not null")),
+    comment="The last status of each person that was sent, or may have been.",
+)  # fmt: skip
+
+status_reads = Table(
+    "status_reads",
+    METADATA,
+    Column("receiver", Text, primary_key=True, comment="the receiver of statuses"),
+    Column("partition", Integer, primary_key=True, autoincrement=False, comment="partition of the log"),
+    Column("seq", Big, nullable=False, comment="last row of its chain that was read for changes"),
+    comment="The part of the ledger that each receiver of statuses has taken into account.",
+)

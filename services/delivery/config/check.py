@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from events.text import near_words
 
-from .model import DeliveryConfig, Route
+from .model import DeliveryConfig, KafkaTopic, Route
 
 
 class UnknownRule(NamedTuple):
@@ -24,7 +24,7 @@ class Unserved(NamedTuple):
         rules: rules that no route can send: by their id, their severity, or because all watchlists are empty.
         watchlists: watchlists that no route names.
         empty_watchlists: watchlists without people.
-        receivers: receivers that neither a route nor `operators` names.
+        receivers: receivers that neither a route nor `operators` names, without topics of Kafka.
         unknown_rules: names of rules that are not in force.
     """
 
@@ -44,7 +44,9 @@ def unserved(config: DeliveryConfig, severities: Mapping[str, str]) -> Unserved:
         severities: the severity of each rule in force of which notices are sent, by the id of the rule.
     """
     named_lists = {name for route in config.routes for name in route.watchlist}
-    named_receivers = {*config.operators, *(name for route in config.routes for name in route.to)}
+    # A topic of Kafka gets everything, without a route.
+    topics = {name for name, receiver in config.receivers.items() if isinstance(receiver.target, KafkaTopic)}
+    named_receivers = {*topics, *config.operators, *(name for route in config.routes for name in route.to)}
     return Unserved(
         tuple(
             rule

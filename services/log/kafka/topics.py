@@ -1,4 +1,4 @@
-"""Create the topics of facts and of notices, and refuse topics that would lose or reorder records."""
+"""Create the topics of facts, of notices and of statuses, and refuse topics that would lose or reorder records."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -103,6 +103,8 @@ _NOTICES = (
         "cleanup.policy", "delete", {"delete", ""}.__contains__, "only the last notice of each person would be kept"
     ),
 )
+# The present status of each person is the content of this topic, so everybody's last record must stay for ever.
+_STATUSES = (RequiredSetting("cleanup.policy", "compact", "compact".__eq__, "statuses would be deleted or never end"),)
 _NOTICES_KEPT = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
@@ -116,12 +118,12 @@ def create(settings: Settings) -> list[CreateResult]:
         Unreachable: if the broker does not answer.
     """
     wanted = {settings.kafka_topic: _configs(_FACTS), settings.kafka_alerts_topic: _configs(_NOTICES) | _NOTICES_KEPT}
-    with admin_client(settings, ANSWER_SECONDS) as client:
-        results = [_ensure(client, settings, name, configs) for name, configs in wanted.items()]
-    problems = [problem for result in results if (problem := _problem(result.topic, settings))]
-    if problems:
-        raise Infrastructure("; ".join(problems), CORRECT)
-    return results
+    return _create(settings, wanted)
+
+
+def create_status_topic(settings: Settings) -> list[CreateResult]:
+    """Create the topic of statuses, if it is missing: it keeps the last record of each person. Raises the same."""
+    return _create(settings, {settings.kafka_status_topic: _configs(_STATUSES)})
 
 
 def require_topic(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
@@ -147,6 +149,11 @@ def partition_count(settings: Settings, seconds: float = ANSWER_SECONDS) -> int:
 def require_alerts_topic(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
     """Return the topic of notices, after the same checks; raises the same."""
     return _require(settings, settings.kafka_alerts_topic, seconds)
+
+
+def require_status_topic(settings: Settings, seconds: float = ANSWER_SECONDS) -> Topic:
+    """Return the topic of statuses, after checking that it keeps the last record of each person; raises the same."""
+    return _require(settings, settings.kafka_status_topic, seconds)
 
 
 def largest_batch(topic: Topic) -> int:
@@ -179,8 +186,8 @@ def id_of(description: Mapping[str, Any]) -> str | None:
 
 
 def faults(topic: Topic, settings: Settings) -> list[str]:
-    """Return each setting of *topic*, of facts or of notices, that would lose or reorder them, with the harm."""
-    required = _NOTICES if topic.name == settings.kafka_alerts_topic else _FACTS
+    """Return each setting of *topic* that would lose or reorder its records, with the harm."""
+    required = {settings.kafka_alerts_topic: _NOTICES, settings.kafka_status_topic: _STATUSES}.get(topic.name, _FACTS)
     return [
         f"{wish.setting} is {topic.settings[wish.setting]} (want {wish.value}, or {wish.harm})"
         for wish in required
@@ -244,6 +251,15 @@ def _require(settings: Settings, name: str, seconds: float) -> Topic:
     if problem := _problem(topic, settings):
         raise Infrastructure(problem, CORRECT)
     return topic
+
+
+def _create(settings: Settings, wanted: Mapping[str, Mapping[str, str]]) -> list[CreateResult]:
+    with admin_client(settings, ANSWER_SECONDS) as client:
+        results = [_ensure(client, settings, name, configs) for name, configs in wanted.items()]
+    problems = [problem for result in results if (problem := _problem(result.topic, settings))]
+    if problems:
+        raise Infrastructure("; ".join(problems), CORRECT)
+    return results
 
 
 def _ensure(client: KafkaAdminClient, settings: Settings, name: str, configs: Mapping[str, str]) -> CreateResult:
