@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select, update
 
-from .schema import deliveries, receivers
+from .schema import WAITING, deliveries, receivers
 
 table = deliveries.c
 
@@ -105,13 +105,14 @@ def due_messages(conn: Connection, receiver: str, now: datetime, limit: int) -> 
         earlier.c.receiver == table.receiver,
         earlier.c.alert_id == table.alert_id,
         earlier.c.address == table.address,
-        earlier.c.number < table.number,
+        # With a sum SQLite searches by the alert; it would read all earlier messages of the receiver by their numbers.
+        earlier.c.number + 0 < table.number,
         earlier.c.state == "queued",
         earlier.c.not_before > now,
     )
     query = (
         select(*(table[name] for name in Due._fields))
-        .where(table.receiver == receiver, table.state == "queued", table.bundle.is_(None))
+        .where(table.receiver == receiver, WAITING, table.state == "queued", table.bundle.is_(None))
         .where(or_(table.not_before.is_(None), table.not_before <= now), ~waits)
         .order_by(table.number)
         .limit(limit)
