@@ -107,6 +107,7 @@ def _deliveries() -> None:
     _index("notice_id", ["notice_id"])
     _index("bundle", ["receiver", "bundle"], "bundle is not null")
     _index("remind_at", ["receiver", "remind_at"], "remind_at is not null")
+    _index("told_at", ["receiver", "told_at"], "told_at is not null")
 
 
 def _index(name: str, columns: list[str], condition: str | None = None) -> None:

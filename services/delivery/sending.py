@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from projections.tables.delivery.messages import drop
 from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.delivery.tries import (
+    BUNDLES,
     Due,
     ReceiverState,
     Result,
@@ -39,7 +40,6 @@ PAGE: Final = 50
 BURST: Final = 20
 BURST_TIME: Final = timedelta(minutes=1)
 LARGEST_SUMMARY: Final = 500
-BUNDLES: Final = frozenset({"digest", "summary"})
 
 logger = structlog.get_logger()
 

@@ -126,6 +126,17 @@ def test_the_benchmark_of_the_correlator_compares_it_with_the_projector() -> Non
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_delivery_compares_a_dead_receiver_with_a_healthy_one() -> None:
+    """Each notice arrives in both cases, and the benchmark compares the memory for two numbers of waiting notices."""
+    figures = measured("benchmarks.delivery --subjects 400")
+
+    assert {"small": 40, "large": 400} == figures["waiting"]
+    assert {"healthy", "dead"} == figures["arrival_ms"].keys()
+    assert min(figures[name] for name in ("dead_to_healthy", "large_to_small", "planned_per_second")) > 0
+    assert 0 < figures["sent_per_second"]
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("kafka_programs", "postgres_server")
 def test_the_benchmark_of_latency_times_every_fact() -> None:
     """The benchmark times every fact, with a broker and a database server of its own."""

@@ -75,7 +75,7 @@ def added_at(conn: Connection, receiver: str) -> datetime:
 
 def waiting_count(conn: Connection, receiver: str) -> int:
     """Return the number of messages that wait for *receiver*."""
-    query = select(func.count()).where(deliveries.c.receiver == receiver, deliveries.c.state == "queued")
+    query = select(func.count()).where(deliveries.c.receiver == receiver, WAITING, deliveries.c.state == "queued")
     return int(conn.execute(query).scalar_one())
 
 

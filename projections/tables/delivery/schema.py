@@ -64,6 +64,8 @@ deliveries = Table(
           postgresql_where=text("remind_at is not null")),
     Index("ix_deliveries_reference", "receiver", "reference", sqlite_where=text("reference is not null"),
           postgresql_where=text("reference is not null")),
+    Index("ix_deliveries_told_at", "receiver", "told_at", sqlite_where=text("told_at is not null"),
+          postgresql_where=text("told_at is not null")),
     comment="The messages: one row for each notice, receiver and address.",
 )  # fmt: skip
 

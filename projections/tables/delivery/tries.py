@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, or_, select, update
 
-from .schema import HAS_REFERENCE, deliveries, receivers
+from .schema import HAS_REFERENCE, WAITING, deliveries, receivers
 
 table = deliveries.c
+BUNDLES = frozenset({"digest", "summary"})
+"""The kinds of messages that carry others."""
 
 
 class Due(NamedTuple):
@@ -107,13 +109,14 @@ def due_messages(conn: Connection, receiver: str, now: datetime, limit: int) -> 
         earlier.c.receiver == table.receiver,
         earlier.c.alert_id == table.alert_id,
         earlier.c.address == table.address,
-        earlier.c.number < table.number,
+        # With a sum SQLite searches by the alert; it would read all earlier messages of the receiver by their numbers.
+        earlier.c.number + 0 < table.number,
         earlier.c.state == "queued",
         earlier.c.not_before > now,
     )
     query = (
         select(*(table[name] for name in Due._fields))
-        .where(table.receiver == receiver, table.state == "queued", table.bundle.is_(None))
+        .where(table.receiver == receiver, WAITING, table.state == "queued", table.bundle.is_(None))
         .where(or_(table.not_before.is_(None), table.not_before <= now), ~waits)
         .order_by(table.number)
         .limit(limit)
@@ -125,8 +128,9 @@ def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
     """Return the messages that the digest or summary number *bundle* carries and that were not dropped."""
     query = (
         select(*(table[name] for name in Due._fields))
-        .where(table.receiver == receiver, table.bundle == bundle, table.state == "queued")
-        .order_by(table.number)
+        .where(table.receiver == receiver, table.bundle.is_not(None), table.bundle == bundle)
+        .where(table.state == "queued")
+        .order_by(table.number + 0)
     )
     return [Due(*row) for row in conn.execute(query)]
 
@@ -140,19 +144,21 @@ def told_before(conn: Connection, due: Due) -> Told | None:
             func.coalesce(carrier.c.notice_id, table.notice_id),
             func.coalesce(carrier.c.reference, table.reference),
             table.kind,
+            table.told_at,
         )
         .outerjoin(carrier, joined)
         .where(table.receiver == due.receiver, table.address == due.address, table.alert_id == due.alert_id)
-        .where(table.told_at.is_not(None), table.number < due.number)
-        .order_by(table.number)
+        .where(table.number + 0 < due.number)  # by the alert, as in `due_messages`
+        .order_by(table.number + 0)
     )
-    rows = conn.execute(query).all()
+    rows = [row for row in conn.execute(query) if row.told_at is not None]
     return Told(rows[0][0], rows[0][1], rows[-1][2]) if rows else None
 
 
 def told_since(conn: Connection, receiver: str, since: datetime) -> int:
     """Return the number of openings of which *receiver* was told after *since*, each message counted once."""
     query = select(func.count()).where(table.receiver == receiver, table.kind.in_(["open", "summary"]))
+    query = query.where(table.told_at.is_not(None))
     return int(conn.execute(query.where(table.told_at > since, table.bundle.is_(None))).scalar_one())
 
 
@@ -163,9 +169,8 @@ def begin_try(conn: Connection, due: Due, now: datetime, stored: bytes | None) -
     If the result of the try before is not known, the address may have been told then, and counts as told.
     """
     told = case((and_(table.trying, table.told_at.is_(None)), table.tried_at), else_=table.told_at)
-    here = or_(table.number == due.number, table.bundle == due.number)
     values = {"tries": table.tries + 1, "tried_at": now, "trying": True, "told_at": told}
-    here = and_(table.receiver == due.receiver, here, table.state == "queued")
+    here = and_(table.receiver == due.receiver, _own_rows(due), table.state == "queued")
     conn.execute(update(deliveries).where(here).values(**values))
     if stored is not None:
         only = and_(table.receiver == due.receiver, table.number == due.number)
@@ -174,7 +179,6 @@ def begin_try(conn: Connection, due: Due, now: datetime, stored: bytes | None) -
 
 def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> None:
     """Record the *result* of a try, for a digest or summary also in the messages that it carries."""
-    here = or_(table.number == due.number, table.bundle == due.number)
     values: dict[str, Any] = {
         "state": result.state,
         "why": result.why,
@@ -192,7 +196,7 @@ def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> Non
             values["remind_at"] = func.coalesce(table.remind_at, _instant(remind_at))
     if not result.counts:
         values["tries"] = table.tries - 1
-    here = and_(table.receiver == due.receiver, here, table.state == "queued")
+    here = and_(table.receiver == due.receiver, _own_rows(due), table.state == "queued")
     conn.execute(update(deliveries).where(here).values(**values))
 
 
@@ -205,6 +209,13 @@ def last_place(conn: Connection, receiver: str) -> int:
 def place_text(place: int) -> str:
     """Return a place in a feed as a reference, in a form that sorts as the number does."""
     return f"{place:012}"
+
+
+def _own_rows(due: Due) -> ColumnElement[bool]:
+    """Return the condition of the row of *due* and, for a digest or summary, of the rows that it carries."""
+    if due.kind in BUNDLES:
+        return and_(WAITING, or_(table.number == due.number, table.bundle == due.number))
+    return table.number == due.number
 
 
 def put_state(conn: Connection, state: ReceiverState) -> None:

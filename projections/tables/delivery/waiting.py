@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, or_, select, union_all, update
 from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import LIVE
 
-from .schema import deliveries, delivery_people
+from .schema import WAITING, deliveries, delivery_people
 from .tries import Due
 
 table = deliveries.c
@@ -18,9 +18,12 @@ COLUMNS = [table[name] for name in Due._fields]
 def something_is_due(conn: Connection, receiver: str, now: datetime) -> bool:
     """Return whether the wait of a held message is over, or a reminder or a digest is due."""
     mine = table.receiver == receiver
-    wait = and_(mine, table.state == "held", table.not_before <= now)
-    digest = and_(mine, table.state == "queued", table.why == "digest", table.bundle.is_(None), table.not_before <= now)
-    reminder = and_(mine, table.remind_at <= now)
+    waiting = and_(mine, WAITING)
+    wait = and_(waiting, table.state == "held", table.not_before <= now)
+    digest = and_(
+        waiting, table.state == "queued", table.why == "digest", table.bundle.is_(None), table.not_before <= now
+    )
+    reminder = and_(mine, table.remind_at.is_not(None), table.remind_at <= now)
     parts = [select(table.number).where(condition).limit(1).subquery() for condition in (wait, digest, reminder)]
     return conn.execute(union_all(*(select(part) for part in parts))).first() is not None
 
@@ -29,7 +32,7 @@ def held_messages(conn: Connection, receiver: str, after: int, now: datetime, li
     """Return the held messages after the number *after* whose wait, if they have one, is over; at most *limit*."""
     query = (
         select(*COLUMNS)
-        .where(table.receiver == receiver, table.state == "held", table.number > after)
+        .where(table.receiver == receiver, WAITING, table.state == "held", table.number > after)
         .where(or_(table.not_before.is_(None), table.not_before <= now))
         .order_by(table.number)
         .limit(limit)
@@ -59,7 +62,7 @@ def digest_members(conn: Connection, receiver: str, why: str, now: datetime) -> 
     """Return the messages that wait for a digest and are due, by address and in their order."""
     query = (
         select(*COLUMNS)
-        .where(table.receiver == receiver, table.state == "queued", table.why == why)
+        .where(table.receiver == receiver, WAITING, table.state == "queued", table.why == why)
         .where(table.bundle.is_(None), table.not_before <= now)
         .order_by(table.address, table.number)
     )
