@@ -7,7 +7,6 @@ instant of its own. An agency or a region has the same number of people in any n
 
 import gc
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,20 +21,18 @@ from sqlalchemy import Engine, func, select
 from benchmarks.figures import options, print_figures
 from benchmarks.machine import machine
 from benchmarks.process import UNTIL
+from benchmarks.projecting import new_database, project, records_of
 from events.decode import complete
 from projections.correlator.correlator import Correlator
 from projections.ledger.chain import LogRecord
-from projections.projector.projector import Projector
 from projections.rules.files.loading import load
 from projections.rules.rulebook import Rulebook
 from projections.subjects.relations import RELATING
-from projections.tables.columns import METADATA
-from projections.tables.database import open_database
-from projections.tables.schema import APPLIED, LIVE, TOPIC, ledger
+from projections.tables.schema import APPLIED, LIVE, ledger
 from services.publish.samples import generate
+from services.workers.projector_loop import tune_collector
 
 RULES: Final = Path(__file__).parent / "across-rules.yaml"
-BATCH: Final = 1000
 COHORT: Final = 200
 """The number of people who share twelve agencies and five regions."""
 
@@ -58,8 +55,7 @@ def measure(subjects: int, seed: int, turns: int) -> dict[str, Any]:
     The correlator reads every fact. The relevant ones are those from which a rule starts, that follow in one, and that
     relate people; its rate is told by these too.
     """
-    # As the worker does, which runs both.
-    gc.set_threshold(1_000_000, 50, 100)
+    tune_collector()
     rules, records = load(RULES), _records(subjects, seed)
     taken = [_turn(records, rules) for _ in range(turns)]
     projected = [len(records) / turn.projector for turn in taken]
@@ -81,14 +77,10 @@ def measure(subjects: int, seed: int, turns: int) -> dict[str, Any]:
 def _records(subjects: int, seed: int) -> list[LogRecord]:
     lines = (complete(_in_cohort(line), UNTIL) for line in generate(subjects, seed, until=UNTIL, tidy=True))
     # Each has an instant of its own: most steps of a real ledger are one fact.
-    stamped = [
+    return records_of(
         (fact, value, (fact.published.latest or UNTIL) - timedelta(milliseconds=number))
         for number, (fact, value) in enumerate(lines, 1)
-    ]
-    return [
-        LogRecord(TOPIC, 0, offset, at, fact.subject.encode(), None, value)
-        for offset, (fact, value, at) in enumerate(sorted(stamped, key=lambda record: record[2]))
-    ]
+    )
 
 
 def _in_cohort(line: bytes) -> bytes:
@@ -99,25 +91,15 @@ def _in_cohort(line: bytes) -> bytes:
 
 
 def _turn(records: Sequence[LogRecord], rules: Rulebook) -> Turn:
-    with tempfile.TemporaryDirectory(prefix="casetrail-") as folder:
-        engine = open_database(f"sqlite:///{folder}/casetrail.db")
-        METADATA.create_all(engine)
-        projector, correlator = Projector(engine, Rulebook(())), Correlator(engine, rules)
-        projector.assign(UNTIL)
-        gc.collect()
-        started = time.process_time()
-        for start in range(0, len(records), BATCH):
-            projector.project(records[start : start + BATCH], UNTIL)
-        projected = time.process_time()
+    with new_database() as engine:
+        projector, projecting = project(engine, Rulebook(()), records)
         projector.advance_watermark(UNTIL, UNTIL)
+        correlator = Correlator(engine, rules)
         correlator.assign(UNTIL)
         gc.collect()
-        began = time.process_time()
+        started = time.process_time()
         correlator.catch_up(UNTIL)
-        judged = time.process_time()
-        turn = Turn(projected - started, judged - began, *_counts(engine, rules))
-        engine.dispose()
-    return turn
+        return Turn(projecting, time.process_time() - started, *_counts(engine, rules))
 
 
 def _counts(engine: Engine, rules: Rulebook) -> tuple[int, int]:

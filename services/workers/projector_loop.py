@@ -89,7 +89,7 @@ class Loop:
             Unreachable: if the log does not answer.
             SQLAlchemyError: if the database failed.
         """
-        _tune_collector()
+        tune_collector()
         started = self._watermarks.clock() - self.reader.slack
         never = threading.Event()
         with self._assigned.pool:
@@ -119,7 +119,7 @@ class Loop:
         Raises:
             Infrastructure: if the clocks differ by more than the margin, or the log has other partitions than it had.
         """
-        _tune_collector()
+        tune_collector()
         with self._assigned.pool:
             while not stop.is_set():
                 beat()
@@ -182,7 +182,7 @@ class Loop:
                 _wait_polling(self.reader, stop, min(left, SLICE_SECONDS))
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
     """Run Python's garbage collector rarely: this process does little else than to project."""
     # The cache is large, and so is a batch under work, and neither has cycles. The collector takes a quarter of the
     # time otherwise, and a twentieth at a tenth of these thresholds.

@@ -1,10 +1,14 @@
 """The rule pattern `absent ... for`: a fact without a follow-up for a time (docs/design.md, 4.3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
 import pytest
 
+from events.facts import Fact
+from projections.history.history import History
+from projections.rules.patterns.pattern import Finding
+from projections.rules.patterns.silence import silence_after
 from tests.support.builders import (
     Line,
     accused,
@@ -16,6 +20,8 @@ from tests.support.builders import (
     detained,
     died,
     dismissed,
+    facts,
+    instant,
     investigated,
     life,
     reinstated,
@@ -100,6 +106,31 @@ def test_a_resolved_alert_is_retracted_when_an_earlier_follow_up_becomes_known()
 
     assert ["open", "resolved", "retracted"] == states(silence(story))
     assert ("retracted", "2022-09-01T12:00:00Z", "late_knowledge") == life(silence(story))[-1]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_of_several_ends_the_first_is_named_in_any_order(order: Sequence[int]) -> None:
+    """The first end in world order is the one that the finding names; those after it are asked no conditions."""
+    start, *ends = facts(DISMISSED, *(detained(f"2022-{month}-20", id=month) for month in ("08", "09", "10")))
+    history, asked = History([start, *ends], instant("2022-12-01")), list[str]()
+
+    def accepts(fact: Fact) -> bool:
+        asked.append(fact.id)
+        return True
+
+    silent = Finding(start, "standing", deadline=instant("2022-06-26"))
+    found = silence_after(silent, start, [ends[place] for place in order], history, accepts)
+
+    assert ("ended", "08") == (found.value, found.ended_by and found.ended_by.id)
+    assert sorted(asked, reverse=True) == asked
+
+
+def test_a_vague_follow_up_that_may_be_in_time_retracts_a_silence_that_is_over() -> None:
+    """A follow-up that ends after the end of the silence, and may have begun in time, is not passed over."""
+    vague = wanted("2022-06/2022-10", recorded="2022-11-01T12:00:00Z")
+    story = [DISMISSED, detained("2022-08-20", recorded="2022-08-21T12:00:00Z"), vague]
+
+    assert ["open", "resolved", "retracted"] == states(silence(story))
 
 
 def test_an_alert_stands_again_when_its_follow_up_is_retracted() -> None:
