@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from projections.history.history import History
 from projections.rules.findings import Answer
@@ -25,6 +26,9 @@ from .steps import (
     unacknowledged,
 )
 
+if TYPE_CHECKING:
+    from .clearing import Clearing
+
 ENDINGS = {"ended": ("resolved", {*STANDING, "retracted"}), "void": ("retracted", {*STANDING, "resolved"})}
 """By the value of a finding, the state in which its alert ends, and the states in which it can."""
 
@@ -38,14 +42,14 @@ class Lifecycle:
         alerts: the alerts so far, by alert_id.
 
     Attributes:
-        changes: the changes since the last write, in their order.
+        changes: the changes since the last write, and the clearings of the person among them, in their order.
         touched: ids of the alerts that differ from their written rows.
     """
 
     def __init__(self, subject_id: str, alerts: dict[str, Alert]) -> None:
         self.subject_id = subject_id
         self.alerts = alerts
-        self.changes: list[Change] = []
+        self.changes: list[Change | Clearing] = []
         self.touched: set[str] = set()
         # The alert of each event, by rule and the fact that stands for the event.
         self._current: dict[tuple[str, str], str] = {}
@@ -150,7 +154,9 @@ class Lifecycle:
             return self._record(step)
         before, place = interrupted
         if before.trial == step[0].trial:
-            self.changes[place] = self.changes[place]._replace(told=False)
+            change = self.changes[place]
+            assert isinstance(change, Change), "a superseded alert has changed there"
+            self.changes[place] = change._replace(told=False)
         return self._record(continued(step, before))
 
     def _assign(self, rule: Rule, history: History, name: str, trigger: Trigger) -> None:

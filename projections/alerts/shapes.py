@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from events.edtf import format_instant
 
 from .alert import NAMESPACE, Alert
+from .clearing import Clearing, ClearingKind
 
 Row = Mapping[Any, Any]
 """A row of a table by the names of its columns."""
@@ -65,6 +66,24 @@ class NoticeJson(AlertJson):
     notice_id: str
 
 
+class ClearingJson(TypedDict):
+    """
+    The notice of a person who is cleared, or is no longer.
+
+    ``kind`` is cleared or cleared_withdrawn. ``presumption`` is the one after the change. ``fact_id`` is the fact that
+    brought it about; null: a rebuild did.
+    """
+
+    notice_id: str
+    kind: ClearingKind
+    subject_id: str
+    subjects: list[str]
+    presumption: str
+    at: str
+    cause: str
+    fact_id: str | None
+
+
 def change_json(row: Row) -> ChangeJson:
     """Return a change in the life of an alert."""
     change: ChangeJson = {
@@ -116,3 +135,23 @@ def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0, people: Seque
 def notice_id(alert_id: str, number: int) -> str:
     """Return the key by which a receiver recognises a notice: UUIDv5 of the alert and the number of its change."""
     return str(uuid5(NAMESPACE, f"{alert_id} {number}"))
+
+
+def clearing_id(clearing: Clearing) -> str:
+    """Return the key of the notice of a clearing: UUIDv5 of its kind, its person, its instant and its fact."""
+    parts = (clearing.kind, clearing.subject_id, format_instant(clearing.at), clearing.fact_id or "")
+    return str(uuid5(NAMESPACE, " ".join(parts)))
+
+
+def clearing_json(clearing: Clearing, key: str) -> ClearingJson:
+    """Return the notice of a clearing with the id *key*."""
+    return {
+        "notice_id": key,
+        "kind": clearing.kind,
+        "subject_id": clearing.subject_id,
+        "subjects": [clearing.subject_id],
+        "presumption": clearing.presumption,
+        "at": format_instant(clearing.at),
+        "cause": clearing.cause,
+        "fact_id": clearing.fact_id,
+    }

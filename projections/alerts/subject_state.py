@@ -1,7 +1,8 @@
 """
 The state of one person between records: the fold, the findings of the rules, and the alerts.
 
-Its steps are pure. Each leaves the changes of alerts in ``lifecycle.changes``, in their order.
+Its steps are pure. Each leaves the changes of alerts, and the clearings of the person, in ``lifecycle.changes``, in
+their order.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from projections.subjects.fold import Fold, Step
 
 from .acknowledgement import Acknowledgement, Unacknowledgement
 from .alert import Alert, Trigger
+from .clearing import Clearing, clearing_cause
 from .lifecycle import Lifecycle
 from .rules_change import RulesChange
 
@@ -30,6 +32,7 @@ class SubjectState:
         rules_since: the instant from which they are in force; None: from the first record on.
         alerts: the alerts so far.
         due: the next instant at which time alone could change something; None: never.
+        cleared: whether the person's row says that they are cleared.
 
     Attributes:
         fold: the history and the status.
@@ -45,6 +48,7 @@ class SubjectState:
         rules_since: datetime | None = None,
         alerts: Iterable[Alert] = (),
         due: datetime | None = None,
+        cleared: bool = False,
     ) -> None:
         self.subject_id = subject_id
         self.rulebook = rulebook
@@ -53,6 +57,7 @@ class SubjectState:
         self.lifecycle = Lifecycle(subject_id, {alert.alert_id: alert for alert in alerts})
         self.due = due
         self._findings = Findings(rulebook)
+        self._cleared = cleared
 
     def compact(self) -> bool:
         """Keep the status alone, if facts that arrive in world order need no more; return whether they do not."""
@@ -63,6 +68,7 @@ class SubjectState:
         if self.due is not None:
             self.advance_watermark(fact.recorded)
         step = self.fold.apply(fact)
+        self._compare(fact.recorded, fact, late=step is not None and step.last is None)
         if step is None:
             return
         if self._record_step(step):
@@ -81,6 +87,7 @@ class SubjectState:
         while self.due is not None and self.due < until:
             at, self.due, fired = self.due, None, True
             step = self.fold.advance(at)
+            self._compare(at, step.arrived, late=False)
             if self._record_step(step):
                 self._follow(self._findings.at(at, step), step, Trigger("time", at, step.arrived, self.rules_since))
             self._due_by(self.lifecycle.end_acknowledgements(at))
@@ -100,6 +107,15 @@ class SubjectState:
         if step.moved:
             self._findings.clear()
         return bool(self.lifecycle.alerts or step.status.before)
+
+    def _compare(self, at: datetime, fact: Fact | None, *, late: bool) -> None:
+        """Record that the person is cleared now, or no longer, ahead of the changes of alerts that follow from it."""
+        status = self.fold.status
+        before, self._cleared = self._cleared, status.is_cleared()
+        if self._cleared is not before:
+            cause, fact_id = clearing_cause(fact, late=late), fact.id if fact else None
+            presumption = status.summary().presumption
+            self.lifecycle.changes.append(Clearing(self.subject_id, at, cause, fact_id, presumption))
 
     def _follow(self, answers: list[Answer], step: Step, trigger: Trigger) -> None:
         if answers or trigger.rules is not None:

@@ -23,6 +23,7 @@ from projections.alerts.acknowledgement import (
     check_end,
 )
 from projections.alerts.alert import Change
+from projections.alerts.clearing import Clearing
 from projections.ledger.chain import Chain, Entry
 from projections.ledger.classify import classify, read_all
 from projections.rules.rulebook import Rulebook
@@ -31,7 +32,7 @@ from projections.tables.database import write_transaction
 from projections.tables.ledger_rows import known_bodies, record_of, subjects_after
 from projections.tables.outbox import to_notify
 from projections.tables.parked_rows import UnreadAt, parked_rows, unread_counts_at
-from projections.tables.rows import forward_row, notice_row
+from projections.tables.rows import clearing_row, forward_row, notice_row
 from projections.tables.schema import ledger, outbox
 from projections.tables.write_batch import WriteBatch
 
@@ -166,7 +167,8 @@ class PartitionWriter:
         told = to_notify(conn, writes.changes)
         if told and start.parked + start.conflict + counts["parked"] + counts["conflict"]:
             writes.write(conn)
-            waiting = unread_counts_at(conn, ((change.alert.subject, change.at) for change in told))
+            about = [(change.alert.subject, change.at) for change in told if isinstance(change, Change)]
+            waiting = unread_counts_at(conn, about)
         outgoing = [*_outgoing(start, entries, told, waiting, self.home)]
         writes.add(outbox, outgoing)
         if replayed:
@@ -238,7 +240,7 @@ def chain_of(start: Checkpoint) -> Chain:
 def _outgoing(
     start: Checkpoint,
     entries: Iterable[Entry],
-    changes: Iterable[Change],
+    changes: Iterable[Change | Clearing],
     waiting: UnreadAt,
     home: Callable[[bytes], int],
 ) -> Iterator[Row]:
@@ -248,4 +250,7 @@ def _outgoing(
         if entry.outcome == "forwarded":
             yield forward_row(start.partition, next(number), entry, home((entry.subject_id or "").encode()))
     for change in changes:
-        yield notice_row(start.partition, next(number), change, waiting[change.alert.subject, change.at])
+        if isinstance(change, Clearing):
+            yield clearing_row(start.partition, next(number), change)
+        else:
+            yield notice_row(start.partition, next(number), change, waiting[change.alert.subject, change.at])

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid5
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,7 +31,8 @@ from sqlalchemy import (
 )
 
 from events.errors import Infrastructure
-from projections.alerts.alert import Change
+from projections.alerts.alert import NAMESPACE, Change
+from projections.alerts.clearing import Clearing
 from projections.alerts.shapes import notice_id
 from projections.correlator.replay import Replay
 from projections.rules.rulebook import Rulebook
@@ -40,7 +42,7 @@ from projections.tables.checkpoint import Checkpoint, unconcluded
 from projections.tables.database import allow_full_scans, discard_plans, write_transaction
 from projections.tables.ledger_rows import entries_after, rules_at
 from projections.tables.parked_rows import unread_counts_at
-from projections.tables.rows import alert_from_row, notice_row
+from projections.tables.rows import alert_from_row, clearing_row, notice_row
 from projections.tables.schema import CORRELATOR, LIVE, REBUILD, outbox, partitions, rebuild_partitions
 from projections.tables.write_batch import WriteBatch
 
@@ -270,7 +272,8 @@ def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
     """
     Write a notice of each new change; a change that has a notice gets no second one.
 
-    A change that had a notice and is gone is among the differences, for a person to decide about.
+    A change that had a notice and is gone is among the differences, for a person to decide about. A clearing is told
+    if the person's presumption differs.
     """
     notices = {partition: checkpoint.notices for partition, checkpoint in progress.items()}
     untold = [*_untold(conn)]
@@ -281,6 +284,11 @@ def _notify_of_new(conn: Connection, progress: dict[int, Checkpoint]) -> None:
             notices[partition] += 1
             unread = sum(waiting[subject_id, change.at] for subject_id in people)
             store(conn, outbox, [notice_row(partition, notices[partition], change, unread, people)])
+    for partition, clearing in [*_clearings(conn, progress)]:
+        notices[partition] += 1
+        # By its row: a rebuild without new records between can find the same difference as an earlier one.
+        key = str(uuid5(NAMESPACE, f"{clearing.kind} {clearing.subject_id} rebuilt {partition} {notices[partition]}"))
+        store(conn, outbox, [clearing_row(partition, notices[partition], clearing, key)])
     for partition, last in notices.items():
         conn.execute(update(partitions).where(partitions.c.partition == partition).values(notices=last))
 
@@ -313,6 +321,22 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
             alert = alert._replace(evidence=evidence.fact_ids)
             partition, people = CORRELATOR, [*evidence.people]
         yield partition, Change(alert, row.at, row.cause, row.fact_id, row.person, row.note, until=row.until), people
+
+
+def _clearings(conn: Connection, progress: dict[int, Checkpoint]) -> Iterator[tuple[int, Clearing]]:
+    """
+    Yield the people whom the rebuild finds cleared and the live tables do not, or the other way round.
+
+    Each comes with its partition. A person without a live row is told of nothing: what was known of them is not known.
+    """
+    live, rebuilt = LIVE.subjects, REBUILD.subjects
+    differs = (live.c.presumption == "cleared") != (rebuilt.c.presumption == "cleared")
+    query = select(rebuilt.c.subject_id, rebuilt.c.presumption, rebuilt.c.position_partition)
+    both = query.join(live, live.c.subject_id == rebuilt.c.subject_id).where(differs)
+    for subject_id, presumption, partition in conn.execute(both.order_by(rebuilt.c.subject_id)):
+        at = progress[partition].watermark
+        assert at is not None, "a partition with people has a watermark"
+        yield partition, Clearing(subject_id, at, "rebuilt", None, presumption)
 
 
 def _only_in(table: Table, other: Table) -> Any:  # noqa: ANN401 - a compound select

@@ -125,7 +125,7 @@ class SubjectCache:
         alerts, standing = self._alerts(conn, known), self._standing(conn, known)
         subjects = {}
         for subject_id, of_subject in facts.items():
-            due, position = standing.get(subject_id, (None, (0, -1)))
+            due, position, presumption = standing.get(subject_id, (None, (0, -1), None))
             history = History(of_subject, _reached(of_subject, watermark))
             state = SubjectState(
                 subject_id,
@@ -134,6 +134,7 @@ class SubjectCache:
                 rules_since=rules_since,
                 alerts=alerts.get(subject_id, ()),
                 due=due,
+                cleared=presumption == "cleared",
             )
             subject = subjects[subject_id] = CachedSubject(state, position, due)
             if not of_subject:
@@ -153,13 +154,13 @@ class SubjectCache:
 
     def _standing(
         self, conn: Connection, subject_ids: Sequence[str]
-    ) -> Mapping[str, tuple[datetime | None, tuple[int, int]]]:
-        """Return the timer, and the position of the last fact, of *subject_ids* according to the tables."""
+    ) -> Mapping[str, tuple[datetime | None, tuple[int, int], str]]:
+        """Return timer, position of the last fact and presumption of *subject_ids* according to the tables."""
         if not subject_ids:
             return {}
         query = _standing_of(conn.dialect.name, self.tables)
         rows = conn.execute(query, values_parameter(conn, subject_ids))
-        return {subject_id: (due, (partition, offset)) for subject_id, due, partition, offset in rows}
+        return {subject_id: (due, (partition, offset), word) for subject_id, due, partition, offset, word in rows}
 
 
 # Built once, as every batch executes them.
@@ -172,9 +173,8 @@ def _alerts_of(dialect: str, tables: Conclusions) -> Select[Any]:
 @cache
 def _standing_of(dialect: str, tables: Conclusions) -> Select[Any]:
     columns = tables.subjects.c
-    return select(columns.subject_id, columns.due, columns.position_partition, columns.position_offset).where(
-        in_values(dialect, columns.subject_id)
-    )
+    own = (columns.subject_id, columns.due, columns.position_partition, columns.position_offset, columns.presumption)
+    return select(*own).where(in_values(dialect, columns.subject_id))
 
 
 def _reached(facts: Sequence[Fact], watermark: datetime | None) -> datetime:

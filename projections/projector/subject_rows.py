@@ -8,6 +8,7 @@ from functools import cache
 from sqlalchemy import Delete, Table, delete
 
 from events.text import search_form
+from projections.alerts.alert import Change
 from projections.alerts.subject_state import SubjectState
 from projections.tables.database import in_values
 from projections.tables.part_rows import WrittenParts, changed_part_rows
@@ -81,10 +82,11 @@ def put_rows(
         if lifecycle.touched:
             alerts = [lifecycle.alerts[alert_id] for alert_id in lifecycle.touched]
             writes.rows.setdefault((tables.alerts, True), []).extend(alerts)
-            changes = [change_row(change) for change in lifecycle.changes]
+            changes = [change_row(change) for change in lifecycle.changes if isinstance(change, Change)]
             writes.rows.setdefault((tables.alert_changes, False), []).extend(changes)
-            writes.changes += lifecycle.changes
-            lifecycle.changes, lifecycle.touched = [], set()
+            lifecycle.touched = set()
+        writes.changes += lifecycle.changes
+        lifecycle.changes = []
 
 
 @cache

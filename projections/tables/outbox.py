@@ -4,13 +4,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from projections.alerts.alert import Change
-from projections.alerts.shapes import notice_id
+from projections.alerts.clearing import Clearing
+from projections.alerts.shapes import clearing_id, notice_id
 
 from .database import in_values, values_parameter, write_transaction
 from .schema import outbox, partitions, relays
@@ -19,6 +20,9 @@ CHUNK = 50
 FORWARDS = text("outbox.kind = 'forward'")  # in the words of the partial index, as `schema.APPLIED` is
 KAFKA_RECEIVER = "kafka"
 """The name of the Kafka receiver in `relays`. It alone receives forwarded records, since it alone has partitions."""
+
+
+Told = TypeVar("Told", bound=Change | Clearing)
 
 
 class Unsent(NamedTuple):
@@ -65,18 +69,24 @@ def forwards_wait(conn: Connection, target: int) -> bool:
     return conn.scalar(query) is not None
 
 
-def to_notify(conn: Connection, changes: Iterable[Change]) -> list[Change]:
+def to_notify(conn: Connection, changes: Iterable[Told]) -> list[Told]:
     """
     Return those of *changes* that are told and have no notice yet.
 
     A change has one already if an earlier release told of it, and a rebuild by this release dropped its alert.
     """
-    told = {notice_id(change.alert.alert_id, change.alert.changes): change for change in changes if change.told}
+    told = {_key(change): change for change in changes if isinstance(change, Clearing) or change.told}
     if not told:
         return []
     query = select(outbox.c.notice_id).where(in_values(conn.dialect.name, outbox.c.notice_id))
     sent = set(conn.scalars(query, values_parameter(conn, told)))
     return [change for key, change in told.items() if key not in sent]
+
+
+def _key(change: Change | Clearing) -> str:
+    if isinstance(change, Clearing):
+        return clearing_id(change)
+    return notice_id(change.alert.alert_id, change.alert.changes)
 
 
 def outgoing(conn: Connection, partition: int, after: int, limit: int) -> Iterator[Outgoing]:

@@ -8,7 +8,8 @@ from sqlalchemy import Table
 
 from events.facts import Fact
 from projections.alerts.alert import Alert, Change
-from projections.alerts.shapes import AlertJson, alert_json, notice_id
+from projections.alerts.clearing import Clearing
+from projections.alerts.shapes import AlertJson, alert_json, clearing_id, clearing_json, notice_id
 from projections.history.history import History
 from projections.ledger.chain import Entry
 from projections.subjects.status import Status
@@ -113,6 +114,12 @@ def notice_row(
     key = notice_id(alert.alert_id, alert.changes)
     json = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread, people)
     return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **json}, *NO_RECORD)
+
+
+def clearing_row(partition: int, n: int, clearing: Clearing, key: str | None = None) -> tuple[Any, ...]:
+    """Return the row of ``outbox`` with the notice of *clearing*; its id is *key*, or follows from the clearing."""
+    key = key or clearing_id(clearing)
+    return (partition, n, clearing.kind, key, clearing.subject_id, None, clearing_json(clearing, key), *NO_RECORD)
 
 
 def forward_row(partition: int, n: int, entry: Entry, target: int) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from .database import values_parameter
 
 if TYPE_CHECKING:
     from projections.alerts.alert import Change
+    from projections.alerts.clearing import Clearing
 
 
 class WriteBatch:
@@ -21,13 +22,13 @@ class WriteBatch:
     Attributes:
         deletes: the people to delete rows of, by the statement that deletes them.
         rows: the rows to store, by the table and whether they replace rows with the same keys.
-        changes: the changes of alerts, each alert's in their order, for the notices.
+        changes: the changes of alerts, and clearings, each alert's and each person's in their order, for the notices.
     """
 
     def __init__(self) -> None:
         self.deletes: dict[Delete, list[str]] = {}
         self.rows: dict[tuple[Table, bool], list[Sequence[Any]]] = {}
-        self.changes: list[Change] = []
+        self.changes: list[Change | Clearing] = []
 
     def add(self, table: Table, rows: Iterable[Sequence[Any]], *, replace: bool = False) -> None:
         """Add *rows* for *table*, as `store` takes them."""

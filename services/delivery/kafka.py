@@ -23,7 +23,11 @@ from services.settings import Settings
 
 from .receiver import Delivery
 
-NOTICE_TYPE = "casetrail.alert.changed.v1"
+NOTICE_TYPES = {
+    "notice": "casetrail.alert.changed.v1",
+    "cleared": "casetrail.person.cleared.v1",
+    "cleared_withdrawn": "casetrail.person.cleared_withdrawn.v1",
+}
 NOTICE_SOURCE = "urn:casetrail"
 
 BATCH_BYTES = 256 * 1024
@@ -179,9 +183,9 @@ def _notice(row: Outgoing, settings: Settings) -> Record:
         "specversion": "1.0",
         "id": row.notice_id,
         "source": NOTICE_SOURCE,
-        "type": NOTICE_TYPE,
+        "type": NOTICE_TYPES[row.kind],
         "subject": row.subject_id or row.alert_id,
-        "time": row.notice["life"][-1]["at"],
+        "time": row.notice["life"][-1]["at"] if row.kind == "notice" else row.notice["at"],
         # A paused notifier may send an older notice again. A reader that has a higher number of an alert ignores it.
         "data": {**row.notice, "sequence": row.n},
     }

@@ -15,6 +15,7 @@ from events.edtf import BEGINNING
 from events.facts import Fact
 from projections.alerts.acknowledgement import Acknowledgement
 from projections.alerts.alert import Alert, Change, Trigger
+from projections.alerts.clearing import Clearing
 from projections.alerts.rules_change import rules_change
 from projections.alerts.subject_state import SubjectState
 from projections.history.history import History
@@ -127,7 +128,7 @@ class Life:
     state: SubjectState
     reached: datetime = BEGINNING
     facts: list[Fact] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Change | Clearing] = field(default_factory=list)
 
     def fact(self, fact: Fact) -> None:
         """Apply *fact*, from the whole history if the compacted state cannot."""
@@ -167,9 +168,10 @@ class Life:
             rules_since=old.rules_since,
             alerts=old.lifecycle.alerts.values(),
             due=old.due,
+            cleared=old.fold.status.is_cleared(),
         )
 
-    def written(self) -> tuple[dict[str, Alert], list[Change], Any]:
+    def written(self) -> tuple[dict[str, Alert], list[Change | Clearing], Any]:
         """Return everything that a reader can see by now."""
         self.changes += self.state.lifecycle.changes
         self.state.lifecycle.changes = []

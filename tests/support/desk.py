@@ -85,7 +85,7 @@ class Desk:
 
     def told(self) -> list[str]:
         """Return the states that receivers were told, in order. They are the changes that are marked as told."""
-        notices = [row["notice"]["life"][0]["state"] for row in rows(self.engine, outbox)]
+        notices = [row["notice"]["life"][0]["state"] for row in rows(self.engine, outbox) if row["kind"] == "notice"]
         marked = [row["state"] for row in rows(self.engine, LIVE.alert_changes) if row["told"]]
         assert sorted(notices) == sorted(marked)
         return notices
