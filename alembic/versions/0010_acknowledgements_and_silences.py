@@ -1,11 +1,12 @@
 """
-Add what people do about alerts: acknowledgements with an end, taken back, and silences; and notices about people.
+Add acknowledgements with an end, their taking back, silences, notices about people, and sentences in languages.
 
 Nobody is told of people who were cleared before: only a change from now on writes a notice.
 """
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from events.errors import Infrastructure
 
@@ -18,6 +19,11 @@ BEFORE = "(outcome is null) = (entry in ('watermark', 'rules', 'acknowledgement'
 WITH_OUTCOME = "(outcome is not null) = (entry in ('record', 'replay', 'dismissal'))"
 SILENCES = sa.text("entry in ('silence', 'silence_end')")
 UNTIL = "when the acknowledgement ends; null: it has no end, or there is none"
+JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+LANGUAGES = (
+    "{explanation, said}: of each its language, and the sentence in the others that the rule has; null: both are in "
+    "English alone"
+)
 ENDING = sa.text("acknowledged_until is not null")
 COMMENTS = {
     "ledger.entry": "record, replay or dismissal; or watermark, rules, acknowledgement, unacknowledgement, silence or "
@@ -37,7 +43,7 @@ COMMENTS_OF_CHANGES = {
 
 
 def upgrade() -> None:
-    """Let the ledger hold the new rows, and alerts the end of their acknowledgement."""
+    """Let the ledger hold the new rows, and alerts the end of their acknowledgement and their languages."""
     on_sqlite = op.get_bind().dialect.name == "sqlite"
     if on_sqlite:
         _copy_ledger()
@@ -49,6 +55,7 @@ def upgrade() -> None:
     for prefix in ("", "rebuild_"):
         table = f"{prefix}alerts"
         op.add_column(table, sa.Column("acknowledged_until", INSTANT, comment=UNTIL))
+        op.add_column(table, sa.Column("languages", JSON, comment=LANGUAGES))
         op.add_column(f"{prefix}alert_changes", sa.Column("until", INSTANT, comment=UNTIL))
         name = op.f(f"ix_{table}_acknowledged_until")
         op.create_index(name, table, ["acknowledged_until"], sqlite_where=ENDING, postgresql_where=ENDING)

@@ -3,11 +3,9 @@
 from typing import NamedTuple
 
 from events.facts import Fact
+from projections.rules.language_words import relation_in_words
 from projections.rules.limits import Applied
-from projections.rules.patterns.across import BY
 from projections.rules.sentence import limit_words, worded
-
-_RELATIONS = {BY: "accuser"}
 
 
 class CountTold(NamedTuple):
@@ -48,36 +46,20 @@ class PairTold(NamedTuple):
     limit: Applied | None = None
 
 
-def count_sentence(explain: str, told: CountTold) -> str:
+def count_sentence(explain: str, told: CountTold, language: str = "en") -> str:
     """Return the sentence *explain* of a rule about an episode."""
-    words = {"count": str(told.people), "group": told.group, **limit_words(told.limit)}
-    return worded(explain, {"first": told.first, "last": told.last}, words)
+    words = {"count": str(told.people), "group": told.group, **limit_words(told.limit, language)}
+    return worded(explain, {"first": told.first, "last": told.last}, words, language)
 
 
-def cleared_since(cleared: int, people: int, count: int) -> str:
-    """
-    Return the words to append to the sentence of a group: how many were cleared since; empty for none.
-
-    Args:
-        cleared: the number of people in the evidence who are cleared.
-        people: the number of people in the evidence.
-        count: the number that the sentence states, which is that of the fullest window alone.
-    """
-    if not cleared:
-        return ""
-    were = "was" if cleared == 1 else "were"
-    whole = "them" if people == count else f"the {people} people in its evidence"
-    return f" {cleared} of {whole} {were} cleared since."
-
-
-def pair_sentence(explain: str, told: PairTold) -> str:
+def pair_sentence(explain: str, told: PairTold, language: str = "en") -> str:
     """Return the sentence *explain* of a rule about a follow-up of another person."""
     other = told.other_name or (told.then.subject if told.then else "")
     words = {
         "name": told.name or told.anchor.subject,
         "subject": told.anchor.subject,
         "then.name": other,
-        "then.relation": _RELATIONS.get(told.relation, told.relation),
-        **limit_words(told.limit),
+        "then.relation": relation_in_words(told.relation, language),
+        **limit_words(told.limit, language),
     }
-    return worded(explain, {"anchor": told.anchor, "then": told.then}, words)
+    return worded(explain, {"anchor": told.anchor, "then": told.then}, words, language)

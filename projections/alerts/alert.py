@@ -1,10 +1,13 @@
 """An alert, the changes in its life, and the occasion of a change."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from events.facts import Fact
+from projections.rules.language_words import was_said
+from projections.rules.languages import Told
 
 from .rules_change import RulesChange
 
@@ -37,6 +40,8 @@ class Alert(NamedTuple):
             source of the anchor writes it; None: it has no group.
         reached: the largest multiple of its rule's number of people that a window had; None: it counts nobody.
         acknowledged_until: the instant at which the acknowledgement ends; None: it has no end, or there is none.
+        languages: the languages of `explanation` and of `said`, each with its other sentences; None: both are in
+            English alone.
     """
 
     alert_id: str
@@ -64,6 +69,7 @@ class Alert(NamedTuple):
     group_shown: str | None = None
     reached: int | None = None
     acknowledged_until: datetime | None = None
+    languages: Mapping[str, Any] | None = None
 
     @property
     def subject(self) -> str:
@@ -118,6 +124,34 @@ class Trigger(NamedTuple):
         return not self.is_old and (self.rules is None or self.rules.tells_backfilled)
 
 
-def default_words(alert: Alert) -> str:
-    """Return the sentence of an alert that does not stand any more, unless its rule has one for that state."""
-    return f"Was said until {alert.said_until:%Y-%m-%d}: {alert.said}" if alert.said_until else alert.said
+def stating(told: Told) -> dict[str, Any]:
+    """Return the fields of an alert that stands, with the sentence *told*."""
+    return {"explanation": told.text, "said": told.text, "languages": _languages(told, told)}
+
+
+def worded(alert: Alert, told: Told) -> Alert:
+    """Return an alert that does not stand any more with the sentence *told*."""
+    return alert._replace(explanation=told.text, languages=_languages(told, told_of(alert, "said")))
+
+
+def unworded(alert: Alert) -> Alert:
+    """Return an alert that does not stand any more with the default form: what was said of it, and until when."""
+    said, until = told_of(alert, "said"), alert.said_until
+    if until is None:
+        return worded(alert, said)
+    others = {language: was_said(text, until, language) for language, text in said.others.items()}
+    return worded(alert, Told(was_said(said.text, until, said.language), said.language, others))
+
+
+def told_of(alert: Alert, field: Literal["explanation", "said"]) -> Told:
+    """Return a sentence of an alert with its languages."""
+    text: str = getattr(alert, field)
+    return Told(text) if alert.languages is None else Told(text, **alert.languages[field])
+
+
+def _languages(explanation: Told, said: Told) -> dict[str, Any] | None:
+    """Return the languages of both sentences as JSON values; None, as for most alerts, if both are English alone."""
+    if explanation.language == said.language == "en" and not explanation.others and not said.others:
+        return None
+    both = {"explanation": explanation, "said": said}
+    return {name: {"language": told.language, "others": dict(told.others)} for name, told in both.items()}

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from events.edtf import format_instant
 
-from .alert import NAMESPACE, Alert
+from .alert import NAMESPACE, Alert, told_of
 from .clearing import Clearing, ClearingKind
 
 Row = Mapping[Any, Any]
@@ -61,9 +61,16 @@ class AlertJson(TypedDict):
 
 
 class NoticeJson(AlertJson):
-    """The notice of one change: the alert after it, with this change alone as its life."""
+    """
+    The notice of one change: the alert after it, with this change alone as its life.
+
+    ``language`` is that of the explanation. ``explanations`` are the sentences by language. Both are left out where
+    there is one sentence, in English.
+    """
 
     notice_id: str
+    language: NotRequired[str]
+    explanations: NotRequired[dict[str, str]]
 
 
 class ClearingJson(TypedDict):
@@ -130,6 +137,18 @@ def alert_json(alert: Alert, life: Iterable[Row], unread: int = 0, people: Seque
         "life": [change_json(row) for row in life],
         "trial": alert.trial,
     }
+
+
+def notice_json(alert: Alert, life: Iterable[Row], unread: int, people: Sequence[str] | None) -> NoticeJson:
+    """Return the notice of the last change of an alert; the arguments are those of `alert_json`."""
+    key = notice_id(alert.alert_id, alert.changes)
+    notice = NoticeJson(notice_id=key, **alert_json(alert, life, unread, people))  # type: ignore[typeddict-item]
+    if alert.languages is not None:
+        told = told_of(alert, "explanation")
+        if told.others or told.language != "en":
+            notice["language"] = told.language
+            notice["explanations"] = {told.language: told.text, **told.others}
+    return notice
 
 
 def notice_id(alert_id: str, number: int) -> str:

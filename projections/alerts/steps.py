@@ -11,11 +11,12 @@ from events.facts import Fact
 from projections.history.corrections import ABOUT_FACTS
 from projections.history.history import History
 from projections.history.lookup import evidence_of
+from projections.rules.languages import Told, told
 from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.sentence import explain_text
 
 from .acknowledgement import Acknowledgement, Unacknowledgement
-from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
+from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, stating, unworded, worded
 
 AlertStep = tuple[Alert, Change]
 """The alert in its new state, and the change, which is numbered and dated when it is recorded."""
@@ -39,7 +40,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
     """
     subject_id, name = names
     evidence, sentence = _evidence(finding, history), _sentence(rule, finding, history, subject_id, name)
-    told = not rule.is_trial and trigger.tells
+    is_told = not rule.is_trial and trigger.tells
     alert = Alert(
         alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
         rule=rule.id,
@@ -49,17 +50,16 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
         state="open",
         anchor=finding.anchor.id,
         evidence=evidence,
-        explanation=sentence,
         changes=before.changes if before else 0,
         opened_at=before.opened_at if before else trigger.at,
         changed_at=trigger.at,
         first_anchor=before.first_anchor if before else finding.anchor.id,
         trial=rule.is_trial,
-        told=told,
-        said=sentence,
+        told=is_told,
+        **stating(sentence),
     )
     cause, fact_id = _opening_cause(finding, evidence, history, trigger)
-    return alert, Change(alert, trigger.at, cause, fact_id, told=told)
+    return alert, Change(alert, trigger.at, cause, fact_id, told=is_told)
 
 
 def continued(step: AlertStep, before: Alert) -> AlertStep:
@@ -85,7 +85,7 @@ def continued(step: AlertStep, before: Alert) -> AlertStep:
 def refreshed(alert: Alert, rule: Rule, finding: Finding, history: History, name: str) -> Alert:
     """Return a standing alert with the evidence and the sentence of *finding*."""
     sentence = _sentence(rule, finding, history, alert.subject, name)
-    return alert._replace(evidence=_evidence(finding, history), explanation=sentence, said=sentence)
+    return alert._replace(evidence=_evidence(finding, history), **stating(sentence))
 
 
 def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History, name: str) -> Alert:
@@ -102,14 +102,17 @@ def reworded(alert: Alert, rule: Rule, finding: Finding | None, history: History
     text = {"resolved": rule.ended_explain, "retracted": rule.retracted_explain}.get(alert.state)
     anchor = finding.anchor if finding else history.counting.get(alert.anchor, history.facts.get(alert.anchor))
     if text is None or anchor is None or alert.rule_version != rule.version:
-        return alert._replace(explanation=default_words(alert))
-    then, told = None, None
+        return unworded(alert)
+    then, named = None, None
     if finding is not None and alert.state == "resolved":
         then = finding.ended_by or next(iter(finding.lasting or finding.completing), None)
-        told = rule.facts_told(finding)
+        named = rule.facts_told(finding)
     limit = rule.limit_at(anchor, history)
-    sentence = explain_text(text, name, alert.subject, anchor, then, named=told, limit=limit)
-    return alert._replace(explanation=sentence)
+
+    def word(text: str, language: str) -> str:
+        return explain_text(text, name, alert.subject, anchor, then, named=named, limit=limit, language=language)
+
+    return worded(alert, told(text, rule.language, word))
 
 
 def superseded(alert: Alert, trigger: Trigger, cause: str) -> AlertStep:
@@ -159,19 +162,22 @@ def _step(alert: Alert, trigger: Trigger, cause: str, fact: Fact | None) -> Aler
 
 def _over(alert: Alert, state: str, trigger: Trigger) -> Alert:
     until = trigger.at if alert.state in STANDING else alert.said_until
-    over = alert._replace(state=state, said_until=until, acknowledged_until=None)
-    return over._replace(explanation=default_words(over))
+    return unworded(alert._replace(state=state, said_until=until, acknowledged_until=None))
 
 
 def _evidence(finding: Finding, history: History) -> tuple[str, ...]:
     return evidence_of(history, (finding.anchor, *finding.completing))
 
 
-def _sentence(rule: Rule, finding: Finding, history: History, subject_id: str, name: str) -> str:
+def _sentence(rule: Rule, finding: Finding, history: History, subject_id: str, name: str) -> Told:
     # Of the facts that complete the pattern, the first that no later event has ended.
     then = next(iter(finding.lasting or finding.completing), None)
-    told, limit = rule.facts_told(finding), rule.limit_at(finding.anchor, history)
-    return explain_text(rule.explain, name, subject_id, finding.anchor, then, named=told, limit=limit)
+    named, limit = rule.facts_told(finding), rule.limit_at(finding.anchor, history)
+
+    def word(text: str, language: str) -> str:
+        return explain_text(text, name, subject_id, finding.anchor, then, named=named, limit=limit, language=language)
+
+    return told(rule.explain, rule.language, word)
 
 
 def _opening_cause(

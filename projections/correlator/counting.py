@@ -7,9 +7,11 @@ from events.facts import Fact
 from projections.across.contribution import Contribution, contributions_of
 from projections.across.episodes import Decision, GroupAlert, decide
 from projections.across.runs import Episode, GroupChange, GroupRuns
-from projections.across.sentences import CountTold, cleared_since, count_sentence
-from projections.alerts.alert import STANDING, Alert, Change, Trigger, default_words
+from projections.across.sentences import CountTold, count_sentence
+from projections.alerts.alert import STANDING, Alert, Change, Trigger, stating, unworded, worded
 from projections.alerts.steps import ended, superseded
+from projections.rules.language_words import cleared_since
+from projections.rules.languages import Told, told
 from projections.rules.patterns.across import CountRule
 from projections.tables.across import EvidenceRow
 from projections.tables.ledger_rows import subjects_of_facts
@@ -167,10 +169,9 @@ def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, befo
         return before._replace(
             anchor=episode.anchor.fact_id,
             evidence=evidence,
-            explanation=sentence,
-            said=sentence,
             group_shown=episode.anchor.shown,
             reached=decision.reached,
+            **stating(sentence),
         )
     at = scene.trigger.at
     return Alert(
@@ -182,28 +183,32 @@ def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, befo
         state="open",
         anchor=episode.anchor.fact_id,
         evidence=evidence,
-        explanation=sentence,
         changes=before.changes if before else 0,
         opened_at=before.opened_at if before else at,
         changed_at=at,
         first_anchor=before.first_anchor if before else episode.anchor.fact_id,
         trial=rule.is_trial,
         told=not rule.is_trial and scene.trigger.tells,
-        said=sentence,
         across=True,
         group_by=rule.count.by,
         group_key=episode.anchor.group,
         group_shown=episode.anchor.shown,
         reached=decision.reached,
+        **stating(sentence),
     )
 
 
-def _sentence(scene: Scene, rule: CountRule, group: Group, episode: Episode, held: Sequence[Contribution]) -> str:
+def _sentence(scene: Scene, rule: CountRule, group: Group, episode: Episode, held: Sequence[Contribution]) -> Told:
     people = {one.subject_id for one in held}
     cleared = {one.subject_id for one in held if group.cleared[one.fact_id]}
     first, last = (_fact(scene, one) for one in (episode.first, episode.last))
-    told = CountTold(episode.people, episode.anchor.shown, first, last, rule.limit_of(episode.completing))
-    return count_sentence(rule.explain, told) + cleared_since(len(cleared), len(people), episode.people)
+    count = CountTold(episode.people, episode.anchor.shown, first, last, rule.limit_of(episode.completing))
+
+    def word(text: str, language: str) -> str:
+        since = cleared_since(len(cleared), len(people), episode.people, language)
+        return count_sentence(text, count, language) + since
+
+    return told(rule.explain, rule.language, word)
 
 
 def _reworded(scene: Scene, rule: CountRule, alert: Alert) -> Alert:
@@ -214,7 +219,7 @@ def _reworded(scene: Scene, rule: CountRule, alert: Alert) -> Alert:
     """
     text, until = rule.retracted_explain, alert.said_until
     if text is None or until is None or alert.rule_version != rule.version:
-        return alert._replace(explanation=default_words(alert))
+        return unworded(alert)
     conn, tables = scene.desk.conn, scene.desk.tables
     subject_ids = {*subjects_of_facts(conn, alert.evidence).values()}
     people = People(tables, rule.on, len(subject_ids)).open(conn, subject_ids, until)
@@ -222,11 +227,11 @@ def _reworded(scene: Scene, rule: CountRule, alert: Alert) -> Alert:
     runs = GroupRuns(rule, [one for one in held if one.group == alert.group_key])
     episode = runs.holding(alert.anchor)
     if episode is None:
-        return alert._replace(explanation=default_words(alert))
+        return unworded(alert)
     ends = (episode.first, episode.last)
     first, last = (people[one.subject_id].fold.history.counting[one.fact_id] for one in ends)
-    told = CountTold(episode.people, alert.group_shown or "", first, last, rule.limit_of(episode.completing))
-    return alert._replace(explanation=count_sentence(text, told))
+    count = CountTold(episode.people, alert.group_shown or "", first, last, rule.limit_of(episode.completing))
+    return worded(alert, told(text, rule.language, lambda text, language: count_sentence(text, count, language)))
 
 
 def _fact(scene: Scene, one: Contribution) -> Fact:

@@ -9,7 +9,7 @@ from uuid import uuid5
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 
 from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement
-from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger, default_words
+from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger, unworded
 from projections.alerts.steps import AlertStep, ack_ended, acknowledged, continued, superseded, unacknowledged
 from projections.tables.across import EvidenceRow, evidence_rows
 from projections.tables.bulk import store
@@ -234,8 +234,7 @@ def unword(conn: Connection, tables: Conclusions, versions: Mapping[str, str]) -
     )
     rows = conn.execute(select(table).where(*conditions), values_parameter(conn, versions)).all()
     stale = [one for row in rows if (one := alert_from_row(row._asdict())).rule_version != versions[one.rule]]
-    unworded = [one._replace(explanation=default_words(one), evidence=()) for one in stale]
-    store(conn, table, unworded, replace=True)
+    store(conn, table, [unworded(one)._replace(evidence=()) for one in stale], replace=True)
 
 
 def write_superseded(conn: Connection, tables: Conclusions, interrupted: Interrupted) -> list[Change]:

@@ -7,9 +7,10 @@ from projections.across.contribution import contributions_of
 from projections.across.pairs import Follow, PairFinding, Side, pair_findings
 from projections.across.relations import relations_of, relations_to
 from projections.across.sentences import PairTold, pair_sentence
-from projections.alerts.alert import STANDING, Alert, Change, Trigger, default_words
+from projections.alerts.alert import STANDING, Alert, Change, Trigger, stating, unworded, worded
 from projections.alerts.lifecycle import ENDINGS, event_of, name_in
 from projections.alerts.steps import superseded
+from projections.rules.languages import Sentence, Told, told
 from projections.rules.patterns.across import OfRule
 from projections.tables.across import EvidenceRow
 
@@ -131,10 +132,10 @@ def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
     """Open the alert of a finding that stands, or keep it with its evidence and its sentence."""
     sentence = _sentence(rule, finding, people)
     if before is not None and before.state in STANDING:
-        alert = before._replace(evidence=finding.evidence, explanation=sentence, said=sentence)
+        alert = before._replace(evidence=finding.evidence, **stating(sentence))
         sheet.keep(alert)
     else:
-        told = not rule.is_trial and trigger.tells
+        is_told = not rule.is_trial and trigger.tells
         alert = Alert(
             alert_id=before.alert_id if before else new_id(rule.id, finding.anchor.fact_id),
             rule=rule.id,
@@ -144,20 +145,19 @@ def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
             state="open",
             anchor=finding.anchor.fact_id,
             evidence=finding.evidence,
-            explanation=sentence,
             changes=before.changes if before else 0,
             opened_at=before.opened_at if before else trigger.at,
             changed_at=trigger.at,
             first_anchor=before.first_anchor if before else finding.anchor.fact_id,
             trial=rule.is_trial,
-            told=told,
-            said=sentence,
+            told=is_told,
+            **stating(sentence),
             across=True,
         )
         follow = finding.told
         assert follow is not None, "a finding that stands has a follow-up"
         cause, fact_id = opening_cause(trigger, finding.evidence, follow.held.fact_id)
-        sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=told)))
+        sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=is_told)))
     sheet.support(alert.alert_id, _rows(alert.alert_id, finding, people))
 
 
@@ -173,15 +173,19 @@ def _reworded(
     history = subject.fold.history
     anchor = history.counting.get(alert.anchor, history.facts.get(alert.anchor))
     if text is None or anchor is None or alert.rule_version != rule.version:
-        return alert._replace(explanation=default_words(alert))
+        return unworded(alert)
     follow = finding.told if finding is not None and alert.state == "resolved" else None
-    return alert._replace(explanation=pair_sentence(text, _told(rule, anchor, follow, people)))
+    return worded(alert, _worded(rule, text, _told(rule, anchor, follow, people)))
 
 
-def _sentence(rule: OfRule, finding: PairFinding, people: Mapping[str, Person]) -> str:
+def _sentence(rule: OfRule, finding: PairFinding, people: Mapping[str, Person]) -> Told:
     assert finding.told is not None, "a finding that stands has a follow-up"
     anchor = people[finding.anchor.subject_id].fold.history.counting[finding.anchor.fact_id]
-    return pair_sentence(rule.explain, _told(rule, anchor, finding.told, people))
+    return _worded(rule, rule.explain, _told(rule, anchor, finding.told, people))
+
+
+def _worded(rule: OfRule, sentence: Sentence, pair: PairTold) -> Told:
+    return told(sentence, rule.language, lambda text, language: pair_sentence(text, pair, language))
 
 
 def _told(rule: OfRule, anchor: Fact, follow: Follow | None, people: Mapping[str, Person]) -> PairTold:

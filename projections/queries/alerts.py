@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, se
 
 from projections.alerts.alert import STANDING
 from projections.alerts.shapes import AlertJson, NoticeJson, notice_id
+from projections.rules.language_words import was_said
 from projections.tables.across import Evidence, evidence_of_alerts
 from projections.tables.ledger_rows import subjects_with_facts_after, taken_back_since
 from projections.tables.parked_rows import unread_counts
@@ -216,10 +217,11 @@ def _in_doubt(conn: Connection, evidence: Mapping[str, Evidence]) -> set[str]:
 
 def _earlier_words(row: RowMapping) -> str:
     """Return the sentence of an alert at an earlier change, in the words known by now."""
+    said: str = row["said"]
     if row["state"] in STANDING:
-        said: str = row["said"]
         return said
-    return f"Was said until {row['changed_at']:%Y-%m-%d}: {row['said']}"
+    language: str = row["languages"]["said"]["language"] if row["languages"] else "en"
+    return was_said(said, row["changed_at"], language)
 
 
 def _earlier_notices(conn: Connection, rows: Sequence[RowMapping], known_at: datetime) -> dict[str, NoticeJson]:

@@ -195,13 +195,18 @@ def limits_in(values: Iterable[object]) -> Iterator[Limit]:
 
 
 def in_words(length: timedelta) -> str:
-    """Return *length* in words: in hours up to three days, and in days beyond."""
+    """Return *length* in English words: in hours up to three days, and in days beyond."""
+    words = [f"{figure} {unit}{'' if figure == 1 else 's'}" for unit, figure in figures_of(length).items()]
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def figures_of(length: timedelta) -> dict[str, int]:
+    """Return the figures of *length* by their unit, day, hour, minute and second, without those that are zero."""
     days, rest = divmod(length, _DAY) if length > _IN_HOURS else (0, length)
     hours, rest = divmod(rest, timedelta(hours=1))
     minutes, rest = divmod(rest, timedelta(minutes=1))
     figures = {"day": days, "hour": hours, "minute": minutes, "second": rest.seconds}
-    words = [f"{figure} {unit}{'' if figure == 1 else 's'}" for unit, figure in figures.items() if figure]
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+    return {unit: figure for unit, figure in figures.items() if figure}
 
 
 def _window(occurred: Span) -> tuple[datetime, datetime]:

@@ -1,13 +1,13 @@
 """The sentence of an alert, which a person can check."""
 
-import re
 from collections.abc import Mapping
 from functools import cache
 
 from events.facts import Fact
 
-from .limits import Applied, in_words
-from .values import NOT_STATED, TOKEN
+from .language_words import length_in_words, not_stated, type_in_words
+from .limits import Applied
+from .values import TOKEN
 
 
 def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
@@ -19,23 +19,24 @@ def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
     *,
     named: Mapping[str, Fact] | None = None,
     limit: Applied | None = None,
+    language: str = "en",
 ) -> str:
     """
     Return the sentence *explain* about *subject*, on one line; `{name}` falls back to the subject.
 
-    A type is given in words (HouseArrested: house arrested), a field that the fact does not have as `NOT_STATED`.
+    A type is given in words (HouseArrested: house arrested), and so is a field that the fact does not have.
     *named* has the facts of other names, such as the steps of a chain. Of *limit*, the value is given in words.
     """
     facts = {"anchor": anchor, "then": then, **(named or {})}
     known = {"name": name or subject, "subject": subject, "": ""}
-    of_limit = {} if limit is None else {"value": in_words(limit.value), "source": limit.source}
+    of_limit = {} if limit is None else {"value": length_in_words(limit.value, language), "source": limit.source}
     # Looked up in two closed sets and never by str.format: its fields can read attributes.
     told = [
         text
         + (
-            of_limit.get(field, NOT_STATED)
+            of_limit.get(field, not_stated(language))
             if root == "limit"
-            else _stated(facts[root], field)
+            else _stated(facts[root], field, language)
             if root in facts
             else known[root]
         )
@@ -44,14 +45,14 @@ def explain_text(  # noqa: PLR0913 - the words of which a sentence is made
     return " ".join("".join(told).split())
 
 
-def limit_words(limit: Applied | None) -> dict[str, str]:
+def limit_words(limit: Applied | None, language: str) -> dict[str, str]:
     """Return the text of the placeholders of a limit, for `worded`."""
     if limit is None:
-        return {"limit.value": NOT_STATED, "limit.source": NOT_STATED}
-    return {"limit.value": in_words(limit.value), "limit.source": limit.source}
+        return dict.fromkeys(("limit.value", "limit.source"), not_stated(language))
+    return {"limit.value": length_in_words(limit.value, language), "limit.source": limit.source}
 
 
-def worded(explain: str, facts: Mapping[str, Fact | None], words: Mapping[str, str]) -> str:
+def worded(explain: str, facts: Mapping[str, Fact | None], words: Mapping[str, str], language: str) -> str:
     """
     Return the sentence *explain* of a rule with other placeholders, on one line.
 
@@ -59,11 +60,12 @@ def worded(explain: str, facts: Mapping[str, Fact | None], words: Mapping[str, s
         explain: the sentence.
         facts: the facts with fields that it may state, by their root.
         words: the text of each other placeholder, which can begin as a fact does: `then.name`.
+        language: the language of the sentence.
     """
     told = []
     for text, root, field in _pieces(explain):
         token = f"{root}.{field}" if field else root
-        told.append(text + (words[token] if token in words else _stated(facts[root], field) if root else ""))
+        told.append(text + (words[token] if token in words else _stated(facts[root], field, language) if root else ""))
     return " ".join("".join(told).split())
 
 
@@ -74,15 +76,8 @@ def _pieces(explain: str) -> tuple[tuple[str, str, str], ...]:
     return tuple((text, *token[1:-1].partition(".")[::2]) for text, token in zip(texts, tokens, strict=True))
 
 
-@cache
-def _in_words(type_: str) -> str:
-    return " ".join(re.findall("[A-Z][a-z]*", type_)).lower()
-
-
-def _stated(fact: Fact | None, field: str) -> str:
-    if fact is None:
-        return NOT_STATED
-    if field == "type":
-        return _in_words(fact.type)
-    stated = fact.id if field == "id" else fact.data.get(field)
-    return NOT_STATED if stated in (None, "") else str(stated)
+def _stated(fact: Fact | None, field: str, language: str) -> str:
+    if fact is not None and field == "type":
+        return type_in_words(fact.type, language)
+    stated = None if fact is None else fact.id if field == "id" else fact.data.get(field)
+    return not_stated(language) if stated in (None, "") else str(stated)

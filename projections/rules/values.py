@@ -104,7 +104,7 @@ WANTED: Final = {
     "of": f"by, or one or more of {', '.join(RELATIONS)}",
     "where": "conditions on the data of facts, such as {anchor.kind: criminal}",
     "while": f"one of {', '.join(sorted(LASTING))} with its words, such as {{service: suspended}}",
-    "explain": 'one sentence, such as "{name} was dismissed."',
+    "explain": 'one sentence, such as "{name} was dismissed.", or sentences by language',
     "ended_explain": "one sentence for an alert that is resolved",
     "retracted_explain": "one sentence for an alert that is retracted",
     "enabled": "true, false or trial",
@@ -148,7 +148,7 @@ def _place(value: object) -> str:
     raise wrong(f"{quote_briefly(value)} is not a jurisdiction", WANTED["jurisdiction"])
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return *value* on one line: the line breaks of the file are not part of the rule."""
     if isinstance(value, str) and value.strip() and len(value) <= _LONGEST_TEXT:
         return " ".join(value.split())
@@ -209,7 +209,7 @@ Id = Annotated[str, BeforeValidator(_name)]
 Severity = Annotated[Literal["info", "notice", "warning", "critical"], _one_of("a severity", SEVERITIES)]
 Certainty = Annotated[Literal["certain", "possible"], _one_of("a certainty", CERTAINTIES)]
 Enabled = Annotated[Literal["true", "false", "trial"], _one_of("a value of enabled", ENABLED)]
-Text = Annotated[str, BeforeValidator(_text)]
+Text = Annotated[str, BeforeValidator(text_of)]
 Count = Annotated[int, BeforeValidator(_count)]
 Settle = Annotated[timedelta, BeforeValidator(duration), AfterValidator(bounded)]
 Wait = Annotated[Settle, AfterValidator(positive)]

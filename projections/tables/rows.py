@@ -9,7 +9,7 @@ from sqlalchemy import Table
 from events.facts import Fact
 from projections.alerts.alert import Alert, Change
 from projections.alerts.clearing import Clearing
-from projections.alerts.shapes import AlertJson, alert_json, clearing_id, clearing_json, notice_id
+from projections.alerts.shapes import AlertJson, alert_json, clearing_id, clearing_json, notice_json
 from projections.history.history import History
 from projections.ledger.chain import Entry
 from projections.subjects.status import Status
@@ -111,9 +111,8 @@ def notice_row(
         people: the people in the evidence of an alert across people; None: it is about one person.
     """
     alert = change.alert
-    key = notice_id(alert.alert_id, alert.changes)
-    json = alert_json(alert, [named(LIVE.alert_changes, change_row(change))], unread, people)
-    return (partition, n, "notice", key, alert.subject_id, alert.alert_id, {"notice_id": key, **json}, *NO_RECORD)
+    notice = notice_json(alert, [named(LIVE.alert_changes, change_row(change))], unread, people)
+    return (partition, n, "notice", notice["notice_id"], alert.subject_id, alert.alert_id, notice, *NO_RECORD)
 
 
 def clearing_row(partition: int, n: int, clearing: Clearing, key: str | None = None) -> tuple[Any, ...]:

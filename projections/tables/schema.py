@@ -232,6 +232,8 @@ def _alerts(prefix: str) -> Table:
         Column("reached", Integer, comment="largest multiple of the number of people that a window had"),
         Column("acknowledged_until", Instant, comment="when the acknowledgement ends; null: it has no end, or "
                "there is none"),
+        Column("languages", Json, comment="{explanation, said}: of each its language, and the sentence in the others "
+               "that the rule has; null: both are in English alone"),
         Index(f"ix_{prefix}alerts_rule_group_key", "rule", "group_key",
               sqlite_where=text("group_key is not null"), postgresql_where=text("group_key is not null")),
         Index(f"ix_{prefix}alerts_acknowledged_until", "acknowledged_until",

@@ -91,7 +91,8 @@ class Composer:
 def _alert_notice(due: Due, content: Content, told: Told | None) -> AlertNotice:
     before = None if told is None else "open" if told.last_kind in _STANDING else told.last_kind
     kind = cast("AlertKind", due.kind)
-    return AlertNotice(kind, cast("Any", content), content.get("explanations", {}), before=before)
+    sentences, language = content.get("explanations", {}), content.get("language", "en")
+    return AlertNotice(kind, cast("Any", content), sentences, language, before)
 
 
 def _contents(conn: Connection, rows: Sequence[Due]) -> list[Content]:

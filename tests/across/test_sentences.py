@@ -4,16 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from projections.across.sentences import CountTold, PairTold, cleared_since, count_sentence, pair_sentence
+from projections.across.sentences import CountTold, PairTold, count_sentence, pair_sentence
+from projections.rules.language_words import cleared_since
 from projections.rules.limits import Applied
 from tests.support.across import counting, relating
 from tests.support.builders import arrested, detained, fact, wanted
+from tests.support.rules import english
 
 
 def test_a_group() -> None:
     """The number, the group as its source writes it, and fields of the first and the last fact."""
     told = CountTold(3, "Customs {name}", fact(detained("2022-02-01")), fact(arrested("2022-03")))
-    sentence = count_sentence(counting().explain, told)
+    sentence = count_sentence(english(counting()), told)
 
     assert sentence == "3 officials of Customs {name} were detained from 2022-02-01 to 2022-03."
 
@@ -45,7 +47,7 @@ def test_a_pair(names: tuple[str, str], relation: str, sentence: str) -> None:
     """The names of both, or their ids, and the relation in words."""
     anchor, then = fact(detained("2022-02-01")), fact(wanted("2022-03-01", subject="b"))
 
-    assert pair_sentence(relating().explain, PairTold(*names, anchor, relation, then)) == sentence
+    assert pair_sentence(english(relating()), PairTold(*names, anchor, relation, then)) == sentence
 
 
 def test_a_limit_in_both() -> None:

@@ -13,7 +13,7 @@ from projections.rules.rulebook import PATTERNS, Rulebook
 from projections.rules.sentence import explain_text
 from projections.rules.values import FIELDS, LASTING, NOT_STATED, STATUSES
 from tests.support.places import ROOT
-from tests.support.rules import SEQUENCE, SILENCE, book, dismissals, fact, problems, sequence, silence
+from tests.support.rules import SEQUENCE, SILENCE, book, dismissals, english, fact, problems, sequence, silence
 
 DOCS = ROOT / "docs" / "rules.md"
 
@@ -182,12 +182,12 @@ class TestExplanation:
         dismissed, detained = fact("Dismissed", occurred="2022-03~"), fact("HouseArrested", occurred="2022-04-25")
 
         assert (
-            explain_text(quiet.explain, "A. B.", "kz-a", dismissed, None)
+            explain_text(english(quiet), "A. B.", "kz-a", dismissed, None)
             == "A. B. was dismissed (2022-03~); no new step of a case, no custody and no return to office"
             " is known in the 90 days after."
         )
         assert (
-            explain_text(arrest.explain, "A. B.", "kz-a", dismissed, detained)
+            explain_text(english(arrest), "A. B.", "kz-a", dismissed, detained)
             == "A. B.: dismissed (2022-03~), then house arrested (2022-04-25)."
         )
 
@@ -202,19 +202,19 @@ class TestExplanation:
             f"kz-a: dismissed; 2022-03-27; 2022-03-28; Dismissed-1; {NOT_STATED}; chief; police; Almaty; {NOT_STATED}; "
             f"{NOT_STATED}; {NOT_STATED}; {NOT_STATED}"
         ) == explain_text(
-            rule.explain, "", "kz-a", fact("Dismissed", post="chief", agency="police", region="Almaty"), None
+            english(rule), "", "kz-a", fact("Dismissed", post="chief", agency="police", region="Almaty"), None
         )
 
     def test_the_subject_stands_in_for_a_name(self) -> None:
         """A person without a known name is called by the subject id."""
-        assert explain_text(dismissals().rules[1].explain, "", "kz-a", fact("Dismissed"), None).startswith(
+        assert explain_text(english(dismissals().rules[1]), "", "kz-a", fact("Dismissed"), None).startswith(
             "kz-a was dismissed"
         )
 
     def test_a_name_is_text_and_nothing_more(self) -> None:
         """Braces and line breaks in the data neither name placeholders nor break the sentence."""
         sentence = explain_text(
-            sequence().explain, "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained")
+            english(sequence()), "{then.type}\n{0.__class__} \\1", "kz-a", fact("Dismissed"), fact("Detained")
         )
 
         assert sentence == r"{then.type} {0.__class__} \1 was dismissed and detained."

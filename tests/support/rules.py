@@ -7,7 +7,9 @@ import pytest
 
 from events.facts import Fact, make_fact
 from projections.rules.files.loading import RulesError, load, pack
+from projections.rules.languages import texts_of
 from projections.rules.patterns.absence import AbsenceRule
+from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
 
@@ -60,6 +62,11 @@ def sequence(text: str = SEQUENCE) -> SequenceRule:
     (rule,) = book(text).rules
     assert isinstance(rule, SequenceRule)
     return rule
+
+
+def english(rule: Rule) -> str:
+    """Return the English sentence of *rule*."""
+    return dict(texts_of(rule.explain, "en"))["en"]
 
 
 def problems(text: str | bytes) -> list[str]:

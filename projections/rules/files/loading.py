@@ -14,9 +14,10 @@ from events.errors import BadInput
 from events.text import quote_briefly
 from projections.rules.conditions.lasting import Lasting
 from projections.rules.conditions.status import CaseCount, Conditions
+from projections.rules.languages import Sentences
 from projections.rules.limits import TABLE
 from projections.rules.patterns.across import CountOf
-from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.pattern import SENTENCES, Rule
 from projections.rules.rulebook import PATTERNS, Rulebook, patterns_in
 from projections.rules.values import TOKEN, WANTED
 
@@ -247,8 +248,7 @@ def _several(rule_data: Mapping[str, Any]) -> str:
 def _note(source: YamlSource, model: type[Rule], rule: Loc, found: ErrorDetails) -> None:
     """Add one error of pydantic about the rule at *rule*, with its place in the file."""
     loc, key = (*rule, *found["loc"]), str(found["loc"][-1]) if found["loc"] else ""
-    if at := found.get("ctx", {}).get("at"):
-        loc = (*loc, at)
+    loc = (*loc, *found.get("ctx", {}).get("at", ()))
     match found["type"]:
         case "rule":
             source.problem(loc, found["ctx"]["what"], found["ctx"]["wanted"])
@@ -279,6 +279,7 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     **dict.fromkeys(("when", "unless", "still"), Conditions),
     "open_cases": CaseCount,
     "count": CountOf,
+    **dict.fromkeys(SENTENCES, Sentences),
     "while": Lasting,
 }
 _EVERY_KEY: Final = tuple(dict.fromkeys(key for pattern in PATTERNS.values() for key in _keys(pattern)))

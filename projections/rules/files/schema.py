@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from events.schemas import DIALECT
 from events.vocabulary import DATA
+from projections.rules.languages import LANGUAGES
 from projections.rules.limits import WANTED_OF_ENTRY
 from projections.rules.patterns.chain_steps import MOST_STEPS, NAME, RESERVED
-from projections.rules.patterns.pattern import Rule
+from projections.rules.patterns.pattern import SENTENCES, Rule
 from projections.rules.rulebook import PATTERNS
 from projections.rules.values import (
     CERTAINTIES,
@@ -89,6 +90,14 @@ def _text(name: str) -> Schema:
     return {"type": "string", "minLength": 1, "maxLength": 1000, "description": WANTED[name]}
 
 
+def _sentence(name: str) -> Schema:
+    """Return the schema of a sentence, or of sentences by language."""
+    text = _text(name)
+    languages = dict.fromkeys(LANGUAGES, text)
+    mapping = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": languages}
+    return {"description": WANTED[name], "anyOf": [text, mapping]}
+
+
 def _conditions(name: str) -> Schema:
     """Return the schema of conditions on the status."""
     number = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
@@ -166,7 +175,8 @@ _TESTS: Final[Schema] = {
 _NUMBER: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,6}$"}]}
 _KEYS: Final[Mapping[str, Schema]] = {
     "id": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100, "description": WANTED["id"]},
-    **{name: _text(name) for name in ("title", "explain", "ended_explain", "retracted_explain", "why", "wrong_when")},
+    **{name: _text(name) for name in ("title", "why", "wrong_when")},
+    **{name: _sentence(name) for name in SENTENCES},
     **{name: _words(FACT_WORDS, WANTED[name]) for name in ("on", "absent", "then", "over")},
     **dict.fromkeys(("for", "before", "settle", "within"), _TIME_OR_LIMIT),
     "severity": {"enum": [*SEVERITIES]},

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from events.canonical import canonical
 from events.edtf import BEGINNING, LOCAL_DAY_SLACK
@@ -24,6 +23,7 @@ from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Conditions
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
+from projections.rules.languages import Sentence, language_of, refuse_tokens, texts_of
 from projections.rules.limits import Applied, Limit, Reading, jurisdictions_of, limits_in
 from projections.rules.normal_form import plain
 from projections.rules.values import (
@@ -37,6 +37,7 @@ from projections.rules.values import (
     RelatedFields,
     Severity,
     Text,
+    wrong,
 )
 from projections.subjects.anchor_status import status_at
 from projections.subjects.fold import Step
@@ -124,30 +125,31 @@ class Rule(BaseModel):
     where: Where | None = None
     same: RelatedFields = frozenset()
     new: RelatedFields = frozenset()
-    explain: Text
-    ended_explain: Text | None = None
-    retracted_explain: Text | None = None
+    explain: Sentence
+    ended_explain: Sentence | None = None
+    retracted_explain: Sentence | None = None
     enabled: Enabled = "true"
     why: Text | None = None
     wrong_when: Text | None = None
 
     @field_validator("explain", "ended_explain", "retracted_explain")
     @classmethod
-    def _placeholders_known(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text is None:
-            return None
-        names, facts = cls.tokens(info.field_name or "", info.data, text)
-        words = [f"{{{word}}}" for word in names]
-        known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS), *OF_LIMIT]
-        wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
-        strange = {
-            index: (f"{token} is not a placeholder here", nearest(token, known, wanted))
-            for index, token in enumerate(TOKEN.findall(text))
-            if token not in known
-        }
-        if strange:
-            raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange})
-        return text
+    def _placeholders_known(cls, sentence: Sentence | None, info: ValidationInfo) -> Sentence | None:
+        # Without `explain`, which has a problem of its own then, nothing is known of the language of the rule.
+        language = language_of(info.data.get("explain", sentence or ""))
+        texts = dict(texts_of(sentence, language))
+        if sentence is not None and language not in texts:
+            raise wrong(f"no sentence in {language} is here, the language of explain", f"{language}: a sentence")
+        for own, text in texts.items():
+            names, facts = cls.tokens(info.field_name or "", info.data, text)
+            words = [f"{{{word}}}" for word in names]
+            known = [*words, *(f"{{{fact}.{field}}}" for fact in facts for field in FIELDS), *OF_LIMIT]
+            wanted = ", ".join([*words, f"{{{cls.facts[0]}.occurred}}"])
+            tokens = [(index, token) for index, token in enumerate(TOKEN.findall(text)) if token not in known]
+            what = "{} is not a placeholder here"
+            strange = {index: (what.format(token), nearest(token, known, wanted)) for index, token in tokens}
+            refuse_tokens(sentence, own, strange)
+        return sentence
 
     @field_validator("where")
     @classmethod
@@ -192,15 +194,14 @@ class Rule(BaseModel):
     def _has_the_limit_that_it_names(self) -> Self:
         # Asked last: only then is it known whether any of the durations is a limit.
         for key in () if self.limits else SENTENCES:
-            strange = {
-                index: (f"{token} stands in a rule without a limit", "a limit, such as for: {limit: NAME}")
-                for index, token in enumerate(TOKEN.findall(getattr(self, key) or ""))
-                if token in OF_LIMIT
-            }
-            if strange:
-                raise PydanticCustomError(
-                    "placeholder", "unknown placeholders: {strange}", {"strange": strange, "at": key}
-                )
+            sentence = getattr(self, key)
+            for language, text in texts_of(sentence, self.language):
+                tokens = [(index, token) for index, token in enumerate(TOKEN.findall(text)) if token in OF_LIMIT]
+                what = "{} stands in a rule without a limit"
+                strange = {
+                    index: (what.format(token), "a limit, such as for: {limit: NAME}") for index, token in tokens
+                }
+                refuse_tokens(sentence, language, strange, key)
         return self
 
     def normal(self) -> dict[str, Any]:
@@ -212,6 +213,11 @@ class Rule(BaseModel):
         """Twelve hex digits that change when, and only when, the rule can conclude something else."""
         meaning = {key: value for key, value in self.normal().items() if key not in WORDS}
         return hashlib.sha256(canonical(meaning)).hexdigest()[:12]
+
+    @cached_property
+    def language(self) -> str:
+        """The language of the sentences that the alerts themselves have."""
+        return language_of(self.explain)
 
     @property
     def is_trial(self) -> bool:
