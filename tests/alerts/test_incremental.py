@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from itertools import permutations, zip_longest
 from operator import attrgetter
 from typing import Any
 
@@ -89,6 +89,12 @@ JUDGED = Rulebook(
         following("again", ["Dismissed"], ["Detained"], when={"service": ["dismissed"]}, certainty="possible"),
         following("in-a-case", ["Charged", "Detained"], ["Detained", "Released"], once="case"),
         following("sought", ["Dismissed"], ["SubjectDescribed"], when={"open_cases": {"at_least": 1}}),
+    )
+)
+ONCE = Rulebook(
+    (
+        absence("quiet", ["Dismissed"], ["Charged"], once="subject"),
+        following("order", ["Dismissed"], ["Detained"], once="subject"),
     )
 )
 books = st.sampled_from([rulebook(**SHORT), rulebook(**SHORT, certainty="possible"), MANY, JUDGED])
@@ -246,6 +252,28 @@ def test_an_alert_that_seems_settled_can_change(lines: list[Line]) -> None:
 
     assert anew.written() == kept.written()
     assert alerts_before != [*kept.state.lifecycle.alerts.values()]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(5))])
+def test_with_once_kept_findings_are_those_from_scratch_in_any_order(order: Sequence[int]) -> None:
+    """The first anchor alone speaks, settled or not, whether the other facts arrive at the end or in between."""
+    story = [
+        dismissed("2022-03-01", post="a", id="one"),
+        detained("2022-03-04"),
+        detained("2022-03-20"),
+        dismissed("2022-04-01", post="b"),
+        detained("2022-04-04"),
+    ]
+    days = [f"2022-05-{day:02}T00:00:00Z" for day in range(1, 30, 6)]
+    kept, anew = lives(ONCE)
+    for fact in facts(*[story[place] | {"recorded": day} for place, day in zip(order, days, strict=True)]):
+        kept.fact(fact)
+        anew.fact(fact)
+        assert anew.written() == kept.written()
+    kept.time(instant("2022-06-01"))
+    standing = [(a.rule, a.anchor) for a in kept.state.lifecycle.alerts.values() if a.state == "open"]
+
+    assert [("order", "one"), ("quiet", "one")] == sorted(standing)
 
 
 def test_a_description_completes_a_rule_that_names_it() -> None:
