@@ -94,6 +94,7 @@ JUDGED = Rulebook(
 ONCE = Rulebook(
     (
         absence("quiet", ["Dismissed"], ["Charged"], once="subject"),
+        absence("exempt", ["Dismissed"], ["Detained"], once="subject", unless={"custody": ["detained"]}),
         following("order", ["Dismissed"], ["Detained"], once="subject"),
     )
 )
