@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import delete, text
 from typing_extensions import is_typeddict
 
-from projections.alerts.shapes import AlertJson, NoticeJson
+from projections.alerts.shapes import AlertJson, ClearingJson, NoticeJson
 from projections.projector.backtest import BacktestJson
 from projections.queries.rejected import ConflictJson, FullParkedJson, ParkedJson, ReplayedJson
 from projections.queries.verify import HeadJson, VerdictJson
@@ -133,14 +133,14 @@ def test_one_alert_has_its_shape(folder: Path) -> None:
 
 
 def test_a_notice_has_its_shape(folder: Path) -> None:
-    """Each notice of the outbox, which `alerts --follow` prints, fits its shape."""
+    """Each notice of the outbox fits its shape: those of alerts, which `alerts --follow` prints, and of people."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
-    notices = [row["notice"] for row in rows(engine, outbox)]
+    sent = rows(engine, outbox)
     engine.dispose()
 
-    assert notices
-    for notice in notices:
-        check(notice, NoticeJson)
+    assert {"notice", "cleared"} <= {row["kind"] for row in sent}
+    for row in sent:
+        check(row["notice"], NoticeJson if row["kind"] == "notice" else ClearingJson)
 
 
 def test_findings_and_differences_have_their_shapes(tmp_path: Path) -> None:
