@@ -33,7 +33,7 @@ from services.operate.lag import LagJson
 from services.publish.publish import LineResultJson, ResultJson
 from services.words.differences import DifferenceJson
 from tests.projector.test_running_rule_tests import CHANGES
-from tests.support.builders import project, rows
+from tests.support.builders import acquitted, charged, project, rows
 from tests.support.commands import fact_line, facts_file, ndjson
 from tests.support.earlier import earlier
 from tests.support.places import CASES, ROOT
@@ -102,7 +102,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a database that contains every kind of event that shapes a conclusion, and a conflict."""
     place = tmp_path_factory.mktemp("shapes")
     engine = database_with(place)
-    project(populate(engine), [CONFLICT])
+    later = {"subject": "cleared", "recorded": "2023-06-01T00:00:00Z"}
+    acquittal = [charged("2023-03-01", case="c", **later), acquitted("2023-04-01", case="c", **later)]
+    project(populate(engine), [CONFLICT, *acquittal])
     engine.dispose()
     return place
 
