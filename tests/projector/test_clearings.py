@@ -183,7 +183,7 @@ def test_a_rebuild_tells_the_difference_once(engine: Engine) -> None:
 
 
 def test_a_rebuild_of_lost_rows_tells_nobody(engine: Engine) -> None:
-    """Of people without a live row it is not known what was told, such as after a migration that empties the tables."""
+    """The earlier presumption is not known without a live row, such as after a migration that empties the tables."""
     project(projector(engine), [CHARGED, ACQUITTED])
     before = rows(engine, outbox)
     with engine.begin() as conn:
