@@ -98,11 +98,12 @@ def facts(
 
 def notices(conn: psycopg.Connection[Any], sent: list[ReadRecord]) -> Iterator[str]:
     """Yield the errors of the sent notices: each one must be sent at least once, and those of an alert in order."""
-    rows = [row for row in conn.execute(OUTBOX).fetchall() if row[2] == "notice"]
+    rows = [row for row in conn.execute(OUTBOX).fetchall() if row[2] != "forward"]
     due = {notice_id: (subject, alert) for _, _, _, notice_id, subject, alert, _ in rows}
     changes = {(alert, n) for alert, n in conn.execute(CHANGES).fetchall()}
-    if not len(rows) == len(due) == len(changes):
-        yield f"{len(changes)} changes of alerts to tell, and {len(rows)} notices with {len(due)} keys"
+    of_alerts = sum(row[2] == "notice" for row in rows)
+    if len(rows) != len(due) or of_alerts != len(changes):
+        yield f"{len(changes)} changes of alerts to tell, and {of_alerts} of {len(rows)} notices with {len(due)} keys"
     events = [(record, record.event) for record in sent]
     sent_ids = {event["id"] for _, event in events}
     yield from _finding("notices that were not sent", due.keys() - sent_ids)
@@ -110,14 +111,15 @@ def notices(conn: psycopg.Connection[Any], sent: list[ReadRecord]) -> Iterator[s
     astray = (event["id"] for record, event in events if (record.key or b"").decode() != event["subject"])
     yield from _finding("notices with another key than the person", astray)
     expected = defaultdict(list)
-    for _, _, _, notice_id, _, alert, _ in rows:
-        expected[alert].append(notice_id)
+    for _, _, _, notice_id, subject, alert, _ in rows:
+        expected[alert or subject].append(notice_id)
     firsts: dict[str, list[str]] = defaultdict(list)
     for _, event in events:
-        if event["id"] not in firsts[event["data"]["alert_id"]]:
-            firsts[event["data"]["alert_id"]].append(event["id"])
-    unordered = (alert for alert in expected if expected[alert] != firsts[alert])
-    yield from _finding("alerts with notices out of order", unordered)
+        about = event["data"].get("alert_id") or event["subject"]
+        if event["id"] not in firsts[about]:
+            firsts[about].append(event["id"])
+    unordered = (about for about in expected if expected[about] != firsts[about])
+    yield from _finding("alerts and people with notices out of order", unordered)
 
 
 def writes(conn: psycopg.Connection[Any]) -> list[Write]:

@@ -325,9 +325,9 @@ def _untold(conn: Connection) -> Iterator[tuple[int, Change, Sequence[str]]]:
 
 def _clearings(conn: Connection, progress: dict[int, Checkpoint]) -> Iterator[tuple[int, Clearing]]:
     """
-    Yield the people whom the rebuild finds cleared and the live tables do not, or the other way round.
+    Yield the clearings that only the rebuilt tables have, and the ends of those that only the live tables have.
 
-    Each comes with its partition. A person without a live row is told of nothing: what was known of them is not known.
+    Each comes with its partition. A person without a live row has none: the earlier presumption is not known.
     """
     live, rebuilt = LIVE.subjects, REBUILD.subjects
     differs = (live.c.presumption == "cleared") != (rebuilt.c.presumption == "cleared")

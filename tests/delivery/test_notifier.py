@@ -22,7 +22,7 @@ from projections.tables.schema import LIVE, outbox, partitions
 from services.delivery.kafka import KafkaReceiver
 from services.log.kafka.partitioner import partition_for
 from tests.support import builders
-from tests.support.builders import detained, dismissed, instant, investigated, retracted, rows
+from tests.support.builders import acquitted, charged, detained, dismissed, instant, investigated, retracted, rows
 from tests.support.commands import ndjson, ready, run, start
 from tests.support.kafka import Broker, make_topic
 from tests.support.outboxes import Place, running_notifiers, topic_records
@@ -94,6 +94,22 @@ def test_a_notice_is_a_cloud_event_about_its_person(place: Place) -> None:
         "ce_time": row["notice"]["life"][-1]["at"].encode(),
     } == dict(record.headers)
     assert partition_for(2)(b"a") == record.partition
+
+
+def test_a_clearing_and_its_end_have_types_of_their_own(place: Place) -> None:
+    """Both go to the topic of notices, keyed by the person, at their instants."""
+    verdict = acquitted("2022-04-01", case="c")
+    place.project(charged("2022-03-01", case="c"), verdict, retracted(verdict, "2022-06-01"))
+    contents = [row["notice"] for row in rows(place.engine, outbox)]
+    with running_notifiers(place.notifier()):
+        records = place.sent_notices(2)
+    headers = [dict(record.headers) for record in records]
+
+    assert contents == [json.loads(record.value) for record in records]
+    assert {b"a"} == {record.key for record in records}
+    types = ("casetrail.person.cleared.v1", "casetrail.person.cleared_withdrawn.v1")
+    assert [own.encode() for own in types] == [own["ce_type"] for own in headers]
+    assert [content["at"].encode() for content in contents] == [own["ce_time"] for own in headers]
 
 
 def test_every_change_of_every_alert_is_sent_in_order(place: Place) -> None:

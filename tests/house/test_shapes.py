@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import delete, text
 from typing_extensions import is_typeddict
 
-from projections.alerts.shapes import AlertJson, NoticeJson
+from projections.alerts.shapes import AlertJson, ClearingJson, NoticeJson
 from projections.projector.backtest import BacktestJson
 from projections.queries.rejected import ConflictJson, FullParkedJson, ParkedJson, ReplayedJson
 from projections.queries.verify import HeadJson, VerdictJson
@@ -33,7 +33,7 @@ from services.operate.lag import LagJson
 from services.publish.publish import LineResultJson, ResultJson
 from services.words.differences import DifferenceJson
 from tests.projector.test_running_rule_tests import CHANGES
-from tests.support.builders import project, rows
+from tests.support.builders import acquitted, charged, project, rows
 from tests.support.commands import fact_line, facts_file, ndjson
 from tests.support.earlier import earlier
 from tests.support.places import CASES, ROOT
@@ -102,7 +102,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a database that contains every kind of event that shapes a conclusion, and a conflict."""
     place = tmp_path_factory.mktemp("shapes")
     engine = database_with(place)
-    project(populate(engine), [CONFLICT])
+    later = {"subject": "cleared", "recorded": "2023-06-01T00:00:00Z"}
+    acquittal = [charged("2023-03-01", case="c", **later), acquitted("2023-04-01", case="c", **later)]
+    project(populate(engine), [CONFLICT, *acquittal])
     engine.dispose()
     return place
 
@@ -133,14 +135,14 @@ def test_one_alert_has_its_shape(folder: Path) -> None:
 
 
 def test_a_notice_has_its_shape(folder: Path) -> None:
-    """Each notice of the outbox, which `alerts --follow` prints, fits its shape."""
+    """Each notice of the outbox fits its shape: those of alerts, which `alerts --follow` prints, and of people."""
     engine = open_database(f"sqlite:///{folder / 'casetrail.db'}")
-    notices = [row["notice"] for row in rows(engine, outbox)]
+    sent = rows(engine, outbox)
     engine.dispose()
 
-    assert notices
-    for notice in notices:
-        check(notice, NoticeJson)
+    assert {"notice", "cleared"} <= {row["kind"] for row in sent}
+    for row in sent:
+        check(row["notice"], NoticeJson if row["kind"] == "notice" else ClearingJson)
 
 
 def test_findings_and_differences_have_their_shapes(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ POST = {"post": "head", "agency": "Customs", "region": "North", "jurisdiction": 
 
 
 def notices(engine: Engine) -> list[Any]:
-    """Return the contents of the outbox, in their order."""
-    return [row["notice"] for row in rows(engine, outbox)]
+    """Return the notices of alerts in the outbox, in their order."""
+    return [row["notice"] for row in rows(engine, outbox) if row["kind"] == "notice"]
 
 
 def told(*lines: Line, until: str = "2022-12-01") -> Engine:
@@ -50,13 +50,13 @@ def told(*lines: Line, until: str = "2022-12-01") -> Engine:
 
 
 def background(engine: Engine) -> Background:
-    """Return the facts and the people of every notice in the outbox."""
+    """Return the facts and the people of every notice of an alert in the outbox."""
     with engine.connect() as conn:
         return background_of(conn, notices(engine))
 
 
 def texts(engine: Engine, language: str = "en") -> list[Text]:
-    """Return the text of every notice in the outbox, in their order."""
+    """Return the text of every notice of an alert in the outbox, in their order."""
     known = background(engine)
     return [word_notice(AlertNotice(content["state"], content), known, language) for content in notices(engine)]
 
