@@ -1,7 +1,7 @@
 """
 Add what people do about alerts: acknowledgements with an end, taken back, and silences; and notices about people.
-Alerts hold their sentences in the other languages of their rule.
 
+Alerts hold their sentences in the other languages of their rule.
 Nobody is told of people who were cleared before: only a change from now on writes a notice.
 """
 

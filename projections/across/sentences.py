@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from events.facts import Fact
-from projections.rules.limits import Applied
 from projections.rules.language_words import relation_in_words
+from projections.rules.limits import Applied
 from projections.rules.sentence import limit_words, worded
 
 

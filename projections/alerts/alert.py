@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from events.facts import Fact
-
 from projections.rules.language_words import was_said
 from projections.rules.languages import Told
 
@@ -41,7 +40,7 @@ class Alert(NamedTuple):
             source of the anchor writes it; None: it has no group.
         reached: the largest multiple of its rule's number of people that a window had; None: it counts nobody.
         acknowledged_until: the instant at which the acknowledgement ends; None: it has no end, or there is none.
-        languages: the languages of `explanation` and of `said`, each with its other sentences; None: both are in English
+        languages: the languages of `explanation` and of `said`, each with its other sentences; None: both are English
             alone.
     """
 

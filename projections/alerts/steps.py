@@ -11,8 +11,8 @@ from events.facts import Fact
 from projections.history.corrections import ABOUT_FACTS
 from projections.history.history import History
 from projections.history.lookup import evidence_of
-from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.languages import Told, told
+from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.sentence import explain_text
 
 from .acknowledgement import Acknowledgement, Unacknowledgement

@@ -93,7 +93,7 @@ def _text(name: str) -> Schema:
 def _sentence(name: str) -> Schema:
     """Return the schema of a sentence, or of sentences by language."""
     text = _text(name)
-    languages = {language: text for language in LANGUAGES}
+    languages = dict.fromkeys(LANGUAGES, text)
     mapping = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": languages}
     return {"description": WANTED[name], "anyOf": [text, mapping]}
 
