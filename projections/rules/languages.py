@@ -11,9 +11,11 @@ from typing import Annotated, Final, NamedTuple, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import Text, text_of, wrong
+from .values import TOKEN, Text, text_of, wrong
 
 LANGUAGES: Final = ("en", "ru", "kk")
+OF_LIMIT: Final = ("{limit.value}", "{limit.source}")
+"""The placeholders that a sentence may hold only where its rule has a limit."""
 NO_OTHERS: Final[Mapping[str, str]] = {}
 
 
@@ -97,3 +99,12 @@ def refuse_tokens(
     at = (*keys, language) if isinstance(sentence, Sentences) else keys
     if strange:
         raise PydanticCustomError("placeholder", "unknown placeholders: {strange}", {"strange": strange, "at": at})
+
+
+def without_limit(text: str) -> dict[int, tuple[str, str]]:
+    """Return the placeholders of a limit in *text*, by their number, as problems of a rule without a limit."""
+    wanted = "a limit, such as for: {limit: NAME}"
+    tokens = enumerate(TOKEN.findall(text))
+    return {
+        index: (f"{token} stands in a rule without a limit", wanted) for index, token in tokens if token in OF_LIMIT
+    }

@@ -111,7 +111,7 @@ class TestRulebook:
 
         assert pack() == Rulebook.from_json(kept)
         assert pack().version == Rulebook.from_json(kept).version
-        assert kept == json.dumps(json.loads(kept), separators=(",", ":"), sort_keys=True)
+        assert kept == json.dumps(json.loads(kept), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
     @pytest.mark.parametrize(
         "text", ["", "[]", "{}", '{"rules": [1]}', '{"rules": [{"absent": "case"}]}', '{"rules": 1}']

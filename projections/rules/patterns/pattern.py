@@ -23,7 +23,7 @@ from projections.rules.conditions.relation import Related, applies, types_with
 from projections.rules.conditions.status import FROZEN, Conditions
 from projections.rules.conditions.where import Where
 from projections.rules.files.yaml_source import nearest
-from projections.rules.languages import Sentence, language_of, refuse_tokens, texts_of
+from projections.rules.languages import OF_LIMIT, Sentence, language_of, refuse_tokens, texts_of, without_limit
 from projections.rules.limits import Applied, Limit, Reading, jurisdictions_of, limits_in
 from projections.rules.normal_form import plain
 from projections.rules.values import (
@@ -46,8 +46,6 @@ Value = Literal["void", "ended", "standing"]
 WORDS: Final = frozenset({"title", "why", "wrong_when", "explain", "ended_explain", "retracted_explain", "enabled"})
 """The keys that change no conclusion, and so no version of a rule."""
 SENTENCES: Final = ("explain", "ended_explain", "retracted_explain")
-OF_LIMIT: Final = ("{limit.value}", "{limit.source}")
-"""The placeholders that a sentence may hold only where its rule has a limit."""
 NO_FACTS: Final[Mapping[str, Fact]] = {}
 
 
@@ -196,12 +194,7 @@ class Rule(BaseModel):
         for key in () if self.limits else SENTENCES:
             sentence = getattr(self, key)
             for language, text in texts_of(sentence, self.language):
-                tokens = [(index, token) for index, token in enumerate(TOKEN.findall(text)) if token in OF_LIMIT]
-                what = "{} stands in a rule without a limit"
-                strange = {
-                    index: (what.format(token), "a limit, such as for: {limit: NAME}") for index, token in tokens
-                }
-                refuse_tokens(sentence, language, strange, key)
+                refuse_tokens(sentence, language, without_limit(text), key)
         return self
 
     def normal(self) -> dict[str, Any]:
