@@ -48,10 +48,13 @@ class Pairing:
             findings = _findings(rule, subject, others)
             if not sheet.alerts and not any(finding.value == "standing" for finding in findings):
                 continue
-            trigger = scene.trigger
-            if trigger.kind == "fact":
-                trigger = occasion(trigger, scene.arrived, about, {*_evidence_of(sheet, findings)})
-            self._follow(sheet, rule, findings, people, subject, trigger)
+            trigger = occasion(scene.trigger, scene.arrived, about, {*_evidence_of(sheet, findings)})
+            # An alert opens by a fact of its own evidence, though that of another anchor came at the same instant.
+            openings = {
+                finding.anchor.fact_id: occasion(scene.trigger, scene.arrived, about, finding.evidence)
+                for finding in findings
+            }
+            self._follow(sheet, rule, findings, people, subject, trigger, openings)
             changes += sheet.write(scene.desk)
         return changes
 
@@ -63,6 +66,7 @@ class Pairing:
         people: Mapping[str, Person],
         subject: Person,
         trigger: Trigger,
+        openings: Mapping[str, Trigger],
     ) -> None:
         current = _assign(sheet, rule, subject, trigger)
         of_alert: dict[str, PairFinding] = {}
@@ -71,7 +75,7 @@ class Pairing:
             if alert is not None:
                 of_alert[alert.alert_id] = finding
             if finding.value == "standing":
-                _stand(sheet, rule, finding, alert, people, trigger)
+                _stand(sheet, rule, finding, alert, people, openings[finding.anchor.fact_id])
             elif alert is not None and alert.state in ENDINGS[finding.value][1]:
                 sheet.record(ended_by(alert, ENDINGS[finding.value][0], trigger))
         for alert in current.values():

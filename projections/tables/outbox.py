@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, and_, exists, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from projections.alerts.alert import Change
@@ -14,7 +14,7 @@ from projections.alerts.clearing import Clearing
 from projections.alerts.shapes import clearing_id, notice_id
 
 from .database import in_values, values_parameter, write_transaction
-from .schema import outbox, partitions, relays
+from .schema import LIVE, outbox, partitions, relays
 
 CHUNK = 50
 FORWARDS = text("outbox.kind = 'forward'")  # in the words of the partial index, as `schema.APPLIED` is
@@ -119,6 +119,17 @@ def notices_at(conn: Connection, places: Iterable[tuple[int, int]]) -> dict[tupl
         for partition, numbers in by_partition.items()
     )
     return {(row.partition, row.n): Outgoing(*row) for query in queries for row in conn.execute(query)}
+
+
+def last_openings(conn: Connection) -> list[Outgoing]:
+    """Return the last notice of the opening of each alert that is open and of which notices are written."""
+    alerts = LIVE.alerts.c
+    is_open = exists().where(alerts.alert_id == outbox.c.alert_id, alerts.state == "open", alerts.told)
+    rows = conn.execute(
+        select(outbox).where(outbox.c.kind == "notice", is_open).order_by(outbox.c.partition, outbox.c.n)
+    )
+    last = {row.alert_id: Outgoing(*row) for row in rows if row.notice["state"] == "open"}
+    return [*last.values()]
 
 
 def move_cursor(conn: Connection, receiver: str, before: Unsent, last: int, clock: datetime) -> None:

@@ -13,7 +13,7 @@ from projections.queries.deliveries import deliveries_of, notices_like, owed_end
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.delivery import by_hand
 from services.delivery.config.loading import DeliveryError, load_delivery
-from services.delivery.config.model import DeliveryConfig
+from services.delivery.config.model import DeliveryConfig, Receiver
 from services.delivery.config.secrets import Secrets
 from services.delivery.message import Message
 from services.settings import delivery_file, load_settings, variable
@@ -98,6 +98,27 @@ def test(name: Name) -> None:
     say(f"delivered: {safe(attempt.answer)}")
 
 
+@delivery_app.command("resend", epilog="\b\nExample:\n  casetrail delivery resend --open desk")
+def resend(
+    name: Name,
+    is_open: Annotated[bool, typer.Option("--open", help="The alerts that are open; this is the only choice.")] = False,
+) -> None:
+    """
+    Send a receiver the alerts that are open and of which it was not told.
+
+    Routes, silences and muted addresses count as for an alert that opens now. The running notifier sends the messages.
+    """
+    from services.delivery.resending import resend_open  # noqa: PLC0415 - it takes long to load
+
+    if not is_open:
+        raise BadInput("nothing to send again is named", "--open", "resend")
+    settings, config = load_settings(), load_delivery(_file(None))
+    count = resend_open(database(settings), config, _known(config, name), datetime.now(UTC))
+    if count is None:
+        fail(f"no notifier has served {safe(name)} (start `casetrail run`)", FINDINGS)
+    say(f"{count} messages will be sent to {name}")
+
+
 @delivery_app.command("enable", epilog="\b\nExample:\n  casetrail delivery enable desk")
 def enable(name: Name) -> None:
     """Try the messages to a receiver again at once."""
@@ -132,7 +153,7 @@ def _file(file: Path | None) -> Path:
     return found
 
 
-def _known(config: DeliveryConfig, name: str) -> Any:  # noqa: ANN401
+def _known(config: DeliveryConfig, name: str) -> Receiver:
     if name not in config.receivers:
         raise BadInput(f'"{safe(name)}" is not a receiver', ", ".join(config.receivers), "RECEIVER")
     return config.receivers[name]
@@ -141,5 +162,8 @@ def _known(config: DeliveryConfig, name: str) -> Any:  # noqa: ANN401
 def _print(rows: Iterable[Any], names: tuple[str, ...], nothing: str, *, as_json: bool) -> None:
     if as_json:
         emit_array(rows)
-    elif not show([Column(name) for name in names], ([str(row[name] or "") for name in names] for row in rows)):
+    elif not show(
+        [Column(name) for name in names],
+        (["" if row[name] is None else str(row[name]) for name in names] for row in rows),
+    ):
         say(nothing)

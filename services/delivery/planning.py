@@ -99,7 +99,7 @@ class Planner:
             own = [message for key in keys for message in earlier.get(key, ())]
             decision = decide(notice, self.audience(notice, around, now), own, now)
             drop(conn, name, decision.dropped)
-            new += _new_messages(notice, decision)
+            new += new_messages(notice, decision)
         write_down(conn, name, new, now)
         stop_reminders(conn, name, {notice.alert_id for notice in notices if notice.alert_id and notice.kind in ENDS})
 
@@ -122,7 +122,8 @@ def _earlier(row: Written) -> Earlier:
     return Earlier(row.number, row.address, cast("MessageKind", row.kind), row.is_waiting, row.is_told, row.not_before)
 
 
-def _new_messages(notice: Notice, decision: Decision) -> Iterator[NewMessage]:
+def new_messages(notice: Notice, decision: Decision) -> Iterator[NewMessage]:
+    """Yield the messages of a *decision*, as they are written down."""
     for message in decision.messages:
         yield NewMessage(
             address=message.address,

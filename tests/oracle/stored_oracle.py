@@ -195,7 +195,7 @@ def _pairs(  # noqa: C901 - the whole life of the alerts of one person, in its o
             alert_id = owned[event][0] if old else str(uuid5(NAMESPACE, f"{rule.id} {event}"))
             alert = alerts.setdefault(alert_id, Told(rule.id, subject, event, event, known.at))
             if not alert.life or alert.state not in STANDING:
-                alert.life.append(("open", known.at, *_opening(known, about, names, last, evidence)))
+                alert.life.append(("open", known.at, *_opening(known, about, names, last)))
             alert.evidence = names
             alert.people = sorted({fact.subject for one in known.steps.values() for fact in one.history.facts.values()
                                    if fact.id in names})  # fmt: skip
@@ -272,10 +272,8 @@ def _end(state: str, known: Known, about: set[str], evidence: Iterable[str]) -> 
     return (state, known.at, cause, fact.id if fact else None)
 
 
-def _opening(
-    known: Known, about: set[str], evidence: list[str], last: str, among: Iterable[str] = ()
-) -> tuple[str, str | None]:
-    fact = _fact(known, about, [*evidence, *among])
+def _opening(known: Known, about: set[str], evidence: list[str], last: str) -> tuple[str, str | None]:
+    fact = _fact(known, about, evidence)
     if fact is None:
         return ("followed", last)
     if fact.type in ABOUT:
