@@ -104,7 +104,7 @@ def resend(
     is_open: Annotated[bool, typer.Option("--open", help="The alerts that are open; this is the only choice.")] = False,
 ) -> None:
     """
-    Send a receiver the alerts that are open and of which it was not told.
+    Send a receiver the open alerts of which it was not told.
 
     Routes, silences and muted addresses count as for an alert that opens now. The running notifier sends the messages.
     """
