@@ -198,7 +198,7 @@ def test_joint_and_separate_transactions_agree(lines_drawn: list[Line], sizes: l
 
 def notices(engine: Engine) -> list[Any]:
     """Return the notices without their numbers, sorted; those of one alert stay in order."""
-    return sorted((row["alert_id"], row["notice_id"], str(row["notice"])) for row in rows(engine, outbox, "n"))
+    return sorted((row["alert_id"] or "", row["notice_id"], str(row["notice"])) for row in rows(engine, outbox, "n"))
 
 
 @pytest.mark.parametrize("several", [[1], [0, 1, 2]], ids=["one", "several"])
