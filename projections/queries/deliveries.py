@@ -7,7 +7,8 @@ from sqlalchemy import Connection, case, func, or_, select
 from typing_extensions import TypedDict
 
 from events.edtf import format_instant
-from projections.tables.delivery.schema import WAITING, deliveries, receivers
+from projections.tables.delivery.operation import ReceiverCounts
+from projections.tables.delivery.schema import deliveries
 from projections.tables.schema import LIVE, outbox
 
 table = deliveries.c
@@ -53,29 +54,19 @@ class OwedJson(TypedDict):
     alerts: int
 
 
-def receiver_rows(conn: Connection, now: datetime) -> list[ReceiverJson]:
-    """Return the receivers that a notifier has served, by their names, with the counts of their messages."""
-    counts: dict[tuple[str, str], int] = {}
-    for receiver, state, count in conn.execute(
-        select(table.receiver, table.state, func.count()).group_by(table.receiver, table.state)
-    ):
-        counts[receiver, state] = count
-    oldest = _oldest(conn)
-    query = select(receivers.c.receiver, receivers.c.kind, receivers.c.state, receivers.c.last_answer)
-    return [
-        ReceiverJson(
-            receiver=name,
-            kind=kind,
-            state=state,
-            queued=counts.get((name, "queued"), 0),
-            held=counts.get((name, "held"), 0),
-            delivered=counts.get((name, "delivered"), 0),
-            given_up=counts.get((name, "given_up"), 0),
-            oldest_seconds=max(int((now - oldest[name]).total_seconds()), 0) if name in oldest else None,
-            last_answer=answer,
-        )
-        for name, kind, state, answer in conn.execute(query.order_by(receivers.c.receiver))
-    ]
+def receiver_json(counts: ReceiverCounts, now: datetime) -> ReceiverJson:
+    """Return a receiver with the counts of its messages."""
+    return {
+        "receiver": counts.receiver,
+        "kind": counts.kind,
+        "state": counts.state,
+        "queued": counts.queued,
+        "held": counts.held,
+        "delivered": counts.delivered,
+        "given_up": counts.given_up,
+        "oldest_seconds": max(int((now - counts.oldest).total_seconds()), 0) if counts.oldest else None,
+        "last_answer": counts.last_answer,
+    }
 
 
 def deliveries_of(conn: Connection, *, notice_id: str = "", alert_id: str = "") -> list[DeliveryJson]:
@@ -114,12 +105,6 @@ def owed_ends(conn: Connection, present: Sequence[str]) -> list[OwedJson]:
         .order_by(table.receiver)
     )
     return [OwedJson(receiver=name, alerts=count) for name, count in conn.execute(query)]
-
-
-def _oldest(conn: Connection) -> dict[str, datetime]:
-    """Return when the oldest message that is queued and may be sent was decided on, by receiver."""
-    query = select(table.receiver, func.min(table.decided_at)).where(WAITING, table.state == "queued")
-    return dict(conn.execute(query.where(table.not_before.is_(None)).group_by(table.receiver)).all())
 
 
 def _text(instant: datetime | None) -> str | None:

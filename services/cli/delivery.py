@@ -9,9 +9,10 @@ from uuid import uuid4
 import typer
 
 from events.errors import BadInput
-from projections.queries.deliveries import deliveries_of, notices_like, owed_ends, receiver_rows
+from projections.queries.deliveries import deliveries_of, notices_like, owed_ends, receiver_json
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.delivery import by_hand
+from projections.tables.delivery.operation import receiver_counts
 from services.delivery.config.loading import DeliveryError, load_delivery
 from services.delivery.config.model import DeliveryConfig, Receiver
 from services.delivery.config.secrets import Secrets
@@ -60,7 +61,8 @@ def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Th
 def list_receivers(as_json: JsonOption = False) -> None:
     """List the receivers and their messages."""
     with snapshot(database(load_settings())) as conn:
-        rows = receiver_rows(conn, datetime.now(UTC))
+        counts = receiver_counts(conn)
+    rows = [receiver_json(own, datetime.now(UTC)) for own in counts]
     names = ("receiver", "kind", "state", "queued", "held", "delivered", "given_up", "oldest_seconds", "last_answer")
     _print(rows, names, "no notifier has served a receiver yet", as_json=as_json)
 

@@ -1,7 +1,7 @@
 """
-The writes of people: messages queued again, receivers enabled, addresses muted, mails that bounced.
+The writes of people: receivers enabled, openings sent again, addresses muted.
 
-Each write locks the row of its receiver, as a notifier does, and leaves the ownership as it is.
+A write about a receiver locks its row, as a notifier does, and leaves the ownership as it is.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from projections.tables.database import write_transaction
 
-from .schema import deliveries, mutes, receivers
-
-table = deliveries.c
+from .schema import mutes, receivers
 
 
 @contextmanager
@@ -29,20 +27,6 @@ def enable(conn: Connection, receiver: str, now: datetime) -> None:
     """Let the messages to *receiver* be tried again at once."""
     here = receivers.c.receiver == receiver
     conn.execute(update(receivers).where(here).values(state="ok", since=now, failures=0, next_try=None))
-
-
-def queue_again(conn: Connection, receiver: str, numbers: list[int]) -> int:
-    """Queue the messages *numbers* that were delivered or given up; return their number."""
-    values = {"state": "queued", "why": None, "tries": 0, "not_before": None, "bundle": None, "trying": False}
-    here = (table.receiver == receiver, table.number.in_(numbers), table.state.in_(["delivered", "given_up"]))
-    return conn.execute(update(deliveries).where(*here).values(**values)).rowcount
-
-
-def record_bounce(conn: Connection, receiver: str, numbers: list[int]) -> None:
-    """Record that mails came back: their addresses were not told, and get no reminders of them."""
-    values = {"state": "given_up", "why": "bounced", "last_answer": "bounced", "told_at": None, "remind_at": None}
-    here = (table.receiver == receiver, table.number.in_(numbers))
-    conn.execute(update(deliveries).where(*here).values(**values, trying=False))
 
 
 def mute(conn: Connection, address: str, now: datetime) -> bool:

@@ -82,7 +82,7 @@ def waiting_count(conn: Connection, receiver: str) -> int:
 def oldest_due(conn: Connection) -> datetime | None:
     """Return the instant of the decision on the oldest message that is queued and may be sent; None: there is none."""
     table = deliveries.c
-    query = select(func.min(table.decided_at)).where(table.state == "queued", table.not_before.is_(None))
+    query = select(func.min(table.decided_at)).where(WAITING, table.state == "queued", table.not_before.is_(None))
     oldest: datetime | None = conn.scalar(query)
     return oldest
 
