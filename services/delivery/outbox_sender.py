@@ -8,12 +8,11 @@ import structlog
 from sqlalchemy import Engine
 
 from events.errors import Unreachable
-from projections.tables.database import UNAVAILABLE
 from projections.tables.outbox import Outgoing, alone, note_sent, outgoing, unsent
-from services.database import failed_with
 from services.runtime.backoff import Backoff
 
 from .receiver import Receiver
+from .serving import take_turns
 
 PAGE_ROWS = 500
 PAGE_BYTES = 8_000_000
@@ -41,7 +40,6 @@ class OutboxSender:
         self.receiver = receiver
         self._connect = connect
         self._connection: Receiver | None = None
-        self._backoff = Backoff()
         self._refused: dict[int, Backoff] = {}
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
@@ -51,19 +49,12 @@ class OutboxSender:
         Raises:
             Infrastructure: if a topic is missing, or this database was projected from another log.
         """
+
+        def turn(_: Callable[[], bool]) -> float:
+            return 0 if self.turn(stop, beat) else poll_seconds
+
         try:
-            while not stop.is_set():
-                beat()
-                try:
-                    is_idle = not self.turn(stop, beat)
-                    self._backoff.reset()
-                except UNAVAILABLE as problem:
-                    self._pause(stop, "database_failed", failed_with(problem))
-                except Unreachable as problem:
-                    self._close()
-                    self._pause(stop, "relay_failed", str(problem))
-                else:
-                    stop.wait(poll_seconds if is_idle else 0)
+            take_turns(turn, stop, beat, self._unreachable)
         finally:
             self._close()
 
@@ -118,10 +109,9 @@ class OutboxSender:
             self._connection.close()
             self._connection = None
 
-    def _pause(self, stop: threading.Event, event: str, error: str) -> None:
-        seconds = self._backoff.fail()
-        logger.warning(event, error=error, pause_seconds=round(seconds, 2))
-        stop.wait(seconds)
+    def _unreachable(self, problem: Unreachable, seconds: float) -> None:
+        self._close()
+        logger.warning("relay_failed", error=str(problem), pause_seconds=round(seconds, 2))
 
 
 def _page(rows: Iterator[Outgoing]) -> Iterator[Outgoing]:

@@ -5,26 +5,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy import Engine
 
 from events.edtf import BEGINNING
-from projections.tables.database import UNAVAILABLE
-from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned, release, take_over
+from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned
 from projections.tables.delivery.waiting import something_is_due
-from services.database import failed_with
-from services.runtime.backoff import Backoff
 
 from .operational import tell_failures, tell_week
 from .planning import Planner
 from .releasing import begin_digests, release_held, remind
 from .sending import Sender
+from .serving import Holding, take_turns
 from .surroundings import surroundings
 
-STANDBY_SECONDS = 1.0
 EXTEND_EVERY = timedelta(seconds=20)
-
-logger = structlog.get_logger()
 
 
 class ReceiverWorker:
@@ -44,34 +38,22 @@ class ReceiverWorker:
     def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, zone: ZoneInfo) -> None:
         self.engine = engine
         self.zone = zone
-        self.owner = owner
         self.planner = planner
         self.sender = sender
         self.receiver = planner.receiver
-        self._own: Ownership | None = None
+        self._holding = Holding(engine, planner.receiver.name, planner.receiver.kind, owner)
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
         self._is_held = False
-        self._backoff = Backoff()
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
         """Serve the receiver until *stop* is set. While the database is away, it tries again without a limit."""
 
-        def goes_on() -> bool:
-            beat()
-            return not stop.is_set()
+        def turn(goes_on: Callable[[], bool]) -> float:
+            return self._holding.pause_seconds(poll_seconds, is_idle=not self.turn(goes_on))
 
         try:
-            while goes_on():
-                try:
-                    is_idle = not self.turn(goes_on)
-                    self._backoff.reset()
-                except UNAVAILABLE as problem:
-                    seconds = self._backoff.fail()
-                    logger.warning("database_failed", error=failed_with(problem), pause_seconds=round(seconds, 2))
-                    stop.wait(seconds)
-                else:
-                    stop.wait(STANDBY_SECONDS if self._own is None else poll_seconds if is_idle else 0)
+            take_turns(turn, stop, beat)
         finally:
             self.close()
 
@@ -82,29 +64,22 @@ class ReceiverWorker:
         Raises:
             SQLAlchemyError: if the database failed.
         """
-        own = self._own or take_over(self.engine, self.receiver.name, self.receiver.kind, self.owner)
+        own = self._holding.take()
         if own is None:
             return False
-        self._own = own
         try:
             if self.planner.plan(own, self.sender.clock()):
                 return True
             changed = self._release(own)
             return self.sender.send_due(own, goes_on) > 0 or changed
         except ReceiverLost:
-            logger.warning("receiver_lost", receiver=own.receiver)
-            self._own = None
+            self._holding.lose()
             return False
 
     def close(self) -> None:
         """Give the receiver up, and close the connections to it."""
         self.sender.channel.close()
-        if self._own is not None:
-            try:
-                release(self.engine, self._own)
-            except UNAVAILABLE as problem:
-                logger.warning("database_failed", error=failed_with(problem), pause_seconds=0)
-            self._own = None
+        self._holding.release()
 
     def _release(self, own: Ownership) -> bool:
         """Write down the messages whose time has come; return whether there were any."""

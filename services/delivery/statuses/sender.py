@@ -14,8 +14,8 @@ from events.edtf import BEGINNING, format_instant
 from events.errors import Unreachable
 from projections.queries.subjects import statuses_with_ids
 from projections.subjects.shapes import StatusJson
-from projections.tables.database import UNAVAILABLE, snapshot
-from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned, release, take_over
+from projections.tables.database import snapshot
+from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned
 from projections.tables.delivery.status_records import (
     StatusRecord,
     acknowledge,
@@ -30,8 +30,7 @@ from projections.tables.delivery.status_records import (
     unacknowledged,
 )
 from projections.tables.delivery.tries import put_state, receiver_state
-from services.database import failed_with
-from services.runtime.backoff import Backoff
+from services.delivery.serving import Holding, take_turns
 
 from .record import NewStatus, Sent
 
@@ -42,7 +41,6 @@ SWEEP_EVERY: Final = timedelta(seconds=5)
 REFUSED_FOR: Final = timedelta(minutes=1)
 """The time until records without an acknowledgement are written again."""
 EXTEND_EVERY: Final = timedelta(seconds=20)
-STANDBY_SECONDS: Final = 1.0
 
 logger = structlog.get_logger()
 
@@ -105,12 +103,10 @@ class StatusSender:
     ) -> None:
         self.engine = engine
         self.receiver = receiver
-        self.owner = owner
         self.clock = clock
         self._connect = connect
         self._topic: Topic | None = None
-        self._own: Ownership | None = None
-        self._backoff = Backoff()
+        self._holding = Holding(engine, receiver, "kafka", owner)
         self._swept, self._swept_at = "", BEGINNING
         self._retry_at = self._extended_at = BEGINNING
 
@@ -122,21 +118,11 @@ class StatusSender:
             Infrastructure: if the topic is missing, or does not keep the last record of each person.
         """
 
-        def goes_on() -> bool:
-            beat()
-            return not stop.is_set()
+        def turn(goes_on: Callable[[], bool]) -> float:
+            return self._holding.pause_seconds(poll_seconds, is_idle=not self.turn(goes_on))
 
         try:
-            while goes_on():
-                try:
-                    is_idle = not self.turn(goes_on)
-                    self._backoff.reset()
-                except UNAVAILABLE as problem:
-                    self._pause(stop, "database_failed", failed_with(problem))
-                except Unreachable as problem:
-                    self._pause(stop, "statuses_failed", str(problem))
-                else:
-                    stop.wait(STANDBY_SECONDS if self._own is None else poll_seconds if is_idle else 0)
+            take_turns(turn, stop, beat, self._unreachable)
         finally:
             self.close()
 
@@ -149,28 +135,21 @@ class StatusSender:
             Unreachable: if the broker does not answer.
             SQLAlchemyError: if the database failed.
         """
-        own = self._own or take_over(self.engine, self.receiver, "kafka", self.owner)
+        own = self._holding.take()
         if own is None:
             return False
-        self._own = own
         try:
             self._topic = self._topic or self._connect()
             return self._serve(own, self._topic, goes_on)
         except ReceiverLost:
-            logger.warning("receiver_lost", receiver=own.receiver)
+            self._holding.lose()
             self._disconnect()
-            self._own = None
             return False
 
     def close(self) -> None:
         """Give the receiver up, and close the connection."""
         self._disconnect()
-        if self._own is not None:
-            try:
-                release(self.engine, self._own)
-            except UNAVAILABLE as problem:
-                logger.warning("database_failed", error=failed_with(problem), pause_seconds=0)
-            self._own = None
+        self._holding.release()
 
     def _serve(self, own: Ownership, topic: Topic, goes_on: Callable[[], bool]) -> bool:
         now = self.clock()
@@ -234,11 +213,9 @@ class StatusSender:
             self._topic.close()
             self._topic = None
 
-    def _pause(self, stop: threading.Event, event: str, error: str) -> None:
+    def _unreachable(self, problem: Unreachable, seconds: float) -> None:
         self._disconnect()
-        seconds = self._backoff.fail()
-        logger.warning(event, error=error, pause_seconds=round(seconds, 2))
-        stop.wait(seconds)
+        logger.warning("statuses_failed", error=str(problem), pause_seconds=round(seconds, 2))
 
 
 class Changes(NamedTuple):
