@@ -16,7 +16,7 @@ from events.cloudevents import to_binary
 from events.errors import Unreachable
 from projections.tables.origin import note_partitions
 from projections.tables.outbox import Outgoing
-from services.log.kafka.clients import open_producer
+from services.log.kafka.clients import flushed, open_producer
 from services.log.kafka.records import kafka_headers
 from services.log.kafka.topics import largest_batch, require_alerts_topic, require_topic
 from services.settings import Settings
@@ -119,7 +119,7 @@ class KafkaReceiver:
                 futures.append(future)
         except KafkaError as problem:
             refused = problem
-        while not self._flush() and wait.goes_on():
+        while not flushed(self._producer, SLICE_SECONDS) and wait.goes_on():
             pass
         count = next((n for n, future in enumerate(futures) if not future.succeeded()), len(futures))
         return count, next((future.exception for future in futures if future.failed()), refused)
@@ -132,13 +132,6 @@ class KafkaReceiver:
             except KafkaTimeoutError:
                 if not wait.goes_on():
                     return None
-
-    def _flush(self) -> bool:
-        try:
-            self._producer.flush(SLICE_SECONDS)
-        except KafkaTimeoutError:
-            return False
-        return True
 
 
 class _Wait:

@@ -2,18 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy import Engine
 
 from projections.tables.outbox import KAFKA_RECEIVER
 from services.log.open import topic_of, uses_kafka
 from services.runtime.heartbeat import Heartbeat
+from services.runtime.together import WAKE_SECONDS, run_together
 from services.settings import Settings, delivery_file
 
 from .channels.exchange import Exchange
@@ -30,11 +30,8 @@ from .statuses.receiver import status_receiver
 from .statuses.sender import StatusSender
 from .watching import Watch
 
-WAKE_SECONDS = 0.5
 STUCK_SECONDS = 300.0
 """Seconds without a sign of life of one worker, after which the notifier shows none. A try takes 30 s at most."""
-
-logger = structlog.get_logger()
 
 
 class Worker(Protocol):
@@ -60,19 +57,13 @@ def run_workers(
     if not workers:
         return
     hearts = [Heartbeat() for _ in workers]
-    with ThreadPoolExecutor(len(workers), thread_name_prefix="casetrail-receiver") as pool:
-        running = [
-            pool.submit(worker.run, stop, poll_seconds, heart.beat)
-            for worker, heart in zip(workers, hearts, strict=True)
-        ]
-        try:
-            while not (stop.is_set() or wait(running, WAKE_SECONDS, FIRST_COMPLETED).done):
-                if max(heart.age_seconds for heart in hearts) < STUCK_SECONDS:
-                    beat()
-        finally:
-            stop.set()
-    for worker in running:
-        worker.result()
+    tasks = [partial(worker.run, stop, poll_seconds, heart.beat) for worker, heart in zip(workers, hearts, strict=True)]
+
+    def beat_with_all() -> None:
+        if max(heart.age_seconds for heart in hearts) < STUCK_SECONDS:
+            beat()
+
+    run_together(tasks, stop, "casetrail-receiver", beat_with_all)
 
 
 def workers(settings: Settings, engine: Engine) -> list[Worker]:

@@ -1,8 +1,8 @@
 """The parts of the service. `casetrail run` runs each in a thread of its own until it is asked to stop."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine
@@ -14,15 +14,13 @@ from services.log.base import LogReader
 from services.log.open import await_log, preload, topic_of, uses_kafka
 from services.runtime.heartbeat import Heartbeat
 from services.runtime.shutdown import ShutdownSignal
+from services.runtime.together import run_together
 from services.settings import Settings, delivery_file, load_rules
 
 from .correlation import Correlation
 from .projector_loop import Loop
 
 PAUSE_SECONDS = 1.0
-
-WAKE_SECONDS = 0.5
-"""Python handles a signal in the main thread. The system may deliver it to another thread, which wakes no wait."""
 
 Beat = Callable[[], None]
 Part = Callable[[Settings, Engine, ShutdownSignal, Beat], None]
@@ -77,17 +75,9 @@ def run_parts(parts: Sequence[str], settings: Settings, engine: Engine, stop: Sh
     """
     preload(settings)
     hearts = {part: Heartbeat() for part in parts}
-    with _metrics_pages(settings, engine, hearts), ThreadPoolExecutor(thread_name_prefix="casetrail") as pool:
-        running = [pool.submit(PARTS[part], settings, engine, stop, hearts[part].beat) for part in parts]
-        try:
-            while not (stop.is_set() or wait(running, WAKE_SECONDS, FIRST_COMPLETED).done):
-                pass
-        finally:
-            stop.set()
-            while wait(running, WAKE_SECONDS).not_done:
-                pass
-    for part in running:
-        part.result()
+    tasks = [partial(PARTS[part], settings, engine, stop, hearts[part].beat) for part in parts]
+    with _metrics_pages(settings, engine, hearts):
+        run_together(tasks, stop, "casetrail", lambda: None)
 
 
 def make_loop(settings: Settings, engine: Engine, reader: LogReader) -> Loop:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid5
 
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError
 from pydantic_core import to_json
 
 from events.cloudevents import to_binary
 from projections.alerts.alert import NAMESPACE
-from services.log.kafka.clients import open_producer
+from services.log.kafka.clients import flushed, open_producer
 from services.log.kafka.topics import require_status_topic
 from services.settings import Settings
 
@@ -64,7 +64,7 @@ class StatusTopic:
             except KafkaError as problem:
                 problems.append(problem)
         end = time.monotonic() + DELIVERY_SECONDS
-        while not self._flush() and goes_on() and time.monotonic() < end:
+        while not flushed(self._producer, SLICE_SECONDS) and goes_on() and time.monotonic() < end:
             pass
         acknowledged = [sequence for sequence, future in futures.items() if future.succeeded()]
         problems += [future.exception for future in futures.values() if future.failed()]
@@ -77,13 +77,6 @@ class StatusTopic:
         """Close the connection. Records without an answer may arrive or not, and are written again later."""
         with suppress(KafkaError):
             self._producer.close(CLOSE_SECONDS)
-
-    def _flush(self) -> bool:
-        try:
-            self._producer.flush(SLICE_SECONDS)
-        except KafkaTimeoutError:
-            return False
-        return True
 
 
 def _fields(record: NewStatus) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 from pydantic import SecretStr
 
@@ -77,6 +78,15 @@ def open_producer(settings: Settings, **more: Any) -> KafkaProducer:  # noqa: AN
         allow_auto_create_topics=False,
         **more,
     )
+
+
+def flushed(producer: KafkaProducer, seconds: float) -> bool:
+    """Send what *producer* holds; return whether everything has its answer within *seconds*."""
+    try:
+        producer.flush(seconds)
+    except KafkaTimeoutError:
+        return False
+    return True
 
 
 @contextmanager
