@@ -6,7 +6,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from projections.queries.notices import background_of, people_of
-from projections.tables.delivery.tries import Due, Told, members, told_before
+from projections.tables.delivery.tries import BUNDLES, Due, Told, members, told_before
 from projections.tables.outbox import notices_at
 from services.words.messages.bundles import word_digest, word_summary
 from services.words.messages.notices import AlertKind, AlertNotice, PersonKind, word_notice, word_person
@@ -31,10 +31,12 @@ class Composer:
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
 
-    def message(self, conn: Connection, due: Due) -> Message:
-        """Return the message of the row *due*."""
-        is_bundle = due.kind in {"digest", "summary"}
+    def message(self, conn: Connection, due: Due) -> Message | None:
+        """Return the message of the row *due*; None: it is a digest or a summary of alerts that have all ended."""
+        is_bundle = due.kind in BUNDLES
         rows = members(conn, due.receiver, due.number) if is_bundle else [due]
+        if not rows:
+            return None
         contents = _contents(conn, rows)
         told = told_before(conn, due) if due.alert_id else None
         text = self._bundled(conn, due, rows, contents) if is_bundle else self._single(conn, due, contents, told)

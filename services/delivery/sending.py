@@ -12,14 +12,12 @@ from sqlalchemy import Engine
 from projections.tables.delivery.messages import drop
 from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.delivery.tries import (
-    BUNDLES,
     Due,
     ReceiverState,
     Result,
     begin_try,
     due_messages,
     finish_try,
-    members,
     put_state,
     receiver_state,
     told_since,
@@ -121,8 +119,7 @@ class Sender:
         A digest or a summary of alerts that have all ended meanwhile is dropped.
         """
         with self.engine.connect() as conn:
-            is_empty = due.kind in BUNDLES and not members(conn, own.receiver, due.number)
-            message = None if is_empty else self.composer.message(conn, due)
+            message = self.composer.message(conn, due)
         if message is None:
             with owned(self.engine, own) as conn:
                 drop(conn, own.receiver, [(due.number, ENDED_FIRST)])

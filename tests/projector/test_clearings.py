@@ -204,6 +204,7 @@ def test_the_message_names_the_fact(number: int) -> None:
     due = Due("desk", 1, "", row["notice_id"], row["kind"], None, 0, row["n"], 1, None, NOW, 0, None, None, None, None)
     with held.engine.connect() as conn:
         message = Composer(Receiver("desk", Feed("desk"))).message(conn, due)
+    assert message is not None
 
     assert ("a",) == message.subject_ids
     assert "Ada" in message.text.title

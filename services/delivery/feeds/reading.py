@@ -73,6 +73,7 @@ def _entries(conn: Connection, receiver: Receiver, rows: list[FeedRow]) -> list[
     entries = []
     for row in rows:
         message = composer.message(conn, row.due)
+        assert message is not None, "a feed has no digests and no summaries"
         # The presumption is part of the text of an alert, so a clearing changes its entry.
         updated = max(row.told_at, cleared.get(row.due.number, row.told_at))
         entry_id = _entry_id(row.due, message)
