@@ -1,7 +1,7 @@
 """
 Add the tables of deliveries.
 
-They are empty: a receiver begins at the end of the outbox, so that nobody is told of what happened before.
+They are empty: a receiver begins at the end of the outbox, so that nobody is told of earlier notices.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def upgrade() -> None:
         _text("address", "a mail address that gets no more openings"),
         sa.Column("since", INSTANT, nullable=False, comment="since when"),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_mutes")),
-        comment="The mail addresses that asked for no more openings. They still get the ends of what they were told.",
+        comment="The mail addresses that asked for no more openings. They still get the end of each alert that they know.",
     )
 
 
@@ -77,7 +77,7 @@ def _deliveries() -> None:
         ),
         sa.Column("n", BIG, comment="number of the notice there"),
         _big("sequence", "rises with the notices of an alert and of a person"),
-        sa.Column("data", JSON, comment="what a message without a notice says, for programs"),
+        sa.Column("data", JSON, comment="the content of a message without a notice, for programs"),
         sa.Column("decided_at", INSTANT, nullable=False, comment="when it was decided to send it"),
         _text("state", "queued, held, delivered, given_up, or dropped: never to be sent"),
         sa.Column("why", sa.Text(), comment="the reason why it is held, waits, was given up or dropped"),

@@ -59,7 +59,7 @@ def acknowledgement_value(said: Acknowledgement | Unacknowledgement) -> dict[str
 
 
 def acknowledgement_from(kind: str, value: Mapping[str, Any], at: datetime) -> Acknowledgement | Unacknowledgement:
-    """Return what a row of one of `KINDS` states, by its JSON and its ``recorded``."""
+    """Return the acknowledgement or its taking back in a row of one of `KINDS`, by its JSON and its ``recorded``."""
     if kind == "unacknowledgement":
         return Unacknowledgement(value["alert_id"], value["by"], value["note"], at)
     # An earlier release wrote no end.

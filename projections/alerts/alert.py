@@ -135,7 +135,7 @@ def worded(alert: Alert, told: Told) -> Alert:
 
 
 def unworded(alert: Alert) -> Alert:
-    """Return an alert that does not stand any more with the default form: what was said of it, and until when."""
+    """Return an alert that does not stand any more with its last sentence, and until when that was said."""
     said, until = told_of(alert, "said"), alert.said_until
     if until is None:
         return worded(alert, said)

@@ -75,7 +75,7 @@ class NoticeJson(AlertJson):
 
 class ClearingJson(TypedDict):
     """
-    The notice of a person who is cleared, or is no longer.
+    The notice that a person is cleared, or is no longer.
 
     ``kind`` is cleared or cleared_withdrawn. ``presumption`` is the one after the change. ``fact_id`` is the fact that
     brought it about; null: a rebuild did.

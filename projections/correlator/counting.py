@@ -215,7 +215,7 @@ def _reworded(scene: Scene, rule: CountRule, alert: Alert) -> Alert:
     """
     Return a retracted alert with the sentence of *rule* for it; without one, with the default form.
 
-    The sentence quotes what was said last: the facts as they were known just before the alert ended.
+    The sentence quotes the last one: the facts as they were known just before the alert ended.
     """
     text, until = rule.retracted_explain, alert.said_until
     if text is None or until is None or alert.rule_version != rule.version:

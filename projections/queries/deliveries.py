@@ -1,4 +1,4 @@
-"""The record of deliveries: the receivers with their counts, and who was told of a notice or an alert."""
+"""The record of deliveries: the receivers with their counts, and the messages about a notice or an alert."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -101,7 +101,7 @@ def notices_of_cursor(conn: Connection, cursor: Unsent, limit: int) -> list[Outg
     """
     Return the next notices of *cursor*, at most *limit*, in their order.
 
-    Later ones than its last are left out: each statement on PostgreSQL sees what was committed until then, and the
+    Later ones than its last are left out: each statement on PostgreSQL sees all rows committed until then, and the
     receiver's place is moved to that last one.
     """
     here = and_(outbox.c.partition == cursor.partition, outbox.c.n.between(cursor.sent + 1, cursor.last))

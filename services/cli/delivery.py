@@ -1,4 +1,4 @@
-"""delivery: the receivers, their messages, and who was told of what."""
+"""delivery: the receivers, and the messages to each of them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -72,7 +72,7 @@ def show_deliveries(
     own: Annotated[str, typer.Argument(metavar="NOTICE|ALERT", help="Its id; of a notice the start is enough.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show who was told of a notice or an alert."""
+    """Show the messages about a notice or an alert."""
     with snapshot(database(load_settings())) as conn:
         rows = deliveries_of(conn, alert_id=own)
         notices = [] if rows else notices_like(conn, own.lower())
@@ -133,7 +133,7 @@ def enable(name: Name) -> None:
 
 @delivery_app.command("mute", epilog="\b\nExample:\n  casetrail delivery mute ann@example.org")
 def mute(address: Address) -> None:
-    """Send an address no more openings. It still gets the ends of what it was told."""
+    """Send an address no more openings. It still gets the end of each alert that it knows."""
     with write_transaction(database(load_settings())) as conn:
         by_hand.mute(conn, address, datetime.now(UTC))
     say(f"{safe(address)} is muted")

@@ -1,4 +1,4 @@
-"""The composer of a receiver: makes the message of a row of `deliveries`, worded by what is known when it is sent."""
+"""The composer of a receiver: makes the message of a row of `deliveries`, worded by the facts known when it is sent."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

@@ -10,7 +10,7 @@ __all__ = ["Attempt", "Channel", "Earlier", "Message", "MessageKind", "Text"]
 
 MessageKind: TypeAlias = Literal[
     "open",  # an alert opens
-    "change",  # it opens again or grows, for those who were told of it
+    "change",  # it opens again or grows, for the addresses that were told of it
     "resolved",
     "retracted",
     "superseded",
@@ -83,7 +83,7 @@ class Attempt(NamedTuple):
         outcome: *delivered*; *failed*: the receiver has trouble, and all its messages wait; *rejected*: this message
             has trouble, and the others go on; *impossible*: this message to this address will never be accepted;
             *gone*: the receiver wants no more messages (410); *refused*: its address is not allowed.
-        answer: what the receiver said, in one short line without secrets or names of people.
+        answer: the receiver's words, in one short line without secrets or names of people.
         sent_whole: whether the whole message was sent, even if no answer came: then its receiver was told.
         reference: the receiver's own reference, if it accepted.
         takes_place: whether the message takes the next place in a feed, which becomes its reference.
@@ -102,7 +102,7 @@ class Channel(Protocol):
     """
     A way to one receiver. `services.delivery.channels` has one module for each kind.
 
-    A channel is used by one thread. It never raises for trouble of the receiver: the attempt says what happened.
+    A channel is used by one thread. It never raises for trouble of the receiver: the attempt states it.
     """
 
     def compose(self, message: Message) -> bytes | None:

@@ -48,7 +48,7 @@ def test_a_summary_of_alerts_that_have_all_ended_is_not_sent() -> None:
 
 
 def test_a_summary_that_may_have_arrived_is_followed_by_the_ends_alone() -> None:
-    """Nobody is accused again of what has ended, and everybody who was told is told the end."""
+    """An alert that has ended is not sent again, and each address that was told is told the end."""
     desk = Desk(HOOK, (Route(1, TO),))
     desk.inbox.answers = [UNANSWERED]
     for alert in MANY:

@@ -156,7 +156,7 @@ def shared() -> Engine:
 def test_who_was_told_of_an_opening_is_told_of_the_last_end_and_nobody_else_is(
     shared: Engine, digest: Digest | None, steps: list[tuple[tuple[Any, ...], int]]
 ) -> None:
-    """Whatever the receiver answers, and whatever happens to routes, lists, silences and notifiers meanwhile."""
+    """Under any answers of the receiver, and any changes of routes, lists, silences and notifiers meanwhile."""
     story = Story(shared, digest)
     for step, seconds in steps:
         story.take(step)

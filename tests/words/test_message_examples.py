@@ -194,7 +194,7 @@ def test_a_superseded_alert_says_that_nothing_new_is_known() -> None:
     ],
 )
 def test_an_alert_of_one_person_opens_again(before: str | None, start: str) -> None:
-    """The first line says so, for those who were told of its end."""
+    """The first line says so, for the addresses that were told of its end."""
     engine = told(NAMED, ENDED)
     (content,) = notices(engine)
 

@@ -79,7 +79,7 @@ class CountRule(Rule):
 
     @classmethod
     def tokens(cls, key: str, read: Mapping[str, Any], text: str) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the words and facts of each sentence: that of a retracted alert quotes what was last said."""
+        """Return the words and facts of each sentence: that of a retracted alert quotes the last one."""
         del key, read, text
         return cls.words, cls.facts
 

@@ -38,7 +38,7 @@ def take_over(engine: Engine, receiver: str, kind: str, owner: str) -> Ownership
     """
     Make *owner* the owner of *receiver*; return None while another notifier owns it.
 
-    A receiver that is new begins at the end of the outbox: nobody is told of what happened before.
+    A receiver that is new begins at the end of the outbox: nobody is told of earlier notices.
     """
     try:
         with write_transaction(engine) as conn:

@@ -38,7 +38,7 @@ deliveries = Table(
     Column("partition", Integer, comment="partition of the notice in the outbox; null: it rests on no notice"),
     Column("n", Big, comment="number of the notice there"),
     Column("sequence", Big, nullable=False, comment="rises with the notices of an alert and of a person"),
-    Column("data", Json, comment="what a message without a notice says, for programs"),
+    Column("data", Json, comment="the content of a message without a notice, for programs"),
     Column("decided_at", Instant, nullable=False, comment="when it was decided to send it"),
     Column("state", Text, nullable=False, comment="queued, held, delivered, given_up, or dropped: never to be sent"),
     Column("why", Text, comment="the reason why it is held, waits, was given up or dropped"),
@@ -83,7 +83,7 @@ mutes = Table(
     METADATA,
     Column("address", Text, primary_key=True, comment="a mail address that gets no more openings"),
     Column("since", Instant, nullable=False, comment="since when"),
-    comment="The mail addresses that asked for no more openings. They still get the ends of what they were told.",
+    comment="The mail addresses that asked for no more openings. They still get the end of each alert that they know.",
 )
 
 status_records = Table(

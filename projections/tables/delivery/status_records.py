@@ -1,5 +1,5 @@
 """
-The statuses that were sent to a receiver, and the people whose status may have changed since.
+The statuses that were sent to a receiver, and the people with a status that may have changed since.
 
 A status changes by a record of the ledger about the person, by time, or by a rebuild. The first is found by the chain
 of the partition, and the second by the instant at which the row was due. A rebuild leaves no trace, so all people are

@@ -120,7 +120,7 @@ def connect_to(addresses: Sequence[Address], seconds: float) -> socket.socket:
 @contextmanager
 def shut_down_after(connection: socket.socket, seconds: float) -> Iterator[None]:
     """
-    Shut *connection* down if the block takes longer than *seconds*: what waits for it fails at once.
+    Shut *connection* down if the block takes longer than *seconds*: a read or a write that waits fails at once.
 
     The timeout of a socket limits each read, so that a server with one byte a second could hold it for ever.
     """
@@ -151,7 +151,7 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
 
 
 def _contained(ip: IPv6Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses to which a translator or a tunnel would pass what is sent to *ip*."""
+    """Return the IPv4 addresses to which a translator or a tunnel would pass a packet for *ip*."""
     if ip.teredo:
         return ip.teredo
     if any(ip in network for network in _NAT64):

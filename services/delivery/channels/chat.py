@@ -28,7 +28,7 @@ class AppriseChannel:
     Args:
         url: the URL of apprise.
         secret: the name of the variable with the URL, for errors.
-        seconds: the limit of a try. apprise leaves what takes longer to a thread.
+        seconds: the limit of a try. apprise leaves a longer one to a thread.
 
     Raises:
         BadInput: if apprise is not installed, or does not know the URL. The error does not quote it.

@@ -50,7 +50,7 @@ class Unwanted(Exception):
 
     Args:
         step: the command, or *message* for the answer to the message itself.
-        code: the code of the reply; 0: the server does not support what the step needs.
+        code: the code of the reply; 0: the server does not support the step.
         text: the words of the reply.
     """
 

@@ -1,4 +1,4 @@
-"""Reads a page of a feed: its entries in their latest state, worded by what is known now."""
+"""Reads a page of a feed: its entries in their latest state, worded by the facts known now."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -112,7 +112,7 @@ def decide(notice: Notice, audience: Audience, earlier: Sequence[Earlier], now: 
 
     Args:
         notice: the notice.
-        audience: the addresses and what holds for them.
+        audience: the addresses, with their conditions.
         earlier: all earlier messages of the same alert or, for a clearing, about the same person.
         now: the notifier's clock; aware UTC.
     """
