@@ -68,12 +68,16 @@ def show(content: bytes) -> None:
     with _printing:
         number = _numbers.setdefault(str(mail["Message-ID"]), len(_numbers) + 1)
         answered = _numbers.get(str(mail["In-Reply-To"]))
-        print(RULER)
-        print(f"Mail {number}" + (f", a reply to mail {answered}" if answered else ""))
-        for name in ("From", "To", "Subject"):
-            print(f"{name}: {mail[name]}")
-        print()
-        print(body.get_content().strip() if body else "(no text)", flush=True)
+        lines = [
+            RULER,
+            f"Mail {number}" + (f", a reply to mail {answered}" if answered else ""),
+            *(f"{name}: {mail[name]}" for name in ("From", "To", "Subject")),
+            "",
+            body.get_content().strip() if body else "(no text)",
+        ]
+        # In one piece, so that a reader of the output never has a part of a mail.
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> None:
