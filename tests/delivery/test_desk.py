@@ -10,6 +10,7 @@ from projections.correlator.chain_entries import NewSilence
 from projections.correlator.correlator import add_silence, end_silence
 from projections.queries.silences import SilenceEnd
 from projections.tables.database import write_transaction
+from projections.tables.delivery.ownership import take_over
 from projections.tables.delivery.schema import deliveries, mutes, receivers
 from projections.tables.delivery.tries import ReceiverState, receiver_state
 from services.delivery.config.model import Digest, Mail, Receiver, Route, Webhook
@@ -224,6 +225,20 @@ def test_a_digest_that_was_missed_is_sent_once_and_an_empty_one_never() -> None:
     desk.wait(days=3)
 
     assert ["digest"] == [kind for kind, _ in desk.sent()]
+
+
+def test_a_message_that_waits_for_a_digest_never_goes_alone() -> None:
+    """Its hour may come after the digests of a turn are begun and before its messages are sent."""
+    desk = Desk(Receiver("desk", Mail(("a@x.example",), digest=DAILY)), EVERYTHING)
+    desk.notice("a", "open")
+    desk.settle()
+    desk.now += timedelta(days=1)
+    own = take_over(desk.engine, "desk", "mail", "one")
+    assert own is not None
+    tries = desk.worker.sender.send_due(own, lambda: True)
+
+    assert 0 == tries
+    assert [] == desk.sent()
 
 
 def test_one_message_probes_while_a_receiver_fails(desk: Desk) -> None:

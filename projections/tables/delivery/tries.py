@@ -102,7 +102,8 @@ def due_messages(conn: Connection, receiver: str, now: datetime, limit: int) -> 
     Return the next messages to try, at most *limit*, in their order.
 
     A message waits for an earlier one of the same alert and address, so that the tries for an alert start in order.
-    Messages that a digest or a summary carries are left out.
+    Messages that a digest or a summary carries are left out, and those that wait for a digest: at its hour, they would
+    go alone.
     """
     earlier = deliveries.alias()
     waits = exists().where(
@@ -118,6 +119,7 @@ def due_messages(conn: Connection, receiver: str, now: datetime, limit: int) -> 
         select(*(table[name] for name in Due._fields))
         .where(table.receiver == receiver, WAITING, table.state == "queued", table.bundle.is_(None))
         .where(or_(table.not_before.is_(None), table.not_before <= now), ~waits)
+        .where(or_(table.why.is_(None), table.why != "digest"))
         .order_by(table.number)
         .limit(limit)
     )
