@@ -1,6 +1,6 @@
 """delivery: the receivers, and the messages to each of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +13,12 @@ from projections.queries.deliveries import deliveries_of, notices_like, owed_end
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.delivery import by_hand
 from projections.tables.delivery.operation import receiver_counts
+from services.delivery.config.check import unserved
 from services.delivery.config.loading import DeliveryError, load_delivery
-from services.delivery.config.model import DeliveryConfig, Receiver
+from services.delivery.config.model import DeliveryConfig, KafkaTopic, Receiver
 from services.delivery.config.secrets import Secrets
 from services.delivery.message import Message
-from services.settings import delivery_file, load_settings, variable
+from services.settings import Settings, delivery_file, load_rules, load_settings, variable
 from services.words.messages.operations import word_test
 from services.words.terms import safe
 
@@ -44,16 +45,21 @@ def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Th
     """
     Check delivery.yaml.
 
-    Removed receivers that are owed an end are listed.
+    A secret or a setting that is missing is a problem. Rules, watchlists and receivers without a route are listed, and
+    removed receivers that are owed an end.
     """
     settings = load_settings()
     try:
         config = load_delivery(_file(file))
     except DeliveryError as problem:
         fail(str(problem), FINDINGS)
-    with snapshot(database(settings)) as conn:
-        for owed in owed_ends(conn, [*config.receivers]):
-            say(f"warning: {owed['receiver']} was removed, and was told of open alerts: {owed['alerts']}")
+    missing = [*_missing(settings, config)]
+    for line in missing:
+        say(f"casetrail: {line}")
+    for warning in _warnings(settings, config):
+        say(f"warning: {warning}")
+    if missing:
+        raise typer.Exit(FINDINGS)
     say(f"receivers: {len(config.receivers)}, routes: {len(config.routes)}, no problems")
 
 
@@ -153,6 +159,38 @@ def _file(file: Path | None) -> Path:
     if found is None:
         raise BadInput("there is no delivery.yaml", "a file with receivers and routes", variable("delivery"))
     return found
+
+
+def _missing(settings: Settings, config: DeliveryConfig) -> Iterator[str]:
+    """Yield the secrets and the settings without which `casetrail run` would not start."""
+    from services.delivery.channels.opening import open_channel  # noqa: PLC0415 - the channels take long to load
+
+    secrets = Secrets()
+    for receiver in config.receivers.values():
+        if not isinstance(receiver.target, KafkaTopic):
+            try:
+                open_channel(receiver, settings, secrets).close()
+            except BadInput as problem:
+                yield f"receiver {receiver.name}: {problem}"
+
+
+def _warnings(settings: Settings, config: DeliveryConfig) -> Iterator[str]:
+    """Yield the parts of the file that have no effect, the rules that reach nobody, and the receivers owed an end."""
+    rules = {rule.id: rule.severity for rule in load_rules(settings).every if not rule.is_trial}
+    gaps = unserved(config, rules)
+    lists: Mapping[str, Iterable[str]] = {
+        "no route sends the rule": gaps.rules,
+        "no route names the watchlist": gaps.watchlists,
+        "nobody is on the watchlist": gaps.empty_watchlists,
+        "no route names the receiver": gaps.receivers,
+    }
+    yield from (f"{words} {name}" for words, names in lists.items() for name in names)
+    for gap in gaps.unknown_rules:
+        near = f" (perhaps {gap.nearest})" if gap.nearest else ""
+        yield f"route {gap.route} names a rule that is not in force: {safe(gap.rule)}{near}"
+    with snapshot(database(settings)) as conn:
+        for owed in owed_ends(conn, [*config.receivers]):
+            yield f"{owed['receiver']} was removed, and was told of open alerts: {owed['alerts']}"
 
 
 def _known(config: DeliveryConfig, name: str) -> Receiver:

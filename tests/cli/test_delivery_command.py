@@ -1,5 +1,6 @@
-"""`casetrail delivery`: receivers are listed, and addresses muted."""
+"""`casetrail delivery`: the file is checked, receivers are listed, and addresses muted."""
 
+from base64 import b64encode
 from pathlib import Path
 
 from tests.support.reading import answer, ask, database_with
@@ -14,3 +15,29 @@ def test_an_address_is_muted_once(tmp_path: Path) -> None:
     assert [] == answer("delivery list", tmp_path)
     assert [] == answer("delivery show 87ddf79b", tmp_path)
     assert 1 == ask("delivery enable desk", tmp_path).returncode
+
+
+def test_a_check_names_missing_secrets_and_the_parts_without_effect(tmp_path: Path) -> None:
+    """A missing secret is a finding, since the service would not start. The other gaps are warnings."""
+    database_with(tmp_path).dispose()
+    (tmp_path / "all.txt").write_text("o-1\n", "utf-8")
+    (tmp_path / "delivery.yaml").write_text(
+        "receivers:\n"
+        "  hook: {webhook: https://desk.example/, secret: HOOK}\n"
+        "  feed: {feed: desk}\n"
+        "watchlists: {all: all.txt}\n"
+        "routes: [{to: hook, rule: [relatives, relativs]}]\n",
+        "utf-8",
+    )
+    without = ask("delivery check", tmp_path)
+    secret = b64encode(bytes(24)).decode()
+    checked = ask("delivery check", tmp_path, CASETRAIL_SECRET_HOOK=secret)
+
+    assert (1, 0) == (without.returncode, checked.returncode)
+    assert "casetrail: receiver hook: CASETRAIL_SECRET_HOOK: not set" in without.stderr
+    assert "no problems" not in without.stderr
+    assert "warning: no route sends the rule dismissed-without-follow-up\n" in checked.stderr
+    assert "warning: no route sends the rule relatives\n" not in checked.stderr
+    assert "warning: no route names the watchlist all\n" in checked.stderr
+    assert "warning: no route names the receiver feed\n" in checked.stderr
+    assert "warning: route 1 names a rule that is not in force: relativs (perhaps relatives)\n" in checked.stderr
