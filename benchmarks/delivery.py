@@ -120,7 +120,7 @@ def _rates() -> tuple[float, float]:
         worker = _worker(engine, "desk", inbox.server_port)
         worker.turn(lambda: True)
         _write(engine, 1, ROWS)
-        own = worker._own  # noqa: SLF001 - the planner alone is timed
+        own = worker.holding.take()
         assert own is not None, "nobody else serves it"
         planning = _seconds(lambda: worker.planner.plan(own, datetime.now(UTC)))
         sending = _seconds(lambda: worker.turn(lambda: True) and len(inbox.arrived) < SENT)

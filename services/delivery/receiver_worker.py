@@ -33,6 +33,9 @@ class ReceiverWorker:
         planner: decides on the notices.
         sender: sends the messages.
         zone: the zone of weeks.
+
+    Attributes:
+        holding: the ownership of the receiver.
     """
 
     def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, zone: ZoneInfo) -> None:
@@ -41,7 +44,7 @@ class ReceiverWorker:
         self.planner = planner
         self.sender = sender
         self.receiver = planner.receiver
-        self._holding = Holding(engine, planner.receiver.name, planner.receiver.kind, owner)
+        self.holding = Holding(engine, planner.receiver.name, planner.receiver.kind, owner)
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
         self._is_held = False
@@ -50,7 +53,7 @@ class ReceiverWorker:
         """Serve the receiver until *stop* is set. While the database is away, it tries again without a limit."""
 
         def turn(goes_on: Callable[[], bool]) -> float:
-            return self._holding.pause_seconds(poll_seconds, is_idle=not self.turn(goes_on))
+            return self.holding.pause_seconds(poll_seconds, is_idle=not self.turn(goes_on))
 
         try:
             take_turns(turn, stop, beat)
@@ -64,7 +67,7 @@ class ReceiverWorker:
         Raises:
             SQLAlchemyError: if the database failed.
         """
-        own = self._holding.take()
+        own = self.holding.take()
         if own is None:
             return False
         try:
@@ -73,13 +76,13 @@ class ReceiverWorker:
             changed = self._release(own)
             return self.sender.send_due(own, goes_on) > 0 or changed
         except ReceiverLost:
-            self._holding.lose()
+            self.holding.lose()
             return False
 
     def close(self) -> None:
         """Give the receiver up, and close the connections to it."""
         self.sender.channel.close()
-        self._holding.release()
+        self.holding.release()
 
     def _release(self, own: Ownership) -> bool:
         """Write down the messages whose time has come; return whether there were any."""
