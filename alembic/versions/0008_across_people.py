@@ -107,7 +107,7 @@ def _contributions(prefix: str) -> None:
         _flag("earliest_exact", "whether the earliest instant is from a date-time"),
         _flag("latest_exact", "whether the latest instant is from a date-time"),
         _flag("marked", "whether the source marks the date as uncertain"),
-        _flag("cleared", "whether the person is cleared"),
+        _flag("cleared", "whether the person was cleared of the event since"),
         sa.Column("recorded", INSTANT, nullable=False, comment="when its first report that is in force was recorded"),
         sa.Column("reports", JSON, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"),
         sa.PrimaryKeyConstraint("rule", "fact_id", name=op.f(f"pk_{table}")),

@@ -15,7 +15,7 @@ from projections.rules.patterns.pattern import Value
 from projections.rules.reasons import Reason
 
 from .contribution import Contribution
-from .pairs import PairFinding, Side
+from .pairs import PairFinding, Side, is_cleared
 from .relations import Relation
 from .windows import Node, Windows
 
@@ -107,7 +107,7 @@ def pair_reasons(
         reasons.append(Reason("no_relation", holds=False, detail={"wanted": ", ".join(sorted(rule.of))}))
     elif finding.value == "void":
         reasons.append(Reason("none_completes", holds=False))
-    if finding.value == "ended" and subject.cleared:
+    if finding.value == "ended" and is_cleared(subject, finding.anchor):
         reasons.append(Reason("cleared", holds=False))
     return finding.value, reasons
 
@@ -153,7 +153,7 @@ def _follow_ups(
         yield Reason("pair_follow_up", effect == "completes", detail, one.reports)
     if len(follows) > MOST:
         yield Reason("more", None, {"number": str(len(follows) - MOST)})
-    if other.cleared:
+    if any(is_cleared(other, one) for one in follows if one.fact_id in completing):
         yield Reason("other_cleared", holds=False, detail={"subject": other_id})
 
 

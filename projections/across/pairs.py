@@ -2,7 +2,7 @@
 The pattern of a follow-up about another person: a rule with `of`, judged from the histories of the two (docs/rules.md).
 
 It works as `then ... within` does in one history. The events of `over` are those of the other person. The pattern has
-ended if either of the two is cleared.
+ended if either of the two was cleared since of the own event.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from projections.rules.conditions.clauses import Truth, all_hold
 from projections.rules.conditions.relation import has_same, undecided
 from projections.rules.patterns.across import BY, OfRule
 from projections.rules.patterns.pattern import Value
+from projections.subjects.status import is_cleared_of
 
 from .contribution import Contribution
 from .relations import Relation
@@ -27,12 +28,12 @@ class Side(NamedTuple):
     Attributes:
         contributions: those of the person to the rule.
         facts: the facts of the person that count, by id, as `History.counting` has them.
-        cleared: whether the person is cleared.
+        clearing: the fact that cleared the person; None: the person is not cleared.
     """
 
     contributions: Sequence[Contribution]
     facts: Mapping[str, Fact]
-    cleared: bool = False
+    clearing: Fact | None = None
 
 
 class Follow(NamedTuple):
@@ -58,7 +59,7 @@ class PairFinding(NamedTuple):
 
     Attributes:
         anchor: the event of the subject.
-        value: *void*: nothing follows; *standing*: it does; *ended*: each follow-up is over, or somebody is cleared.
+        value: *void*: nothing follows; *standing*: it does; *ended*: each follow-up is over, or somebody was cleared.
         completing: the follow-ups in world order.
         lasting: those that have not ended.
     """
@@ -108,13 +109,18 @@ def pair_findings(
             for follow in _completing(rule, subject, anchor, other):
                 told = _follow(anchor, follow, relation)
                 completing.append(told)
-                if not subject.cleared and not other.cleared and not _is_over(follow, other):
+                if not is_cleared(subject, anchor) and not is_cleared(other, follow) and not _is_over(follow, other):
                     lasting.append(told)
         value: Value = "standing" if lasting else "ended" if completing else "void"
         findings.append(
             PairFinding(anchor, value, tuple(sorted(completing, key=_order)), tuple(sorted(lasting, key=_order)))
         )
     return findings
+
+
+def is_cleared(side: Side, event: Contribution) -> bool:
+    """Return whether a person was cleared of an own event."""
+    return is_cleared_of(side.clearing, event.occurred)
 
 
 def _related(of: Collection[str], relations: Iterable[Relation]) -> dict[str | None, Relation | None]:

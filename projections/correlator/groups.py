@@ -20,7 +20,7 @@ class Group:
 
     Attributes:
         runs: its episodes.
-        cleared: by fact that contributes, whether its person is cleared.
+        cleared: by fact that contributes, whether its person was cleared of it since.
     """
 
     runs: GroupRuns

@@ -97,7 +97,7 @@ def _findings(rule: OfRule, subject: Person, others: Mapping[str, Person]) -> li
 
 def _side(rule: OfRule, person: Person) -> Side:
     step = person.step
-    return Side(contributions_of(rule, step), step.history.counting, step.status.is_cleared())
+    return Side(contributions_of(rule, step), step.history.counting, step.status.clearing())
 
 
 def _evidence_of(sheet: Sheet, findings: Sequence[PairFinding]) -> list[str]:

@@ -37,7 +37,8 @@ class Person:
         links: the other people in the written rows of ``links``.
         written: whether the person is in the table of the people concerned.
         written_due: the timer in that table.
-        cleared: whether the person was cleared when the rows were compared; None: they were not, since it was read.
+        clearing: the fact that cleared the person when the rows were compared; None: the person was not cleared.
+        is_compared: whether the rows were compared since they were read.
         size: the number of facts when the person was last kept.
     """
 
@@ -47,7 +48,8 @@ class Person:
     links: frozenset[str] = frozenset()
     written: bool = False
     written_due: datetime | None = None
-    cleared: bool | None = None
+    clearing: Fact | None = None
+    is_compared: bool = False
     size: int = 0
 
     @property

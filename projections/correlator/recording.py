@@ -1,6 +1,6 @@
 """The rows that people contribute to the rules across people: those that changed are written at the end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from projections.rules.patterns.across import CountRule, OfRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.rulebook import Rulebook
 from projections.subjects.relations import RELATING
+from projections.subjects.status import is_cleared_of
 from projections.tables.bulk import store
 from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import Conclusions
@@ -23,7 +24,7 @@ from .people import ContributionKey, Person
 
 
 class Counted(NamedTuple):
-    """A contribution to a count, and whether its person is cleared."""
+    """A contribution to a count, and whether its person was cleared of the event since."""
 
     held: Contribution
     cleared: bool
@@ -174,26 +175,21 @@ class Recorder:
             touched: by person, the news; None: any rule may be concerned in everybody.
         """
         touch = Touch()
+        paired = []
         for subject_id, person in people.items():
             types, last = touched[subject_id] if touched is not None else ANY_NEWS
-            cleared = person.fold.status.is_cleared()
-            if cleared is not person.cleared:
-                # Also where it is not known whether the person was cleared before.
-                types, last, person.cleared = None, None, cleared
+            clearing = person.fold.status.clearing()
+            if clearing is not person.clearing or not person.is_compared:
+                types, last, person.clearing, person.is_compared = None, None, clearing, True
             for rule in self._counts:
                 if last is not None:
                     if last.type in rule.on:
                         self._add(person, rule, last, touch)
                 elif types is None or types & rule.types:
                     self._compare(person, rule, touch)
-            if not self._pairs:
-                continue
-            if types is None or types & (self._pair_types if last is None else self._end_types):
-                # Also of those to whom a link goes: its end is put down to the news.
-                linked = {subject_id, *self.links.of(conn, person)}
-                self.links.put(person, frozenset(self._named(person)))
-                for one in linked | person.links:
-                    touch.people.setdefault(one, set()).add(subject_id)
+            if self._pairs and (types is None or types & (self._pair_types if last is None else self._end_types)):
+                paired.append(person)
+        self._touch_pairs(conn, paired, touch)
         return touch
 
     def write(self, conn: Connection) -> None:
@@ -215,15 +211,27 @@ class Recorder:
     def _add(self, person: Person, rule: CountRule, last: Fact, touch: Touch) -> None:
         """Add the contributions of a fact at the end, after which all others stay as they are."""
         for one in added_by_last(rule, person.step._replace(last=last)):
-            counted = Counted(one, person.cleared is True)
+            counted = Counted(one, is_cleared_of(person.clearing, one.occurred))
             row = row_of(counted)
             touch.of(row).come.append(counted)
             person.rows[rule.id, one.fact_id] = self._moved[rule.id, one.fact_id] = row
 
+    def _touch_pairs(self, conn: Connection, people: Sequence[Person], touch: Touch) -> None:
+        """Put the links of *people*, and touch everybody who is or was linked to one of them."""
+        # All links before are read ahead of the first change: two of these people can be linked to each other.
+        linked = [{person.subject_id, *self.links.of(conn, person)} for person in people]
+        for person in people:
+            self.links.put(person, frozenset(self._named(person)))
+        for person, before in zip(people, linked, strict=True):
+            for one in before | self.links.of(conn, person):
+                touch.people.setdefault(one, set()).add(person.subject_id)
+
     def _compare(self, person: Person, rule: CountRule, touch: Touch) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
-        found, cleared = contributions_of(rule, person.step), person.cleared is True
-        after = {(rule.id, one.fact_id): row_of(Counted(one, cleared)) for one in found}
+        found = (
+            Counted(one, is_cleared_of(person.clearing, one.occurred)) for one in contributions_of(rule, person.step)
+        )
+        after = {(rule.id, one.held.fact_id): row_of(one) for one in found}
         for key in before.keys() - after.keys():
             self._moved[key] = None
             old = person.rows.pop(key)

@@ -125,4 +125,4 @@ def _paired(  # noqa: PLR0913, PLR0917 - the rule and the person, at an instant
 
 
 def _side(rule: OfRule, step: Step) -> Side:
-    return Side(contributions_of(rule, step), step.history.counting, step.status.is_cleared())
+    return Side(contributions_of(rule, step), step.history.counting, step.status.clearing())

@@ -1,8 +1,8 @@
 """The findings of all rules in one person's history, kept from fact to fact."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
@@ -10,12 +10,15 @@ from projections.history.corrections import ABOUT_FACTS
 from projections.rules.patterns.pattern import Finding, Rule, Visible
 from projections.subjects.anchor_status import may_precede_anchor
 from projections.subjects.fold import Step
+from projections.subjects.status import is_cleared_of
 
 from .once import first_of_each
 from .rulebook import Rulebook
 
 CLEARING = frozenset({"service", "case", "custody"})
 """The tracks with facts that clear a person or end that: death, a verdict, custody in another case."""
+ACCUSING: Final = frozenset({"case", "custody"})
+"""The tracks with facts of which a person can be cleared."""
 
 
 class Answer(NamedTuple):
@@ -45,8 +48,9 @@ class Findings:
         self.rulebook = rulebook
         # A rule that has not been asked yet is left out.
         self._kept: dict[str, tuple[Finding, ...]] = {}
-        # Whether the person was cleared when rules were last asked; None: not known.
-        self._cleared: bool | None = None
+        # The fact that cleared the person when rules were last asked, and whether this is known.
+        self._clearing: Fact | None = None
+        self._knows_clearing = False
 
     def clear(self) -> None:
         """Ask every rule of every anchor the next time: events before the last one moved."""
@@ -63,7 +67,7 @@ class Findings:
         """
         rules = self.rulebook.asked
         if step.everywhere or fact.type in ABOUT_FACTS:
-            self._cleared = None
+            self._knows_clearing = False
         else:
             rules = self._touched(fact, step, renamed)
         return self._ask(rules, step, fact.recorded)
@@ -72,7 +76,7 @@ class Findings:
         """Return the answers that can have changed because it is *clock*, or because all rules are new."""
         if not step.everywhere:
             return self._ask(self.rulebook.waiting, step, clock)
-        self._cleared = None
+        self._knows_clearing = False
         return self._ask(self.rulebook.asked, step, clock)
 
     def _touched(self, fact: Fact, step: Step, renamed: Iterable[str]) -> tuple[Rule, ...]:
@@ -88,9 +92,10 @@ class Findings:
         if at_end and judged and may_precede_anchor(fact, step):
             # Last in world order by its end, it may have begun before an anchor, and changed the status there.
             again |= judged
-        if self._cleared is None or not at_end or TRACK_OF[fact.type] in CLEARING:
-            before, self._cleared = self._cleared, step.status.is_cleared()
-            if self._cleared is not before:
+        if not self._knows_clearing or not at_end or TRACK_OF[fact.type] in CLEARING:
+            knew, before = self._knows_clearing, self._clearing
+            self._read_clearing(step)
+            if not knew or self._clearing is not before:
                 again |= self.rulebook.ended_when_cleared
         if not again:
             return named
@@ -114,9 +119,29 @@ class Findings:
         return answers
 
     def _ended_if_cleared(self, visible: list[Visible], step: Step) -> list[Visible]:
-        """Return *visible*; while the person is cleared of the charges, patterns that stand have ended."""
-        if self._cleared is None:
-            self._cleared = step.status.is_cleared()
-        if not self._cleared:
+        """Return *visible*; patterns that stand have ended if the person was cleared of their events."""
+        if not self._knows_clearing:
+            self._read_clearing(step)
+        clearing = self._clearing
+        if clearing is None:
             return visible
-        return [seen._replace(value="ended") if seen.value == "standing" else seen for seen in visible]
+        return [_unless_cleared(seen, clearing) if seen.value == "standing" else seen for seen in visible]
+
+    def _read_clearing(self, step: Step) -> None:
+        self._clearing, self._knows_clearing = step.status.clearing(), True
+
+
+def _unless_cleared(seen: Visible, clearing: Fact) -> Visible:
+    """Return a pattern that stands without the facts of which *clearing* clears the person; ended, if none is left."""
+    finding = seen.finding
+    if not finding.lasting:
+        is_over = _clears(clearing, (finding.anchor, *finding.completing))
+        return seen._replace(value="ended") if is_over else seen
+    lasting = tuple(fact for fact in finding.lasting if not _clears(clearing, (finding.anchor, fact)))
+    return Visible(finding._replace(lasting=lasting), "standing" if lasting else "ended", seen.due)
+
+
+def _clears(clearing: Fact, events: Sequence[Fact]) -> bool:
+    """Return whether *clearing* clears the person of *events*; of a dismissal beside an arrest nobody is cleared."""
+    accusing = [event for event in events if TRACK_OF[event.type] in ACCUSING] or events
+    return is_cleared_of(clearing, *(event.occurred for event in accusing))

@@ -76,7 +76,7 @@ def cleared_since(cleared: int, people: int, count: int, language: str = "en") -
     Return the words to append to the sentence of a group: how many were cleared since; empty for none.
 
     Args:
-        cleared: the number of people in the evidence who are cleared.
+        cleared: the number of people in the evidence who were cleared since their events.
         people: the number of people in the evidence.
         count: the number that the sentence states, which is that of the fullest window alone.
         language: the language of the sentence.

@@ -8,6 +8,7 @@ fact is refused for being unlikely: a fact that does not follow from the state b
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from events.edtf import Span, certainly_before
 from events.facts import Fact
 from events.vocabulary import TRACK_OF
 from projections.history.flag import Flag
@@ -141,6 +142,13 @@ class Status:
             return False
         return self.summary().presumption == "cleared"
 
+    def clearing(self) -> Fact | None:
+        """Return the fact that cleared the person, the last of several; None: the person is not cleared."""
+        if not self.is_cleared():
+            return None
+        counts = (count for case in self.cases.values() if case.kind == CRIMINAL for count in case.counts.all)
+        return max((count for count in counts if count.clears), key=lambda count: count.place).settled_by
+
     def _apply_service(self, fact: Fact) -> None:
         alive = self.posts.died is None
         self.posts.advance(fact)
@@ -183,3 +191,12 @@ class Status:
         self._flags.append(Flag(code, fact.id))
         if code in UNPLACED:
             self.unplaced[fact.id] = fact
+
+
+def is_cleared_of(clearing: Fact | None, *events: Span) -> bool:
+    """
+    Return whether the fact *clearing* clears a person of all *events*: none is certainly after it.
+
+    Dates that leave the order open are read in favour of the person. None as *clearing* clears of nothing.
+    """
+    return clearing is not None and not any(certainly_before(clearing.occurred, event) for event in events)

@@ -41,7 +41,7 @@ def contributions(prefix: str) -> Table:
         Column("earliest_exact", Boolean, nullable=False, comment="whether the earliest instant is from a date-time"),
         Column("latest_exact", Boolean, nullable=False, comment="whether the latest instant is from a date-time"),
         Column("marked", Boolean, nullable=False, comment="whether the source marks the date as uncertain"),
-        Column("cleared", Boolean, nullable=False, comment="whether the person is cleared"),
+        Column("cleared", Boolean, nullable=False, comment="whether the person was cleared of the event since"),
         Column("recorded", Instant, nullable=False, comment="when its first report that is in force was recorded"),
         Column("reports", Json, nullable=False, comment="[fact_id, ...]: all reports of the event, the best first"),
         Column("jurisdictions", Json, comment="[name, ...]: they select the limit of the rule; null: it has none"),

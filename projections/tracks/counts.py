@@ -34,7 +34,7 @@ class Count:
     """
     One count.
 
-    Five of its twelve methods are questions on its state, and the others its possible changes, each a few lines.
+    Five of its thirteen methods are questions on its state, and the others its possible changes, each a few lines.
 
     Attributes:
         charge: the charge as a source states it; empty for the whole case.
@@ -42,6 +42,7 @@ class Count:
         number: the number of counts alike for which it stands.
         status: undecided, convicted, acquitted, dropped, closed, withdrawn, replaced, amnestied or pardoned.
         fact: the fact that set the status; of an undecided count, the one that stated or reopened it.
+        settled_by: the fact that set the status, or ended an appeal after that.
         place: the number of the step in which it did.
         verdict: convicted or acquitted, and `verdict_by`, the fact with the verdict; a pardon leaves both.
         final: the fact that made the verdict final; None: it is not final.
@@ -63,6 +64,7 @@ class Count:
         "number",
         "place",
         "sentence",
+        "settled_by",
         "status",
         "verdict",
         "verdict_by",
@@ -74,7 +76,7 @@ class Count:
         self.by = by
         self.number: int = charge.get("counts", 1)
         self.status = "undecided"
-        self.fact = fact
+        self.fact = self.settled_by = fact
         self.place = 0
         self.verdict: str | None = None
         self.verdict_by: Fact | None = None
@@ -123,6 +125,7 @@ class Count:
             if self.verdict != verdict or self.status != verdict or self.appeal is not None:
                 self.verdict, self.verdict_by = verdict, fact
                 self.status, self.fact, self.place = verdict, fact, place
+                self.settled_by = fact
             self.appeal = None
             if verdict != "convicted":
                 self.sentence = None
@@ -136,10 +139,16 @@ class Count:
             if self.status == "convicted":
                 self.place = place
 
+    def leave_appeal(self, fact: Fact, place: int) -> None:
+        """End its appeal, if it is on appeal; the verdict stays."""
+        if self.appeal is not None:
+            self.appeal, self.settled_by, self.place = None, fact, place
+
     def end(self, status: str, fact: Fact, place: int, *, rehabilitating: bool = False) -> None:
         """End it; a pardon and an amnesty keep the verdict, any other end removes it."""
         self.forgiven = (self.status, self.fact) if status in _FORGIVEN else None
         self.status, self.fact, self.place, self.appeal = status, fact, place, None
+        self.settled_by = fact
         if self.forgiven is None:
             self.verdict = self.verdict_by = self.final = self.sentence = None
         self.is_rehabilitated = rehabilitating
@@ -152,13 +161,24 @@ class Count:
     def reopen(self, fact: Fact, place: int) -> None:
         """Make it undecided again, as *fact* says."""
         self.status, self.fact, self.place = "undecided", fact, place
+        self.settled_by = fact
         self.verdict = self.verdict_by = self.final = self.appeal = self.sentence = None
         self.is_rehabilitated = False
 
     def copy(self, charge: Charge, by: Fact | None, number: int) -> "Count":
         """Return a count of another charge in the state of this one."""
         other = Count(charge, by, self.fact)
-        for name in ("status", "place", "verdict", "verdict_by", "final", "appeal", "sentence", "forgiven"):
+        for name in (
+            "settled_by",
+            "status",
+            "place",
+            "verdict",
+            "verdict_by",
+            "final",
+            "appeal",
+            "sentence",
+            "forgiven",
+        ):
             setattr(other, name, getattr(self, name))
         other.is_rehabilitated, other.was_convicted = self.is_rehabilitated, self.was_convicted
         other.number = number

@@ -91,8 +91,7 @@ def uphold(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     if not concerned:
         counts.flag("no_verdict", fact)
     for count in concerned:
-        if count.appeal is not None:
-            count.appeal, count.place = None, place
+        count.leave_appeal(fact, place)
         if fact.data.get("final", False):
             count.finish(fact, place)
     return None
@@ -133,8 +132,7 @@ def finish(counts: Counts, fact: Fact, place: int, named: Named) -> str | None:
     if not concerned:
         counts.flag("no_verdict", fact)
     for count in concerned:
-        if count.appeal is not None:
-            count.appeal, count.place = None, place
+        count.leave_appeal(fact, place)
         count.finish(fact, place)
     return None
 

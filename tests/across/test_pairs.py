@@ -44,7 +44,7 @@ def withdrawn(other: str, relation: str = "sibling", day: str = "2022-01-02", **
 def side(rule: OfRule, *lines: Line) -> Side:
     """Return one of the people, with its own *lines*."""
     state = step(rule, *lines)
-    return Side(contributions_of(rule, state), state.history.counting, state.status.is_cleared())
+    return Side(contributions_of(rule, state), state.history.counting, state.status.clearing())
 
 
 def links(subject: str, *lines: Line) -> list[Relation]:
@@ -159,6 +159,17 @@ def test_either_person_can_be_cleared(person: str) -> None:
     cleared = [accused("2022-01-05", subject=person), acquitted("2022-04-05", subject=person, final=True)]
 
     assert values(found(relating(), HELD, SOUGHT, asserted("b"), *cleared)) == ["ended"]
+
+
+@pytest.mark.parametrize("person", ["a", "b"])
+def test_an_acquittal_before_the_own_event_ends_nothing(person: str) -> None:
+    """A person who was cleared of something earlier can still be a part of the pattern."""
+    cleared = acquitted("2019-04-05", subject=person, final=True)
+    free = [released("2022-12-01", subject=one) for one in "ab"]
+
+    assert values(found(relating(), HELD, detained("2022-03-01", subject="b"), asserted("b"), cleared, *free)) == (
+        ["standing"]
+    )
 
 
 def test_one_of_two_relatives_is_enough() -> None:

@@ -19,7 +19,15 @@ from projections.tables.checkpoint import PartitionLost
 from projections.tables.columns import METADATA
 from projections.tables.database import open_database
 from projections.tables.schema import CORRELATOR, LIVE, ledger, outbox, partitions
-from tests.support.builders import Line, acquitted, charged, described, detained, instant, retracted, rows, stated
+from tests.support.builders import (
+    Line,
+    described,
+    detained,
+    instant,
+    retracted,
+    rows,
+    stated,
+)
 from tests.support.correlating import ACROSS, TOPIC, House, counting, life, ministry, related, siblings
 
 NOW = instant("2030")
@@ -253,17 +261,6 @@ def test_an_end_of_a_quiet_alert_is_quiet() -> None:
     assert ["open", "retracted"] == [step[0] for step in house.alerts()[0]["life"]]
     assert [] == notices(house)
     assert is_rebuilt(house)
-
-
-def test_the_sentence_says_how_many_were_cleared() -> None:
-    """An acquittal of one of the group is as visible as the count was."""
-    trial = [
-        charged("2022-03-01", subject="a", recorded="2022-03-02T12:00:00Z"),
-        acquitted("2022-04-01", subject="a", recorded="2022-04-02T12:00:00Z", final=True),
-    ]
-    (alert,) = House(2, rules=COUNT).judge([*ministry("abc"), *trial], UNTIL).alerts()
-
-    assert alert["explanation"].endswith(" 1 of them was cleared since.")
 
 
 def test_a_name_changes_the_sentence_of_both_sides() -> None:

@@ -188,3 +188,26 @@ def test_a_changed_table_is_another_version() -> None:
 
     assert ["open", "superseded", "open", "superseded"] == [step.split()[0] for step in life(alert)]
     assert [] == rebuild(house.engine, house.rules, lambda _: None, exchange=False)
+
+
+def test_the_sentence_says_how_many_were_cleared() -> None:
+    """An acquittal of one of the group is as visible as the count was."""
+    trial = [
+        charged("2022-03-01", subject="a", recorded="2022-03-02T12:00:00Z"),
+        acquitted("2022-04-01", subject="a", recorded="2022-04-02T12:00:00Z", final=True),
+    ]
+    _, sentence = told(counting(), [*ministry("abc"), *trial])
+
+    assert sentence.endswith(" 1 of them was cleared since.")
+
+
+def test_an_acquittal_before_the_arrest_is_not_counted_as_cleared_since() -> None:
+    """The sentence says "since" of an acquittal after the event only, and forgets it when its date is corrected."""
+    old = acquitted("2019-04-01", subject="a", recorded="2022-03-02T12:00:00Z", final=True)
+    new = acquitted("2022-03-01", subject="b", recorded="2022-03-02T12:00:00Z", final=True)
+    wrong = corrected(new, occurred="2018-03-01", recorded="2022-04-02T12:00:00Z")
+    _, before = told(counting(), [*ministry("abc"), old, new])
+    _, after = told(counting(), [*ministry("abc"), old, new, wrong])
+
+    assert before.endswith(" 1 of them was cleared since.")
+    assert "cleared" not in after

@@ -4,7 +4,7 @@ A literal reading of the key `steps`: every tuple of events is tried, and instan
 It is as plain and as slow as possible. Nothing of `projections` is used.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise, product
@@ -75,14 +75,19 @@ class Chain(NamedTuple):
         return set() if self.quiet is None else {self.quiet.settle, self.quiet.wait + self.quiet.settle}
 
     def value(
-        self, anchor: Event, events: Sequence[Event], facts: Sequence[Fact], at: datetime, *, cleared: bool
+        self,
+        anchor: Event,
+        events: Sequence[Event],
+        facts: Sequence[Fact],
+        at: datetime,
+        is_cleared_of: Callable[[Sequence[Event]], bool],
     ) -> str:
         """Return the value of the rule from *anchor* on at *at*: void, ended or standing."""
         first = first_chain(self, anchor, events, facts)
         if first is None:
             return "void"
         if self.quiet is None:
-            return "ended" if cleared else "standing"
+            return "ended" if is_cleared_of((anchor, *first)) else "standing"
         return _silence(self, self.quiet, (anchor, *first), events, facts, at)
 
 

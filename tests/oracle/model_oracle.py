@@ -225,6 +225,14 @@ class Life:
         ]
         return "cleared" if any(clear) and not hinders else "presumed_innocent"
 
+    def clearing(self) -> Event | None:
+        """Return the event that cleared the person last; None if the presumption says something else."""
+        counts = [count for case in self._criminal() for count in case.counts]
+        if self._presumption(counts) != "cleared":
+            return None
+        ended = [count.end for count in counts if count.status == "acquitted" or count.rehabilitated]
+        return max(ended, key=lambda event: event.pos)
+
     def _held_since(self) -> bool:
         """Return whether custody or a search began after the end of the last criminal case."""
         ended = [case.shown_stage[1] for case in self._criminal() if not case.open and case.shown_stage]

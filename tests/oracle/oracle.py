@@ -153,12 +153,19 @@ def is_over(rule: Following, follow: Event, events: Sequence[Event]) -> bool:
     return any(event.type in rule.over and certainly_before(follow, event) for event in events)
 
 
-def following(rule: Following, anchor: Event, events: Sequence[Event], *, cleared: bool) -> str:
+def is_cleared_of(clearing: Event | None, pattern: Sequence[Event]) -> bool:
+    """Return whether *clearing* is not certainly before any event of *pattern* about a case or custody, or at all."""
+    accusing = [event for event in pattern if TRACK[event.type] in {"case", "custody"}]
+    return clearing is not None and not any(certainly_before(clearing, event) for event in accusing or pattern)
+
+
+def following(rule: Following, anchor: Event, events: Sequence[Event], clearing: Event | None) -> str:
     """Return the value of the sequence from *anchor* on: void, ended or standing."""
     completing = [event for event in events if completes(rule, anchor, event)]
     if not completing:
         return "void"
-    return "ended" if cleared or all(is_over(rule, event, events) for event in completing) else "standing"
+    over = [is_over(rule, event, events) or is_cleared_of(clearing, (anchor, event)) for event in completing]
+    return "ended" if all(over) else "standing"
 
 
 def reports_of(anchor: Event, facts: Sequence[Fact]) -> list[Statement]:
@@ -273,6 +280,7 @@ def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: da
     """Return the value of *rule* at *at* for each anchor, by the id of its best report: void, ended or standing."""
     person = Person(set())
     read_in_groups(person, events)
+    clearing = person.clearing()
     result = {}
     for anchor in events:
         if anchor.type not in rule.on:
@@ -283,11 +291,10 @@ def values(rule: AnyRule, events: Sequence[Event], facts: Sequence[Fact], at: da
         elif isinstance(own, Silence):
             result[anchor.id] = silence(own, anchor, events, facts, at)
         else:
-            cleared = person.row("anybody")["presumption"] == "cleared"
             result[anchor.id] = (
-                following(own, anchor, events, cleared=cleared)
+                following(own, anchor, events, clearing)
                 if isinstance(own, Following)
-                else own.value(anchor, events, facts, at, cleared=cleared)
+                else own.value(anchor, events, facts, at, lambda chain: is_cleared_of(clearing, chain))
             )
     reports = {anchor.id: reports_of(anchor, facts) for anchor in events if anchor.id in result}
     cases = {name: {fact.data["case_id"] for fact in of if "case_id" in fact.data} for name, of in reports.items()}

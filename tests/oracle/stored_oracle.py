@@ -96,8 +96,13 @@ def _groups(rule: CountRule, steps: dict[str, Step]) -> dict[str, set[tuple[Cont
     groups: dict[str, set[tuple[Contribution, bool]]] = {}
     for step in steps.values():
         for one in contributions_of(rule, step):
-            groups.setdefault(one.group, set()).add((one, step.status.is_cleared()))
+            groups.setdefault(one.group, set()).add((one, _is_cleared_of(step, one)))
     return groups
+
+
+def _is_cleared_of(step: Step, one: Contribution) -> bool:
+    clearing = step.status.clearing()
+    return clearing is not None and not certainly_before(clearing.occurred, one.occurred)
 
 
 def _group(  # noqa: PLR0913, PLR0917 - a group and everything that is known
@@ -221,7 +226,7 @@ def _completing(rule: OfRule, anchor: Contribution, steps: dict[str, Step]) -> t
             ):
                 continue
             over = any(end.role == "over" and certainly_before(one.occurred, end.occurred) for end in parts)
-            cleared = steps[anchor.subject_id].status.is_cleared() or step.status.is_cleared()
+            cleared = _is_cleared_of(steps[anchor.subject_id], anchor) or _is_cleared_of(step, one)
             span = one.occurred
             place = (span.latest or END_OF_TIME, span.earliest, one.fact_id)
             told.append((place, one, _stating(anchor.subject_id, other, links), over or cleared))

@@ -188,6 +188,51 @@ def test_an_alert_is_resolved_when_the_person_is_cleared() -> None:
     assert ("resolved", "2022-08-02T00:00:00Z", "world_changed") == life(arrest(story))[-1]
 
 
+def test_an_acquittal_before_the_arrest_resolves_nothing() -> None:
+    """An acquittal before the follow-up cleared the person of something else: the alert opens, and stands."""
+    story = [acquitted("2019-05-01"), DISMISSED, detained("2022-04-20"), released("2022-05-01")]
+
+    assert ["open"] == states(arrest(story))
+    assert ["open", "resolved"] == states(arrest([*story, acquitted("2022-08-01", case="other")]))
+
+
+@pytest.mark.parametrize(
+    ("acquittal", "expected"), [("2022", ["open", "resolved"]), ("2022-04", ["open", "resolved"]), ("2021", ["open"])]
+)
+def test_an_acquittal_of_a_vague_date_is_understood_in_favour_of_the_person(
+    acquittal: str, expected: list[str]
+) -> None:
+    """An acquittal that is possibly after the follow-up resolves the alert; one certainly before it does not."""
+    assert expected == states(arrest([acquitted(acquittal), DISMISSED, detained("2022-04-20"), released("2022-05-01")]))
+
+
+def test_an_acquittal_upheld_after_the_arrest_resolves_the_alert() -> None:
+    """While an acquittal is on appeal it clears nobody: the end of the appeal is the clearing."""
+    appeal = [acquitted("2021-05-01"), stated("AppealFiled", "2021-05-10", case="c", by="prosecution")]
+    story = [*appeal, DISMISSED, detained("2022-04-20"), released("2022-05-01")]
+
+    assert ["open"] == states(arrest(story))
+    assert ["open", "resolved"] == states(arrest([*story, stated("VerdictUpheld", "2022-09-01", case="c")]))
+
+
+def test_only_a_follow_up_before_the_acquittal_is_over() -> None:
+    """The alert stands for the second arrest, and names it: the acquittal came before."""
+    held = [detained("2022-03-29", case="c"), acquitted("2022-04-02"), arrested("2022-04-20", case="other")]
+    (alert,) = arrest([DISMISSED, *held, released("2022-05-01", case="other")])
+
+    assert ["open", "resolved", "open"] == states([alert])
+    assert "a: dismissed (2022-03-27), then arrested (2022-04-20)." == alert["explanation"]
+
+
+def test_an_acquittal_between_a_charge_and_a_dismissal_resolves_the_alert() -> None:
+    """Of a charge the acquittal clears the person, of a dismissal nothing does: the dismissal may come later."""
+    rules = rulebook(on="Charged", then="Dismissed", within="P365D", unless=None)
+    story = [charged("2022-01-10"), acquitted("2022-02-10"), DISMISSED]
+
+    assert [] == arrest(story, rules=rules)
+    assert ["open"] == states(arrest([story[0], DISMISSED], rules=rules))
+
+
 def test_a_disciplinary_case_does_not_prevent_clearing() -> None:
     """A disciplinary case does not prevent that a person is cleared (docs/design.md, 3.4)."""
     reprimand = stated("Charged", "2022-01-01", case="other", kind="disciplinary")

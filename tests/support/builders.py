@@ -159,9 +159,9 @@ def silence(lines: Iterable[Line], until: str = "2030") -> list[Row]:
     return [alert for alert in alerts(lines, until) if alert["rule"] == "dismissed-without-follow-up"]
 
 
-def arrest(lines: Iterable[Line], until: str = "2030") -> list[Row]:
+def arrest(lines: Iterable[Line], until: str = "2030", rules: Rulebook | None = None) -> list[Row]:
     """Return the alerts of the pack's rule about a dismissal and a later arrest."""
-    return [alert for alert in alerts(lines, until) if alert["rule"] == "dismissal-before-arrest"]
+    return [alert for alert in alerts(lines, until, rules) if alert["rule"] == "dismissal-before-arrest"]
 
 
 def states(alerts: list[Row]) -> list[str]:
