@@ -8,10 +8,9 @@ then to that with the first of its other evidence.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
-from uuid import uuid5
 
 from events.edtf import END_OF_TIME
-from projections.alerts.alert import NAMESPACE, STANDING
+from projections.alerts.alert import STANDING, alert_id_of
 from projections.rules.patterns.across import CountRule
 
 from .runs import Episode, GroupChange, GroupRuns
@@ -144,9 +143,9 @@ def _continued(
 
 def _new_id(rule: CountRule, episode: Episode, is_taken: Callable[[str], bool]) -> str:
     anchor = episode.anchor
-    alert_id = str(uuid5(NAMESPACE, f"{rule.id} {anchor.fact_id}"))
+    alert_id = alert_id_of(rule.id, anchor.fact_id)
     # The alert of another group can have opened with this fact, before its group was corrected. It goes on there.
-    return str(uuid5(NAMESPACE, f"{rule.id} {anchor.fact_id} {anchor.group}")) if is_taken(alert_id) else alert_id
+    return alert_id_of(rule.id, anchor.fact_id, anchor.group) if is_taken(alert_id) else alert_id
 
 
 def _place(episode: Episode) -> tuple[datetime, str]:

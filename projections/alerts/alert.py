@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from events.facts import Fact
 from projections.rules.language_words import was_said
@@ -122,6 +122,11 @@ class Trigger(NamedTuple):
     def tells(self) -> bool:
         """Whether an alert that opens now is told, if its rule is not on trial."""
         return not self.is_old and (self.rules is None or self.rules.tells_backfilled)
+
+
+def alert_id_of(*parts: str) -> str:
+    """Return the id of an alert: UUIDv5 of the rule's id, the first anchor, and the group where that is needed."""
+    return str(uuid5(NAMESPACE, " ".join(parts)))
 
 
 def stating(told: Told) -> dict[str, Any]:

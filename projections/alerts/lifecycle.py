@@ -161,18 +161,11 @@ class Lifecycle:
 
     def _assign(self, rule: Rule, history: History, name: str, trigger: Trigger) -> None:
         """Decide which alert of *rule* each event has: of several that report it, the first to open continues."""
-        owned: dict[str, list[Alert]] = {}
-        for alert in list(self.alerts.values()):
-            if alert.rule != rule.id:
-                continue
-            event = event_of(rule, alert, history)
-            if event is not None:
-                owned.setdefault(event, []).append(alert)
-            else:
-                self._leave(alert, ended(alert, "retracted", trigger), rule, history, name)
+        owned, without = by_event(rule, [alert for alert in self.alerts.values() if alert.rule == rule.id], history)
+        for alert in without:
+            self._leave(alert, ended(alert, "retracted", trigger), rule, history, name)
         self._current = {key: alert_id for key, alert_id in self._current.items() if key[0] != rule.id}
-        for event, alerts in owned.items():
-            first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
+        for event, (first, *others) in owned.items():
             for other in others:
                 self._leave(other, superseded(other, trigger, "same_event"), rule, history, name)
             self._current[rule.id, event] = first.alert_id
@@ -217,6 +210,19 @@ def name_in(status: Status, subject_id: str) -> str:
     described = status.described.get("name")
     name: str = described.data["name"] if described else subject_id
     return name
+
+
+def by_event(rule: Rule, alerts: Iterable[Alert], history: History) -> tuple[dict[str, list[Alert]], list[Alert]]:
+    """Return the alerts of each event, the first to open ahead, and the alerts without an event."""
+    owned: dict[str, list[Alert]] = {}
+    without = []
+    for alert in sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id)):
+        event = event_of(rule, alert, history)
+        if event is None:
+            without.append(alert)
+        else:
+            owned.setdefault(event, []).append(alert)
+    return owned, without
 
 
 def event_of(rule: Rule, alert: Alert, history: History) -> str | None:

@@ -4,8 +4,8 @@ The steps of an alert: it opens, is refreshed, ends or is superseded. Each retur
 Nothing here depends on a rule being about one person only, except the sentences.
 """
 
+from collections.abc import Collection
 from datetime import datetime
-from uuid import uuid5
 
 from events.facts import Fact
 from projections.history.corrections import ABOUT_FACTS
@@ -16,7 +16,7 @@ from projections.rules.patterns.pattern import Finding, Rule
 from projections.rules.sentence import explain_text
 
 from .acknowledgement import Acknowledgement, Unacknowledgement
-from .alert import NAMESPACE, STANDING, Alert, Change, Trigger, stating, unworded, worded
+from .alert import STANDING, Alert, Change, Trigger, alert_id_of, stating, unworded, worded
 
 AlertStep = tuple[Alert, Change]
 """The alert in its new state, and the change, which is numbered and dated when it is recorded."""
@@ -26,9 +26,7 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
     before: Alert | None, rule: Rule, finding: Finding, history: History, names: tuple[str, str], trigger: Trigger
 ) -> AlertStep:
     """
-    Return the alert that opens on *finding*.
-
-    It is told, unless its rule is on trial, or a change of rules found it in old history.
+    Return the alert that opens on *finding*, and its change.
 
     Args:
         before: the alert of the same event that ended earlier; it opens again.
@@ -40,26 +38,68 @@ def opened(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
     """
     subject_id, name = names
     evidence, sentence = _evidence(finding, history), _sentence(rule, finding, history, subject_id, name)
-    is_told = not rule.is_trial and trigger.tells
-    alert = Alert(
-        alert_id=before.alert_id if before else str(uuid5(NAMESPACE, f"{rule.id} {finding.anchor.id}")),
+    alert = opening(before, rule, (subject_id, finding.anchor.id), evidence, sentence, trigger)
+    cause, fact_id = _opening_cause(finding, evidence, history, trigger)
+    return alert, Change(alert, trigger.at, cause, fact_id, told=alert.told)
+
+
+def opening(  # noqa: PLR0913, PLR0917 - the parts of which an alert is made
+    before: Alert | None,
+    rule: Rule,
+    about: tuple[str | None, str],
+    evidence: tuple[str, ...],
+    sentence: Told,
+    trigger: Trigger,
+) -> Alert:
+    """
+    Return an open alert. It is told, unless its rule is on trial, or a change of rules found it in old history.
+
+    Args:
+        before: the alert of the same event that ended earlier; it opens again.
+        rule: the rule.
+        about: the subject_id, None for a group, and the fact_id of the anchor.
+        evidence: the ids of the facts.
+        sentence: the sentence.
+        trigger: the occasion.
+    """
+    subject_id, anchor = about
+    return Alert(
+        alert_id=before.alert_id if before else alert_id_of(rule.id, anchor),
         rule=rule.id,
         rule_version=rule.version,
         severity=rule.severity,
         subject_id=subject_id,
         state="open",
-        anchor=finding.anchor.id,
+        anchor=anchor,
         evidence=evidence,
         changes=before.changes if before else 0,
         opened_at=before.opened_at if before else trigger.at,
         changed_at=trigger.at,
-        first_anchor=before.first_anchor if before else finding.anchor.id,
+        first_anchor=before.first_anchor if before else anchor,
         trial=rule.is_trial,
-        told=is_told,
+        told=not rule.is_trial and trigger.tells,
         **stating(sentence),
     )
-    cause, fact_id = _opening_cause(finding, evidence, history, trigger)
-    return alert, Change(alert, trigger.at, cause, fact_id, told=is_told)
+
+
+def pattern_cause(trigger: Trigger, evidence: Collection[str], completing: str) -> tuple[str, str | None]:
+    """
+    Return the cause of the opening of an alert that needs no time to pass, and the fact that brought it about.
+
+    Args:
+        trigger: the occasion, with its fact.
+        evidence: the facts in the evidence.
+        completing: the fact that completes the pattern, if its time brought it about.
+    """
+    fact = trigger.fact
+    if trigger.kind == "rules":
+        return ("rule_changed", None)
+    if fact is None:
+        return ("followed", completing)
+    if fact.type in ABOUT_FACTS:
+        return (fact.type.lower(), fact.id)
+    # The fact that brought an alert back need not belong to it: another case, after the person was cleared, does too.
+    return ("followed" if fact.id in evidence else "world_changed", fact.id)
 
 
 def continued(step: AlertStep, before: Alert) -> AlertStep:
@@ -184,10 +224,10 @@ def _opening_cause(
     finding: Finding, evidence: tuple[str, ...], history: History, trigger: Trigger
 ) -> tuple[str, str | None]:
     """Return the cause of an opening, and the fact that brought it about; None: no fact did."""
+    if finding.opens is None:
+        return pattern_cause(trigger, evidence, (finding.lasting or finding.completing)[0].id)
     if trigger.kind == "rules":
         return ("rule_changed", None)
-    if finding.opens is None:
-        return _cause_of_pattern(finding, evidence, trigger.fact)
     if finding.opens == trigger.at:
         return ("deadline", None)
     # The silence began long before: a correction or retraction recorded at this instant made it known.
@@ -196,13 +236,3 @@ def _opening_cause(
         last = max(causes, key=lambda fact: fact.id)
         return (last.type.lower(), last.id)
     return ("rule_changed" if trigger.rules_since == trigger.at else "deadline", None)
-
-
-def _cause_of_pattern(finding: Finding, evidence: tuple[str, ...], fact: Fact | None) -> tuple[str, str]:
-    """Return the cause of a pattern that stands, with *fact* as the last to arrive; None: its time has come."""
-    if fact is None:
-        return ("followed", (finding.lasting or finding.completing)[0].id)
-    if fact.type in ABOUT_FACTS:
-        return (fact.type.lower(), fact.id)
-    # The fact that brought an alert back need not belong to it: another case, after the person was cleared, does too.
-    return ("followed" if fact.id in evidence else "world_changed", fact.id)

@@ -106,8 +106,7 @@ class Correlator:
             compare_and_set(conn, [(stored, raised)])
         self.checkpoint = raised
         self._stepper.forget()
-        if raised.rules_version != self.rulebook.version:
-            self._put_rules_in_force(clock)
+        self._put_rules_in_force(clock)
         with self.engine.connect() as conn:
             self._stepper.old_before = old_before(conn)
         return self.checkpoint
@@ -131,7 +130,7 @@ class Correlator:
         Take the next steps below the horizon, in one transaction.
 
         A step is held, and all after it, if it would tell of an alert whose evidence was taken back at the horizon or
-        beyond. It is taken once the horizon has passed that correction.
+        beyond. It is taken once the horizon has passed that correction. A change of rules is held likewise.
 
         Args:
             clock: this machine's clock, aware UTC, for the time of last progress only.
@@ -144,7 +143,9 @@ class Correlator:
             SQLAlchemyError: if the database failed; nothing was written, and the same call may be made again.
         """
         horizon = None if self.idle else self.horizon()
-        if horizon is None or horizon == self.checkpoint.watermark or self._is_held(horizon):
+        if horizon is None or self._is_held(horizon) or not self._put_rules_in_force(clock):
+            return False
+        if horizon == self.checkpoint.watermark:
             return False
         until = horizon
         while True:
@@ -165,9 +166,7 @@ class Correlator:
             if start.watermark is not None and until <= start.watermark:
                 return False
             reached = self._stepper.advance(conn, start.watermark, until, self._rows)
-            doubt = first_in_doubt(conn, reached.changes, horizon)
-            if doubt is not None:
-                raise _OpensInDoubt(doubt)
+            _check_doubt(conn, reached.changes, horizon)
             self._finish(conn, start, (), reached.changes, clock, watermark=reached.until)
         return reached.until < until
 
@@ -177,12 +176,26 @@ class Correlator:
             pass
         return self.checkpoint
 
-    def _put_rules_in_force(self, clock: datetime) -> None:
+    def _put_rules_in_force(self, clock: datetime) -> bool:
+        """Put the rules in force, if they are not; return False if that would tell of an opening in doubt."""
+        if self.checkpoint.rules_version == self.rulebook.version:
+            return True
+        try:
+            self._change_rules(clock)
+        except _OpensInDoubt as held:
+            self._held = held.doubt
+            return False
+        return True
+
+    def _change_rules(self, clock: datetime) -> None:
         with self._transaction() as (conn, start):
             before, tells = rules_in_force(conn, CORRELATOR), self._tells_backfilled
             old = old_history(conn, start.topic) if start.rules_version is None and not tells else None
             entry = rules_entry(start, self.rulebook, clock, tells_backfilled=tells, old_before=old)
             changes = self._stepper.change_rules(conn, before, self.rulebook, start.watermark, tells_backfilled=tells)
+            horizon = horizon_of(conn, start.topic)
+            if horizon is not None:
+                _check_doubt(conn, changes, horizon)
             self._finish(conn, start, [entry], changes, clock, rules=self.rulebook.version)
 
     @contextmanager
@@ -254,6 +267,12 @@ def end_silence(engine: Engine, topic: str, silence_id: str, end: SilenceEnd) ->
         entry = silence_end_entry(start, silence_id, end)
         compare_and_set(conn, [(start, finished(conn, start, [entry], (), end.at))])
     return True
+
+
+def _check_doubt(conn: Connection, changes: Sequence[Change], horizon: datetime) -> None:
+    doubt = first_in_doubt(conn, changes, horizon)
+    if doubt is not None:
+        raise _OpensInDoubt(doubt)
 
 
 @contextmanager

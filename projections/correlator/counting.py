@@ -9,7 +9,7 @@ from projections.across.episodes import Decision, GroupAlert, decide
 from projections.across.runs import Episode, GroupChange, GroupRuns
 from projections.across.sentences import CountTold, count_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger, stating, unworded, worded
-from projections.alerts.steps import ended, superseded
+from projections.alerts.steps import ended, opening, pattern_cause, superseded
 from projections.rules.language_words import cleared_since
 from projections.rules.languages import Told, told
 from projections.rules.patterns.across import CountRule
@@ -19,7 +19,7 @@ from projections.tables.schema import Conclusions
 
 from .groups import Group, Groups
 from .keeping import Desk, Interrupted, Sheet
-from .occasion import occasion, opening_cause
+from .occasion import occasion
 from .people import People, Person
 from .recording import Moves
 
@@ -128,7 +128,7 @@ class Counting:
             return
         alert = _alert(scene, rule, group, decision, before)
         trigger = occasion(scene.trigger, scene.arrived, about, alert.evidence)
-        cause, fact_id = opening_cause(trigger, alert.evidence, decision.episode.last.fact_id)
+        cause, fact_id = pattern_cause(trigger, alert.evidence, decision.episode.last.fact_id)
         grown = before is None or not set(alert.evidence) <= set(before.evidence)
         if decision.kind == "open":
             sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=alert.told)))
@@ -173,28 +173,14 @@ def _alert(scene: Scene, rule: CountRule, group: Group, decision: Decision, befo
             reached=decision.reached,
             **stating(sentence),
         )
-    at = scene.trigger.at
-    return Alert(
+    alert = opening(before, rule, (None, episode.anchor.fact_id), evidence, sentence, scene.trigger)
+    return alert._replace(
         alert_id=decision.alert_id,
-        rule=rule.id,
-        rule_version=rule.version,
-        severity=rule.severity,
-        subject_id=None,
-        state="open",
-        anchor=episode.anchor.fact_id,
-        evidence=evidence,
-        changes=before.changes if before else 0,
-        opened_at=before.opened_at if before else at,
-        changed_at=at,
-        first_anchor=before.first_anchor if before else episode.anchor.fact_id,
-        trial=rule.is_trial,
-        told=not rule.is_trial and scene.trigger.tells,
         across=True,
         group_by=rule.count.by,
         group_key=episode.anchor.group,
         group_shown=episode.anchor.shown,
         reached=decision.reached,
-        **stating(sentence),
     )
 
 

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import uuid5
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 
 from projections.alerts.acknowledgement import Acknowledgement, Unacknowledgement
-from projections.alerts.alert import NAMESPACE, STANDING, Alert, Change, Trigger, unworded
+from projections.alerts.alert import STANDING, Alert, Change, Trigger, unworded
 from projections.alerts.steps import AlertStep, ack_ended, acknowledged, continued, superseded, unacknowledged
 from projections.tables.across import EvidenceRow, evidence_rows
 from projections.tables.bulk import store
@@ -242,11 +241,6 @@ def write_superseded(conn: Connection, tables: Conclusions, interrupted: Interru
     changes = [*interrupted.changes.values()]
     store(conn, tables.alert_changes, [change_row(change) for change in changes])
     return changes
-
-
-def new_id(rule_id: str, anchor: str) -> str:
-    """Return the id of an alert that opens with the fact *anchor*."""
-    return str(uuid5(NAMESPACE, f"{rule_id} {anchor}"))
 
 
 def acknowledge_alert(

@@ -39,22 +39,3 @@ def ended_by(alert: Alert, state: str, trigger: Trigger) -> AlertStep:
     after, change = ended(alert, state, trigger)
     is_withdrawn = trigger.fact is not None and trigger.fact.type == WITHDRAWN
     return after, change._replace(cause="retracted") if is_withdrawn and state == "retracted" else change
-
-
-def opening_cause(trigger: Trigger, evidence: Collection[str], completing: str) -> tuple[str, str | None]:
-    """
-    Return the cause of an opening, and the fact that brought it about.
-
-    Args:
-        trigger: the occasion, with its fact.
-        evidence: the facts in the evidence.
-        completing: the fact that completes the pattern, if time brought it about.
-    """
-    fact = trigger.fact
-    if trigger.kind == "rules":
-        return ("rule_changed", None)
-    if fact is None:
-        return ("followed", completing)
-    if fact.type in ABOUT_FACTS:
-        return (fact.type.lower(), fact.id)
-    return ("followed" if fact.id in evidence else "world_changed", fact.id)

@@ -8,15 +8,15 @@ from projections.across.pairs import Follow, PairFinding, Side, pair_findings
 from projections.across.relations import relations_of, relations_to
 from projections.across.sentences import PairTold, pair_sentence
 from projections.alerts.alert import STANDING, Alert, Change, Trigger, stating, unworded, worded
-from projections.alerts.lifecycle import ENDINGS, event_of, name_in
-from projections.alerts.steps import superseded
+from projections.alerts.lifecycle import ENDINGS, by_event, name_in
+from projections.alerts.steps import opening, pattern_cause, superseded
 from projections.rules.languages import Sentence, Told, told
 from projections.rules.patterns.across import OfRule
 from projections.tables.across import EvidenceRow
 
 from .counting import Scene
-from .keeping import Sheet, new_id
-from .occasion import ended_by, occasion, opening_cause
+from .keeping import Sheet
+from .occasion import ended_by, occasion
 from .people import Person
 from .recording import Links
 
@@ -107,16 +107,12 @@ def _evidence_of(sheet: Sheet, findings: Sequence[PairFinding]) -> list[str]:
 
 def _assign(sheet: Sheet, rule: OfRule, subject: Person, trigger: Trigger) -> dict[str, Alert]:
     """Return the alert of each event: of several that report it, the first to open continues, the others end."""
-    owned: dict[str, list[Alert]] = {}
-    for alert in [*sheet.alerts.values()]:
-        event = event_of(rule, alert, subject.fold.history)
-        if event is not None:
-            owned.setdefault(event, []).append(alert)
-        elif alert.state in {*STANDING, "resolved"}:
+    owned, without = by_event(rule, sheet.alerts.values(), subject.fold.history)
+    for alert in without:
+        if alert.state in {*STANDING, "resolved"}:
             sheet.record(ended_by(alert, "retracted", trigger))
     current = {}
-    for event, alerts in owned.items():
-        first, *others = sorted(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
+    for event, (first, *others) in owned.items():
         for other in others:
             if other.state in {*STANDING, "resolved"}:
                 sheet.record(superseded(other, trigger, "same_event"))
@@ -139,29 +135,13 @@ def _stand(  # noqa: PLR0913, PLR0917 - as for `Pairing._follow`
         alert = before._replace(evidence=finding.evidence, **stating(sentence))
         sheet.keep(alert)
     else:
-        is_told = not rule.is_trial and trigger.tells
-        alert = Alert(
-            alert_id=before.alert_id if before else new_id(rule.id, finding.anchor.fact_id),
-            rule=rule.id,
-            rule_version=rule.version,
-            severity=rule.severity,
-            subject_id=finding.anchor.subject_id,
-            state="open",
-            anchor=finding.anchor.fact_id,
-            evidence=finding.evidence,
-            changes=before.changes if before else 0,
-            opened_at=before.opened_at if before else trigger.at,
-            changed_at=trigger.at,
-            first_anchor=before.first_anchor if before else finding.anchor.fact_id,
-            trial=rule.is_trial,
-            told=is_told,
-            **stating(sentence),
-            across=True,
-        )
+        anchor = finding.anchor
+        alert = opening(before, rule, (anchor.subject_id, anchor.fact_id), finding.evidence, sentence, trigger)
+        alert = alert._replace(across=True)
         follow = finding.told
         assert follow is not None, "a finding that stands has a follow-up"
-        cause, fact_id = opening_cause(trigger, finding.evidence, follow.held.fact_id)
-        sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=is_told)))
+        cause, fact_id = pattern_cause(trigger, finding.evidence, follow.held.fact_id)
+        sheet.open((alert, Change(alert, trigger.at, cause, fact_id, told=alert.told)))
     sheet.support(alert.alert_id, _rows(alert.alert_id, finding, people))
 
 

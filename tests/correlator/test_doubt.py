@@ -9,7 +9,7 @@ from projections.projector.rebuild import rebuild
 from projections.rules.rulebook import Rulebook
 from projections.tables.schema import CORRELATOR, outbox
 from tests.support.builders import Line, corrected, instant, report, retracted, rows
-from tests.support.correlating import House, counting, life, ministry
+from tests.support.correlating import House, counting, life, ministry, related
 
 NOW = instant("2030")
 COUNT = Rulebook((counting(),))
@@ -91,6 +91,24 @@ def test_a_multiple_in_doubt_is_held() -> None:
     house.declare(UNTIL)
     house.correlator.catch_up(NOW)
     assert ["open", "open"] == told(house)
+
+
+def test_a_change_of_rules_that_opens_in_doubt_is_held() -> None:
+    """With CASETRAIL_TELL_BACKFILLED a new rule tells of old history, but not of evidence that was taken back."""
+    house = House(2, rules=Rulebook((related(),)))
+    house.project(LINES)
+    house.declare("2022-03-01")
+    house.correlator.catch_up(NOW)
+    house.project([GONE])
+    house.rules = Rulebook((counting(), related()))
+    house.correlator = house.correlate(tell_backfilled=True)
+    house.correlator.catch_up(NOW)
+    assert ([], []) == (house.alerts(), told(house))
+
+    house.declare(UNTIL)
+    house.correlator.catch_up(NOW)
+    assert ["open", "retracted"] == told(house)
+    assert [] == rebuild(house.engine, house.rules, lambda _: None, exchange=False)
 
 
 @st.composite

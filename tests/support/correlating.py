@@ -87,9 +87,9 @@ class House:
             projector.assign(instant("2020-01-01"))
         self.correlator = self.correlate()
 
-    def correlate(self) -> Correlator:
+    def correlate(self, *, tell_backfilled: bool = False) -> Correlator:
         """Return another correlator, which takes the place of the one before."""
-        correlator = Correlator(self.engine, self.rules, topic=TOPIC, rows=self.rows)
+        correlator = Correlator(self.engine, self.rules, topic=TOPIC, rows=self.rows, tell_backfilled=tell_backfilled)
         correlator.assign(instant("2020-01-01"))
         return correlator
 
