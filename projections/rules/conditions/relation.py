@@ -123,7 +123,7 @@ def has_new(name: str, follow: Fact, anchor: Fact, event: Fact, history: History
     """
     Return whether *follow* has a value in the field *name* that was not there before the anchor.
 
-    None: it does not name the field, or a fact that was only possibly before the anchor had the value.
+    None: it does not name the field, or a fact that was only possibly before the anchor, or has no year, had the value.
 
     Args:
         name: the field.
@@ -138,12 +138,12 @@ def has_new(name: str, follow: Fact, anchor: Fact, event: Fact, history: History
     own = {report.id for report in reports_of(history, event)}
     anchors = {report.id for report in reports_of(history, anchor)}
     answer: Truth = True
-    for fact in history.counting.values():
+    for fact in (*history.counting.values(), *history.undated):
         if fact.id in own or value not in {_value(name, fact), _value(f"to_{name}", fact)}:
             continue
         if fact.id in anchors or certainly_before(fact.occurred, anchor.occurred):
             return False
-        if possibly_before(fact.occurred, anchor.occurred):
+        if not fact.occurred.dated or possibly_before(fact.occurred, anchor.occurred):
             answer = None
     return answer
 
