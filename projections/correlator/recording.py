@@ -36,10 +36,12 @@ class News(NamedTuple):
     Attributes:
         types: the types of the new facts; None: any rule may be concerned.
         last: the new fact, if there is one, and it is at the end and all others stay as they are; else None.
+        is_correction: whether a fact may have other words now, of which a sentence can speak.
     """
 
     types: frozenset[str] | None
     last: Fact | None = None
+    is_correction: bool = False
 
 
 ANY_NEWS = News(None)
@@ -175,7 +177,7 @@ class Recorder:
         """
         touch = Touch()
         for subject_id, person in people.items():
-            types, last = touched[subject_id] if touched is not None else ANY_NEWS
+            types, last, is_correction = touched[subject_id] if touched is not None else ANY_NEWS
             cleared = person.fold.status.is_cleared()
             if cleared is not person.cleared:
                 # Also where it is not known whether the person was cleared before.
@@ -185,7 +187,7 @@ class Recorder:
                     if last.type in rule.on:
                         self._add(person, rule, last, touch)
                 elif types is None or types & rule.types:
-                    self._compare(person, rule, touch)
+                    self._compare(person, rule, touch, is_correction=is_correction)
             if not self._pairs:
                 continue
             if types is None or types & (self._pair_types if last is None else self._end_types):
@@ -220,7 +222,7 @@ class Recorder:
             touch.of(row).come.append(counted)
             person.rows[rule.id, one.fact_id] = self._moved[rule.id, one.fact_id] = row
 
-    def _compare(self, person: Person, rule: CountRule, touch: Touch) -> None:
+    def _compare(self, person: Person, rule: CountRule, touch: Touch, *, is_correction: bool) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
         found, cleared = contributions_of(rule, person.step), person.cleared is True
         after = {(rule.id, one.fact_id): row_of(Counted(one, cleared)) for one in found}
@@ -230,12 +232,13 @@ class Recorder:
             touch.of(old).gone.append(counted_from(old))
         for key, row in after.items():
             was = before.get(key)
-            if was == row:
+            if was == row and not is_correction:
                 continue
             if was is not None:
                 touch.of(was).gone.append(counted_from(was))
             touch.of(row).come.append(counted_from(row))
-            person.rows[key] = self._moved[key] = row
+            if was != row:
+                person.rows[key] = self._moved[key] = row
 
     def _named(self, person: Person) -> Iterable[str]:
         """Yield the other people that the facts of *person* name."""
