@@ -37,10 +37,12 @@ class News(NamedTuple):
     Attributes:
         types: the types of the new facts; None: any rule may be concerned.
         last: the new fact, if there is one, and it is at the end and all others stay as they are; else None.
+        is_correction: whether a fact may have other words now, of which a sentence can speak.
     """
 
     types: frozenset[str] | None
     last: Fact | None = None
+    is_correction: bool = False
 
 
 ANY_NEWS = News(None)
@@ -177,7 +179,7 @@ class Recorder:
         touch = Touch()
         paired = []
         for subject_id, person in people.items():
-            types, last = touched[subject_id] if touched is not None else ANY_NEWS
+            types, last, is_correction = touched[subject_id] if touched is not None else ANY_NEWS
             clearing = person.fold.status.clearing()
             if clearing is not person.clearing or not person.is_compared:
                 types, last, person.clearing, person.is_compared = None, None, clearing, True
@@ -186,7 +188,7 @@ class Recorder:
                     if last.type in rule.on:
                         self._add(person, rule, last, touch)
                 elif types is None or types & rule.types:
-                    self._compare(person, rule, touch)
+                    self._compare(person, rule, touch, is_correction=is_correction)
             if self._pairs and (types is None or types & (self._pair_types if last is None else self._end_types)):
                 paired.append(person)
         self._touch_pairs(conn, paired, touch)
@@ -226,7 +228,7 @@ class Recorder:
             for one in before | self.links.of(conn, person):
                 touch.people.setdefault(one, set()).add(person.subject_id)
 
-    def _compare(self, person: Person, rule: CountRule, touch: Touch) -> None:
+    def _compare(self, person: Person, rule: CountRule, touch: Touch, *, is_correction: bool) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
         found = (
             Counted(one, is_cleared_of(person.clearing, one.occurred)) for one in contributions_of(rule, person.step)
@@ -238,12 +240,13 @@ class Recorder:
             touch.of(old).gone.append(counted_from(old))
         for key, row in after.items():
             was = before.get(key)
-            if was == row:
+            if was == row and not is_correction:
                 continue
             if was is not None:
                 touch.of(was).gone.append(counted_from(was))
             touch.of(row).come.append(counted_from(row))
-            person.rows[key] = self._moved[key] = row
+            if was != row:
+                person.rows[key] = self._moved[key] = row
 
     def _named(self, person: Person) -> Iterable[str]:
         """Yield the other people that the facts of *person* name."""

@@ -235,7 +235,9 @@ def _changed(before: Rulebook, after: Rulebook) -> frozenset[str]:
 def _news(facts: Sequence[Fact], step: Step) -> News:
     """Return the news about a person: the *facts* that arrived, and the state after them."""
     types = frozenset(fact.type for fact in facts)
-    return ANY_NEWS if step.everywhere or types & ABOUT_FACTS else News(types, step.last)
+    if types & ABOUT_FACTS:
+        return News(None, is_correction=True)
+    return ANY_NEWS if step.everywhere else News(types, step.last)
 
 
 def _arrived(people: Mapping[str, Person], rows: Iterable[AppliedRow]) -> dict[str, list[Fact]]:

@@ -23,13 +23,15 @@ def fail(message: str, code: int) -> NoReturn:
 
 def report(message: str, code: int) -> int:
     """Print *message* on stderr and return *code*."""
-    print(f"casetrail: {message}", file=sys.stderr)
+    say(f"casetrail: {message}")
     return code
 
 
 def say(message: str) -> None:
     """Print a message for the person at the terminal on stderr."""
-    print(message, file=sys.stderr)
+    # With `2>&1 | head -1` nobody may read it. The exit code must not change.
+    with ignoring_closed_pipe():
+        print(message, file=sys.stderr)
 
 
 def ignoring_closed_pipe() -> AbstractContextManager[None]:

@@ -125,7 +125,8 @@ def check(
     """
     Check rule files, and list each problem by line and column. Exit 1 if there is one.
 
-    A note is no problem: it names the jurisdictions in which a rule is silent, since its limit has no entry there.
+    A note is no problem: it names the jurisdictions in which a rule is silent, since its limit has no entry there, or a
+    sentence that no alert can have.
     """
     found = [remark for path in files for remark in _problems(path)]
     problems = [remark for remark in found if isinstance(remark, Problem)]

@@ -46,7 +46,8 @@ class AnchorReasonsJson(TypedDict):
     The answer for one anchor.
 
     ``value`` is *standing*, *ended* or *void*. ``alert_id`` and ``state`` are those of the alert in the database, null
-    if it has none. ``in_doubt`` says that evidence of the alert was taken back by a fact that is not judged yet.
+    if it has none. ``trial`` says that it is on trial. ``in_doubt`` says that evidence of the alert was taken back by a
+    fact that is not judged yet.
     ``due`` is the next instant at which time alone changes the answer.
     """
 
@@ -56,6 +57,7 @@ class AnchorReasonsJson(TypedDict):
     due: str | None
     alert_id: str | None
     state: str | None
+    trial: bool
     in_doubt: bool
     reasons: list[ReasonJson]
 
@@ -101,7 +103,8 @@ def explain(
             raise typer.Exit(FINDINGS)
         clock = moment.known_at or concluded_at(conn, view)
         # The person's own alerts, and no others: one row for each anchor that ever had one.
-        stored = list(alerts(conn, AlertFilter(rule=rule.id, subject_id=subject_id, known_at=moment.known_at)))
+        own = AlertFilter(rule=rule.id, subject_id=subject_id, known_at=moment.known_at)
+        stored = [*alerts(conn, own), *alerts(conn, own._replace(trial=True))]
         result = explained(rule, subject_id, [row.fact for row in view.facts.values()], clock)
         until, result = _across(conn, rule, subject_id, result, moment.known_at) if rule.across else (None, result)
     shown = _json(rule, view, result, stored, clock) | {"judged_before": format_instant(until) if until else None}
@@ -158,6 +161,7 @@ def _anchor_json(reasons: AnchorReasons, stored: list[AlertJson]) -> AnchorReaso
         "due": format_instant(reasons.due) if reasons.due else None,
         "alert_id": alert["alert_id"] if alert else None,
         "state": alert["state"] if alert else None,
+        "trial": alert is not None and alert["trial"],
         "in_doubt": alert is not None and alert["in_doubt"],
         "reasons": [_reason_json(reason) for reason in reasons.reasons],
     }
@@ -185,8 +189,8 @@ def _lines(rule: Rule, view: SubjectView, result: Explained, shown: ExplainedJso
         if len(reasons.reports) > 1:
             yield safe(f"  reports: {', '.join(reasons.reports)}")
         yield from (f"  {reason_words(reason)}" for reason in reasons.reasons)
-        doubt = ", in doubt" if anchor["in_doubt"] else ""
-        alert = f"alert {anchor['alert_id']}: {anchor['state']}{doubt}"
+        marks = f"{', on trial' if anchor['trial'] else ''}{', in doubt' if anchor['in_doubt'] else ''}"
+        alert = f"alert {anchor['alert_id']}: {anchor['state']}{marks}"
         yield f"  {alert if anchor['alert_id'] else 'no alert in the database'}"
     if shown["not_anchors"]:
         yield from ("", "Does not count as an event from which the rule starts:")

@@ -15,8 +15,8 @@ from tests.support.scenario_db import change
 from tests.support.tampering import attack
 
 
-def unread(args: str, folder: Path) -> tuple[int, str]:
-    """Run ``casetrail`` with *args* and a closed pipe as stdout; return its exit code and its text on stderr."""
+def unread(args: str, folder: Path, stderr: int = subprocess.PIPE) -> tuple[int, str]:
+    """Run ``casetrail`` with *args* and a closed pipe as stdout; return its exit code and its text on *stderr*."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as stdout:
@@ -25,11 +25,11 @@ def unread(args: str, folder: Path) -> tuple[int, str]:
             cwd=folder,
             env=environment(folder),
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             timeout=SECONDS,
             check=False,
         )
-    return done.returncode, done.stderr.decode()
+    return done.returncode, (done.stderr or b"").decode()
 
 
 @pytest.fixture
@@ -61,6 +61,12 @@ def test_a_verdict_stands_however_little_of_it_is_read(broken: Path, args: str, 
     assert 1 == code
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
+
+
+@pytest.mark.parametrize("args", ["audit verify", "rules check rules.yaml", "publish --check facts.ndjson"])
+def test_a_verdict_stands_if_nobody_reads_the_messages_either(broken: Path, args: str) -> None:
+    """With `2>&1 | head -1`, the messages go into the closed pipe too."""
+    assert 1 == unread(args, broken, subprocess.STDOUT)[0]
 
 
 @pytest.mark.parametrize("args", ["status", "status --json", "alerts --json", "audit head", "audit export", "schema"])

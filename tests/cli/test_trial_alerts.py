@@ -14,6 +14,7 @@ from tests.support.builders import detained, dismissed, encoded, instant, rows
 from tests.support.commands import run
 from tests.support.desk import DAY, Desk, silence
 from tests.support.reading import answer, ask
+from tests.support.rules import SILENCE
 
 DISMISSED = dismissed("2022-03-01", recorded="2022-03-02T00:00:00Z")
 LATER = detained("2022-06-20", recorded="2022-07-01T00:00:00Z")
@@ -44,6 +45,16 @@ def test_a_trial_is_shown_apart(tmp_path: Path) -> None:
     assert "on trial" in ask(f"alerts show {alert['alert_id']}", tmp_path).stdout
     with desk.engine.connect() as conn:
         assert {} == standing_counts(conn)
+
+
+def test_the_explanation_of_a_rule_on_trial_shows_its_alert(tmp_path: Path) -> None:
+    """A trial is for finding out why a rule speaks, so "no alert in the database" would mislead."""
+    opened(tmp_path, "trial")
+    (tmp_path / "rules.yaml").write_text(SILENCE, "utf-8")
+    file = str(tmp_path / "rules.yaml")
+
+    assert ": open, on trial\n" in ask("rules explain silence a", tmp_path, CASETRAIL_RULES=file).stdout
+    assert answer("rules explain silence a", tmp_path, CASETRAIL_RULES=file)["anchors"][0]["trial"]
 
 
 def test_an_alert_in_force_is_not_among_the_trials(tmp_path: Path) -> None:

@@ -73,6 +73,17 @@ def test_a_corrected_date_is_quoted_as_it_was() -> None:
     assert told(counting(retracted_explain=GONE), [*lines, late])[1].endswith("from 2022-02-01 to 2022-02-09.")
 
 
+def test_a_corrected_word_is_in_the_sentence() -> None:
+    """A place decides no window. A sentence that names it follows its correction, and the end of the correction."""
+    lines = ministry("abc")
+    note = corrected(lines[-1], "2022-04-01", recorded="2022-04-01T12:00:00Z", place="Oral")
+    undone = retracted(note, "2022-05-01", recorded="2022-05-01T12:00:00Z")
+    rule = counting(explain="{count} of {group}, the last in {last.place}.")
+
+    assert told(rule, [*lines, note]) == (["open"], "3 of Ministry, the last in Oral.")
+    assert told(rule, [*lines, note, undone]) == (["open"], "3 of Ministry, the last in not stated.")
+
+
 def test_without_its_own_words_the_default_form_stands() -> None:
     """The sentence begins with the day until which it was said."""
     lines = ministry("abc")

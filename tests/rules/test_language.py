@@ -294,9 +294,10 @@ class TestSameAndNew:
 
         assert ["open", "retracted"] == states(story, sequence(new="case_id"))
 
-    def test_a_vague_fact_at_the_end_can_show_that_a_case_is_not_new(self) -> None:
-        """A charge some day of the year may have been before the dismissal, although it is last in world order."""
-        vague = charged("2022", case="c", published="2023-01-01", recorded="2023-01-02T00:00:00Z")
+    @pytest.mark.parametrize("occurred", ["2022", "XXXX-02-05"])
+    def test_a_vague_fact_at_the_end_can_show_that_a_case_is_not_new(self, occurred: str) -> None:
+        """A charge some day of the year, or of an unknown year, may have been before the dismissal."""
+        vague = charged(occurred, case="c", published="2023-01-01", recorded="2023-01-02T00:00:00Z")
         story = [dismissed("2022-03-01"), detained("2022-04-01", case="c"), vague]
 
         assert ["open", "retracted"] == states(story, sequence(new="case_id"))

@@ -59,6 +59,20 @@ class TestReviewed:
 
         assert ["open"] == states(story, rules)
 
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            {"where": {"anchor.ground": "bribery", "absent.jurisdiction": "KZ"}},
+            {"where": {"anchor.ground": "bribery"}, "same": "jurisdiction"},
+        ],
+        ids=["where", "same"],
+    )
+    def test_a_report_that_fulfils_no_condition_decides_nothing(self, keys: dict[str, object]) -> None:
+        """The charge names no jurisdiction, and so may count, whatever other ground a second paper states."""
+        papers = [dismissed("2022-03-01", id=ground, ground=ground) for ground in ("bribery", "reform")]
+
+        assert [] == states([*papers, charged("2022-03-10")], absence(absent="Charged", **keys))
+
     def test_a_case_that_may_be_old_prevents_a_silence_about_new_ones(self) -> None:
         """An investigation some day of the year leaves open whether the case was there before."""
         rules = absence(on="Dismissed", absent="Charged", new="case_id")

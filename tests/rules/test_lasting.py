@@ -137,6 +137,20 @@ class TestPosts:
         assert {"Suspended a 2022-03-01": ["open"]} == lives([*both, one], SUSPENDED)
         assert {"Suspended a 2022-03-01": ["open", "resolved"]} == lives([*both, one, other], SUSPENDED)
 
+    @pytest.mark.parametrize("first", ["2022-04-01", "2022-06-15"], ids=["in time", "behind the deadline"])
+    def test_the_sentence_of_its_end_names_the_end_of_the_last_post(self, first: str) -> None:
+        """The alert stood until the second post was free too, so the first end did not end it."""
+        rules = lasting(service="suspended", ended_explain="Until {then.occurred}.")
+        story = [
+            appointed("2021-01-01", post="head", agency="police"),
+            appointed("2021-02-01", post="deputy", agency="police", concurrent=True),
+            suspended("2022-03-01", agency="police"),
+            reinstated(first, post="head", agency="police"),
+            reinstated("2022-07-01", post="deputy", agency="police"),
+        ]
+
+        assert ["Until 2022-07-01."] == [alert["explanation"] for alert in alerts(story, "2030", rules)]
+
     def test_each_post_lasts_by_itself(self) -> None:
         """Two suspensions from two posts are two statuses, and the end of one leaves the other."""
         story = [

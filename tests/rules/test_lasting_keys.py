@@ -102,7 +102,6 @@ class TestKeys:
         messages = problems(LASTING_RULE.replace(old, new, 1))
 
         assert any(problem.startswith(f"rules.yaml:{message}") for problem in messages), messages
-        assert all("(want " in problem and "(want )" not in problem for problem in messages)
 
     @pytest.mark.parametrize("text", [SILENCE, SEQUENCE])
     def test_while_is_a_pattern_of_its_own(self, text: str) -> None:

@@ -1,7 +1,5 @@
 """The JSON Schema of rule files agrees with the program: it takes the same keys and words."""
 
-from typing import Any
-
 import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -9,15 +7,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from projections.rules.files.schema import schema
 from projections.rules.rulebook import PATTERNS
 from tests.support.places import ROOT
-from tests.support.rules import SEQUENCE, SILENCE
-
-VALIDATOR = Draft202012Validator(schema())
-
-
-def problems(text: str) -> list[str]:
-    """Return the problems that the schema has with a rule file; scalars are texts, as the program reads them."""
-    data: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader without types
-    return [error.message for error in VALIDATOR.iter_errors(data)]
+from tests.support.rules import SEQUENCE, SILENCE, VALIDATOR, schema_problems
 
 
 def test_it_is_a_schema() -> None:
@@ -28,7 +18,7 @@ def test_it_is_a_schema() -> None:
 def test_the_pack_fits_it() -> None:
     """The rules that ship are examples."""
     for path in (ROOT / "projections" / "rules" / "pack").glob("*.yaml"):
-        assert [] == problems(path.read_text("utf-8"))
+        assert [] == schema_problems(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +34,7 @@ def test_the_pack_fits_it() -> None:
 )
 def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
     """An editor marks no file that can be used."""
-    assert [] == problems(text)
+    assert [] == schema_problems(text)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +52,7 @@ def test_a_file_that_the_program_takes_fits_it(text: str) -> None:
 )
 def test_a_mistake_does_not_fit_it(old: str, new: str) -> None:
     """An editor marks the mistakes that the program refuses, as far as a schema can say them."""
-    assert [] != problems(SILENCE.replace(old, new, 1))
+    assert [] != schema_problems(SILENCE.replace(old, new, 1))
 
 
 @pytest.mark.parametrize("value", [True, False, "true", "false", "trial"])

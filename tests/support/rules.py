@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from events.facts import Fact, make_fact
 from projections.rules.files.loading import RulesError, load, pack
+from projections.rules.files.schema import schema
 from projections.rules.languages import texts_of
 from projections.rules.patterns.absence import AbsenceRule
 from projections.rules.patterns.pattern import Rule
 from projections.rules.patterns.sequence import SequenceRule
 from projections.rules.rulebook import Rulebook
 
+VALIDATOR = Draft202012Validator(schema())
 SILENCE = """\
 rules:
   - id: silence
@@ -70,10 +74,18 @@ def english(rule: Rule) -> str:
 
 
 def problems(text: str | bytes) -> list[str]:
-    """Return the problems of *text*, which must be refused."""
+    """Return the problems of *text*, which must be refused; each names the wanted value."""
     with pytest.raises(RulesError) as refused:
         book(text)
-    return [str(problem) for problem in refused.value.problems]
+    found = [str(problem) for problem in refused.value.problems]
+    assert all("(want " in problem and "(want )" not in problem for problem in found)
+    return found
+
+
+def schema_problems(text: str) -> list[str]:
+    """Return the problems that the schema has with a rule file; scalars are texts, as the program reads them."""
+    data: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader without types
+    return [error.message for error in VALIDATOR.iter_errors(data)]
 
 
 def fact(kind: str, **data: Any) -> Fact:

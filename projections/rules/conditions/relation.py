@@ -56,12 +56,18 @@ class Related(NamedTuple):
         befores = None if previous is None else reports_of(history, previous)
         answers = {
             self._hold_of(_Reports(one, before, other), anchor, follow, history)
-            for one in reports_of(history, anchor)
+            for one in self._starting(reports_of(history, anchor))
             for before in befores or (one,)
             for other in reports_of(history, follow)
         }
         # A report that decides counts more than one that says too little.
         return True if True in answers else False if False in answers else None
+
+    def _starting(self, reports: list[Fact]) -> list[Fact]:
+        """Return those of *reports* of the anchor that fulfil the conditions on it alone; all, if none does."""
+        own = [_about_anchor(where) for where in (self.beside, self.where) if where is not None and len(reports) > 1]
+        # A report from which no rule starts must not decide against a follow-up that another one leaves open.
+        return [one for one in reports if all(where is None or _holds_alone(where, one) for where in own)] or reports
 
     def _hold_of(self, reports: "_Reports", event: Fact, following: Fact, history: History) -> Truth:
         anchor, before, follow = reports
@@ -94,9 +100,12 @@ def applies(where: Where | None, jurisdictions: Collection[str], anchor: Fact, h
     reports = reports_of(history, anchor)
     places = {place.casefold() for place in jurisdictions}
     placed = not places or any(str(report.data.get("jurisdiction", "")).casefold() in places for report in reports)
-    return placed and (
-        own is None or any(own.holds({"anchor": report}, undecided, undecided) is True for report in reports)
-    )
+    return placed and (own is None or any(_holds_alone(own, report) for report in reports))
+
+
+def _holds_alone(own: Where, report: Fact) -> bool:
+    """Return whether *report* of an anchor fulfils *own*, which are conditions on the anchor alone."""
+    return own.holds({"anchor": report}, undecided, undecided) is True
 
 
 @lru_cache(maxsize=1024)
@@ -114,7 +123,7 @@ def has_new(name: str, follow: Fact, anchor: Fact, event: Fact, history: History
     """
     Return whether *follow* has a value in the field *name* that was not there before the anchor.
 
-    None: it does not name the field, or a fact that was only possibly before the anchor had the value.
+    None: it does not name the field, or a fact that was only possibly before the anchor, or has no year, had the value.
 
     Args:
         name: the field.
@@ -129,12 +138,12 @@ def has_new(name: str, follow: Fact, anchor: Fact, event: Fact, history: History
     own = {report.id for report in reports_of(history, event)}
     anchors = {report.id for report in reports_of(history, anchor)}
     answer: Truth = True
-    for fact in history.counting.values():
+    for fact in (*history.counting.values(), *history.undated):
         if fact.id in own or value not in {_value(name, fact), _value(f"to_{name}", fact)}:
             continue
         if fact.id in anchors or certainly_before(fact.occurred, anchor.occurred):
             return False
-        if possibly_before(fact.occurred, anchor.occurred):
+        if not fact.occurred.dated or possibly_before(fact.occurred, anchor.occurred):
             answer = None
     return answer
 

@@ -79,11 +79,14 @@ class LastingRule(Rule):
         deadline, exact = later(anchor.occurred.latest, wait), anchor.occurred.latest_exact
         # A fact of which nobody knows whether it ended the status is an end in each part.
         maybe = [fact for fact in unplaced.values() if self._may_end(fact, anchor)]
-        ends = [spell.end for spell in spells if spell.end]
-        values = {_value([*maybe, *([spell.end] if spell.end else [])], deadline, exact=exact) for spell in spells}
+        parts = [[*maybe, *filter(None, [spell.end])] for spell in spells]
+        values = [_value(ends, deadline, exact=exact) for ends in parts]
         value: Value = "standing" if "standing" in values else "ended" if "ended" in values else "void"
         opens = later(deadline, settle)
-        ended_by = min([*maybe, *ends], key=step.history.place) if value == "ended" else None
+        place = step.history.place
+        # The alert stands until the last part that outlived the deadline ends. An earlier end did not end it.
+        lasted = [min(ends, key=place) for ends, one in zip(parts, values, strict=True) if one == "ended"]
+        ended_by = max(lasted, key=place) if value == "ended" else None
         return Finding(anchor, value, opens, final=value == "void", deadline=deadline, exact=exact, ended_by=ended_by)
 
     def extend_in(self, finding: Finding, fact: Fact, step: Step) -> Finding:
