@@ -41,6 +41,8 @@ class Silence(NamedTuple):
     jurisdiction: frozenset[str] = frozenset()
     keys: StatusKeys = StatusKeys()
     limits: Limits = ()
+    closings: frozenset[str] = frozenset()
+    """The follow-ups that count only if their case is new."""
 
     @property
     def waits(self) -> bool:
@@ -59,6 +61,24 @@ class Silence(NamedTuple):
     def follow(self) -> frozenset[str]:
         """Return the types of its follow-ups; death is one of them, unless the rule starts from it."""
         return self.absent | ({"Died"} - self.on)
+
+    def counts(
+        self, fact: Event | Statement, anchor: Event, events: Sequence[Event], facts: Sequence[Fact]
+    ) -> bool | None:
+        """Return whether *fact* may be a follow-up: a closing, if no other fact before *anchor* names its case."""
+        if fact.type not in self.closings:
+            return True
+        own = {fact.id, *getattr(fact, "reports", ())}
+        counted = {report for event in events for report in event.reports}
+        answer: bool | None = True
+        for other in in_force(facts)[0]:
+            if other.id in own or other.data.get("case_id") != fact.data["case_id"]:
+                continue
+            if other.id in counted and (other.id in anchor.reports or certainly_before(other, anchor)):
+                return False
+            if not other.span.dated or (other.id in counted and possibly_before(other.span, anchor.span)):
+                answer = None
+        return answer
 
 
 class Following(NamedTuple):
@@ -120,7 +140,7 @@ def keys_of(rule: AnyRule) -> StatusKeys:
     return keys._replace(unless=packaged | dict(keys.unless))
 
 
-def certainly_before(anchor: Event, follow: Event) -> bool:
+def certainly_before(anchor: Event | Statement, follow: Event) -> bool:
     """
     Return whether *anchor* certainly ended before *follow* began.
 
@@ -246,7 +266,12 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
     """Return the value of the silence of length *wait* after *anchor* at *at*: void, ended or standing."""
     start = start_of_wait(rule, anchor, facts)
     read = rule.follow | of_statuses(rule.keys.still)
-    undated = [fact for fact in in_force(facts)[0] if not fact.span.dated and fact.type in read]
+    counts = {event.id: rule.counts(event, anchor, events, facts) for event in events}
+    undated = [
+        fact
+        for fact in in_force(facts)[0]
+        if not fact.span.dated and fact.type in read and rule.counts(fact, anchor, events, facts) is not False
+    ]
     if undated or start is None:
         return "void"
     deadline = later(start[0], wait)
@@ -256,6 +281,7 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
         event
         for event in events
         if event.type in rule.follow and event.id != anchor.id and possibly_before(anchor.span, event.span)
+        if counts[event.id] is not False
     ]
     for event in follows:
         spare = slack(start[1], event.span.earliest_exact)
@@ -263,7 +289,7 @@ def silence_after(  # noqa: PLR0913, PLR0917 - the parts of a silence
             return "void"
     if rule.keys.still and not lasts(rule.keys.still, anchor, events, deadline, exact=start[1]):
         return "void"
-    return "ended" if follows else "standing"
+    return "ended" if any(counts[event.id] for event in follows) else "standing"
 
 
 def of_statuses(conditions: Iterable[str]) -> set[str]:

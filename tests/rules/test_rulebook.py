@@ -94,7 +94,7 @@ class TestVersion:
         """The versions of the pack never change by accident, because a new version supersedes every open alert."""
         assert {rule.id: rule.version for rule in dismissals().rules} == {
             "dismissal-before-arrest": "9016f9a51317",
-            "dismissed-without-follow-up": "0d3112af720f",
+            "dismissed-without-follow-up": "a7e09556a006",
         }
 
     def test_twelve_hex_digits(self) -> None:
@@ -157,7 +157,7 @@ class TestRulebook:
         ]
         assert [r.id for r in dismissals().continued_by["Charged"]] == ["dismissed-without-follow-up"]
         assert [r.id for r in dismissals().by_type["Resigned"]][:1] == ["dismissal-before-arrest"]
-        assert dismissals().by_type["SubjectDescribed"] == ()
+        assert dismissals().by_type["Corrected"] == ()
         assert {"Dismissed", "Removed", "Resigned", "Retired", "TermEnded", "LeftOffice"} == dismissals().anchors
 
     def test_death_follows_every_silence_that_does_not_start_from_it(self) -> None:

@@ -36,7 +36,7 @@ class TestReading:
         assert (quiet.id, quiet.severity) == ("dismissed-without-follow-up", "warning")
         assert (timedelta(days=90), timedelta(days=7)) == (quiet.wait, quiet.settle)
         assert {"Dismissed", "Removed"} == quiet.on
-        assert {"Accused", "CaseClosed", "ChargesDropped", "Released", "Suspended"}.isdisjoint(quiet.absent)
+        assert {"Accused", "AllegationWithdrawn", "Released", "Suspended"}.isdisjoint(quiet.absent)
         assert {"MaterialsReferred", "Charged", "Convicted", "Wanted", "Detained", "Reinstated", "Appointed"} < (
             quiet.absent
         )

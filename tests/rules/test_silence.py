@@ -359,4 +359,6 @@ def test_every_type_that_is_absent_counts() -> None:
         assert [] == silence([DISMISSED, follow])
     assert ["open"] == states(silence([DISMISSED, suspended("2022-05-01")]))
     assert ["open"] == states(silence([DISMISSED, accused("2022-05-01")])), "an accusation is not a step of a case"
-    assert ["open"] == states(silence([DISMISSED, stated("CaseClosed", "2022-05-01", case="old")]))
+    closed = stated("CaseClosed", "2022-05-01", case="old")
+    assert ["open"] == states(silence([accused("2022-01-01", case="old"), DISMISSED, closed]))
+    assert [] == silence([DISMISSED, closed]), "nobody knew the case before"

@@ -28,6 +28,7 @@ from tests.oracle.model_time import Event, world
 from tests.support.builders import (
     Line,
     Row,
+    accused,
     database,
     detained,
     dismissed,
@@ -50,10 +51,7 @@ HELD = frozenset({"detained", "remanded", "house_arrest", "paroled", "bailed", "
 IN_A_CASE = frozenset(
     "materials_referred investigation suspect charged overturned indicted trial convicted appeal".split()  # noqa: SIM905
 )
-QUIET_CASE = frozenset(
-    "Accused AllegationWithdrawn InvestigationSuspended PleaEntered ChargesDropped ReviewRequested ReviewRefused"  # noqa: SIM905
-    " SentenceChanged CaseClosed Amnestied Pardoned PardonAnnulled".split()
-)
+QUIET_CASE = frozenset({"Accused", "AllegationWithdrawn"})
 SILENCE = oracle.Silence(
     "dismissed-without-follow-up",
     frozenset({"Dismissed", "Removed"}),
@@ -66,6 +64,7 @@ SILENCE = oracle.Silence(
     frozenset({"deceased"}),
     HELD,
     IN_A_CASE,
+    closings=frozenset({"ChargesDropped", "CaseClosed", "Amnestied", "Pardoned"}),
 )
 FOLLOWING = {
     certainty: oracle.Following(
@@ -112,7 +111,15 @@ def found_lives(alerts: Sequence[AlertJson]) -> Lives:
     }
 
 
+OLD_CASE_ENDS = [
+    line | {"recorded": "2022-03-06T00:00:00Z"}
+    for line in (accused("2022-01-01"), dismissed("2022-03-01"), stated("CaseClosed", "2022-03-05", case="c"))
+]
+"""Too rare among random facts: the end of a case that is older than the dismissal."""
+
+
 @settings(max_examples=150)
+@example(OLD_CASE_ENDS, END, "certain")
 @given(histories(), untils, st.sampled_from(["certain", "possible"]))
 def test_lives_are_those_of_the_oracle(lines: list[Line], until: datetime, certainty: str) -> None:
     """A plain evaluation of the full set of facts leads to the same alerts, anchors, states and instants."""
