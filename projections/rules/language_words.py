@@ -39,6 +39,8 @@ _RELATIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }  # fmt: skip
 
+_IN_ABSENCE: Final = {"en": "{} in absentia", "ru": "{} (заочно)", "kk": "{} (сырттай)"}
+
 
 def not_stated(language: str) -> str:
     """Return the words for a field that the fact does not have."""
@@ -51,6 +53,11 @@ def type_in_words(type_: str, language: str) -> str:
     if language == "en":
         return " ".join(re.findall("[A-Z][a-z]*", type_)).lower()
     return TYPE_WORDS[language][type_]
+
+
+def in_absence(type_: str, language: str) -> str:
+    """Return a type in words of a fact that took place in the person's absence: nobody is held by such an arrest."""
+    return _IN_ABSENCE[language].format(type_in_words(type_, language))
 
 
 def relation_in_words(relation: str, language: str) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 
 from events.facts import Fact
 
-from .language_words import length_in_words, not_stated, type_in_words
+from .language_words import in_absence, length_in_words, not_stated, type_in_words
 from .limits import Applied
 from .values import TOKEN
 
@@ -78,6 +78,7 @@ def _pieces(explain: str) -> tuple[tuple[str, str, str], ...]:
 
 def _stated(fact: Fact | None, field: str, language: str) -> str:
     if fact is not None and field == "type":
-        return type_in_words(fact.type, language)
+        words = in_absence if fact.data.get("in_absentia") else type_in_words
+        return words(fact.type, language)
     stated = None if fact is None else fact.id if field == "id" else fact.data.get(field)
     return not_stated(language) if stated in (None, "") else str(stated)

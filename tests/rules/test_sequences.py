@@ -233,6 +233,13 @@ def test_an_acquittal_between_a_charge_and_a_dismissal_resolves_the_alert() -> N
     assert ["open"] == states(arrest([story[0], DISMISSED], rules=rules))
 
 
+def test_an_arrest_in_absentia_is_called_so() -> None:
+    """Nobody is held by an arrest in absentia, and the sentence does not say so."""
+    (alert,) = arrest([DISMISSED, arrested("2022-04-20", in_absentia=True)])
+
+    assert "a: dismissed (2022-03-27), then arrested in absentia (2022-04-20)." == alert["explanation"]
+
+
 def test_a_disciplinary_case_does_not_prevent_clearing() -> None:
     """A disciplinary case does not prevent that a person is cleared (docs/design.md, 3.4)."""
     reprimand = stated("Charged", "2022-01-01", case="other", kind="disciplinary")
