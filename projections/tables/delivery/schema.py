@@ -5,6 +5,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
 from projections.tables.columns import METADATA, Big, Instant, Json
 
 WAITING = text("state in ('queued', 'held')")  # in the words of the partial index, as `schema.APPLIED` is
+TIMED = text("state in ('queued', 'held') and bundle is null and not_before is not null")
 HAS_REFERENCE = text("deliveries.reference is not null")  # likewise
 
 receivers = Table(
@@ -19,6 +20,7 @@ receivers = Table(
     Column("next_try", Instant, comment="no message is tried before; null: none failed"),
     Column("last_answer", Text, comment="its last answer"),
     Column("last", Big, nullable=False, comment="number of its last row in `deliveries`"),
+    Column("gave_up_at", Instant, comment="when a message was given up; operators are told, once an hour"),
     Column("owner", Text, comment="the notifier that serves it; null: none"),
     Column("owned_until", Instant, comment="until when, unless the notifier says so again"),
     Column("epoch", Big, nullable=False, comment="raised when a notifier takes it over; an older one cannot write"),
@@ -56,6 +58,7 @@ deliveries = Table(
     Column("remind_at", Instant, comment="when the next reminder is due; null: none is"),
     UniqueConstraint("receiver", "address", "notice_id", name="uq_deliveries_notice"),
     Index("ix_deliveries_waiting", "receiver", "number", sqlite_where=WAITING, postgresql_where=WAITING),
+    Index("ix_deliveries_timed", "receiver", "why", "not_before", sqlite_where=TIMED, postgresql_where=TIMED),
     Index("ix_deliveries_alert_id", "alert_id", "receiver"),
     Index("ix_deliveries_notice_id", "notice_id"),
     Index("ix_deliveries_bundle", "receiver", "bundle", sqlite_where=text("bundle is not null"),
@@ -75,6 +78,7 @@ delivery_people = Table(
     Column("subject_id", Text, primary_key=True, comment="a person that the message is about"),
     Column("receiver", Text, primary_key=True, comment="the receiver"),
     Column("number", Big, primary_key=True, autoincrement=False, comment="number of the message in `deliveries`"),
+    Index("ix_delivery_people_number", "receiver", "number"),
     comment="The people that each message is about.",
 )
 
