@@ -12,7 +12,7 @@ TIMED = "state in ('queued', 'held') and bundle is null and not_before is not nu
 
 def upgrade() -> None:
     """Create the indexes and the column."""
-    comment = "when a message was given up; operators are told, once an hour"
+    comment = "when a message was last given up, other than one to operators"
     op.add_column("receivers", sa.Column("gave_up_at", INSTANT, comment=comment))
     op.create_index(
         op.f("ix_deliveries_timed"),

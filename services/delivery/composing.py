@@ -10,7 +10,7 @@ from projections.tables.delivery.tries import BUNDLES, Due, Told, members, told_
 from projections.tables.outbox import notices_at
 from services.words.messages.bundles import word_digest, word_summary
 from services.words.messages.notices import AlertKind, AlertNotice, PersonKind, word_notice, word_person
-from services.words.messages.operations import word_failure, word_report, word_test
+from services.words.messages.operations import word_failure, word_given_up, word_report, word_test
 
 from .config.model import Mail, Receiver
 from .message import Earlier, Message, MessageKind, Text
@@ -66,6 +66,8 @@ class Composer:
                 return word_test(due.receiver, language)
             case "report":
                 return word_report(data["start"], data["end"], data["facts"], data["people"], language)
+            case "failure" if data["state"] == "given_up":
+                return word_given_up(data["receiver"], data["since"], data["number"], data["answer"], language)
             case "failure":
                 return word_failure(data["receiver"], data["since"], data["waiting"], data["answer"], language)
         (content,) = contents

@@ -14,6 +14,7 @@ from projections.tables.delivery.messages import NewMessage, write_down
 from projections.tables.delivery.operation import (
     added_at,
     facts_between,
+    given_up,
     has_message,
     lowest_watermark,
     openings_between,
@@ -26,26 +27,32 @@ from .surroundings import addresses_of
 
 FAILING_FOR: Final = timedelta(minutes=10)
 """The time for which a receiver fails before operators are told; a restart is shorter."""
+HOUR: Final = timedelta(hours=1)
 WEEK: Final = timedelta(days=7)
 
 
 def tell_failures(conn: Connection, config: DeliveryConfig, receiver: Receiver, now: datetime) -> None:
-    """Write down for an operator that another receiver has failed for some time, once for each failure."""
+    """
+    Write down for an operator that a receiver fails or has given up messages.
+
+    Another receiver that has failed for some time is told of once for each failure. Messages that were given up are
+    told of once an hour, when it is over, also those to this receiver itself.
+    """
     if receiver.name not in config.operators:
         return
     for other in all_receivers(conn):
+        data = {"receiver": other.receiver, "state": other.state, "since": format_instant(other.since)}
         is_long = other.state != "failing" or other.since <= now - FAILING_FOR
-        if other.receiver == receiver.name or other.state == "ok" or not is_long:
-            continue
-        data = {
-            "receiver": other.receiver,
-            "state": other.state,
-            "since": format_instant(other.since),
-            "waiting": waiting_count(conn, other.receiver),
-            "answer": other.last_answer or "",
-        }
-        key = f"failure {other.receiver} {other.state} {data['since']}"
-        write_down(conn, receiver.name, [*_messages(receiver, "failure", key, data)], now)
+        if other.receiver != receiver.name and other.state != "ok" and is_long:
+            key = f"failure {other.receiver} {other.state} {data['since']}"
+            rest = {"waiting": waiting_count(conn, other.receiver), "answer": other.last_answer or ""}
+            write_down(conn, receiver.name, [*_messages(receiver, "failure", key, data | rest)], now)
+        hour = other.gave_up_at and other.gave_up_at.replace(minute=0, second=0, microsecond=0)
+        if other.gave_up_at and hour and hour + HOUR <= now < hour + WEEK:
+            data |= {"state": "given_up", "since": format_instant(other.gave_up_at)}
+            key = f"given up {other.receiver} {format_instant(hour)}"
+            rest = given_up(conn, other.receiver)._asdict()
+            write_down(conn, receiver.name, [*_messages(receiver, "failure", key, data | rest)], now)
 
 
 def tell_week(conn: Connection, config: DeliveryConfig, receiver: Receiver, zone: ZoneInfo, now: datetime) -> None:

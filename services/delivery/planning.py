@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+import structlog
 from sqlalchemy import Connection, Engine
 
+from projections.tables.database import UNAVAILABLE
 from projections.tables.delivery.messages import (
     NewMessage,
     Written,
@@ -20,12 +22,14 @@ from projections.tables.delivery.messages import (
     write_down,
 )
 from projections.tables.delivery.ownership import Ownership, owned
-from projections.tables.outbox import move_cursor, notices_of_cursor, unsent
+from projections.tables.delivery.tries import put_state, receiver_state, with_given_up
+from projections.tables.outbox import Outgoing, move_cursor, notices_of_cursor, unsent
 from services.delivery.config.model import DeliveryConfig, Receiver
 from services.delivery.routing.decide import Audience, Decision, Earlier, decide
 from services.delivery.routing.notice import Notice
 from services.delivery.routing.routes import fitting_routes
 from services.delivery.routing.silence import is_silenced
+from services.runtime.fault import fault_of
 
 from .surroundings import Surroundings, addresses_of, next_digest, notices_of, surroundings
 
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 PAGE_ROWS = 200
 
 ENDS = frozenset({"resolved", "retracted", "superseded"})
+
+logger = structlog.get_logger()
 
 
 class Planner:
@@ -68,8 +74,8 @@ class Planner:
             around = surroundings(conn)
             for cursor in unsent(conn, own.receiver):
                 rows = notices_of_cursor(conn, cursor, PAGE_ROWS)
-                for run in runs(notices_of(conn, rows)):
-                    self._decide(conn, run, around, now)
+                if rows:
+                    self._decide_all(conn, rows, around, now)
                 is_full |= len(rows) == PAGE_ROWS
                 last = rows[-1].n if len(rows) == PAGE_ROWS else cursor.last
                 move_cursor(conn, own.receiver, cursor, last, now)
@@ -84,6 +90,30 @@ class Planner:
             is_silenced(notice, around.silences, now),
             next_digest(self.receiver, now),
         )
+
+    def _decide_all(self, conn: Connection, rows: Sequence[Outgoing], around: Surroundings, now: datetime) -> None:
+        """Decide on the notices *rows*. One that cannot be decided on is given up, and the others go on."""
+        try:
+            with conn.begin_nested():
+                for run in runs(notices_of(conn, rows)):
+                    self._decide(conn, run, around, now)
+        except UNAVAILABLE:
+            raise
+        except Exception as problem:  # noqa: BLE001 - one notice must not keep people from being told of the others
+            if len(rows) > 1:
+                for row in rows:
+                    self._decide_all(conn, [row], around, now)
+            else:
+                self._give_up(conn, rows[0], fault_of(problem), now)
+
+    def _give_up(self, conn: Connection, row: Outgoing, fault: str, now: datetime) -> None:
+        """Write down that a notice could not be decided on, for each address that it may concern."""
+        name = self.receiver.name
+        earlier = messages_of_alerts(conn, name, [row.alert_id] if row.alert_id else [])
+        addresses = dict.fromkeys([*addresses_of(self.receiver), *(message.address for message in earlier)])
+        write_down(conn, name, [_undecided(row, address, fault) for address in addresses], now)
+        put_state(conn, with_given_up(receiver_state(conn, name), row.kind, now))
+        logger.error("notice_not_decided", receiver=name, notice=row.notice_id, fault=fault)
 
     def _decide(self, conn: Connection, notices: Sequence[Notice], around: Surroundings, now: datetime) -> None:
         """Decide on *notices*, no two of which are of one alert or one person."""
@@ -120,6 +150,22 @@ def runs(notices: Iterable[Notice]) -> Iterator[list[Notice]]:
 
 def _earlier(row: Written) -> Earlier:
     return Earlier(row.number, row.address, cast("MessageKind", row.kind), row.is_waiting, row.is_told, row.not_before)
+
+
+def _undecided(row: Outgoing, address: str, fault: str) -> NewMessage:
+    state = str((row.notice or {}).get("state"))
+    return NewMessage(
+        address=address,
+        notice_id=row.notice_id,
+        kind=row.kind if row.kind != "notice" else state if state in {"open", *ENDS} else "change",
+        alert_id=row.alert_id,
+        partition=row.partition,
+        n=row.n,
+        sequence=row.n,
+        state="given_up",
+        people=[row.subject_id] if row.subject_id else [],
+        why=f"not decided on: {fault}",
+    )
 
 
 def new_messages(notice: Notice, decision: Decision) -> Iterator[NewMessage]:

@@ -2,23 +2,31 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Engine
 
 from events.edtf import BEGINNING
+from events.errors import Unreachable
+from projections.tables.database import UNAVAILABLE, database_clock
 from projections.tables.delivery.ownership import Ownership, ReceiverLost, owned
+from projections.tables.delivery.tries import put_state, receiver_state
 from projections.tables.delivery.waiting import something_is_due
+from services.runtime.fault import fault_of
 
 from .operational import tell_failures, tell_week
 from .planning import Planner
 from .releasing import begin_digests, release_held, remind
-from .sending import Sender
+from .sending import Sender, in_state
 from .serving import Holding, take_turns
 from .surroundings import surroundings
 
 EXTEND_EVERY = timedelta(seconds=20)
+
+logger = structlog.get_logger()
 
 
 class ReceiverWorker:
@@ -48,15 +56,29 @@ class ReceiverWorker:
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
         self._is_held = False
+        self._fault: str | None = ""  # not known: a notifier before may have ended after one
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
-        """Serve the receiver until *stop* is set. While the database is away, it tries again without a limit."""
+        """
+        Serve the receiver until *stop* is set.
+
+        While the database is away, it tries again without a limit, and also after an unexpected error: a fault in the
+        work for one receiver must not stop the others. The receiver counts as failing until a turn succeeds.
+        """
 
         def turn(goes_on: Callable[[], bool]) -> float:
-            return self.holding.pause_seconds(poll_seconds, is_idle=not self.turn(goes_on))
+            try:
+                is_busy = self.turn(goes_on)
+                self._note_fault(None)
+            except UNAVAILABLE:
+                raise
+            except Exception as problem:
+                self._note_fault(fault_of(problem))
+                raise Unreachable(fault_of(problem)) from problem
+            return self.holding.pause_seconds(poll_seconds, is_idle=not is_busy)
 
         try:
-            take_turns(turn, stop, beat)
+            take_turns(turn, stop, beat, self._failed)
         finally:
             self.close()
 
@@ -83,6 +105,22 @@ class ReceiverWorker:
         """Give the receiver up, and close the connections to it."""
         self.sender.channel.close()
         self.holding.release()
+
+    def _note_fault(self, fault: str | None) -> None:
+        """Record that turns fail with *fault*, or that they succeed again."""
+        own = self.holding.take() if fault != self._fault else None
+        self._fault = fault
+        if own is not None:
+            with suppress(ReceiverLost), owned(self.engine, own) as conn:
+                state = receiver_state(conn, own.receiver)
+                before, name = ("failing", "ok") if fault is None else ("ok", "failing")
+                # A state that the receiver's own answers have brought about stays.
+                if state.state == before and not state.failures:
+                    put_state(conn, in_state(state, name, database_clock(conn))._replace(last_answer=fault))
+
+    def _failed(self, problem: Unreachable, seconds: float) -> None:
+        pause = round(seconds, 2)
+        logger.error("turn_failed", receiver=self.receiver.name, fault=str(problem), pause_seconds=pause)
 
     def _release(self, own: Ownership) -> bool:
         """Write down the messages whose time has come; return whether there were any."""

@@ -9,22 +9,27 @@ from typing import Final, assert_never
 import structlog
 from sqlalchemy import Engine
 
+from projections.tables.database import UNAVAILABLE
 from projections.tables.delivery.messages import drop
 from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.delivery.tries import (
+    BUNDLES,
     Due,
     ReceiverState,
     Result,
     begin_try,
     due_messages,
     finish_try,
+    members,
     put_state,
     receiver_state,
     told_since,
+    with_given_up,
 )
+from services.runtime.fault import fault_of
 
 from .composing import Composer
-from .message import Attempt, Channel
+from .message import Attempt, Channel, Message
 from .releasing import bundle
 from .routing.decide import ENDED_FIRST
 
@@ -116,33 +121,74 @@ class Sender:
         """
         Try to send a message once; return whether the next one can be tried.
 
-        A digest or a summary of alerts that have all ended meanwhile is dropped.
+        A digest or a summary of alerts that have all ended meanwhile is dropped. A message that cannot be worded is
+        given up; of a digest or summary that cannot, the messages in it that cannot, or else the whole.
         """
-        with self.engine.connect() as conn:
-            message = self.composer.message(conn, due)
+        try:
+            message = self._worded(due)
+        except UNAVAILABLE:
+            raise
+        except Exception as problem:  # noqa: BLE001 - a message that cannot be worded must not end the others
+            for bad, fault in self._unwordable(due) or [(due, fault_of(problem))]:
+                self._give_up(own, bad, fault)
+            return True
         if message is None:
             with owned(self.engine, own) as conn:
                 drop(conn, own.receiver, [(due.number, ENDED_FIRST)])
             return True
-        stored = message.stored or self.channel.compose(message)
         with owned(self.engine, own) as conn:
-            begin_try(conn, due, self.clock(), stored)
-        attempt = self.channel.send(message._replace(stored=stored))
+            begin_try(conn, due, self.clock(), message.stored)
+        attempt = self._sent(message)
         now = self.clock()
         with owned(self.engine, own) as conn:
             before = receiver_state(conn, own.receiver)
             result, state = after(due, attempt, before, now)
             finish_try(conn, due, now, result)
-            put_state(conn, state)
+            put_state(conn, with_given_up(state, due.kind, now) if result.state == "given_up" else state)
         log = logger.info if attempt.outcome == "delivered" else logger.warning
         log("message_tried", receiver=own.receiver, number=due.number, outcome=attempt.outcome, answer=attempt.answer)
         return attempt.outcome in {"delivered", "rejected", "impossible"}
+
+    def _worded(self, due: Due) -> Message | None:
+        """Return the message of *due* with the bytes to repeat, if it has some; None: all its alerts have ended."""
+        with self.engine.connect() as conn:
+            message = self.composer.message(conn, due)
+        return message and message._replace(stored=message.stored or self.channel.compose(message))
+
+    def _sent(self, message: Message) -> Attempt:
+        try:
+            return self.channel.send(message)
+        except Exception as problem:  # noqa: BLE001 - as above. The receiver may have the whole message.
+            return Attempt("rejected", fault_of(problem), sent_whole=True)
+
+    def _unwordable(self, due: Due) -> list[tuple[Due, str]]:
+        """Return the messages that the digest or summary *due* carries and that cannot be worded, with the faults."""
+        with self.engine.connect() as conn:
+            rows = members(conn, due.receiver, due.number) if due.kind in BUNDLES else []
+        faults = []
+        for row in rows:
+            try:
+                self._worded(row)
+            except UNAVAILABLE:
+                raise
+            except Exception as problem:  # noqa: BLE001 - as above
+                faults.append((row, fault_of(problem)))
+        return faults
+
+    def _give_up(self, own: Ownership, due: Due, fault: str) -> None:
+        """Give up a message that cannot be worded. If the result of an earlier try is not known, it stays told."""
+        now = self.clock()
+        with owned(self.engine, own) as conn:
+            begin_try(conn, due, now, None)
+            finish_try(conn, due, now, Result("given_up", fault, is_told=False, why="not worded"))
+            put_state(conn, with_given_up(receiver_state(conn, own.receiver), due.kind, now))
+        logger.error("message_not_worded", receiver=own.receiver, number=due.number, fault=fault)
 
 
 def after(due: Due, attempt: Attempt, before: ReceiverState, now: datetime) -> tuple[Result, ReceiverState]:
     """Return what *attempt* makes of a message and of the state *before* of its receiver."""
     waiting = Result("queued", attempt.answer, attempt.sent_whole)
-    well = _in_state(before, "ok", now)._replace(failures=0, next_try=None, last_answer=attempt.answer)
+    well = in_state(before, "ok", now)._replace(failures=0, next_try=None, last_answer=attempt.answer)
     failed = before._replace(failures=before.failures + 1, last_answer=attempt.answer)
     pause = timedelta(seconds=attempt.retry_after_seconds) if attempt.retry_after_seconds else _pause(before.failures)
     last = due.tries + 1 > len(PAUSES)
@@ -156,17 +202,18 @@ def after(due: Due, attempt: Attempt, before: ReceiverState, now: datetime) -> t
         case "rejected":
             return given_up if last else waiting._replace(not_before=now + _pause(due.tries)), well
         case "failed":
-            failing = _in_state(failed, "failing", now)._replace(next_try=now + pause)
+            failing = in_state(failed, "failing", now)._replace(next_try=now + pause)
             return given_up if last else waiting, failing
         case "gone":
-            return waiting._replace(counts=False), _in_state(failed, "disabled", now)
+            return waiting._replace(counts=False), in_state(failed, "disabled", now)
         case "refused":
-            return waiting._replace(counts=False), _in_state(failed, "refused", now)._replace(next_try=now + pause)
+            return waiting._replace(counts=False), in_state(failed, "refused", now)._replace(next_try=now + pause)
         case _:
             assert_never(attempt.outcome)
 
 
-def _in_state(state: ReceiverState, name: str, now: datetime) -> ReceiverState:
+def in_state(state: ReceiverState, name: str, now: datetime) -> ReceiverState:
+    """Return *state* under another name from *now* on, or as it is if it has that name already."""
     return state if state.state == name else state._replace(state=name, since=now)
 
 

@@ -17,6 +17,13 @@ class Read(NamedTuple):
     people: int
 
 
+class GivenUp(NamedTuple):
+    """The number of messages that were given up, and the answer to the last one or the reason."""
+
+    number: int
+    answer: str
+
+
 class ReceiverCounts(NamedTuple):
     """
     A receiver with the numbers of its messages.
@@ -77,6 +84,15 @@ def waiting_count(conn: Connection, receiver: str) -> int:
     """Return the number of messages that wait for *receiver*."""
     query = select(func.count()).where(deliveries.c.receiver == receiver, WAITING, deliveries.c.state == "queued")
     return int(conn.execute(query).scalar_one())
+
+
+def given_up(conn: Connection, receiver: str) -> GivenUp:
+    """Return the messages to *receiver* that were given up, without those to operators."""
+    table = deliveries.c
+    here = (table.receiver == receiver, table.state == "given_up", table.kind != "failure")
+    number = int(conn.execute(select(func.count()).where(*here)).scalar_one())
+    last = select(func.coalesce(table.last_answer, table.why)).where(*here).order_by(table.number.desc()).limit(1)
+    return GivenUp(number, conn.scalar(last) or "")
 
 
 def oldest_due(conn: Connection) -> datetime | None:

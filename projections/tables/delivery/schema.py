@@ -20,7 +20,7 @@ receivers = Table(
     Column("next_try", Instant, comment="no message is tried before; null: none failed"),
     Column("last_answer", Text, comment="its last answer"),
     Column("last", Big, nullable=False, comment="number of its last row in `deliveries`"),
-    Column("gave_up_at", Instant, comment="when a message was given up; operators are told, once an hour"),
+    Column("gave_up_at", Instant, comment="when a message was last given up, other than one to operators"),
     Column("owner", Text, comment="the notifier that serves it; null: none"),
     Column("owned_until", Instant, comment="until when, unless the notifier says so again"),
     Column("epoch", Big, nullable=False, comment="raised when a notifier takes it over; an older one cannot write"),

@@ -44,6 +44,7 @@ class ReceiverState(NamedTuple):
     failures: int
     next_try: datetime | None
     last_answer: str | None
+    gave_up_at: datetime | None
 
 
 class Told(NamedTuple):
@@ -218,6 +219,15 @@ def _own_rows(due: Due) -> ColumnElement[bool]:
     if due.kind in BUNDLES:
         return and_(WAITING, or_(table.number == due.number, table.bundle == due.number))
     return table.number == due.number
+
+
+def with_given_up(state: ReceiverState, kind: str, now: datetime) -> ReceiverState:
+    """
+    Return *state* after a message of *kind* was given up.
+
+    A message to operators that is given up does not count: they would be told of it by another one without an end.
+    """
+    return state if kind == "failure" else state._replace(gave_up_at=now)
 
 
 def put_state(conn: Connection, state: ReceiverState) -> None:

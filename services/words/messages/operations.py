@@ -45,6 +45,26 @@ def word_failure(receiver: str, since: str, waiting: int, answer: str, language:
     return Text(title, (messages.say("failure.waiting", number=waiting), *said), language)
 
 
+def word_given_up(receiver: str, at: str, number: int, answer: str, language: str) -> Text:
+    """
+    Return the text about messages to a receiver that were given up, for operators. It names no people.
+
+    Args:
+        receiver: the name of the receiver.
+        at: the instant at which one was given up, such as `2022-07-03T00:00:00Z`.
+        number: the number of all messages that were given up.
+        answer: the answer to the last one, or the reason, without secrets and names of people; empty: not known.
+        language: the language of the operators.
+
+    Raises:
+        BadInput: if the language has no texts.
+    """
+    messages = load(language)
+    said = (messages.say("failure.answer", answer=plain(answer)),) if answer else ()
+    title = messages.say("title.given_up", receiver=plain(receiver), at=instant_words(at))
+    return Text(title, (messages.say("failure.given_up", number=number), *said), language)
+
+
 def word_test(receiver: str, language: str) -> Text:
     """
     Return the text of a message that tests the way to *receiver*.
