@@ -20,6 +20,7 @@ from services.delivery.feeds.page import Entry, Page
 from services.delivery.feeds.serving import export_feed, feed_page
 from services.delivery.message import Message, Text
 from services.delivery.receiver_worker import ReceiverWorker
+from tests.support.statements import executed
 from tests.support.telling import START, Desk
 
 FEED = Receiver("desk", Feed("news"))
@@ -139,6 +140,20 @@ def test_the_current_page_is_never_nearly_empty(newsroom: Newsroom) -> None:
 
     assert [99, 50, 99, 50] == sizes
     assert [[], ["page:1"], ["page:1"], ["page:2"]] == archives
+
+
+def test_a_page_is_read_by_the_same_number_of_statements_for_any_number_of_entries(newsroom: Newsroom) -> None:
+    """A reader that polls a page of a hundred alerts asks the database no more than one of a single alert."""
+    counts = []
+    for n in (1, 98):
+        newsroom.tell(*((f"{n} {k}", "open") for k in range(n)))
+        newsroom.cleared(f"person of {n} 0")
+        newsroom.settle()
+        with executed(newsroom.engine) as statements:
+            newsroom.page()
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1] < 20
 
 
 def test_an_archive_names_its_neighbours_and_says_that_it_is_one(newsroom: Newsroom) -> None:

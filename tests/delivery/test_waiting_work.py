@@ -3,14 +3,13 @@
 import threading
 from datetime import timedelta
 
-from sqlalchemy import event
-
 from projections.correlator.chain_entries import NewSilence
 from projections.correlator.correlator import add_silence
 from projections.tables.delivery.schema import deliveries
 from services.delivery.config.model import Receiver, Route, Webhook
 from services.delivery.notifier import run_workers
 from tests.support.builders import rows
+from tests.support.statements import executed
 from tests.support.telling import UNANSWERED, UNREACHABLE, Desk
 
 HOOK = Receiver("desk", Webhook("https://desk.example/hook", "DESK"))
@@ -20,16 +19,10 @@ MANY = [f"a{n}" for n in range(30)]
 
 def writes(desk: Desk, seconds: int) -> int:
     """Return the number of transactions that write in the turns of *seconds*, one a second."""
-    begun: list[str] = []
-
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        begun.extend([statement] if statement == "BEGIN IMMEDIATE" else [])
-
-    event.listen(desk.engine, "before_cursor_execute", note)
-    for _ in range(seconds):
-        desk.wait(seconds=1)
-    event.remove(desk.engine, "before_cursor_execute", note)
-    return len(begun)
+    with executed(desk.engine) as statements:
+        for _ in range(seconds):
+            desk.wait(seconds=1)
+    return statements.count("BEGIN IMMEDIATE")
 
 
 def test_a_summary_of_alerts_that_have_all_ended_is_not_sent() -> None:

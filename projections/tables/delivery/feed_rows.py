@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from projections.tables.database import in_values, values_parameter
 
@@ -20,6 +20,11 @@ CLEARINGS = ("cleared", "cleared_withdrawn")
 
 table, people = deliveries.c, delivery_people.c
 
+# The messages without a place are left out here and not by a condition: with one, SQLite would read the whole feed by
+# the index of places, for each page.
+_TOLD = case((table.reference.is_not(None), table.told_at))
+_SPAN = (func.min(_TOLD), func.max(_TOLD), func.max(table.reference))
+
 
 class FeedRow(NamedTuple):
     """
@@ -28,16 +33,29 @@ class FeedRow(NamedTuple):
     Attributes:
         due: the message.
         is_latest: whether no later message replaces it.
+        published: since when the feed has its alert; of another message, since when the feed has it.
+        updated: since when the feed has it, or the last clearing of a person that it is about, which its text names.
     """
 
     due: Due
     is_latest: bool
+    published: datetime
+    updated: datetime
 
-    @property
-    def told_at(self) -> datetime:
-        """Since when the feed has it."""
-        assert self.due.told_at is not None, "a message with a place was told"
-        return self.due.told_at
+
+class Span(NamedTuple):
+    """
+    The messages of a feed about one alert, or about the clearing of one person.
+
+    Attributes:
+        began: since when the feed has the first one.
+        changed: since when it has the last one.
+        last: the place of the last one.
+    """
+
+    began: datetime
+    changed: datetime
+    last: str
 
 
 def feed_began(conn: Connection, receiver: str) -> datetime | None:
@@ -47,51 +65,44 @@ def feed_began(conn: Connection, receiver: str) -> datetime | None:
 
 
 def feed_rows(conn: Connection, receiver: str, first: int, last: int) -> list[FeedRow]:
-    """Return the messages of a feed from the place *first* to the place *last*, the newest first."""
+    """Return the messages of a feed from the place *first* to *last*, the newest first, by three statements."""
     query = (
-        select(*(table[name] for name in Due._fields), ~_is_replaced())
+        select(*(table[name] for name in Due._fields), table.reference)
         .where(table.receiver == receiver, HAS_REFERENCE)
         .where(table.reference.between(place_text(first), place_text(last)))
         .order_by(table.reference.desc())
     )
-    return [FeedRow(Due(*row[:-1]), bool(row[-1])) for row in conn.execute(query)]
+    rows = [(Due(*row[:-1]), row[-1]) for row in conn.execute(query)]
+    alerts = _alerts(conn, receiver, {due.alert_id for due, _ in rows if due.alert_id})
+    clearings = _clearings(conn, receiver, [due.number for due, _ in rows])
+    return [_row(due, place, alerts.get(due.alert_id or ""), clearings.get(due.number)) for due, place in rows]
 
 
-def first_told(conn: Connection, receiver: str, alert_ids: Iterable[str]) -> dict[str, datetime]:
-    """Return since when the feed of *receiver* has each of *alert_ids*."""
-    here = and_(table.receiver == receiver, HAS_REFERENCE, in_values(conn.dialect.name, table.alert_id))
-    query = select(table.alert_id, func.min(table.told_at)).where(here).group_by(table.alert_id)
-    return dict(conn.execute(query, values_parameter(conn, alert_ids)).all())
+def _row(due: Due, place: str, alert: Span | None, clearing: Span | None) -> FeedRow:
+    assert due.told_at is not None, "a message with a place was told"
+    own = clearing if due.kind in CLEARINGS else alert
+    updated = max(due.told_at, clearing.changed) if clearing else due.told_at
+    return FeedRow(due, own is None or own.last == place, alert.began if alert else due.told_at, updated)
 
 
-def last_clearings(conn: Connection, receiver: str, numbers: Iterable[int]) -> dict[int, datetime]:
-    """Return since when the feed has the last clearing of a person that each of the messages *numbers* is about."""
+def _alerts(conn: Connection, receiver: str, alert_ids: Iterable[str]) -> dict[str, Span]:
+    """Return the messages about each of *alert_ids*."""
+    query = select(table.alert_id, *_SPAN).where(
+        table.receiver == receiver, in_values(conn.dialect.name, table.alert_id)
+    )
+    rows = conn.execute(query.group_by(table.alert_id), values_parameter(conn, alert_ids))
+    return {key: Span(*span) for key, *span in rows}
+
+
+def _clearings(conn: Connection, receiver: str, numbers: Iterable[int]) -> dict[int, Span]:
+    """Return the messages on the clearing of a person that each of the messages *numbers* is about."""
     clearing = delivery_people.alias()
     query = (
-        select(people.number, func.max(table.told_at))
+        select(people.number, *_SPAN)
         .join_from(delivery_people, clearing, clearing.c.subject_id == people.subject_id)
         .join(deliveries, and_(table.receiver == clearing.c.receiver, table.number == clearing.c.number))
         .where(people.receiver == receiver, people.number.in_([*numbers]), clearing.c.receiver == receiver)
-        .where(table.kind.in_(CLEARINGS), HAS_REFERENCE)
+        .where(table.kind.in_(CLEARINGS))
         .group_by(people.number)
     )
-    return dict(conn.execute(query).all())
-
-
-def _is_replaced() -> ColumnElement[bool]:
-    """Return the condition that a later message of the feed is about the same alert, or the same person's clearing."""
-    later, alert, subject = deliveries.alias(), deliveries.alias(), delivery_people.alias()
-    of_alert = exists().where(
-        alert.c.alert_id == table.alert_id, alert.c.receiver == table.receiver, alert.c.reference > table.reference
-    )
-    of_clearing = exists().where(
-        people.receiver == table.receiver,
-        people.number == table.number,
-        subject.c.subject_id == people.subject_id,
-        subject.c.receiver == table.receiver,
-        later.c.receiver == subject.c.receiver,
-        later.c.number == subject.c.number,
-        later.c.kind.in_(CLEARINGS),
-        later.c.reference > table.reference,
-    )
-    return or_(of_alert, and_(table.kind.in_(CLEARINGS), of_clearing))
+    return {number: Span(*span) for number, *span in conn.execute(query) if span[-1] is not None}

@@ -1,10 +1,12 @@
 """The tries: the messages that are due, the start and the result of a try, and the state of a receiver."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, or_, select, update
+
+from projections.tables.database import in_values, values_parameter
 
 from .schema import HAS_REFERENCE, WAITING, deliveries, receivers
 
@@ -138,24 +140,42 @@ def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
     return [Due(*row) for row in conn.execute(query)]
 
 
-def told_before(conn: Connection, due: Due) -> Told | None:
-    """Return the messages about its alert of which the address of *due* was told before; None: there is none."""
+def told_before(conn: Connection, rows: Sequence[Due]) -> dict[int, Told]:
+    """
+    Return, by the number of each of *rows*, the messages about its alert of which its address was told before.
+
+    All rows are of one receiver. One that tells an address of its alert for the first time has no entry.
+    """
+    alert_ids = {row.alert_id for row in rows if row.alert_id}
+    if not alert_ids:
+        return {}
     carrier = deliveries.alias()
     joined = and_(carrier.c.receiver == table.receiver, carrier.c.number == table.bundle)
     query = (
         select(
-            func.coalesce(carrier.c.notice_id, table.notice_id),
-            func.coalesce(carrier.c.reference, table.reference),
+            table.alert_id,
+            table.address,
+            table.number,
+            func.coalesce(carrier.c.notice_id, table.notice_id).label("notice_id"),
+            func.coalesce(carrier.c.reference, table.reference).label("reference"),
             table.kind,
             table.told_at,
         )
         .outerjoin(carrier, joined)
-        .where(table.receiver == due.receiver, table.address == due.address, table.alert_id == due.alert_id)
-        .where(table.number + 0 < due.number)  # by the alert, as in `due_messages`
-        .order_by(table.number + 0)
+        .where(table.receiver == rows[0].receiver, in_values(conn.dialect.name, table.alert_id))
+        .order_by(table.number + 0)  # by the alert, as in `due_messages`
     )
-    rows = [row for row in conn.execute(query) if row.told_at is not None]
-    return Told(rows[0][0], rows[0][1], rows[-1][2]) if rows else None
+    told: dict[tuple[str, str], list[Any]] = {}
+    for message in conn.execute(query, values_parameter(conn, alert_ids)):
+        if message.told_at is not None:
+            told.setdefault((message.alert_id, message.address), []).append(message)
+    before = {
+        row.number: [
+            message for message in told.get((row.alert_id or "", row.address), ()) if message.number < row.number
+        ]
+        for row in rows
+    }
+    return {number: Told(own[0].notice_id, own[0].reference, own[-1].kind) for number, own in before.items() if own}
 
 
 def told_since(conn: Connection, receiver: str, since: datetime) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from events.errors import BadInput
 from projections.alerts.alert import NAMESPACE
-from projections.tables.delivery.feed_rows import CLEARINGS, FeedRow, feed_began, feed_rows, first_told, last_clearings
+from projections.tables.delivery.feed_rows import CLEARINGS, FeedRow, feed_began, feed_rows
 from projections.tables.delivery.tries import Due, last_place
 from services.delivery.composing import Composer
 from services.delivery.config.model import Feed, Receiver
@@ -52,7 +52,9 @@ def read_page(conn: Connection, receiver: Receiver, number: int | None) -> Page:
     first = (archives if number is None else number - 1) * PLACES + 1
     last = first + (2 * PLACES if number is None else PLACES) - 1
     rows = feed_rows(conn, receiver.name, first, last)
-    entries = tuple(_entries(conn, receiver, [row for row in rows if row.is_latest]))
+    latest = [row for row in rows if row.is_latest]
+    messages = Composer(receiver).messages(conn, [row.due for row in latest])
+    entries = tuple(_entry(row, message) for row, message in zip(latest, messages, strict=True))
     began = feed_began(conn, receiver.name) or _NEVER
     return Page(
         name=receiver.target.name,
@@ -61,24 +63,13 @@ def read_page(conn: Connection, receiver: Receiver, number: int | None) -> Page:
         language=receiver.language,
         number=number,
         archives=archives,
-        updated=max((began, *(row.told_at for row in rows), *(entry.updated for entry in entries))),
+        updated=max((began, *(row.updated for row in rows))),
         entries=entries,
     )
 
 
-def _entries(conn: Connection, receiver: Receiver, rows: list[FeedRow]) -> list[Entry]:
-    composer = Composer(receiver)
-    published = first_told(conn, receiver.name, {row.due.alert_id for row in rows if row.due.alert_id})
-    cleared = last_clearings(conn, receiver.name, [row.due.number for row in rows])
-    entries = []
-    for row in rows:
-        message = composer.message(conn, row.due)
-        assert message is not None, "a feed has no digests and no summaries"
-        # The presumption is part of the text of an alert, so a clearing changes its entry.
-        updated = max(row.told_at, cleared.get(row.due.number, row.told_at))
-        entry_id = _entry_id(row.due, message)
-        entries.append(Entry(entry_id, message, published.get(row.due.alert_id or "", row.told_at), updated))
-    return entries
+def _entry(row: FeedRow, message: Message) -> Entry:
+    return Entry(_entry_id(row.due, message), message, row.published, row.updated)
 
 
 def _entry_id(due: Due, message: Message) -> UUID:
