@@ -4,9 +4,10 @@ The messages of a receiver whose time has come: openings that were held, reminde
 It runs once all notices are decided on, so that an opening of an alert that has ended is dropped before.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
+from typing import Final
 from uuid import uuid5
 
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from projections.alerts.alert import NAMESPACE
 from projections.tables.delivery.messages import NewMessage, write_down
 from projections.tables.delivery.tries import Due
 from projections.tables.delivery.waiting import (
+    Carried,
     carry,
     digest_members,
     held_messages,
@@ -33,6 +35,11 @@ from .routing.silence import is_silenced
 from .surroundings import Surroundings, next_digest, notices_of
 
 PAGE = 500
+LARGEST_BUNDLE: Final = 200
+"""
+The most alerts in a digest or a summary. Without evidence they are 170 kB of mail, and with evidence many times that.
+Mail servers refuse messages of 10 MB and more.
+"""
 
 
 def release_held(conn: Connection, receiver: Receiver, around: Surroundings, now: datetime) -> int:
@@ -60,43 +67,54 @@ def remind(conn: Connection, receiver: Receiver, around: Surroundings, now: date
     the reminder until it ends.
     """
     count = 0
-    rows = reminders_due(conn, receiver.name, now, PAGE)
-    notices = _notices(conn, rows)
-    states = states_of(conn, {row.alert_id for row in rows if row.alert_id})
-    for row in rows:
-        assert row.remind_seconds is not None, "a reminder is due at an interval"
-        notice = notices[row.partition, row.n]
-        if is_silenced(notice, around.silences, now):
-            continue
-        match states.get(row.alert_id or ""):
-            case "open":
-                write_down(conn, receiver.name, [_reminder(receiver, row, notice, now)], now)
-                set_reminder(conn, row, None)
-                count += 1
-            case "acknowledged":
-                set_reminder(conn, row, now + timedelta(seconds=row.remind_seconds))
-            case _:
-                set_reminder(conn, row, None)
+    after: Due | None = None
+    while rows := reminders_due(conn, receiver.name, after, now, PAGE):
+        notices = _notices(conn, rows)
+        states = states_of(conn, {row.alert_id for row in rows if row.alert_id})
+        new = []
+        for row in rows:
+            assert row.remind_seconds is not None, "a reminder is due at an interval"
+            notice = notices[row.partition, row.n]
+            if is_silenced(notice, around.silences, now):
+                continue
+            state = states.get(row.alert_id or "")
+            if state == "open":
+                new.append(_reminder(receiver, row, notice, now))
+            again = now + timedelta(seconds=row.remind_seconds) if state == "acknowledged" else None
+            set_reminder(conn, row, again)
+        write_down(conn, receiver.name, new, now)
+        count, after = count + len(new), rows[-1]
     return count
 
 
 def begin_digests(conn: Connection, receiver: Receiver, now: datetime) -> int:
-    """Write down one digest for each address with messages that wait for one and are due; return their number."""
+    """
+    Write down the digests of the messages that wait for one and are due; return their number.
+
+    An address has one digest for each `LARGEST_BUNDLE` alerts. Those about one person follow each other.
+    """
     count = 0
-    rows = digest_members(conn, receiver.name, DIGEST, now)
-    for _, own in groupby(rows, key=lambda row: row.address):
-        bundle(conn, receiver.name, "digest", [*own], now)
-        count += 1
+    for _, own in groupby(digest_members(conn, receiver.name, now), key=lambda row: row.address):
+        for part in _parts(own):
+            bundle(conn, receiver.name, "digest", part, now)
+            count += 1
     return count
 
 
-def bundle(conn: Connection, receiver: str, kind: str, rows: Sequence[Due], now: datetime) -> None:
+def _parts(rows: Iterable[Carried]) -> Iterator[list[Carried]]:
+    """Yield *rows* in lists of at most `LARGEST_BUNDLE` alerts; all rows about one alert are in the same list."""
+    alerts = (list(own) for _, own in groupby(rows, key=lambda row: row.alert_id))
+    while part := list(islice(alerts, LARGEST_BUNDLE)):
+        yield [row for own in part for row in own]
+
+
+def bundle(conn: Connection, receiver: str, kind: str, rows: Sequence[Carried | Due], now: datetime) -> None:
     """Write down a digest or a summary, which carries the messages *rows* to their one address."""
-    first, last = rows[0], rows[-1]
-    notice_id = str(uuid5(NAMESPACE, f"{kind} {receiver} {first.address} {first.number} {last.number}"))
-    numbers = [row.number for row in rows]
+    numbers = sorted(row.number for row in rows)
+    address, last = rows[0].address, max(rows, key=lambda row: row.number)
+    notice_id = str(uuid5(NAMESPACE, f"{kind} {receiver} {address} {numbers[0]} {numbers[-1]}"))
     message = NewMessage(
-        address=first.address,
+        address=address,
         notice_id=notice_id,
         kind=kind,
         alert_id=None,

@@ -30,7 +30,7 @@ from services.runtime.fault import fault_of
 
 from .composing import Composer
 from .message import Attempt, Channel, Message
-from .releasing import bundle
+from .releasing import LARGEST_BUNDLE, bundle
 from .routing.decide import ENDED_FIRST
 
 PAUSES: Final = tuple(
@@ -42,7 +42,6 @@ JITTER: Final = 0.1
 PAGE: Final = 50
 BURST: Final = 20
 BURST_TIME: Final = timedelta(minutes=1)
-LARGEST_SUMMARY: Final = 500
 
 logger = structlog.get_logger()
 
@@ -113,7 +112,7 @@ class Sender:
     def _summarise(self, own: Ownership, now: datetime) -> None:
         """Let one summary for each address carry the openings that are due."""
         with owned(self.engine, own) as conn:
-            rows = [row for row in due_messages(conn, own.receiver, now, LARGEST_SUMMARY) if row.kind == "open"]
+            rows = [row for row in due_messages(conn, own.receiver, now, LARGEST_BUNDLE) if row.kind == "open"]
             for _, same in groupby(sorted(rows, key=lambda row: row.address), key=lambda row: row.address):
                 bundle(conn, own.receiver, "summary", [*same], now)
 

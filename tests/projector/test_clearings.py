@@ -201,7 +201,9 @@ def test_the_message_names_the_fact(number: int) -> None:
         held, [described("2021-12-01", name="Ada", recorded="2021-12-02T00:00:00Z"), CHARGED, ACQUITTED, TAKEN_BACK]
     )
     row = rows(held.engine, outbox)[number]
-    due = Due("desk", 1, "", row["notice_id"], row["kind"], None, 0, row["n"], 1, None, NOW, 0, None, None, None, None)
+    due = Due(
+        "desk", 1, "", row["notice_id"], row["kind"], None, 0, row["n"], 1, None, NOW, 0, None, None, None, None, None
+    )
     with held.engine.connect() as conn:
         message = Composer(Receiver("desk", Feed("desk"))).message(conn, due)
     assert message is not None

@@ -33,6 +33,7 @@ class Due(NamedTuple):
     told_at: datetime | None
     stored: bytes | None
     remind_seconds: int | None
+    remind_at: datetime | None
     why: str | None
 
 

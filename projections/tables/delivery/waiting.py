@@ -1,31 +1,40 @@
 """The messages that wait: those that are held, reminders, and those that a digest or a summary carries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, union_all, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from projections.tables.database import in_values, values_parameter
 from projections.tables.schema import LIVE
 
-from .schema import WAITING, deliveries, delivery_people
+from .schema import TIMED, WAITING, deliveries, delivery_people
 from .tries import Due
 
 table = deliveries.c
 COLUMNS = [table[name] for name in Due._fields]
+CHUNK = 500
+
+
+class Carried(NamedTuple):
+    """A message that a digest or a summary is to carry. The fields are columns of ``deliveries``."""
+
+    address: str
+    alert_id: str | None
+    number: int
+    sequence: int
 
 
 def something_is_due(conn: Connection, receiver: str, now: datetime) -> bool:
     """Return whether the wait of a held message is over, or a reminder or a digest is due."""
-    mine = table.receiver == receiver
-    waiting = and_(mine, WAITING)
-    wait = and_(waiting, table.state == "held", table.not_before <= now)
-    digest = and_(
-        waiting, table.state == "queued", table.why == "digest", table.bundle.is_(None), table.not_before <= now
+    timed = and_(table.receiver == receiver, TIMED, table.not_before <= now)
+    conditions = (
+        and_(timed, table.why == "wait"),
+        and_(timed, table.why == "digest"),
+        and_(table.receiver == receiver, table.remind_at.is_not(None), table.remind_at <= now),
     )
-    reminder = and_(mine, table.remind_at.is_not(None), table.remind_at <= now)
-    parts = [select(table.number).where(condition).limit(1).subquery() for condition in (wait, digest, reminder)]
-    return conn.execute(union_all(*(select(part) for part in parts))).first() is not None
+    return bool(conn.scalar(select(or_(*(select(table.number).where(own).exists() for own in conditions)))))
 
 
 def held_messages(conn: Connection, receiver: str, after: int, now: datetime, limit: int) -> list[Due]:
@@ -46,10 +55,13 @@ def queue(conn: Connection, row: Due, *, state: str, why: str | None, not_before
     conn.execute(update(deliveries).where(here).values(state=state, why=why, not_before=not_before))
 
 
-def reminders_due(conn: Connection, receiver: str, now: datetime, limit: int) -> list[Due]:
-    """Return the messages whose reminder is due, at most *limit*."""
-    query = select(*COLUMNS).where(table.receiver == receiver, table.remind_at <= now).order_by(table.remind_at)
-    return [Due(*row) for row in conn.execute(query.limit(limit))]
+def reminders_due(conn: Connection, receiver: str, after: Due | None, now: datetime, limit: int) -> list[Due]:
+    """Return the messages whose reminder is due, by its instant, at most *limit*; those after *after*, if it is one."""
+    query = select(*COLUMNS).where(table.receiver == receiver, table.remind_at.is_not(None), table.remind_at <= now)
+    if after is not None:
+        same = and_(table.remind_at == after.remind_at, table.number > after.number)
+        query = query.where(table.remind_at >= after.remind_at, or_(table.remind_at > after.remind_at, same))
+    return [Due(*row) for row in conn.execute(query.order_by(table.remind_at, table.number).limit(limit))]
 
 
 def set_reminder(conn: Connection, row: Due, at: datetime | None) -> None:
@@ -58,15 +70,23 @@ def set_reminder(conn: Connection, row: Due, at: datetime | None) -> None:
     conn.execute(update(deliveries).where(here).values(remind_at=at))
 
 
-def digest_members(conn: Connection, receiver: str, why: str, now: datetime) -> list[Due]:
-    """Return the messages that wait for a digest and are due, by address and in their order."""
+def digest_members(conn: Connection, receiver: str, now: datetime) -> Iterator[Carried]:
+    """
+    Yield the messages that wait for a digest and are due, a few in memory at a time.
+
+    They come by address and by the first of their people, and those about one alert together and in their order.
+    """
+    people = delivery_people.c
+    first = select(func.min(people.subject_id)).where(people.receiver == receiver, people.number == table.number)
+    person = first.scalar_subquery()
     query = (
-        select(*COLUMNS)
-        .where(table.receiver == receiver, WAITING, table.state == "queued", table.why == why)
-        .where(table.bundle.is_(None), table.not_before <= now)
-        .order_by(table.address, table.number)
+        select(table.address, table.alert_id, table.number, table.sequence)
+        .where(table.receiver == receiver, TIMED, table.why == "digest", table.not_before <= now)
+        .order_by(table.address, person, table.alert_id, table.number)
     )
-    return [Due(*row) for row in conn.execute(query)]
+    with conn.execute(query.execution_options(yield_per=CHUNK)) as result:
+        for row in result:
+            yield Carried(*row)
 
 
 def carry(conn: Connection, receiver: str, numbers: Sequence[int], carrier: int) -> None:
