@@ -14,7 +14,7 @@ from projections.rules.files.yaml_source import LARGEST_BYTES, Loc, Problem, Yam
 from services.values import is_template
 
 from .keys import KINDS, PARTS, RECEIVER_KEYS, TOP_KEYS, WANTED, HeartbeatKeys, Keys, OperatorKeys, RouteKeys
-from .model import DeliveryConfig, Feed, Receiver, Route
+from .model import DeliveryConfig, Feed, KafkaTopic, Receiver, Route
 from .values import NAME, NAME_WANTED, OUTSIDE_WANTED, looks_secret
 from .watchlists import read_watchlist
 
@@ -43,8 +43,9 @@ def load_delivery(path: Path) -> DeliveryConfig:
     source = _source(path)
     data = _top(source)
     lists, problems = _watchlists(source, data, path.parent)
-    names = {key: _names(data, key) for key in ("receivers", "watchlists")}
     receivers = _receivers(source, data)
+    topics = [name for name, receiver in receivers.items() if isinstance(receiver.target, KafkaTopic)]
+    names = {**{key: _names(data, key) for key in ("receivers", "watchlists")}, "topics": topics}
     routes = _routes(source, data, names)
     operators = _operators(source, data, names)
     heartbeat = _heartbeat(source, data)

@@ -100,7 +100,12 @@ def _existing(kind: str, key: str) -> BeforeValidator:
     """Return the validator of a name among those that the context has under *key*; None: they are not known."""
 
     def validate(name: object, info: ValidationInfo) -> object:
-        names: Collection[str] | None = (info.context or {})[key]
+        context = info.context or {}
+        names: Collection[str] | None = context[key]
+        if key == "receivers" and name in context["topics"]:
+            raise _wrong(
+                f"{name} is a topic of Kafka, which gets all notices without a route", "a receiver of another kind"
+            )
         if isinstance(name, str) and (names is None or name in names):
             return name
         known = f"one of {', '.join(names)}" if names else f"a name under {key}"
