@@ -207,6 +207,39 @@ class TestTopics:
         assert any("retention.ms is 1000" in words for _, words in checks)
         assert any("it has one replica" in words for _, words in checks)
 
+    def test_the_topic_of_statuses_is_checked_if_a_receiver_names_it(
+        self,
+        use_topic: Callable[..., Settings],
+        kafka_topics: Callable[..., str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It has to exist and to be compacted; without such a receiver nobody needs it."""
+        facts, alerts, deleted = (kafka_topics(1, {"retention.ms": "-1"}) for _ in range(3))
+        compacted = kafka_topics(1, {"cleanup.policy": "compact"})
+        file = tmp_path / "delivery.yaml"
+        monkeypatch.chdir(tmp_path)
+        answers = {}
+        for topic in ("casetrail.no", deleted, compacted):
+            use_topic(facts, kafka_alerts_topic=alerts, kafka_status_topic=topic)
+            file.unlink(missing_ok=True)
+            without = found("topic")
+            file.write_text(f"receivers: {{stream: {{kafka: {topic}}}}}\nroutes: []\n", "utf-8")
+            answers[topic] = [check for check in found("topic", "delivery") if check not in without]
+
+        _, missing = answers["casetrail.no"]
+        _, wrong, *_ = answers[deleted]
+        assert ("error", "there is no casetrail.no") == missing
+        assert ("error", f"{deleted}, 1 partitions: cleanup.policy is delete (want compact, or") == (
+            wrong[0],
+            wrong[1].partition(" statuses")[0],
+        )
+        assert not any("error" in state for state, _ in answers[compacted])
+        file.write_text("receivers: {stream: {kafka: another}}\nroutes: []\n", "utf-8")
+        assert any(
+            state == "error" and "another is not a topic of casetrail" in words for state, words in found("delivery")
+        )
+
     def test_lost_records_are_detected(
         self, use_topic: Callable[..., Settings], kafka_topics: Callable[..., str], kafka_server: str
     ) -> None:

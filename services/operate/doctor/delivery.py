@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from events.errors import BadInput
 from projections.tables.delivery.operation import receiver_counts
 from services.delivery.config.loading import load_delivery
+from services.delivery.statuses.receiver import status_receiver
 from services.settings import Settings, delivery_file
 
 from .check import DATA, Check
@@ -23,6 +24,7 @@ def delivery_file_check(settings: Settings) -> Check:
         return Check("delivery", "ok", "nobody is told: there is no delivery.yaml (docs/first-mail.md makes one)")
     try:
         config = load_delivery(file)
+        status_receiver(settings, config.receivers.values())
     except BadInput as problem:
         return Check("delivery", "error", str(problem), "correct them; `casetrail delivery check` says more", DATA)
     return Check("delivery", "ok", f"{len(config.receivers)} receivers, {len(config.routes)} routes")

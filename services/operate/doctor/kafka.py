@@ -1,12 +1,14 @@
 """The checks of `casetrail doctor` with CASETRAIL_LOG=kafka: the broker and its topics."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from events.errors import BadInput, Infrastructure
+from services.delivery.statuses.receiver import wants_statuses
 from services.log.base import Extent
 from services.log.kafka.clients import open_admin
 from services.log.kafka.diagnosis import diagnose, unreachable
@@ -33,10 +35,14 @@ def broker(settings: Settings) -> Check:
 
 
 def topics(settings: Settings) -> Iterator[Check]:
-    """Yield the checks of the topics of facts and of notices. The broker has to answer."""
+    """Yield the checks of the topics of facts, of notices and, if it is used, of statuses. The broker has to answer."""
     try:
+        names = [settings.kafka_topic, settings.kafka_alerts_topic]
+        # A wrong delivery.yaml is an error of its own check.
+        with suppress(BadInput):
+            names += [settings.kafka_status_topic] if wants_statuses(settings) else []
         with open_admin(settings, ANSWER_SECONDS) as (client, _):
-            for name in (settings.kafka_topic, settings.kafka_alerts_topic):
+            for name in names:
                 topic = describe(client, name)
                 yield from _topic(topic, settings) if topic else [_missing(name)]
     except Infrastructure as problem:
