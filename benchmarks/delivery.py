@@ -32,6 +32,7 @@ from projections.tables.schema import outbox, partitions
 from services.delivery.channels.webhook import WebhookChannel
 from services.delivery.composing import Composer
 from services.delivery.config.model import DeliveryConfig, Receiver, Route, Webhook
+from services.delivery.operational import Weeks
 from services.delivery.planning import Planner
 from services.delivery.receiver_worker import ReceiverWorker
 from services.delivery.sending import Sender
@@ -194,7 +195,9 @@ def _worker(engine: Engine, name: str, port: int, *, is_bursting: bool = False) 
     config = DeliveryConfig({name: receiver}, (Route(1, (name,)),))
     channel = WebhookChannel(Webhook(f"http://127.0.0.1:{port}/", "SECRET"), [SECRET], LOOPBACK)
     sender = Sender(engine, channel, Composer(receiver), lambda: datetime.now(UTC), is_bursting=is_bursting)
-    return ReceiverWorker(engine, "benchmark", Planner(engine, config, receiver), sender, ZoneInfo("UTC"))
+    return ReceiverWorker(
+        engine, "benchmark", Planner(engine, config, receiver), sender, Weeks(ZoneInfo("UTC"), "facts")
+    )
 
 
 def _write(engine: Engine, first: int, last: int) -> None:

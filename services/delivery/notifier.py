@@ -22,6 +22,7 @@ from .composing import Composer
 from .config.loading import load_delivery
 from .config.model import DeliveryConfig, Feed, KafkaTopic
 from .config.secrets import Secrets
+from .operational import Weeks
 from .outbox_sender import OutboxSender
 from .planning import Planner
 from .receiver_worker import ReceiverWorker
@@ -88,14 +89,14 @@ def _receiver_workers(settings: Settings, engine: Engine) -> Iterator[Worker]:
     if file is None:
         return
     config, secrets, owner = load_delivery(file), Secrets(), str(uuid4())
-    zone = ZoneInfo(settings.zone)
+    weeks = Weeks(ZoneInfo(settings.zone), topic_of(settings))
     yield from _status_workers(settings, engine, config, owner)
     for receiver in config.receivers.values():
         if not isinstance(receiver.target, KafkaTopic):
             is_bursting = not isinstance(receiver.target, Feed)
             channel = open_channel(receiver, settings, secrets)
             sender = Sender(engine, channel, Composer(receiver), _now, is_bursting=is_bursting)
-            yield ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender, zone)
+            yield ReceiverWorker(engine, owner, Planner(engine, config, receiver), sender, weeks)
     if config.heartbeat is not None:
         yield Watch(engine, topic_of(settings), config.heartbeat, Exchange(config.heartbeat_allow), _now)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from events.edtf import format_instant
 from projections.alerts.alert import NAMESPACE
+from projections.correlator.progress import watermarks_of
 from projections.tables.delivery.messages import NewMessage, write_down
 from projections.tables.delivery.operation import (
     added_at,
     facts_between,
     given_up,
     has_message,
-    lowest_watermark,
     openings_between,
     waiting_count,
 )
@@ -29,6 +29,13 @@ FAILING_FOR: Final = timedelta(minutes=10)
 """The time for which a receiver fails before operators are told; a restart is shorter."""
 HOUR: Final = timedelta(hours=1)
 WEEK: Final = timedelta(days=7)
+
+
+class Weeks(NamedTuple):
+    """The zone in which weeks begin, and the topic of the facts that were read in them."""
+
+    zone: ZoneInfo
+    topic: str
 
 
 def tell_failures(conn: Connection, config: DeliveryConfig, receiver: Receiver, now: datetime) -> None:
@@ -55,7 +62,7 @@ def tell_failures(conn: Connection, config: DeliveryConfig, receiver: Receiver, 
             write_down(conn, receiver.name, [*_messages(receiver, "failure", key, data | rest)], now)
 
 
-def tell_week(conn: Connection, config: DeliveryConfig, receiver: Receiver, zone: ZoneInfo, now: datetime) -> None:
+def tell_week(conn: Connection, config: DeliveryConfig, receiver: Receiver, weeks: Weeks, now: datetime) -> None:
     """
     Write down that nothing happened in the last whole week, where a route asks for it.
 
@@ -64,12 +71,12 @@ def tell_week(conn: Connection, config: DeliveryConfig, receiver: Receiver, zone
     """
     if not any(route.weekly and receiver.name in route.to for route in config.routes):
         return
-    today = now.astimezone(zone).date()
+    today = now.astimezone(weeks.zone).date()
     monday = today - timedelta(days=today.weekday())
-    start, end = (datetime.combine(day, time(), zone) for day in (monday - WEEK, monday))
+    start, end = (datetime.combine(day, time(), weeks.zone) for day in (monday - WEEK, monday))
     key = f"report {monday}"
     (first, *_) = _messages(receiver, "report", key, {})
-    mark = lowest_watermark(conn)
+    mark = watermarks_of(conn, weeks.topic).horizon
     if has_message(conn, receiver.name, first.notice_id) or mark is None or mark < end:
         return
     if added_at(conn, receiver.name) > start or openings_between(conn, receiver.name, start, end):

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Engine
@@ -17,7 +16,7 @@ from projections.tables.delivery.tries import put_state, receiver_state
 from projections.tables.delivery.waiting import something_is_due
 from services.runtime.fault import fault_of
 
-from .operational import tell_failures, tell_week
+from .operational import Weeks, tell_failures, tell_week
 from .planning import Planner
 from .releasing import begin_digests, release_held, remind
 from .sending import Sender, in_state
@@ -40,15 +39,15 @@ class ReceiverWorker:
         owner: the name of the notifier, different from that of each other one.
         planner: decides on the notices.
         sender: sends the messages.
-        zone: the zone of weeks.
+        weeks: the weeks about which it reports.
 
     Attributes:
         holding: the ownership of the receiver.
     """
 
-    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, zone: ZoneInfo) -> None:
+    def __init__(self, engine: Engine, owner: str, planner: Planner, sender: Sender, weeks: Weeks) -> None:
         self.engine = engine
-        self.zone = zone
+        self.weeks = weeks
         self.planner = planner
         self.sender = sender
         self.receiver = planner.receiver
@@ -140,6 +139,6 @@ class ReceiverWorker:
                 begin_digests(conn, self.receiver, now),
             ]
             tell_failures(conn, self.planner.config, self.receiver, now)
-            tell_week(conn, self.planner.config, self.receiver, self.zone, now)
+            tell_week(conn, self.planner.config, self.receiver, self.weeks, now)
         self._active, self._extended_at, self._is_held = active, now, is_due and not any(counts)
         return any(counts)

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, Engine
 
-from projections.correlator.progress import correlator_progress
+from projections.correlator.progress import correlator_progress, watermarks_of
 from projections.tables.database import UNAVAILABLE
-from projections.tables.delivery.operation import lowest_watermark, oldest_due
+from projections.tables.delivery.operation import oldest_due
 from projections.tables.delivery.tries import all_receivers
 from services.database import failed_with
 
@@ -74,7 +74,7 @@ class Watch:
 
 def outside_limits(conn: Connection, topic: str, now: datetime) -> Iterator[str]:
     """Yield what is not within limits, without names of people."""
-    mark = lowest_watermark(conn)
+    mark = watermarks_of(conn, topic).horizon
     if mark is None or mark < now - LIMIT:
         yield "projectors are behind"
     progress = correlator_progress(conn, topic)

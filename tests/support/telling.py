@@ -17,6 +17,7 @@ from projections.tables.schema import LIVE, ledger, outbox, partitions, relays
 from services.delivery.composing import Composer
 from services.delivery.config.model import DeliveryConfig, Receiver, Route
 from services.delivery.message import Attempt, Message
+from services.delivery.operational import Weeks
 from services.delivery.planning import Planner
 from services.delivery.receiver_worker import ReceiverWorker
 from services.delivery.sending import Sender
@@ -122,7 +123,8 @@ class Desk:
         """Return a notifier with the present configuration."""
         config = DeliveryConfig({self.receiver.name: self.receiver}, self.routes, operators=self.operators)
         sender = Sender(self.engine, self.inbox, Composer(self.receiver), lambda: self.now)
-        return ReceiverWorker(self.engine, owner, Planner(self.engine, config, self.receiver), sender, ZoneInfo("UTC"))
+        planner, weeks = Planner(self.engine, config, self.receiver), Weeks(ZoneInfo("UTC"), "t")
+        return ReceiverWorker(self.engine, owner, planner, sender, weeks)
 
     def restart(self, owner: str) -> None:
         """Start another notifier with the present configuration, once the one before has lost the receiver."""

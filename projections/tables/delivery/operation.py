@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from projections.tables.schema import APPLIED, OF_LOG, ledger, partitions
+from projections.tables.schema import APPLIED, ledger
 
 from .schema import WAITING, deliveries, receivers
 
@@ -122,9 +122,3 @@ def facts_between(conn: Connection, start: datetime, end: datetime) -> Read:
     query = select(func.count(), func.count(ledger.c.subject_id.distinct()))
     row = conn.execute(query.where(APPLIED, ledger.c.recorded >= start, ledger.c.recorded < end)).one()
     return Read(*row)
-
-
-def lowest_watermark(conn: Connection) -> datetime | None:
-    """Return the lowest watermark of the partitions of the log; None: one has none yet."""
-    marks = list(conn.scalars(select(partitions.c.watermark).where(OF_LOG)))
-    return min(marks) if marks and None not in marks else None
