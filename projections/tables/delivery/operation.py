@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from projections.tables.schema import APPLIED, ledger
 
@@ -31,7 +31,7 @@ class ReceiverCounts(NamedTuple):
     Attributes:
         receiver, kind, state, last_answer: columns of ``receivers``.
         queued, held, delivered, given_up: the numbers of messages in each state.
-        oldest: the decision on the oldest message that is queued; None: none is.
+        oldest: the decision on the oldest message that is queued and waits for no digest; None: there is none.
     """
 
     receiver: str
@@ -54,7 +54,9 @@ def receiver_counts(conn: Connection) -> list[ReceiverCounts]:
             select(table.receiver, table.state, func.count().label("number")).group_by(table.receiver, table.state)
         )
     }
-    waiting = select(table.receiver, func.min(table.decided_at)).where(WAITING, table.state == "queued")
+    # One that waits for its digest is not late; the digest itself counts from its hour.
+    is_due = or_(table.why.is_(None), table.why != "digest")
+    waiting = select(table.receiver, func.min(table.decided_at)).where(WAITING, table.state == "queued", is_due)
     oldest: dict[str, datetime] = dict(conn.execute(waiting.group_by(table.receiver)).all())
     table = receivers.c
     known = conn.execute(select(table.receiver, table.kind, table.state, table.last_answer).order_by(table.receiver))
