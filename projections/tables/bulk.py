@@ -1,8 +1,8 @@
 """Inserts of many rows at once: an INSERT of many rows on SQLite, an INSERT from JSON or a COPY on PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import psycopg
 from pydantic_core import to_json
@@ -13,6 +13,14 @@ from .schema import column_names
 
 FEW_ROWS = 50
 """The largest number of rows to send as one JSON array. A DELETE and a COPY of few rows take more round trips."""
+
+STATEMENTS: Final = 256
+"""
+The statements of each kind that are kept, far more than a process with one database has.
+
+Each keeps the dialect of its engine, with 250 kB of SQLAlchemy's memos. Without a limit, a process that opens one
+database after the other, as tests do, grew by gigabytes.
+"""
 
 
 def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, replace: bool = False) -> None:
@@ -44,7 +52,7 @@ def store(conn: Connection, table: Table, rows: Sequence[Sequence[Any]], *, repl
         _copy(conn, table, rows)
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _insert_values(
     table: Table,
     dialect: Dialect,
@@ -59,7 +67,7 @@ def _insert_values(
     return statement, tuple((n, processor) for n, processor in processors if processor)
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _insert_json(
     table: Table,
     dialect: Dialect,
@@ -119,7 +127,7 @@ def _copy(conn: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None
         ) from problem
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _delete_by_key(table: Table, dialect: Dialect) -> tuple[list[int], str]:
     """Return the numbers of the key's columns, and PostgreSQL's statement that deletes rows by their keys."""
     keys = [column.name for column in table.primary_key]
@@ -129,7 +137,7 @@ def _delete_by_key(table: Table, dialect: Dialect) -> tuple[list[int], str]:
     return [table.columns.keys().index(key) for key in keys], statement
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _copy_statement(table: Table, dialect: Dialect) -> tuple[bytes, list[str]]:
     """Return the text of the COPY, and the columns' types by PostgreSQL's names."""
     quote = dialect.identifier_preparer.quote
