@@ -145,7 +145,8 @@ def told_before(conn: Connection, rows: Sequence[Due]) -> dict[int, Told]:
     """
     Return, by the number of each of *rows*, the messages about its alert of which its address was told before.
 
-    All rows are of one receiver. One that tells an address of its alert for the first time has no entry.
+    All rows are of one receiver. One that tells an address of its alert for the first time has no entry. A
+    message that is sent again is not its own earlier message.
     """
     alert_ids = {row.alert_id for row in rows if row.alert_id}
     if not alert_ids:
@@ -157,6 +158,7 @@ def told_before(conn: Connection, rows: Sequence[Due]) -> dict[int, Told]:
             table.alert_id,
             table.address,
             table.number,
+            table.notice_id.label("own_id"),
             func.coalesce(carrier.c.notice_id, table.notice_id).label("notice_id"),
             func.coalesce(carrier.c.reference, table.reference).label("reference"),
             table.kind,
@@ -172,7 +174,9 @@ def told_before(conn: Connection, rows: Sequence[Due]) -> dict[int, Told]:
             told.setdefault((message.alert_id, message.address), []).append(message)
     before = {
         row.number: [
-            message for message in told.get((row.alert_id or "", row.address), ()) if message.number < row.number
+            message
+            for message in told.get((row.alert_id or "", row.address), ())
+            if message.number < row.number and message.own_id != row.notice_id
         ]
         for row in rows
     }
