@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 
 from events.errors import BadInput
-from projections.queries.deliveries import deliveries_of, notices_like, owed_ends, receiver_json
+from projections.queries.deliveries import deliveries_of_alert, deliveries_of_notice, owed_ends, receiver_json
 from projections.tables.database import snapshot, write_transaction
 from projections.tables.delivery import by_hand
 from projections.tables.delivery.operation import receiver_counts
@@ -24,8 +24,10 @@ from services.words.terms import safe
 
 from .app import app, database
 from .delivery_feed import feed
+from .delivery_rows import show_deliveries
+from .found import find_either
 from .layout import Column, show
-from .options import JsonOption
+from .options import JsonOption, LimitOption
 from .output import FINDINGS, emit_array, fail, say
 
 delivery_app = typer.Typer(
@@ -73,20 +75,31 @@ def list_receivers(as_json: JsonOption = False) -> None:
     _print(rows, names, "no notifier has served a receiver yet", as_json=as_json)
 
 
-@delivery_app.command("show", epilog="\b\nExample:\n  casetrail delivery show 87ddf79b")
-def show_deliveries(
-    own: Annotated[str, typer.Argument(metavar="NOTICE|ALERT", help="Its id; of a notice the start is enough.")],
+@delivery_app.command(
+    "show",
+    epilog="\b\nExamples:\n  casetrail delivery show 87ddf79b\n  casetrail delivery show 87ddf79b --json",
+)
+def show_messages(
+    own: Annotated[str, typer.Argument(metavar="NOTICE|ALERT", help="Its id, or at least the first 8 characters.")],
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the messages about a notice or an alert."""
+    """
+    Show the messages about a notice or an alert.
+
+    There is one for each address, with its state, the last answer, and the instant at which it was first sent whole.
+    """
     with snapshot(database(load_settings())) as conn:
-        rows = deliveries_of(conn, alert_id=own)
-        notices = [] if rows else notices_like(conn, own.lower())
-        if len(notices) > 1:
-            fail(f"more than one notice begins with {safe(own)}", FINDINGS)
-        rows = rows or [row for notice in notices for row in deliveries_of(conn, notice_id=notice)]
-    names = ("receiver", "address", "kind", "state", "why", "told_at", "tries", "last_answer", "notice_id")
-    _print(rows, names, "nobody was told", as_json=as_json)
+        alert, notice_id = find_either(conn, own)
+        if alert is not None:
+            rows = deliveries_of_alert(conn, alert["alert_id"], limit)
+        else:
+            assert notice_id is not None, "an id is that of an alert or of a notice"
+            rows = deliveries_of_notice(conn, notice_id, limit)
+        if as_json:
+            emit_array(rows)
+        elif not show_deliveries(rows, limit) and limit != 0:
+            say("nobody was told")
 
 
 @delivery_app.command("test", epilog="\b\nExample:\n  casetrail delivery test desk")

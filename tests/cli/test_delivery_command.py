@@ -13,7 +13,6 @@ def test_an_address_is_muted_once(tmp_path: Path) -> None:
 
     assert [0, 0, 1] == codes
     assert [] == answer("delivery list", tmp_path)
-    assert [] == answer("delivery show 87ddf79b", tmp_path)
     assert 1 == ask("delivery enable desk", tmp_path).returncode
 
 

@@ -19,6 +19,7 @@ from projections.subjects.shapes import StatusJson
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, outbox
 from scripts.house_figures import SOURCE, python_files
+from services.cli.alerts import ShownAlertJson
 from services.cli.audit import ImportedJson
 from services.cli.backup import CopyJson
 from services.cli.doctor import CheckJson
@@ -127,10 +128,10 @@ def test_a_command_that_reads_has_its_shape(folder: Path, args: str, shape: Any)
 
 
 def test_one_alert_has_its_shape(folder: Path) -> None:
-    """One alert is shown and acknowledged in the shape of a list's row."""
+    """One alert is acknowledged in the shape of a list's row, and shown with its messages."""
     alert_id = next(alert["alert_id"] for alert in json.loads(output("alerts", folder)) if alert["state"] == "open")
 
-    check(json.loads(output(f"alerts show {alert_id}", folder)), AlertJson)
+    check(json.loads(output(f"alerts show {alert_id}", folder)), ShownAlertJson)
     check(json.loads(output(f"alerts ack {alert_id} --by kim", folder)), AlertJson)
 
 
