@@ -10,20 +10,21 @@ import typer
 
 from events.errors import BadInput
 from projections.queries.deliveries import deliveries_of_alert, deliveries_of_notice, owed_ends, receiver_json
-from projections.tables.database import snapshot, write_transaction
-from projections.tables.delivery import by_hand
+from projections.tables.database import snapshot
 from projections.tables.delivery.operation import receiver_counts
 from services.delivery.config.check import unserved
 from services.delivery.config.loading import DeliveryError, load_delivery
-from services.delivery.config.model import DeliveryConfig, KafkaTopic, Receiver
+from services.delivery.config.model import DeliveryConfig, KafkaTopic
 from services.delivery.config.secrets import Secrets
 from services.delivery.message import Message
-from services.settings import Settings, delivery_file, load_rules, load_settings, variable
+from services.settings import Settings, load_rules, load_settings
 from services.words.messages.operations import word_test
 from services.words.terms import safe
 
 from .app import app, database
+from .delivery_by_hand import bounced, enable, mute, resend, unmute
 from .delivery_feed import feed
+from .delivery_file import Name, configured_file, known_receiver
 from .delivery_rows import show_deliveries
 from .found import find_either
 from .layout import Column, show
@@ -36,10 +37,6 @@ delivery_app = typer.Typer(
     help="Show and steer the messages to people.",
 )
 app.add_typer(delivery_app, name="delivery")
-delivery_app.command("feed", epilog="\b\nExample:\n  casetrail delivery feed desk --out feeds")(feed)
-
-Name = Annotated[str, typer.Argument(metavar="RECEIVER", help="Its name in delivery.yaml.")]
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
 
 
 @delivery_app.command("check", epilog="\b\nExample:\n  casetrail delivery check")
@@ -52,7 +49,7 @@ def check(file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Th
     """
     settings = load_settings()
     try:
-        config = load_delivery(_file(file))
+        config = load_delivery(configured_file(file))
     except DeliveryError as problem:
         fail(str(problem), FINDINGS)
     missing = [*_missing(settings, config)]
@@ -107,7 +104,7 @@ def test(name: Name) -> None:
     """Send one message that is marked as a test, at once."""
     from services.delivery.channels.opening import open_channel  # noqa: PLC0415 - the channels take long to load
 
-    receiver = _known(load_delivery(_file(None)), name)
+    receiver = known_receiver(load_delivery(configured_file()), name)
     channel = open_channel(receiver, load_settings(), Secrets())
     address = getattr(receiver.target, "addresses", ("",))[0]
     text = word_test(name, receiver.language)
@@ -117,61 +114,6 @@ def test(name: Name) -> None:
     if attempt.outcome != "delivered":
         fail(f"{attempt.outcome}: {safe(attempt.answer)}", FINDINGS)
     say(f"delivered: {safe(attempt.answer)}")
-
-
-@delivery_app.command("resend", epilog="\b\nExample:\n  casetrail delivery resend --open desk")
-def resend(
-    name: Name,
-    is_open: Annotated[bool, typer.Option("--open", help="The alerts that are open; this is the only choice.")] = False,
-) -> None:
-    """
-    Send a receiver the open alerts of which it was not told.
-
-    Routes, silences and muted addresses count as for an alert that opens now. The running notifier sends the messages.
-    """
-    from services.delivery.resending import resend_open  # noqa: PLC0415 - it takes long to load
-
-    if not is_open:
-        raise BadInput("nothing to send again is named", "--open", "resend")
-    settings, config = load_settings(), load_delivery(_file(None))
-    count = resend_open(database(settings), config, _known(config, name), datetime.now(UTC))
-    if count is None:
-        fail(f"no notifier has served {safe(name)} (start `casetrail run`)", FINDINGS)
-    say(f"{count} messages will be sent to {name}")
-
-
-@delivery_app.command("enable", epilog="\b\nExample:\n  casetrail delivery enable desk")
-def enable(name: Name) -> None:
-    """Try the messages to a receiver again at once."""
-    with by_hand.locked(database(load_settings()), name) as conn:
-        if conn is None:
-            fail(f"no notifier has served {safe(name)}", FINDINGS)
-        by_hand.enable(conn, name, datetime.now(UTC))
-    say(f"{name} is enabled")
-
-
-@delivery_app.command("mute", epilog="\b\nExample:\n  casetrail delivery mute ann@example.org")
-def mute(address: Address) -> None:
-    """Send an address no more openings. It still gets the end of each alert that it knows."""
-    with write_transaction(database(load_settings())) as conn:
-        by_hand.mute(conn, address, datetime.now(UTC))
-    say(f"{safe(address)} is muted")
-
-
-@delivery_app.command("unmute", epilog="\b\nExample:\n  casetrail delivery unmute ann@example.org")
-def unmute(address: Address) -> None:
-    """Send an address openings again."""
-    with write_transaction(database(load_settings())) as conn:
-        if not by_hand.unmute(conn, address):
-            fail(f"{safe(address)} is not muted", FINDINGS)
-    say(f"{safe(address)} is not muted any more")
-
-
-def _file(file: Path | None) -> Path:
-    found = file or delivery_file(load_settings())
-    if found is None:
-        raise BadInput("there is no delivery.yaml", "a file with receivers and routes", variable("delivery"))
-    return found
 
 
 def _missing(settings: Settings, config: DeliveryConfig) -> Iterator[str]:
@@ -206,12 +148,6 @@ def _warnings(settings: Settings, config: DeliveryConfig) -> Iterator[str]:
             yield f"{owed['receiver']} was removed, and was told of open alerts: {owed['alerts']}"
 
 
-def _known(config: DeliveryConfig, name: str) -> Receiver:
-    if name not in config.receivers:
-        raise BadInput(f'"{safe(name)}" is not a receiver', ", ".join(config.receivers), "RECEIVER")
-    return config.receivers[name]
-
-
 def _print(rows: Iterable[Any], names: tuple[str, ...], nothing: str, *, as_json: bool) -> None:
     if as_json:
         emit_array(rows)
@@ -220,3 +156,14 @@ def _print(rows: Iterable[Any], names: tuple[str, ...], nothing: str, *, as_json
         (["" if row[name] is None else str(row[name]) for name in names] for row in rows),
     ):
         say(nothing)
+
+
+delivery_app.command(
+    "resend",
+    epilog="\b\nExamples:\n  casetrail delivery resend 87ddf79b\n  casetrail delivery resend --open desk",
+)(resend)
+delivery_app.command("bounced", epilog="\b\nExample:\n  casetrail delivery bounced 87ddf79b ann@example.org")(bounced)
+delivery_app.command("feed", epilog="\b\nExample:\n  casetrail delivery feed desk --out feeds")(feed)
+delivery_app.command("enable", epilog="\b\nExample:\n  casetrail delivery enable desk")(enable)
+delivery_app.command("mute", epilog="\b\nExample:\n  casetrail delivery mute ann@example.org")(mute)
+delivery_app.command("unmute", epilog="\b\nExample:\n  casetrail delivery unmute ann@example.org")(unmute)

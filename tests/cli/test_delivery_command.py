@@ -1,19 +1,9 @@
-"""`casetrail delivery`: the file is checked, receivers are listed, and addresses muted."""
+"""`casetrail delivery check`, `list` and `test`."""
 
 from base64 import b64encode
 from pathlib import Path
 
-from tests.support.reading import answer, ask, database_with
-
-
-def test_an_address_is_muted_once(tmp_path: Path) -> None:
-    """An address is muted and unmuted, and unmuting it again is a finding."""
-    database_with(tmp_path).dispose()
-    codes = [ask(f"delivery {word} ann@example.org", tmp_path).returncode for word in ("mute", "unmute", "unmute")]
-
-    assert [0, 0, 1] == codes
-    assert [] == answer("delivery list", tmp_path)
-    assert 1 == ask("delivery enable desk", tmp_path).returncode
+from tests.support.reading import ask, database_with
 
 
 def test_a_check_names_missing_secrets_and_the_parts_without_effect(tmp_path: Path) -> None:

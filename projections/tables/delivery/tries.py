@@ -138,7 +138,11 @@ def members(conn: Connection, receiver: str, bundle: int) -> list[Due]:
 
 
 def told_before(conn: Connection, due: Due) -> Told | None:
-    """Return the messages about its alert of which the address of *due* was told before; None: there is none."""
+    """
+    Return the messages about its alert of which the address of *due* was told before; None: there is none.
+
+    A message that is sent again by hand is not its own earlier message.
+    """
     carrier = deliveries.alias()
     joined = and_(carrier.c.receiver == table.receiver, carrier.c.number == table.bundle)
     query = (
@@ -150,7 +154,7 @@ def told_before(conn: Connection, due: Due) -> Told | None:
         )
         .outerjoin(carrier, joined)
         .where(table.receiver == due.receiver, table.address == due.address, table.alert_id == due.alert_id)
-        .where(table.number + 0 < due.number)  # by the alert, as in `due_messages`
+        .where(table.number + 0 < due.number, table.notice_id != due.notice_id)  # by the alert, as in `due_messages`
         .order_by(table.number + 0)
     )
     rows = [row for row in conn.execute(query) if row.told_at is not None]
