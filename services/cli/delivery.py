@@ -25,6 +25,7 @@ from .app import app, database
 from .delivery_by_hand import bounced, enable, mute, resend, unmute
 from .delivery_feed import feed
 from .delivery_file import Name, configured_file, known_receiver
+from .delivery_preview import preview
 from .delivery_rows import show_deliveries
 from .found import find_either
 from .layout import Column, show
@@ -158,6 +159,7 @@ def _print(rows: Iterable[Any], names: tuple[str, ...], nothing: str, *, as_json
         say(nothing)
 
 
+delivery_app.command("preview", epilog="\b\nExample:\n  casetrail delivery preview --days 30")(preview)
 delivery_app.command(
     "resend",
     epilog="\b\nExamples:\n  casetrail delivery resend 87ddf79b\n  casetrail delivery resend --open desk",
