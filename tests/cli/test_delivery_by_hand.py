@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.alerted import ARRESTED
-from tests.support.builders import retracted
+from tests.support.builders import acquitted, charged, retracted
 from tests.support.reading import answer, ask, database_with
 from tests.support.served import MAIL, Served
 from tests.support.telling import NEVER, UNREACHABLE
@@ -56,7 +56,12 @@ def test_a_receiver_that_is_named_may_have_the_notice_already(tmp_path: Path) ->
     assert "was given up for nobody (--receiver sends it to one of chat, desk all the same)" in refused.stderr
     assert "1 messages will be sent again\n" == done.stderr
     assert "casetrail: chat: it waits already (queued)\n" == waiting.stderr
-    assert ["open", "open", "retracted"] == [message.kind for message in served.inboxes["chat"].messages]
+    first, again, end = served.inboxes["chat"].messages
+    assert ("open", "open", "retracted") == (first.kind, again.kind, end.kind)
+    # A message that replied to itself would have its own Message-ID as that of the opening.
+    assert (None, None) == (first.earlier, again.earlier)
+    assert end.earlier
+    assert first.notice_id == again.notice_id == end.earlier.notice_id
 
 
 def test_nobody_is_accused_again_of_what_has_ended(tmp_path: Path) -> None:
@@ -169,6 +174,23 @@ def test_a_digest_that_bounced_is_sent_again_by_its_messages(tmp_path: Path) -> 
     assert [{"receiver": "desk", "address": ANN}] == again["queued"]
     assert ("open", "queued", "digest") == (waits["kind"], waits["state"], waits["why"])
     assert ["digest", "digest"] == [message.kind for message in served.inboxes["desk"].messages]
+
+
+def test_a_clearing_is_sent_again_while_it_is_true(tmp_path: Path) -> None:
+    """Once it is set aside, only the news of that can be sent again."""
+    case = {"subject": "arrested", "case": "c"}
+    acquittal = acquitted("2022-08-01", final=True, **case)
+    served = opened(tmp_path).project(charged("2022-06-10", **case))
+    served.inboxes["chat"].answers = [NEVER, NEVER]
+    served.project(acquittal)
+    cleared = next(row["notice_id"] for row in served.rows() if (row["kind"], row["state"]) == ("cleared", "given_up"))
+    again = answer(f"delivery resend {cleared}", tmp_path)
+    served.settle().project(retracted(acquittal, "2022-09-01"))
+    refused = ask(f"delivery resend {cleared} --receiver chat", tmp_path)
+
+    assert [{"receiver": "chat", "address": ""}] == again["queued"]
+    assert ("", "cleared", "delivered") in states(served, "chat")
+    assert "chat: the presumption of the person has changed since" in refused.stderr
 
 
 def test_a_receiver_that_is_enabled_is_tried_at_once(tmp_path: Path) -> None:
