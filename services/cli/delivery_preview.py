@@ -9,11 +9,12 @@ import typer
 from typing_extensions import TypedDict
 
 from events.edtf import format_instant
+from projections.correlator.progress import watermarks_of
 from projections.queries.previewed import changed_count
 from projections.tables.database import snapshot
-from projections.tables.delivery.operation import lowest_watermark
 from services.delivery.config.loading import load_delivery
 from services.delivery.config.model import KafkaTopic, Receiver
+from services.log.open import topic_of
 from services.settings import load_settings
 
 from .app import database
@@ -78,9 +79,9 @@ def preview(
     """
     from services.delivery.by_hand.preview import preview as previewed  # noqa: PLC0415 - it takes long to load
 
-    config = load_delivery(configured_file())
-    with snapshot(database(load_settings())) as conn:
-        end = lowest_watermark(conn)
+    config, settings = load_delivery(configured_file()), load_settings()
+    with snapshot(database(settings)) as conn:
+        end = watermarks_of(conn, topic_of(settings)).horizon
         if end is None:
             fail("the log was not read to any instant yet (run `casetrail project`)", FINDINGS)
         start = end - timedelta(days=days)
