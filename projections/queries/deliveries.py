@@ -1,9 +1,11 @@
 """The record of deliveries: the receivers with their counts, and the messages about a notice or an alert."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import Connection, Select, case, func, or_, select, tuple_, union
 from typing_extensions import TypedDict
 
 from events.edtf import format_instant
@@ -12,7 +14,7 @@ from projections.tables.delivery.schema import deliveries
 from projections.tables.schema import LIVE, outbox
 
 table = deliveries.c
-SHOWN = 1000
+CHUNK = 500
 
 
 class ReceiverJson(TypedDict):
@@ -30,7 +32,12 @@ class ReceiverJson(TypedDict):
 
 
 class DeliveryJson(TypedDict):
-    """A message to one address: its occasion, its state, and when the whole message was first sent (*told_at*)."""
+    """
+    A message to one address: its occasion, its state, and when the whole message was first sent (*told_at*).
+
+    *carried_by* is the id of the digest or summary that carries it; null: it goes alone. Its reference is that of the
+    digest then.
+    """
 
     receiver: str
     number: int
@@ -45,6 +52,7 @@ class DeliveryJson(TypedDict):
     tries: int
     last_answer: str | None
     reference: str | None
+    carried_by: str | None
 
 
 class OwedJson(TypedDict):
@@ -69,19 +77,21 @@ def receiver_json(counts: ReceiverCounts, now: datetime) -> ReceiverJson:
     }
 
 
-def deliveries_of(conn: Connection, *, notice_id: str = "", alert_id: str = "") -> list[DeliveryJson]:
-    """Return the messages of a notice or about an alert, in the order of decisions, at most `SHOWN`."""
+def deliveries_of_alert(conn: Connection, alert_id: str, limit: int | None = None) -> Iterator[DeliveryJson]:
+    """Yield the messages about an alert, in the order of decisions, in bounded memory."""
+    return islice(_deliveries(conn, _query().where(table.alert_id == alert_id)), limit)
+
+
+def deliveries_of_notice(conn: Connection, notice_id: str, limit: int | None = None) -> Iterator[DeliveryJson]:
+    """Yield the messages of a notice, and those that a digest or summary of this id carries, likewise."""
     carrier = deliveries.alias()
-    joined = (carrier.c.receiver == table.receiver) & (carrier.c.number == table.bundle)
-    reference = case((table.reference.is_(None), carrier.c.reference), else_=table.reference)
-    here = table.notice_id == notice_id if notice_id else table.alert_id == alert_id
-    columns = [table[name] for name in DeliveryJson.__annotations__ if name != "reference"]
-    query = select(*columns, reference.label("reference")).outerjoin(carrier, joined).where(here)
-    order = (table.decided_at, table.receiver, table.number)
-    return [
-        DeliveryJson(**{**row, "decided_at": format_instant(row["decided_at"]), "told_at": _text(row["told_at"])})  # type: ignore[typeddict-item]
-        for row in conn.execute(query.order_by(*order).limit(SHOWN)).mappings()
-    ]
+    own = select(table.receiver, table.number).where(table.notice_id == notice_id)
+    carried = select(table.receiver, table.number).join(
+        carrier, (carrier.c.receiver == table.receiver) & (carrier.c.number == table.bundle)
+    )
+    carried = carried.where(table.bundle.is_not(None), carrier.c.notice_id == notice_id)
+    here = tuple_(table.receiver, table.number).in_(union(own, carried))
+    return islice(_deliveries(conn, _query().where(here)), limit)
 
 
 def notices_like(conn: Connection, start: str) -> list[str]:
@@ -105,6 +115,23 @@ def owed_ends(conn: Connection, present: Sequence[str]) -> list[OwedJson]:
         .order_by(table.receiver)
     )
     return [OwedJson(receiver=name, alerts=count) for name, count in conn.execute(query)]
+
+
+def _query() -> Select[Any]:
+    carrier = deliveries.alias()
+    joined = (carrier.c.receiver == table.receiver) & (carrier.c.number == table.bundle)
+    reference = case((table.reference.is_(None), carrier.c.reference), else_=table.reference).label("reference")
+    columns = [table[name] for name in DeliveryJson.__annotations__ if name not in {"reference", "carried_by"}]
+    query = select(*columns, reference, carrier.c.notice_id.label("carried_by")).outerjoin(carrier, joined)
+    return query.order_by(table.decided_at, table.receiver, table.number)
+
+
+def _deliveries(conn: Connection, query: Select[Any]) -> Iterator[DeliveryJson]:
+    # Closed even where a limit ends the reading early.
+    with conn.execute(query.execution_options(yield_per=CHUNK)) as result:
+        for row in result.mappings():
+            instants = {"decided_at": format_instant(row["decided_at"]), "told_at": _text(row["told_at"])}
+            yield DeliveryJson(**{**row, **instants})  # type: ignore[typeddict-item]
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -19,10 +19,10 @@ from projections.correlator.progress import short_reach
 from projections.queries.alerts import (
     AlertFilter,
     alerts,
-    alerts_like,
     partition_of,
     rules_with_alerts,
 )
+from projections.queries.deliveries import DeliveryJson, deliveries_of_alert
 from projections.queries.subjects import view_of
 from projections.rules.values import SEVERITIES
 from projections.subjects.view import AsOf, SubjectView
@@ -36,7 +36,9 @@ from services.words.facts import correction_lines, fact_words
 from services.words.terms import safe, source_words
 
 from .app import app, database
+from .delivery_rows import show_deliveries
 from .follow import follow, parse_cursor
+from .found import find_alert
 from .layout import Column, cell, show
 from .options import JsonOption, LimitOption, future_instant, instant
 from .output import FINDINGS, emit, emit_array, fail, print_lines, say
@@ -52,12 +54,18 @@ COLUMNS = (
     Column("alert", 6, below=True),
 )
 TABLE_ROWS = 1000
-SHORTEST_PREFIX = 8
 
 alerts_app = typer.Typer(
     epilog="\b\nExample:\n  casetrail alerts --severity warning",
 )
 app.add_typer(alerts_app, name="alerts")
+
+
+class ShownAlertJson(AlertJson):
+    """An alert with the messages about it, one for each address, in the order of decisions."""
+
+    deliveries: list[DeliveryJson]
+
 
 KnownAt = Annotated[str | None, typer.Option(metavar="INSTANT", help="The alerts as they were at this instant.")]
 By = Annotated[str, typer.Option(metavar="NAME", help="Your name.")]
@@ -144,19 +152,25 @@ def _follow(wanted: AlertFilter, limit: int | None, cursor: str | None) -> None:
 
 @alerts_app.command("show", epilog="\b\nExample:\n  casetrail alerts show 87ddf79b")
 def show_alert(alert_id: AlertId, as_json: JsonOption = False) -> None:
-    """Show one alert with its evidence and its life."""
+    """Show one alert with its evidence, life and messages."""
     engine = database(load_settings())
-    alert = _find_alert(engine, alert_id)
+    with snapshot(engine) as conn:
+        alert = find_alert(conn, alert_id)
+        messages = deliveries_of_alert(conn, alert["alert_id"])
+        shown: ShownAlertJson = {**alert, "deliveries": [*messages]}
     if alert["in_doubt"] or alert["subjects"] != [alert["subject_id"]]:
         with engine.connect() as conn:
             _say_reach(conn)
     if as_json:
-        emit(alert)
+        emit(shown)
         return
     with snapshot(engine) as conn:
         views = [view for subject_id in alert["subjects"] if (view := view_of(conn, subject_id)) is not None]
     assert views, "people with an alert have facts"
     print_lines(_alert_lines(alert, views))
+    print_lines(("", "Messages:"))
+    if not show_deliveries(iter(shown["deliveries"]), None):
+        print("  nobody was told")
 
 
 @alerts_app.command(
@@ -179,11 +193,11 @@ def acknowledge(
     settings, at = load_settings(), datetime.now(UTC)
     end = future_instant("--until", until, settings, at) if until is not None else None
     engine = database(settings)
-    alert = _find_alert(engine, alert_id)
+    alert = _one(engine, alert_id)
     said = Acknowledgement(alert["alert_id"], storable(by), storable(note) if note else None, at, end)
     if alert["state"] == "open":
         _say_of(engine, alert, said)
-        alert = _find_alert(engine, alert["alert_id"])
+        alert = _one(engine, alert["alert_id"])
     if as_json:
         emit(alert)
     # Another person may have been first: then the alert is acknowledged, but not by this command.
@@ -197,16 +211,21 @@ def unacknowledge(alert_id: AlertId, by: By, note: Note = None, as_json: JsonOpt
     """Take an acknowledgement back. The alert is open again, and no notice is written."""
     _check_name(by)
     engine, at = database(load_settings()), datetime.now(UTC)
-    alert = _find_alert(engine, alert_id)
+    alert = _one(engine, alert_id)
     said = Unacknowledgement(alert["alert_id"], storable(by), storable(note) if note else None, at)
     if alert["state"] == "acknowledged":
         _say_of(engine, alert, said)
-        alert = _find_alert(engine, alert["alert_id"])
+        alert = _one(engine, alert["alert_id"])
     if as_json:
         emit(alert)
     if not _stands(alert, "open", said):
         fail(f"alert {alert['alert_id']} is {alert['state']}, not acknowledged", FINDINGS)
     say(f"alert {alert['alert_id']} is open again")
+
+
+def _one(engine: Engine, start: str) -> AlertJson:
+    with snapshot(engine) as conn:
+        return find_alert(conn, start)
 
 
 def _check_name(by: str) -> None:
@@ -265,19 +284,6 @@ def _check_rule(conn: Connection, rule: str | None) -> None:
     rules = {configured.id for configured in load_rules(load_settings()).every} | rules_with_alerts(conn)
     if rule not in rules:
         raise BadInput(f'"{safe(rule)}" is not known', f"one of {', '.join(sorted(rules))}", "--rule")
-
-
-def _find_alert(engine: Engine, start: str) -> AlertJson:
-    """Return the one alert with an id that begins with *start*. If there is not exactly one, end with exit code 1."""
-    if len(start) < SHORTEST_PREFIX:
-        raise BadInput(f'"{safe(start)}" is too short', f"the id, or at least its first {SHORTEST_PREFIX} characters")
-    with engine.connect() as conn:
-        matches = alerts_like(conn, start.lower())
-    if not matches:
-        fail(f"no alert {safe(start)} is known (`casetrail alerts --all` lists all alerts)", FINDINGS)
-    if len(matches) > 1:
-        fail(f"more than one alert begins with {safe(start)} (type more of its id)", FINDINGS)
-    return matches[0]
 
 
 def _show_table(rows: Iterator[AlertJson], limit: int | None, others: str) -> None:

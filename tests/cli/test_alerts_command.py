@@ -151,7 +151,8 @@ def test_show_gives_evidence_with_sources_and_the_life(tmp_path: Path) -> None:
     assert "Evidence:\n  Dismissed, 2022-05-01 (fact Dismissed arrested 2022-05-01)\n    source: “Decree”\n" in shown
     assert "  Detained, 2022-06-01 (fact Detained arrested 2022-06-01)\n" in shown
     assert "Life:\n  2022-06-02T00:00:00Z open (followed, fact Detained arrested 2022-06-01)\n" in shown
-    assert alert == answer(f"alerts show {alert['alert_id']}", tmp_path)
+    assert shown.endswith("\nMessages:\n  nobody was told\n")
+    assert alert | {"deliveries": []} == answer(f"alerts show {alert['alert_id']}", tmp_path)
 
 
 @pytest.mark.parametrize("command", ["show", "ack --by ann"])

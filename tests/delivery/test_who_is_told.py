@@ -19,7 +19,8 @@ from projections.correlator.chain_entries import NewSilence
 from projections.correlator.correlator import add_silence, end_silence
 from projections.queries.silences import SilenceEnd
 from projections.tables.delivery.schema import deliveries
-from services.delivery.config.model import Digest, Mail, Receiver, Route
+from services.delivery.by_hand.sending_again import resend_notice
+from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route
 from services.delivery.message import Attempt, Message
 from tests.support.builders import database, rows
 from tests.support.telling import (
@@ -56,6 +57,7 @@ STEPS = st.one_of(
     st.tuples(st.just("list"), st.sampled_from(LISTS)),
     st.tuples(st.just("routes"), st.sampled_from(ROUTES)),
     st.tuples(st.just("silence")),
+    st.tuples(st.just("again"), st.integers(0, 9)),
     st.tuples(st.just("end silences")),
 )
 DIGEST = Digest(time(8), ZoneInfo("Asia/Almaty"))
@@ -99,6 +101,8 @@ class Story:
             case ("routes", routes):
                 self.desk.routes = routes
                 self.restart()
+            case ("again", number):
+                self.send_again(number)
             case ("silence",):
                 new = NewSilence("r", None, None, self.desk.now + timedelta(days=9), "ann", "known", self.desk.now)
                 self.silences.append(add_silence(self.desk.engine, "t", new))
@@ -110,7 +114,16 @@ class Story:
         before = self.states.get(alert)
         if state == "open" or before == "open" or (before == "resolved" and state == "retracted"):
             self.states[alert] = state
+            self.desk.stand(alert, state)
             self.desk.notice(alert, state, subject="p" if alert < "z" else "q")
+
+    def send_again(self, number: int) -> None:
+        """Send one of the notices again, as a person does with a command, whatever became of it and of its alert."""
+        written = rows(self.desk.engine, deliveries)
+        if written:
+            own = written[number % len(written)]["notice_id"]
+            config = DeliveryConfig({"desk": self.desk.receiver}, self.desk.routes)
+            resend_notice(self.desk.engine, config, own, "desk", self.desk.now)
 
     def work(self, seconds: float) -> None:
         """Let time pass and the notifier work; one that is killed is started again."""
@@ -156,7 +169,11 @@ def shared() -> Engine:
 def test_who_was_told_of_an_opening_is_told_of_the_last_end_and_nobody_else_is(
     shared: Engine, digest: Digest | None, steps: list[tuple[tuple[Any, ...], int]]
 ) -> None:
-    """Under any answers of the receiver, and any changes of routes, lists, silences and notifiers meanwhile."""
+    """
+    Under any answers of the receiver, and any changes of routes, lists, silences and notifiers meanwhile.
+
+    Notices are sent again by hand, too.
+    """
     story = Story(shared, digest)
     for step, seconds in steps:
         story.take(step)

@@ -12,6 +12,7 @@ from typing_extensions import is_typeddict
 
 from projections.alerts.shapes import AlertJson, ClearingJson, NoticeJson
 from projections.projector.backtest import BacktestJson
+from projections.queries.deliveries import DeliveryJson, ReceiverJson
 from projections.queries.rejected import ConflictJson, FullParkedJson, ParkedJson, ReplayedJson
 from projections.queries.verify import HeadJson, VerdictJson
 from projections.subjects.history_shapes import HistoryJson
@@ -19,8 +20,12 @@ from projections.subjects.shapes import StatusJson
 from projections.tables.database import open_database
 from projections.tables.schema import LIVE, outbox
 from scripts.house_figures import SOURCE, python_files
+from services.cli.alerts import ShownAlertJson
 from services.cli.audit import ImportedJson
 from services.cli.backup import CopyJson
+from services.cli.delivery_by_hand import BouncedJson, EnabledJson, MutedJson, ResentJson
+from services.cli.delivery_check import DeliveryProblemJson, TriedJson
+from services.cli.delivery_preview import PreviewJson
 from services.cli.doctor import CheckJson
 from services.cli.id import IdJson
 from services.cli.init import InitJson
@@ -33,6 +38,7 @@ from services.operate.lag import LagJson
 from services.publish.publish import LineResultJson, ResultJson
 from services.words.differences import DifferenceJson
 from tests.projector.test_running_rule_tests import CHANGES
+from tests.support.alerted import ARRESTED, alert_of
 from tests.support.builders import acquitted, charged, project, rows
 from tests.support.commands import fact_line, facts_file, ndjson
 from tests.support.earlier import earlier
@@ -40,10 +46,17 @@ from tests.support.places import CASES, ROOT
 from tests.support.reading import ask, database_with
 from tests.support.rules import SEQUENCE, SILENCE
 from tests.support.scenario_db import A_DISMISSED, populate
+from tests.support.served import Served
 from tests.support.tampering import attack
+from tests.support.telling import NEVER, NOT_NOW
 
 HISTORY = ROOT / "examples" / "kazakhstan-2022.ndjson"
 CONFLICT = A_DISMISSED | {"data": A_DISMISSED["data"] | {"note": "another"}, "recorded": "2023-03-02T00:00:00Z"}
+
+UNREACHABLE_DESK = """\
+receivers: {desk: {mail: [ann@desk.example], from: c@desk.example, smtp: "smtp://127.0.0.1:1", allow: [127.0.0.0/8]}}
+routes: []
+"""
 
 READING: dict[str, Any] = {
     "status": list[StatusJson],
@@ -127,10 +140,10 @@ def test_a_command_that_reads_has_its_shape(folder: Path, args: str, shape: Any)
 
 
 def test_one_alert_has_its_shape(folder: Path) -> None:
-    """One alert is shown and acknowledged in the shape of a list's row."""
+    """One alert is acknowledged in the shape of a list's row, and shown with its messages."""
     alert_id = next(alert["alert_id"] for alert in json.loads(output("alerts", folder)) if alert["state"] == "open")
 
-    check(json.loads(output(f"alerts show {alert_id}", folder)), AlertJson)
+    check(json.loads(output(f"alerts show {alert_id}", folder)), ShownAlertJson)
     check(json.loads(output(f"alerts ack {alert_id} --by kim", folder)), AlertJson)
 
 
@@ -164,6 +177,41 @@ def test_findings_and_differences_have_their_shapes(tmp_path: Path) -> None:
     check(differences, list[DifferenceJson])
     check(repaired, list[DifferenceJson])
     check(verdict, VerdictJson)
+
+
+def test_delivery_has_its_shapes(tmp_path: Path) -> None:
+    """The record, and the results of the commands about it, fit their shapes for messages in several states."""
+    served = Served(tmp_path)
+    served.inboxes["desk"].answers = [NOT_NOW, NEVER]
+    served.project(*ARRESTED)
+    alert = alert_of(tmp_path, "arrested")["alert_id"]
+    shown = json.loads(output(f"delivery show {alert}", tmp_path))
+    listed = json.loads(output("delivery list", tmp_path))
+    notice = shown[0]["notice_id"]
+
+    assert {"delivered", "given_up", "queued"} == {row["state"] for row in shown}
+    assert 2 == len(listed)
+    check(shown, list[DeliveryJson])
+    check(json.loads(output(f"delivery show {notice} --limit 1", tmp_path)), list[DeliveryJson])
+    check(listed, list[ReceiverJson])
+    check(json.loads(output(f"alerts show {alert}", tmp_path)), ShownAlertJson)
+    previewed = json.loads(output("delivery preview", tmp_path))
+    assert 1 == previewed["notices"]
+    check(previewed, PreviewJson)
+    check(json.loads(output("delivery check", tmp_path, (1,))), list[DeliveryProblemJson])
+    resent = json.loads(output(f"delivery resend {notice} --receiver desk", tmp_path))
+    assert resent["queued"]
+    check(resent, ResentJson)
+    check(json.loads(output(f"delivery resend {notice} --receiver chat", tmp_path)), ResentJson)
+    refused = json.loads(output(f"delivery resend {notice} --receiver chat", tmp_path, (1,)))
+    assert refused["refused"]
+    check(refused, ResentJson)
+    check(json.loads(output(f"delivery bounced {notice} ann@desk.example", tmp_path)), BouncedJson)
+    check(json.loads(output("delivery enable desk", tmp_path)), EnabledJson)
+    for command in ("mute", "unmute"):
+        check(json.loads(output(f"delivery {command} ann@desk.example", tmp_path)), MutedJson)
+    (tmp_path / "delivery.yaml").write_text(UNREACHABLE_DESK, "utf-8")
+    check(json.loads(output("delivery test desk", tmp_path, (1,))), TriedJson)
 
 
 @pytest.mark.parametrize("path", sorted([*CASES.glob("*.ndjson"), HISTORY]), ids=lambda path: path.stem)

@@ -65,7 +65,7 @@ def test_a_schema_of_an_earlier_release_is_refused(database: Engine, tmp_path: P
     done = run(args, tmp_path, env=url(database))
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert "schema is at 0004, this release wants 0013 (run `casetrail init`)" in done.stderr
+    assert "schema is at 0004, this release wants 0014 (run `casetrail init`)" in done.stderr
     assert "0004" == revision(database)
 
 
@@ -119,7 +119,7 @@ def test_the_doctor_names_the_next_step(folder: Path) -> None:
     done = ask("doctor", folder)
 
     assert 3 == done.returncode
-    assert "error   schema     at 0013, and the statuses were concluded by an earlier release\n" in done.stdout
+    assert "error   schema     at 0014, and the statuses were concluded by an earlier release\n" in done.stdout
     assert "-> run `casetrail init`, which concludes them again\n" in done.stdout
 
 
@@ -140,7 +140,7 @@ def test_init_computes_everything_again(database: Engine, tmp_path: Path) -> Non
     done = initialised(database, tmp_path)
 
     assert 0 == done.returncode
-    assert "migrated from schema 0004 to 0013\n" in done.stderr
+    assert "migrated from schema 0004 to 0014\n" in done.stderr
     assert "statuses of 6 people recomputed from the ledger, 2 alerts differ\n" in done.stderr
     assert before == rows(database, ledger)
     assert sorted({row["subject_id"] for row in ROWS["subjects"]}) == [
@@ -154,8 +154,8 @@ def test_init_reports_the_number_of_people(database: Engine, tmp_path: Path) -> 
     """Init reports the number of people in JSON, and 0 the second time."""
     (first, again) = (json.loads(run("init --json", tmp_path, env=url(database)).stdout) for _ in range(2))
 
-    assert ("0004", "0013", 6) == (first["before"], first["after"], first["concluded"])
-    assert ("0013", "0013", 0) == (again["before"], again["after"], again["concluded"])
+    assert ("0004", "0014", 6) == (first["before"], first["after"], first["concluded"])
+    assert ("0014", "0014", 0) == (again["before"], again["after"], again["concluded"])
     assert [("alerts", "reported", "report-2", None), ("alerts", "reported", "report-3", None)] == sorted(
         (alert["table"], alert["before"]["subject_id"], alert["before"]["anchor"], alert["after"])
         for alert in first["alerts"]

@@ -1,6 +1,6 @@
 """The tables of deliveries: the receivers, each message to each address, and the people it concerned."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 
 from projections.tables.columns import METADATA, Big, Instant, Json
 
@@ -56,7 +56,8 @@ deliveries = Table(
     Column("stored", LargeBinary, comment="the bytes of a digest, which every try repeats"),
     Column("remind_seconds", Big, comment="seconds between two reminders; null: none are sent"),
     Column("remind_at", Instant, comment="when the next reminder is due; null: none is"),
-    UniqueConstraint("receiver", "address", "notice_id", name="uq_deliveries_notice"),
+    Index("uq_deliveries_waiting_notice", "receiver", "address", "notice_id", unique=True, sqlite_where=WAITING,
+          postgresql_where=WAITING),
     Index("ix_deliveries_waiting", "receiver", "number", sqlite_where=WAITING, postgresql_where=WAITING),
     Index("ix_deliveries_timed", "receiver", "why", "not_before", sqlite_where=TIMED, postgresql_where=TIMED),
     Index("ix_deliveries_alert_id", "alert_id", "receiver"),
@@ -69,7 +70,8 @@ deliveries = Table(
           postgresql_where=text("reference is not null")),
     Index("ix_deliveries_told_at", "receiver", "told_at", sqlite_where=text("told_at is not null"),
           postgresql_where=text("told_at is not null")),
-    comment="The messages: one row for each notice, receiver and address.",
+    comment="The messages: one row for each notice, receiver and address, and one more each time it is sent again by "
+            "hand.",
 )  # fmt: skip
 
 delivery_people = Table(

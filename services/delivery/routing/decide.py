@@ -24,7 +24,7 @@ WAIT = "wait"
 DIGEST = "digest"
 
 # These wait for a digest; a correction or a clearing does not.
-_IN_DIGESTS = frozenset({"open", "change", "resolved", "superseded", "reminder"})
+IN_DIGESTS = frozenset({"open", "change", "resolved", "superseded", "reminder"})
 
 
 class Audience(NamedTuple):
@@ -173,7 +173,7 @@ def _is_told(messages: Sequence[Earlier]) -> bool:
 
 
 def _message(address: str, kind: MessageKind, audience: Audience) -> Decided:
-    waits = audience.digest_at is not None and kind in _IN_DIGESTS
+    waits = audience.digest_at is not None and kind in IN_DIGESTS
     return Decided(
         address,
         kind,

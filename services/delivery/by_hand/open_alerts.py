@@ -4,36 +4,37 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
+from projections.tables.delivery.again import Queued, past_of_receiver, send_again
 from projections.tables.delivery.by_hand import locked
 from projections.tables.delivery.messages import messages_of_alerts, write_down
 from projections.tables.outbox import Outgoing, last_openings
 from services.delivery.config.model import DeliveryConfig, Receiver
-
-from .planning import Planner, new_messages
-from .routing.decide import decide
-from .surroundings import notices_of, surroundings
+from services.delivery.planning import Planner, new_messages
+from services.delivery.routing.decide import decide
+from services.delivery.surroundings import notices_of, surroundings
 
 PAGE_ROWS = 200
 
 
-def resend_open(engine: Engine, config: DeliveryConfig, receiver: Receiver, now: datetime) -> int | None:
+def resend_open(engine: Engine, config: DeliveryConfig, receiver: Receiver, now: datetime) -> list[str] | None:
     """
     Write down the openings of all alerts that are open and that a route to *receiver* fits, as if they opened now.
 
     An address that was told of an alert, or has its message waiting, is left out. A notifier sends the messages.
 
     Returns:
-        the number of messages; None if no notifier has ever served the receiver.
+        the address of each message; None if no notifier has ever served the receiver.
     """
     with locked(engine, receiver.name) as conn:
         if conn is None:
             return None
         rows = last_openings(conn)
         pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
-        return sum(_resend(conn, Planner(engine, config, receiver), page, now) for page in pages)
+        planner = Planner(engine, config, receiver)
+        return [address for page in pages for address in _resend(conn, planner, page, now)]
 
 
-def _resend(conn: Connection, planner: Planner, rows: list[Outgoing], now: datetime) -> int:
+def _resend(conn: Connection, planner: Planner, rows: list[Outgoing], now: datetime) -> list[str]:
     around, name = surroundings(conn), planner.receiver.name
     notices = notices_of(conn, rows)
     earlier = [*messages_of_alerts(conn, name, {notice.alert_id for notice in notices if notice.alert_id})]
@@ -42,5 +43,9 @@ def _resend(conn: Connection, planner: Planner, rows: list[Outgoing], now: datet
     for notice in notices:
         decision = decide(notice, planner.audience(notice, around, now), [], now)
         new += [message for message in new_messages(notice, decision) if (notice.alert_id, message.address) not in has]
-    write_down(conn, name, new, now)
-    return len(new)
+    # A message that was given up has its row, and is sent again under its id.
+    past = past_of_receiver(conn, name, {message.notice_id for message in new})
+    again = [(message, past.get((message.address, message.notice_id))) for message in new]
+    write_down(conn, name, [message for message, row in again if row is None], now)
+    send_again(conn, [(row, Queued(own.state, own.why, own.not_before)) for own, row in again if row], now)
+    return [message.address for message in new]
