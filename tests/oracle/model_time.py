@@ -110,6 +110,18 @@ def bounded(occurred: Span, published: Span) -> tuple[Span, bool]:
     return occurred._replace(latest=cap, latest_exact=published.latest_exact, marked=marked), False
 
 
+def certainly_before(anchor: Event | Statement, follow: Event) -> bool:
+    """
+    Return whether *anchor* certainly ended before *follow* began.
+
+    Both must be unmarked. Between a day and a date-time, 14 hours are to spare.
+    """
+    a, b = anchor.span, follow.span
+    if a.marked or b.marked or a.latest is None or b.earliest is None:
+        return False
+    return later(a.latest, slack(a.latest_exact, b.earliest_exact)) <= b.earliest
+
+
 def possibly_before(a: Span, b: Span) -> bool:
     """Return whether *a* can have begun before *b* ended."""
     if not (a.dated and b.dated):

@@ -16,7 +16,18 @@ from events.facts import Fact
 from tests.oracle.chains import Chain
 from tests.oracle.limits import Entry, length_at
 from tests.oracle.model_oracle import Life as Person
-from tests.oracle.model_time import LAST, TRACK, Event, Statement, in_force, later, possibly_before, slack, world
+from tests.oracle.model_time import (
+    LAST,
+    TRACK,
+    Event,
+    Statement,
+    certainly_before,
+    in_force,
+    later,
+    possibly_before,
+    slack,
+    world,
+)
 from tests.oracle.statuses import StatusKeys, first_only, is_concerned, lasts, read_in_groups
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
@@ -138,18 +149,6 @@ def keys_of(rule: AnyRule) -> StatusKeys:
     packaged = {name: words for name in ("service", "custody", "stage") if (words := getattr(rule, name))}
     keys = rule.keys if not isinstance(rule, Chain) else StatusKeys()
     return keys._replace(unless=packaged | dict(keys.unless))
-
-
-def certainly_before(anchor: Event | Statement, follow: Event) -> bool:
-    """
-    Return whether *anchor* certainly ended before *follow* began.
-
-    Both must be unmarked. Between a day and a date-time, 14 hours are to spare.
-    """
-    a, b = anchor.span, follow.span
-    if a.marked or b.marked or a.latest is None or b.earliest is None:
-        return False
-    return later(a.latest, slack(a.latest_exact, b.earliest_exact)) <= b.earliest
 
 
 def completes(rule: Following, anchor: Event, follow: Event) -> bool:
