@@ -28,7 +28,7 @@ from tests.oracle.model_time import (
     slack,
     world,
 )
-from tests.oracle.statuses import StatusKeys, first_only, is_concerned, lasts, read_in_groups
+from tests.oracle.statuses import StatusKeys, first_only, is_cleared_of, is_concerned, lasts, read_in_groups
 
 NAMESPACE = UUID("b8f7a8a4-6d0e-5c3b-9a55-0f3c6f1f7d21")
 """The namespace of the ids of alerts, which never changes."""
@@ -170,12 +170,6 @@ def completes(rule: Following, anchor: Event, follow: Event) -> bool:
 def is_over(rule: Following, follow: Event, events: Sequence[Event]) -> bool:
     """Return whether an event of the types `over` of *rule* is certainly after *follow*."""
     return any(event.type in rule.over and certainly_before(follow, event) for event in events)
-
-
-def is_cleared_of(clearing: Event | None, pattern: Sequence[Event]) -> bool:
-    """Return whether *clearing* is not certainly before any event of *pattern* about a case or custody, or at all."""
-    accusing = [event for event in pattern if TRACK[event.type] in {"case", "custody"}]
-    return clearing is not None and not any(certainly_before(clearing, event) for event in accusing or pattern)
 
 
 def following(rule: Following, anchor: Event, events: Sequence[Event], clearing: Event | None) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.oracle.model_oracle import Life
-from tests.oracle.model_time import Event, later, possibly_before, slack
+from tests.oracle.model_time import TRACK, Event, certainly_before, later, possibly_before, slack
 
 Words = dict[str, frozenset[str]]
 Wanted = Mapping[str, frozenset[str]]
@@ -152,3 +152,9 @@ def first_only(once: str, values: Mapping[str, str], cases: Mapping[str, set[str
         shares = {"subject": bool(earlier), "case": any(cases[anchor] & cases[other] for other in earlier)}
         result[anchor] = "void" if value == "standing" and shares.get(once) else value
     return result
+
+
+def is_cleared_of(clearing: Event | None, pattern: Sequence[Event]) -> bool:
+    """Return whether *clearing* is not certainly before any event of *pattern* about a case or custody, or at all."""
+    accusing = [event for event in pattern if TRACK[event.type] in {"case", "custody"}]
+    return clearing is not None and not any(certainly_before(clearing, event) for event in accusing or pattern)
