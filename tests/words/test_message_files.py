@@ -49,7 +49,7 @@ def test_each_thing_that_a_text_names_has_words(language: str) -> None:
     assert set(DATA) == keys("types", language)
     assert keys("other_types", language) < set(DATA)
     assert {rule.id for rule in pack().rules} | {rule.id for rule in pack().across} == keys("rules", language)
-    assert set(get_args(MessageKind)) | {"reopened", "grew"} == keys("title", language)
+    assert set(get_args(MessageKind)) | {"reopened", "grew", "given_up"} == keys("title", language)
     assert {*PRESUMPTIONS, "convicted_open"} == keys("presumption", language)
     assert {"info", "notice", "warning", "critical"} == keys("severity", language)
     assert set(get_args(get_args(GroupField)[0])) == keys("groups", language)
