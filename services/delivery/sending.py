@@ -136,7 +136,9 @@ class Sender:
                 drop(conn, own.receiver, [(due.number, ENDED_FIRST)])
             return True
         with owned(self.engine, own) as conn:
-            begin_try(conn, due, self.clock(), message.stored)
+            is_waiting = begin_try(conn, due, self.clock(), message.stored)
+        if not is_waiting:
+            return True
         attempt = self._sent(message)
         now = self.clock()
         with owned(self.engine, own) as conn:
