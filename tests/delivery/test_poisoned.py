@@ -16,6 +16,7 @@ from services.delivery.by_hand.open_alerts import resend_open
 from services.delivery.by_hand.sending_again import Again, resend_notice
 from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route, Webhook
 from services.delivery.message import Attempt, Message
+from services.delivery.receiver_worker import ReceiverWorker
 from tests.support.builders import Row, rows
 from tests.support.telling import START, UNANSWERED, Desk
 
@@ -267,6 +268,36 @@ def test_an_open_alert_that_cannot_be_decided_on_does_not_keep_the_others_from_a
     (refused,) = result.refused
     assert "cannot be decided on: TypeError in notices.py" in refused.why
     assert [("open", "a"), ("open", "c")] == desk.sent()
+
+
+def test_a_notifier_that_takes_over_ends_the_fault_of_the_one_before() -> None:
+    """It waited beside it without a fault, and must say so once it serves the receiver."""
+    desk = Desk(HOOK, EVERYTHING)
+    second = desk.start("two")
+    run_turns(second, 1)
+
+    def fail() -> datetime:
+        raise ValueError
+
+    desk.worker.sender.clock = fail
+    run_turns(desk.worker, 1)
+    before = rows(desk.engine, receivers)[0]["state"]
+    run_turns(second, 1)
+
+    assert ("failing", "ok") == (before, rows(desk.engine, receivers)[0]["state"])
+
+
+def run_turns(worker: ReceiverWorker, count: int) -> None:
+    """Run *worker* for some turns."""
+    stop, left = threading.Event(), [None] * count
+
+    def beat() -> None:
+        if left:
+            left.pop()
+        else:
+            stop.set()
+
+    worker.run(stop, 0.0, beat)
 
 
 def send_again(desk: Desk, own: str, routes: tuple[Route, ...]) -> Again:
