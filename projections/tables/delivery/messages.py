@@ -111,8 +111,8 @@ def write_down(conn: Connection, receiver: str, messages: Sequence[NewMessage], 
 
 
 def muted_addresses(conn: Connection) -> frozenset[str]:
-    """Return the addresses that get no openings."""
-    return frozenset(conn.scalars(select(mutes.c.address)))
+    """Return the addresses that get no openings, case-folded."""
+    return frozenset(address.casefold() for address in conn.scalars(select(mutes.c.address)))
 
 
 def drop(conn: Connection, receiver: str, numbers: Iterable[tuple[int, str]]) -> None:

@@ -133,7 +133,7 @@ def _reasons_of_opening(conn: Connection, receiver: Receiver, row: Past, around:
     if not is_told_of(conn, row.receiver, row.address, row.alert_id):
         if row.address not in addresses_of(receiver):
             yield "the address is not in delivery.yaml any more"
-        if row.address in around.muted:
+        if row.address.casefold() in around.muted:
             yield f"the address is muted (`casetrail delivery unmute {row.address}`)"
 
 
