@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from projections.tables.database import UNAVAILABLE
 from projections.tables.delivery.messages import (
+    ENDS,
     NewMessage,
     Written,
     drop,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 200
 
-ENDS = frozenset({"resolved", "retracted", "superseded"})
 NOT_DECIDED = "not decided on"
 
 logger = structlog.get_logger()

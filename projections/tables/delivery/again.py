@@ -8,15 +8,13 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from events.edtf import format_instant
 
-from .messages import IS_TOLD
+from .messages import CLEARINGS, ENDS, IS_TOLD
 from .schema import deliveries, delivery_people, receivers
 from .tries import BUNDLES
 
 table, people = deliveries.c, delivery_people.c
 BOUNCED = "bounced"
 NEVER_HAD_IT = "the opening bounced"
-ENDS = ("resolved", "retracted", "superseded")
-CLEARINGS = ("cleared", "cleared_withdrawn")
 
 
 class Past(NamedTuple):

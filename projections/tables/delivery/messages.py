@@ -11,6 +11,8 @@ from projections.tables.database import in_values, values_parameter
 from .schema import deliveries, delivery_people, mutes, receivers
 
 table = deliveries.c
+ENDS = ("resolved", "retracted", "superseded")
+CLEARINGS = ("cleared", "cleared_withdrawn")
 IS_TOLD = or_(table.told_at.is_not(None), table.trying)
 """Whether an address was told, or may have been: the process that tried may have ended before it knew the result."""
 

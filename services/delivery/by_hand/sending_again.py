@@ -9,8 +9,6 @@ from sqlalchemy import Connection, Engine, select
 
 from projections.alerts.alert import STANDING
 from projections.tables.delivery.again import (
-    CLEARINGS,
-    ENDS,
     Past,
     Queued,
     is_told_about_people_of,
@@ -21,6 +19,7 @@ from projections.tables.delivery.again import (
     send_again,
 )
 from projections.tables.delivery.by_hand import locked
+from projections.tables.delivery.messages import CLEARINGS, ENDS
 from projections.tables.delivery.tries import receiver_state
 from projections.tables.delivery.waiting import states_of
 from projections.tables.outbox import notices_at

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from events.errors import BadInput
 from projections.alerts.alert import NAMESPACE
 from projections.tables.database import UNAVAILABLE
-from projections.tables.delivery.feed_rows import CLEARINGS, FeedRow, feed_began, feed_rows
+from projections.tables.delivery.feed_rows import FeedRow, feed_began, feed_rows
+from projections.tables.delivery.messages import CLEARINGS
 from projections.tables.delivery.tries import Due, last_place
 from services.delivery.composing import Composer
 from services.delivery.config.model import Feed, Receiver
