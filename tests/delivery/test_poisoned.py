@@ -17,6 +17,7 @@ from services.delivery.by_hand.sending_again import Again, resend_notice
 from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route, Webhook
 from services.delivery.message import Attempt, Message
 from services.delivery.receiver_worker import ReceiverWorker
+from services.delivery.sending import EMPTY
 from tests.support.builders import Row, rows
 from tests.support.telling import START, UNANSWERED, Desk
 
@@ -85,6 +86,17 @@ def test_a_digest_loses_only_the_message_that_cannot_be_worded() -> None:
     assert [("digest", "")] == desk.sent()
     assert ["a", "b"] == [each["alert_id"] for each in desk.inbox.messages[0].data["notices"]]
     assert {"a": "delivered", "bad": "given_up", "b": "delivered"} == states(desk)
+
+
+def test_a_digest_of_nothing_but_messages_that_cannot_be_worded_is_dropped() -> None:
+    """Its reason does not say that their alerts have ended."""
+    desk = Desk(Receiver("desk", Mail(("a@x.example",), digest=DAILY)), EVERYTHING)
+    desk.notice("bad", "open", **UNWORDABLE)
+    desk.settle()
+    desk.wait(days=1)
+
+    assert [] == desk.sent()
+    assert [("given_up", "not worded"), ("dropped", EMPTY)] == [(row["state"], row["why"]) for row in messages(desk)]
 
 
 def test_a_message_that_breaks_the_channel_is_tried_again_and_delays_no_other() -> None:
