@@ -5,10 +5,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, or_, select, tuple_, union
+from sqlalchemy import Connection, Select, case, func, select, tuple_, union
 from typing_extensions import TypedDict
 
 from events.edtf import format_instant
+from projections.tables.delivery.messages import IS_TOLD
 from projections.tables.delivery.operation import ReceiverCounts
 from projections.tables.delivery.schema import deliveries
 from projections.tables.schema import LIVE, outbox
@@ -109,7 +110,7 @@ def owed_ends(conn: Connection, present: Sequence[str]) -> list[OwedJson]:
     query = (
         select(table.receiver, func.count(table.alert_id.distinct()))
         .join(LIVE.alerts, alerts.alert_id == table.alert_id)
-        .where(table.receiver.not_in(present), or_(table.told_at.is_not(None), table.trying))
+        .where(table.receiver.not_in(present), IS_TOLD)
         .where(alerts.state.in_(["open", "acknowledged"]))
         .group_by(table.receiver)
         .order_by(table.receiver)

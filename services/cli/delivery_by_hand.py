@@ -1,7 +1,7 @@
 """delivery resend, bounced, enable, mute, unmute: messages sent again, bounces, receivers and addresses."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Engine
@@ -21,6 +21,9 @@ from .delivery_file import Name, configured_file, known_receiver
 from .found import find_notice
 from .options import JsonOption
 from .output import FINDINGS, emit, fail, say
+
+if TYPE_CHECKING:
+    from services.delivery.by_hand.sending_again import Again
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
 NoticeId = Annotated[str, typer.Argument(metavar="NOTICE", help="Its id, or at least the first 8 characters.")]
@@ -166,11 +169,10 @@ def unmute(address: Address, as_json: JsonOption = False) -> None:
 def _resend_open(engine: Engine, config: DeliveryConfig, name: str) -> ResentJson:
     from services.delivery.by_hand.open_alerts import resend_open  # noqa: PLC0415 - it takes long to load
 
-    queued = resend_open(engine, config, known_receiver(config, name), datetime.now(UTC))
-    if queued is None:
+    again = resend_open(engine, config, known_receiver(config, name), datetime.now(UTC))
+    if again is None:
         fail(f"no notifier has served {safe(name)} (start `casetrail run`)", FINDINGS)
-    targets = [TargetJson(receiver=name, address=address) for address in queued]
-    return ResentJson(notice_id=None, queued=targets, refused=[])
+    return _resent(None, again)
 
 
 def _resend_notice(engine: Engine, config: DeliveryConfig, start: str, receiver: str | None) -> ResentJson:
@@ -190,6 +192,10 @@ def _resend_notice(engine: Engine, config: DeliveryConfig, start: str, receiver:
         advice = f"--receiver sends it to one of {', '.join(names)} all the same"
         fail(f"the notice {notice_id} was given up for nobody ({advice})", FINDINGS)
     again = resend_notice(engine, config, notice_id, receiver, datetime.now(UTC))
+    return _resent(notice_id, again)
+
+
+def _resent(notice_id: str | None, again: "Again") -> ResentJson:
     queued = [TargetJson(receiver=name, address=address) for name, address in again.queued]
     refused = [RefusedJson(receiver=one.receiver, address=one.address, why=one.why) for one in again.refused]
     return ResentJson(notice_id=notice_id, queued=queued, refused=refused)

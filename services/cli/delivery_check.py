@@ -16,6 +16,7 @@ from services.delivery.config.check import unserved
 from services.delivery.config.loading import DeliveryError, load_delivery
 from services.delivery.config.model import DeliveryConfig, Feed, KafkaTopic
 from services.delivery.config.secrets import Secrets
+from services.delivery.statuses.receiver import status_receiver
 from services.settings import Settings, load_rules, load_settings
 from services.words.terms import safe
 
@@ -73,8 +74,8 @@ def check(
     """
     Check delivery.yaml.
 
-    A secret or a setting that is missing is a problem. Rules, watchlists and receivers without a route are listed, and
-    removed receivers that are owed an end.
+    A secret or a setting that is missing is a problem, and so is a topic that is not one of casetrail. Rules,
+    watchlists and receivers without a route are listed, and removed receivers that are owed an end.
     """
     settings, path = load_settings(), configured_file(file)
     try:
@@ -143,6 +144,10 @@ def _missing(settings: Settings, config: DeliveryConfig) -> Iterator[BadInput]:
     from services.delivery.channels.opening import open_channel  # noqa: PLC0415 - the channels take long to load
 
     secrets = Secrets()
+    try:
+        status_receiver(settings, config.receivers.values())
+    except BadInput as problem:
+        yield BadInput(problem.what, problem.wanted, f"receiver {problem.where}")
     for receiver in config.receivers.values():
         if not isinstance(receiver.target, KafkaTopic):
             try:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from projections.tables.database import UNAVAILABLE
 from projections.tables.delivery.messages import (
+    ENDS,
     NewMessage,
     Written,
     drop,
@@ -25,7 +26,7 @@ from projections.tables.delivery.ownership import Ownership, owned
 from projections.tables.delivery.tries import put_state, receiver_state, with_given_up
 from projections.tables.outbox import Outgoing, move_cursor, notices_of_cursor, unsent
 from services.delivery.config.model import DeliveryConfig, Receiver
-from services.delivery.routing.decide import Audience, Decision, Earlier, decide
+from services.delivery.routing.decide import ENDED_FIRST, Audience, Decision, Earlier, decide
 from services.delivery.routing.notice import Notice
 from services.delivery.routing.routes import fitting_routes
 from services.delivery.routing.silence import is_silenced
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 200
 
-ENDS = frozenset({"resolved", "retracted", "superseded"})
+NOT_DECIDED = "not decided on"
 
 logger = structlog.get_logger()
 
@@ -107,13 +108,26 @@ class Planner:
                 self._give_up(conn, rows[0], fault_of(problem), now)
 
     def _give_up(self, conn: Connection, row: Outgoing, fault: str, now: datetime) -> None:
-        """Write down that a notice could not be decided on, for each address that it may concern."""
+        """
+        Write down that a notice could not be decided on, for each address that it may concern.
+
+        An end drops the messages that wait all the same: nobody is told of an opening after the end.
+        """
         name = self.receiver.name
-        earlier = messages_of_alerts(conn, name, [row.alert_id] if row.alert_id else [])
-        addresses = dict.fromkeys([*addresses_of(self.receiver), *(message.address for message in earlier)])
-        write_down(conn, name, [_undecided(row, address, fault) for address in addresses], now)
-        put_state(conn, with_given_up(receiver_state(conn, name), row.kind, now))
         logger.error("notice_not_decided", receiver=name, notice=row.notice_id, fault=fault)
+        kind = _kind(row)
+        if kind == "acknowledged":
+            return  # it is for nobody
+        if row.alert_id:
+            earlier = [*messages_of_alerts(conn, name, [row.alert_id])]
+        else:
+            earlier = [*messages_about(conn, name, [row.subject_id] if row.subject_id else [])]
+        if kind in ENDS and row.alert_id:
+            drop(conn, name, [(message.number, ENDED_FIRST) for message in earlier if message.is_waiting])
+            stop_reminders(conn, name, [row.alert_id])
+        addresses = dict.fromkeys([*addresses_of(self.receiver), *(message.address for message in earlier)])
+        write_down(conn, name, [_undecided(row, kind, address, fault) for address in addresses], now)
+        put_state(conn, with_given_up(receiver_state(conn, name), kind, now))
 
     def _decide(self, conn: Connection, notices: Sequence[Notice], around: Surroundings, now: datetime) -> None:
         """Decide on *notices*, no two of which are of one alert or one person."""
@@ -152,19 +166,26 @@ def _earlier(row: Written) -> Earlier:
     return Earlier(row.number, row.address, cast("MessageKind", row.kind), row.is_waiting, row.is_told, row.not_before)
 
 
-def _undecided(row: Outgoing, address: str, fault: str) -> NewMessage:
+def _kind(row: Outgoing) -> str:
+    """Return the occasion of a notice that may be damaged."""
+    if row.kind != "notice":
+        return row.kind
     state = str((row.notice or {}).get("state"))
+    return state if state in {"open", "acknowledged", *ENDS} else "change"
+
+
+def _undecided(row: Outgoing, kind: str, address: str, fault: str) -> NewMessage:
     return NewMessage(
         address=address,
         notice_id=row.notice_id,
-        kind=row.kind if row.kind != "notice" else state if state in {"open", *ENDS} else "change",
+        kind=kind,
         alert_id=row.alert_id,
         partition=row.partition,
         n=row.n,
         sequence=row.n,
         state="given_up",
         people=[row.subject_id] if row.subject_id else [],
-        why=f"not decided on: {fault}",
+        why=f"{NOT_DECIDED}: {fault}",
     )
 
 

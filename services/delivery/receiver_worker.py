@@ -55,7 +55,7 @@ class ReceiverWorker:
         self._active: frozenset[str] | None = None
         self._extended_at = BEGINNING
         self._is_held = False
-        self._fault: str | None = ""  # not known: a notifier before may have ended after one
+        self._noted: tuple[Ownership, str | None] | None = None
 
     def run(self, stop: threading.Event, poll_seconds: float, beat: Callable[[], None]) -> None:
         """
@@ -107,9 +107,10 @@ class ReceiverWorker:
 
     def _note_fault(self, fault: str | None) -> None:
         """Record that turns fail with *fault*, or that they succeed again."""
-        own = self.holding.take() if fault != self._fault else None
-        self._fault = fault
-        if own is not None:
+        own = self.holding.own
+        # Noted once for each ownership: another notifier may have noted a fault before this one took over.
+        if own is not None and (own, fault) != self._noted:
+            self._noted = (own, fault)
             with suppress(ReceiverLost), owned(self.engine, own) as conn:
                 state = receiver_state(conn, own.receiver)
                 before, name = ("failing", "ok") if fault is None else ("ok", "failing")

@@ -31,7 +31,6 @@ from services.runtime.fault import fault_of
 from .composing import Composer
 from .message import Attempt, Channel, Message
 from .releasing import LARGEST_BUNDLE, bundle
-from .routing.decide import ENDED_FIRST
 
 PAUSES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -41,6 +40,7 @@ JITTER: Final = 0.1
 """The part of a pause by which it varies, so that the tries of many receivers do not meet."""
 PAGE: Final = 50
 BURST: Final = 20
+EMPTY: Final = "nothing is left for it to carry"
 BURST_TIME: Final = timedelta(minutes=1)
 
 logger = structlog.get_logger()
@@ -120,8 +120,9 @@ class Sender:
         """
         Try to send a message once; return whether the next one can be tried.
 
-        A digest or a summary of alerts that have all ended meanwhile is dropped. A message that cannot be worded is
-        given up; of a digest or summary that cannot, the messages in it that cannot, or else the whole.
+        A digest or a summary that carries nothing any more is dropped: its alerts have ended, or were given up. A
+        message that cannot be worded is given up; of a digest or summary that cannot, the messages in it that cannot,
+        or else the whole.
         """
         try:
             message = self._worded(due)
@@ -133,10 +134,12 @@ class Sender:
             return True
         if message is None:
             with owned(self.engine, own) as conn:
-                drop(conn, own.receiver, [(due.number, ENDED_FIRST)])
+                drop(conn, own.receiver, [(due.number, EMPTY)])
             return True
         with owned(self.engine, own) as conn:
-            begin_try(conn, due, self.clock(), message.stored)
+            is_waiting = begin_try(conn, due, self.clock(), message.stored)
+        if not is_waiting:
+            return True
         attempt = self._sent(message)
         now = self.clock()
         with owned(self.engine, own) as conn:

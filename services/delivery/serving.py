@@ -72,6 +72,11 @@ class Holding:
         self._owner = owner
         self._own: Ownership | None = None
 
+    @property
+    def own(self) -> Ownership | None:
+        """The ownership; None: this notifier does not have it."""
+        return self._own
+
     def take(self) -> Ownership | None:
         """Return the ownership, taken over if it is free; None: another notifier has it."""
         self._own = self._own or take_over(self._engine, self._receiver, self._kind, self._owner)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings(NamedTuple):
-    """The silences and the muted addresses, which hold for every notice of a page."""
+    """The silences and the muted addresses (case-folded), which hold for every notice of a page."""
 
     silences: Sequence[SilenceRow]
     muted: frozenset[str]

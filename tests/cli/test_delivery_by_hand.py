@@ -220,9 +220,10 @@ def test_an_opening_that_was_given_up_is_among_the_open_alerts(tmp_path: Path) -
 
 
 def test_an_address_is_muted_once(tmp_path: Path) -> None:
-    """An address is muted and unmuted, and unmuting it again is a finding."""
+    """An address is muted and unmuted, in any case of its letters, and unmuting it again is a finding."""
     database_with(tmp_path).dispose()
-    said = [answer(f"delivery {word} {ANN}", tmp_path) for word in ("mute", "mute", "unmute", "unmute")]
+    words = (f"mute {ANN}", f"mute {ANN.upper()}", f"unmute {ANN.title()}", f"unmute {ANN}")
+    said = [answer(f"delivery {word}", tmp_path) for word in words]
 
     assert [(True, True), (True, False), (False, True), (False, False)] == [
         (one["muted"], one["changed"]) for one in said

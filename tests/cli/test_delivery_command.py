@@ -61,6 +61,23 @@ def test_a_check_names_missing_secrets_and_the_parts_without_effect(tmp_path: Pa
     assert "warning: route 1 names a rule that is not in force: relativs (perhaps relatives)\n" in checked.stderr
 
 
+@pytest.mark.parametrize(
+    ("log", "found"),
+    [
+        ("kafka", "other.v1 is not a topic of casetrail (want casetrail.alerts.v1 or casetrail.status.v1)"),
+        ("local", "the receiver is a topic of Kafka, and the log is local (want CASETRAIL_LOG=kafka)"),
+    ],
+)
+def test_a_check_names_a_topic_with_which_the_service_would_not_start(tmp_path: Path, log: str, found: str) -> None:
+    """As doctor does. It asks no broker."""
+    database_with(tmp_path).dispose()
+    (tmp_path / "delivery.yaml").write_text("receivers:\n  stream: {kafka: other.v1}\nroutes: []\n", "utf-8")
+    checked = ask("delivery check", tmp_path, CASETRAIL_LOG=log)
+
+    assert 1 == checked.returncode
+    assert f"casetrail: receiver stream: {found}\n" in checked.stderr
+
+
 def test_a_check_prints_problems_and_warnings_as_json(tmp_path: Path) -> None:
     """A problem of the file has its place, and a missing secret has none."""
     database_with(tmp_path).dispose()

@@ -1,6 +1,7 @@
 """Messages that a person sends again, and bounces, on both databases, with the notifier between them."""
 
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine
@@ -13,10 +14,12 @@ from projections.tables.delivery.schema import deliveries
 from services.delivery.by_hand.bouncing import bounce
 from services.delivery.by_hand.preview import preview
 from services.delivery.by_hand.sending_again import Again, resend_notice
-from services.delivery.config.model import DeliveryConfig, Mail, Receiver, Route
+from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route
+from services.delivery.message import Message
+from services.delivery.routing.decide import ENDED_FIRST
 from tests.support.alerted import ARRESTED
 from tests.support.builders import acquitted, charged, instant, project, projector, rows
-from tests.support.telling import NEVER, Desk
+from tests.support.telling import NEVER, UNREACHABLE, Desk
 
 ANN = "ann@desk.example"
 DESK = Receiver("desk", Mail((ANN,)))
@@ -124,3 +127,35 @@ def test_a_preview_counts_the_opening_the_end_and_the_clearing(engine: Engine) -
 
     assert {("desk", "open"): 1, ("desk", "resolved"): 1, ("desk", "cleared"): 1} == dict(found.kinds)
     assert (3, {1: 1}) == (found.notices, dict(found.routes))
+
+
+def test_an_end_that_a_bounce_drops_is_not_sent_though_it_was_about_to_be(desk: Desk) -> None:
+    """The notifier read its next messages before, and the bounce came during the try of another one."""
+    opening = tell(desk, "open")
+    desk.notice("b", "open")
+    desk.notice("a", "resolved")
+
+    def on_try(message: Message, _: object) -> None:
+        if message.kind == "open":
+            bounce(desk.engine, opening, ANN, desk.now)
+
+    desk.inbox.on_try = on_try
+    desk.settle()
+
+    assert [("open", "a"), ("open", "b")] == desk.sent()
+
+
+def test_a_bounced_digest_leaves_the_messages_that_it_lost_before_as_they_were(engine: Engine) -> None:
+    """An alert that ended before the mail went was not in it, so it was never told, and was not given up."""
+    desk = Desk(Receiver("desk", Mail((ANN,), digest=Digest(time(8), ZoneInfo("UTC")))), EVERYTHING, engine)
+    for alert in "ab":
+        desk.notice(alert, "open")
+    desk.settle()
+    desk.inbox.answers = [UNREACHABLE]
+    desk.wait(days=1)
+    desk.notice("b", "resolved")
+    desk.wait(hours=1)
+    bounce(desk.engine, desk.inbox.messages[0].notice_id, ANN, desk.now)
+
+    states = {row["alert_id"]: (row["state"], row["why"]) for row in rows(engine, deliveries)}
+    assert {"a": ("given_up", "bounced"), None: ("given_up", "bounced"), "b": ("dropped", ENDED_FIRST)} == states

@@ -9,9 +9,12 @@ from xml.etree.ElementTree import Element, fromstring
 
 import feedparser
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
+from structlog.testing import capture_logs
 
 from events.errors import BadInput
+from projections.tables.database import write_transaction
+from projections.tables.schema import outbox
 from services.delivery.channels.feed import FeedChannel
 from services.delivery.config.model import Feed, Receiver, Route
 from services.delivery.feeds.atom import atom
@@ -20,6 +23,7 @@ from services.delivery.feeds.page import Entry, Page
 from services.delivery.feeds.serving import export_feed, feed_page
 from services.delivery.message import Message, Text
 from services.delivery.receiver_worker import ReceiverWorker
+from tests.support.builders import rows
 from tests.support.statements import executed
 from tests.support.telling import START, Desk
 
@@ -154,6 +158,25 @@ def test_a_page_is_read_by_the_same_number_of_statements_for_any_number_of_entri
         counts.append(len(statements))
 
     assert counts[0] == counts[1] < 20
+
+
+def test_an_entry_that_cannot_be_worded_any_more_is_left_out_of_its_page(engine: Engine) -> None:
+    """The others stay readable, the log names it, and it comes back once its row is whole."""
+    newsroom = Newsroom(engine=engine)
+    newsroom.tell(*((alert, "open") for alert in "abc"))
+    (row,) = [row for row in rows(engine, outbox) if row["alert_id"] == alert_id("b")]
+    here = update(outbox).where(outbox.c.n == row["n"])
+    with write_transaction(engine) as conn:
+        conn.execute(here.values(notice=row["notice"] | {"life": []}))
+    with capture_logs() as logs:
+        damaged = newsroom.items()
+    with write_transaction(engine) as conn:
+        conn.execute(here.values(notice=row["notice"]))
+
+    assert [(urn(alert), "open") for alert in "ca"] == damaged
+    assert 3 == len(newsroom.items())
+    (entry,) = [entry for entry in logs if entry["event"] == "entry_not_worded"]
+    assert entry["fault"].startswith("IndexError in notices.py:")
 
 
 def test_an_archive_names_its_neighbours_and_says_that_it_is_one(newsroom: Newsroom) -> None:

@@ -135,3 +135,18 @@ def test_a_look_for_due_messages_reads_none_that_wait_for_later() -> None:
     assert (False, True) == (before, after)
     assert 3 == len(searches)
     assert all("not_before<" in step or "remind_at<" in step for step in searches)
+
+
+def test_a_group_that_grows_twice_is_in_one_of_several_digests(engine: Engine) -> None:
+    """A person who joins it may come first in it. An older state in a later digest would take the new one back."""
+    desk = Desk(DAILY, EVERYTHING, engine)
+    desk.notice("group", "open", subject="z")
+    desk.settle()
+    desk.wait(days=1)
+    fill(desk, LARGEST, 1)
+    for subjects in (["z"], ["a", "z"]):
+        desk.notice("group", "open", subject="z", subjects=subjects)
+    desk.settle()
+    desk.wait(days=1)
+
+    assert [1, 0] == [len({alert for _, alert in digest if alert == "group"}) for digest in digests(desk)[1:]]

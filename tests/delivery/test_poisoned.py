@@ -1,7 +1,7 @@
 """A notice that cannot be decided on, or a message that cannot be worded: it alone is given up."""
 
 import threading
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,12 @@ from structlog.testing import capture_logs
 from projections.tables.database import write_transaction
 from projections.tables.delivery.schema import deliveries, receivers
 from projections.tables.schema import outbox
-from services.delivery.config.model import Digest, Mail, Receiver, Route, Webhook
+from services.delivery.by_hand.open_alerts import resend_open
+from services.delivery.by_hand.sending_again import Again, resend_notice
+from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route, Webhook
 from services.delivery.message import Attempt, Message
+from services.delivery.receiver_worker import ReceiverWorker
+from services.delivery.sending import EMPTY
 from tests.support.builders import Row, rows
 from tests.support.telling import START, UNANSWERED, Desk
 
@@ -82,6 +86,17 @@ def test_a_digest_loses_only_the_message_that_cannot_be_worded() -> None:
     assert [("digest", "")] == desk.sent()
     assert ["a", "b"] == [each["alert_id"] for each in desk.inbox.messages[0].data["notices"]]
     assert {"a": "delivered", "bad": "given_up", "b": "delivered"} == states(desk)
+
+
+def test_a_digest_of_nothing_but_messages_that_cannot_be_worded_is_dropped() -> None:
+    """Its reason does not say that their alerts have ended."""
+    desk = Desk(Receiver("desk", Mail(("a@x.example",), digest=DAILY)), EVERYTHING)
+    desk.notice("bad", "open", **UNWORDABLE)
+    desk.settle()
+    desk.wait(days=1)
+
+    assert [] == desk.sent()
+    assert [("given_up", "not worded"), ("dropped", EMPTY)] == [(row["state"], row["why"]) for row in messages(desk)]
 
 
 def test_a_message_that_breaks_the_channel_is_tried_again_and_delays_no_other() -> None:
@@ -197,3 +212,106 @@ def test_an_unexpected_error_of_a_turn_does_not_end_the_worker() -> None:
     assert "ok" == rows(desk.engine, receivers)[0]["state"]
     assert ["turn_failed"] * 2 == [entry["event"] for entry in logs if entry["log_level"] == "error"]
     assert "Jane Roe" not in str(logs) + str(seen)
+
+
+@pytest.mark.parametrize("state", ["resolved", "retracted", "superseded"])
+def test_an_end_that_cannot_be_decided_on_drops_the_opening_that_waits(state: str) -> None:
+    """Nobody is accused of what has ended, though nobody knows for whom the end is."""
+    desk = Desk(HOOK, (Route(1, TO, rule=frozenset({"r"}), wait=timedelta(minutes=5), remind=timedelta(days=1)),))
+    desk.notice("a", "open")
+    desk.settle()
+    desk.notice("a", state, rule=[])
+    desk.wait(minutes=10)
+
+    assert [] == desk.sent()
+    assert [("open", "dropped"), (state, "given_up")] == [(row["kind"], row["state"]) for row in messages(desk)]
+
+
+def test_an_acknowledgement_that_cannot_be_decided_on_is_for_nobody() -> None:
+    """It has no row: sent again, it would tell of a change that nobody was to hear."""
+    desk = Desk(HOOK, EVERYTHING)
+    desk.notice("a", "acknowledged", **UNDECIDABLE)
+    desk.settle()
+
+    assert [] == messages(desk)
+
+
+def test_a_clearing_that_cannot_be_decided_on_is_listed_for_addresses_of_old() -> None:
+    """One that was told of the person, and is not in the list any more, is owed the clearing too."""
+    desk = Desk(Receiver("desk", Mail(("a@x.example",))), EVERYTHING)
+    desk.notice("a", "open", subject="p")
+    desk.settle()
+    desk.receiver = Receiver("desk", Mail(("b@x.example",)))
+    desk.restart("two")
+    desk.cleared("p", subjects=[["p"]])
+    desk.settle()
+
+    assert ["a@x.example", "b@x.example"] == sorted(row["address"] for row in messages(desk)[1:])
+
+
+def test_a_notice_that_was_not_decided_on_is_sent_again_only_where_a_route_sends_it() -> None:
+    """It has a row for each receiver. While it is damaged, it is refused with the fault."""
+    desk = Desk(HOOK, EVERYTHING)
+    own = desk.notice("a", "open", **UNDECIDABLE)
+    desk.stand("a", "open")
+    desk.settle()
+    (content,) = [row["notice"] for row in rows(desk.engine, outbox)]
+    damaged = send_again(desk, own, EVERYTHING)
+    with write_transaction(desk.engine) as conn:
+        conn.execute(update(outbox).values(notice=content | {"subjects": ["p"]}))
+    refused, queued = (send_again(desk, own, routes) for routes in ((), EVERYTHING))
+
+    assert damaged.refused[0].why.startswith("it cannot be decided on: TypeError in notices.py:")
+    assert (["no route sends it there"], []) == ([one.why for one in refused.refused], refused.queued)
+    assert [("desk", "")] == queued.queued
+
+
+def test_an_open_alert_that_cannot_be_decided_on_does_not_keep_the_others_from_a_new_receiver() -> None:
+    """It is refused by its notice, with the fault."""
+    desk = Desk(HOOK, ())
+    for alert, content in (("a", {}), ("bad", UNDECIDABLE), ("c", {})):
+        desk.stand(alert, "open")
+        desk.notice(alert, "open", **content)
+    desk.settle()
+    result = resend_open(desk.engine, DeliveryConfig({"desk": HOOK}, EVERYTHING), HOOK, desk.now)
+    desk.settle()
+
+    assert result is not None
+    (refused,) = result.refused
+    assert "cannot be decided on: TypeError in notices.py" in refused.why
+    assert [("open", "a"), ("open", "c")] == desk.sent()
+
+
+def test_a_notifier_that_takes_over_ends_the_fault_of_the_one_before() -> None:
+    """It waited beside it without a fault, and must say so once it serves the receiver."""
+    desk = Desk(HOOK, EVERYTHING)
+    second = desk.start("two")
+    run_turns(second, 1)
+
+    def fail() -> datetime:
+        raise ValueError
+
+    desk.worker.sender.clock = fail
+    run_turns(desk.worker, 1)
+    before = rows(desk.engine, receivers)[0]["state"]
+    run_turns(second, 1)
+
+    assert ("failing", "ok") == (before, rows(desk.engine, receivers)[0]["state"])
+
+
+def run_turns(worker: ReceiverWorker, count: int) -> None:
+    """Run *worker* for some turns."""
+    stop, left = threading.Event(), [None] * count
+
+    def beat() -> None:
+        if left:
+            left.pop()
+        else:
+            stop.set()
+
+    worker.run(stop, 0.0, beat)
+
+
+def send_again(desk: Desk, own: str, routes: tuple[Route, ...]) -> Again:
+    """Send a notice again with *routes*."""
+    return resend_notice(desk.engine, DeliveryConfig({"desk": HOOK}, routes), own, None, desk.now)

@@ -2,7 +2,7 @@
 A plain model of who must be told, against the planner and the sender on a database.
 
 The model knows two sentences: an address that received an opening receives the last end, and no other address receives
-an end. It knows nothing of routes, cursors, digests or tries.
+an end. A message that bounced was not received. It knows nothing of routes, cursors, digests or tries.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -19,6 +19,7 @@ from projections.correlator.chain_entries import NewSilence
 from projections.correlator.correlator import add_silence, end_silence
 from projections.queries.silences import SilenceEnd
 from projections.tables.delivery.schema import deliveries
+from services.delivery.by_hand.bouncing import bounce
 from services.delivery.by_hand.sending_again import resend_notice
 from services.delivery.config.model import DeliveryConfig, Digest, Mail, Receiver, Route
 from services.delivery.message import Attempt, Message
@@ -58,6 +59,8 @@ STEPS = st.one_of(
     st.tuples(st.just("routes"), st.sampled_from(ROUTES)),
     st.tuples(st.just("silence")),
     st.tuples(st.just("again"), st.integers(0, 9)),
+    st.tuples(st.just("bounce"), st.integers(0, 9)),
+    st.tuples(st.just("bounce"), st.integers(0, 9)),
     st.tuples(st.just("end silences")),
 )
 DIGEST = Digest(time(8), ZoneInfo("Asia/Almaty"))
@@ -72,8 +75,9 @@ class Story:
         self.states: dict[str, str] = {}
         self.silences: list[str] = []
         self.notifiers = 0
-        self.received: dict[tuple[str, str], list[str]] = {}
+        self.received: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.in_doubt: set[tuple[str, str]] = set()
+        self.bounced: set[tuple[str, str]] = set()
         self.desk.inbox.on_try = self.note
 
     def note(self, message: Message, answer: Attempt | Killed) -> None:
@@ -84,7 +88,7 @@ class Story:
             if answer is BEFORE:
                 self.in_doubt.add((message.address, alert))
             elif answer.sent_whole:
-                self.received.setdefault((message.address, alert), []).append(kind)
+                self.received.setdefault((message.address, alert), []).append((message.notice_id, kind))
 
     def take(self, step: tuple[Any, ...]) -> None:
         """Take one step."""
@@ -103,6 +107,8 @@ class Story:
                 self.restart()
             case ("again", number):
                 self.send_again(number)
+            case ("bounce", number):
+                self.bounce(number)
             case ("silence",):
                 new = NewSilence("r", None, None, self.desk.now + timedelta(days=9), "ann", "known", self.desk.now)
                 self.silences.append(add_silence(self.desk.engine, "t", new))
@@ -124,6 +130,23 @@ class Story:
             own = written[number % len(written)]["notice_id"]
             config = DeliveryConfig({"desk": self.desk.receiver}, self.desk.routes)
             resend_notice(self.desk.engine, config, own, "desk", self.desk.now)
+
+    def bounce(self, number: int) -> None:
+        """Record that a mail bounced which went out once, and forget that it was received."""
+        written = rows(self.desk.engine, deliveries)
+        sent = [row for row in written if row["bundle"] is None and (row["told_at"] or row["trying"])]
+        if not sent:
+            return
+        own = sent[number % len(sent)]
+        notice, address = own["notice_id"], own["address"]
+        if sum((row["notice_id"], row["address"]) == (notice, address) for row in written) > 1:
+            return
+        assert bounce(self.desk.engine, notice, address, self.desk.now).outcome == "recorded"
+        for alert in {row["alert_id"] for row in written if own["number"] in (row["number"], row["bundle"])}:
+            others = [message for message in self.received.pop((address, alert), ()) if message[0] != notice]
+            if others:
+                self.received[address, alert] = others
+                self.bounced.add((address, alert))  # by the others it was told of the alert, but not of all in order
 
     def work(self, seconds: float) -> None:
         """Let time pass and the notifier work; one that is killed is started again."""
@@ -164,7 +187,12 @@ def shared() -> Engine:
     return database()
 
 
+OPENED, RESOLVED, BOUNCED = ("notice", "x", "open"), ("notice", "x", "resolved"), ("bounce", 0)
+
+
 @settings(max_examples=200)
+@example(None, [(OPENED, 1), (BOUNCED, 0), (RESOLVED, 1)])
+@example(DIGEST, [(OPENED, 1), (("end silences",), 90_000), (RESOLVED, 1), (BOUNCED, 0)])
 @given(st.sampled_from((None, DIGEST)), st.lists(st.tuples(STEPS, WORK), min_size=4, max_size=30))
 def test_who_was_told_of_an_opening_is_told_of_the_last_end_and_nobody_else_is(
     shared: Engine, digest: Digest | None, steps: list[tuple[tuple[Any, ...], int]]
@@ -172,7 +200,7 @@ def test_who_was_told_of_an_opening_is_told_of_the_last_end_and_nobody_else_is(
     """
     Under any answers of the receiver, and any changes of routes, lists, silences and notifiers meanwhile.
 
-    Notices are sent again by hand, too.
+    Notices are sent again by hand, too, and mails bounce.
     """
     story = Story(shared, digest)
     for step, seconds in steps:
@@ -184,7 +212,8 @@ def test_who_was_told_of_an_opening_is_told_of_the_last_end_and_nobody_else_is(
     refused = {
         (row["address"], row["alert_id"]) for row in rows(shared, deliveries) if row["last_answer"] == NEVER.answer
     }
-    for (address, alert), states in story.received.items():
-        if story.states[alert] != "open" and (address, alert) not in refused:
-            assert story.states[alert] == states[-1]
-        assert "open" == states[0] or (address, alert) in story.in_doubt
+    for (address, alert), messages in story.received.items():
+        (_, first), (_, last) = messages[0], messages[-1]
+        if story.states[alert] != "open" and (address, alert) not in refused | story.bounced:
+            assert story.states[alert] == last
+        assert "open" == first or (address, alert) in story.in_doubt | story.bounced

@@ -155,9 +155,10 @@ class Desk:
         }
         return self._write("notice", body | content, alert, subject)
 
-    def cleared(self, subject: str, kind: str = "cleared") -> str:
+    def cleared(self, subject: str, kind: str = "cleared", **content: Any) -> str:
         """Write the notice that *subject* is cleared into the outbox; return its id."""
-        return self._write(kind, {"subject_id": subject, "subjects": [subject], "fact_id": None}, None, subject)
+        body = {"subject_id": subject, "subjects": [subject], "fact_id": None}
+        return self._write(kind, body | content, None, subject)
 
     def stand(self, alert: str, state: str) -> None:
         """Write the row of *alert*, in *state*."""

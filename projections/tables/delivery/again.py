@@ -8,15 +8,13 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from events.edtf import format_instant
 
-from .messages import IS_TOLD
+from .messages import CLEARINGS, ENDS, IS_TOLD
 from .schema import deliveries, delivery_people, receivers
 from .tries import BUNDLES
 
 table, people = deliveries.c, delivery_people.c
 BOUNCED = "bounced"
 NEVER_HAD_IT = "the opening bounced"
-ENDS = ("resolved", "retracted", "superseded")
-CLEARINGS = ("cleared", "cleared_withdrawn")
 
 
 class Past(NamedTuple):
@@ -147,10 +145,10 @@ def record_bounce(conn: Connection, carrier: Past, now: datetime) -> int:
     Record that the mail *carrier* never reached its address; return the number of messages that are dropped for it.
 
     The mail and all that it carried count as not told. So an end that waits for an address that was told of nothing
-    else is dropped, and so is a clearing.
+    else is dropped, and so is a clearing. A message that was dropped or given up before the mail went stays so.
     """
     own = and_(table.receiver == carrier.receiver, table.bundle.is_not(None), table.bundle == carrier.number)
-    rows = [carrier, *_past(conn, own)]
+    rows = [carrier, *(row for row in _past(conn, own) if row.is_told)]
     for row in rows:
         told = f"told {format_instant(at)}" if (at := row.told_at or row.tried_at) else "never told"
         answer = f"{BOUNCED} {now.date()} by hand ({told}: {row.last_answer or 'no answer'})"

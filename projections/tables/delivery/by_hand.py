@@ -31,7 +31,7 @@ def enable(conn: Connection, receiver: str, now: datetime) -> None:
 
 def mute(conn: Connection, address: str, now: datetime) -> bool:
     """Send *address* no more openings; return False if it was muted already."""
-    if conn.scalar(select(mutes.c.address).where(mutes.c.address == address)) is not None:
+    if _muted_like(conn, address):
         return False
     conn.execute(insert(mutes).values(address=address, since=now))
     return True
@@ -39,4 +39,9 @@ def mute(conn: Connection, address: str, now: datetime) -> bool:
 
 def unmute(conn: Connection, address: str) -> bool:
     """Send *address* openings again; return False if it was not muted."""
-    return bool(conn.execute(delete(mutes).where(mutes.c.address == address)).rowcount)
+    return bool(conn.execute(delete(mutes).where(mutes.c.address.in_(_muted_like(conn, address)))).rowcount)
+
+
+def _muted_like(conn: Connection, address: str) -> list[str]:
+    """Return the muted addresses that differ from *address* in case only."""
+    return [own for own in conn.scalars(select(mutes.c.address)) if own.casefold() == address.casefold()]

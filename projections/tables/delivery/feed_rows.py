@@ -13,10 +13,9 @@ from sqlalchemy import Connection, and_, case, func, select
 
 from projections.tables.database import in_values, values_parameter
 
+from .messages import CLEARINGS
 from .schema import HAS_REFERENCE, deliveries, delivery_people, receivers
 from .tries import Due, place_text
-
-CLEARINGS = ("cleared", "cleared_withdrawn")
 
 table, people = deliveries.c, delivery_people.c
 

@@ -11,6 +11,8 @@ from projections.tables.database import in_values, values_parameter
 from .schema import deliveries, delivery_people, mutes, receivers
 
 table = deliveries.c
+ENDS = ("resolved", "retracted", "superseded")
+CLEARINGS = ("cleared", "cleared_withdrawn")
 IS_TOLD = or_(table.told_at.is_not(None), table.trying)
 """Whether an address was told, or may have been: the process that tried may have ended before it knew the result."""
 
@@ -111,8 +113,8 @@ def write_down(conn: Connection, receiver: str, messages: Sequence[NewMessage], 
 
 
 def muted_addresses(conn: Connection) -> frozenset[str]:
-    """Return the addresses that get no openings."""
-    return frozenset(conn.scalars(select(mutes.c.address)))
+    """Return the addresses that get no openings, case-folded."""
+    return frozenset(address.casefold() for address in conn.scalars(select(mutes.c.address)))
 
 
 def drop(conn: Connection, receiver: str, numbers: Iterable[tuple[int, str]]) -> None:

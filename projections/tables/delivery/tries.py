@@ -190,19 +190,21 @@ def told_since(conn: Connection, receiver: str, since: datetime) -> int:
     return int(conn.execute(query.where(table.told_at > since, table.bundle.is_(None))).scalar_one())
 
 
-def begin_try(conn: Connection, due: Due, now: datetime, stored: bytes | None) -> None:
+def begin_try(conn: Connection, due: Due, now: datetime, stored: bytes | None) -> bool:
     """
-    Record that a try begins.
+    Record that a try begins; return False if the message waits no more, such as after a bounce that a person recorded.
 
     If the result of the try before is not known, the address may have been told then, and counts as told.
     """
     told = case((and_(table.trying, table.told_at.is_(None)), table.tried_at), else_=table.told_at)
     values = {"tries": table.tries + 1, "tried_at": now, "trying": True, "told_at": told}
     here = and_(table.receiver == due.receiver, _own_rows(due), table.state == "queued")
-    conn.execute(update(deliveries).where(here).values(**values))
+    if conn.execute(update(deliveries).where(here).values(**values)).rowcount == 0:
+        return False
     if stored is not None:
         only = and_(table.receiver == due.receiver, table.number == due.number)
         conn.execute(update(deliveries).where(only).values(stored=stored))
+    return True
 
 
 def finish_try(conn: Connection, due: Due, now: datetime, result: Result) -> None:

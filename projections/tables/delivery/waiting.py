@@ -78,7 +78,8 @@ def digest_members(conn: Connection, receiver: str, now: datetime) -> Iterator[C
     """
     people = delivery_people.c
     first = select(func.min(people.subject_id)).where(people.receiver == receiver, people.number == table.number)
-    person = first.scalar_subquery()
+    # Of all messages about the alert: a group may have another first person each time that it grows.
+    person = func.min(first.scalar_subquery()).over(partition_by=(table.address, table.alert_id))
     query = (
         select(table.address, table.alert_id, table.number, table.sequence)
         .where(table.receiver == receiver, TIMED, table.why == "digest", table.not_before <= now)

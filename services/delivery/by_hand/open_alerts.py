@@ -1,5 +1,6 @@
 """The alerts that are open, sent to a receiver that was not told of them, such as a new one."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -13,17 +14,20 @@ from services.delivery.planning import Planner, new_messages
 from services.delivery.routing.decide import decide
 from services.delivery.surroundings import notices_of, surroundings
 
+from .deciding import Undecidable, deciding
+from .sending_again import Again, Refusal
+
 PAGE_ROWS = 200
 
 
-def resend_open(engine: Engine, config: DeliveryConfig, receiver: Receiver, now: datetime) -> list[str] | None:
+def resend_open(engine: Engine, config: DeliveryConfig, receiver: Receiver, now: datetime) -> Again | None:
     """
     Write down the openings of all alerts that are open and that a route to *receiver* fits, as if they opened now.
 
     An address that was told of an alert, or has its message waiting, is left out. A notifier sends the messages.
 
     Returns:
-        the address of each message; None if no notifier has ever served the receiver.
+        the messages, and the notices that cannot be decided on; None if no notifier has ever served the receiver.
     """
     with locked(engine, receiver.name) as conn:
         if conn is None:
@@ -31,7 +35,26 @@ def resend_open(engine: Engine, config: DeliveryConfig, receiver: Receiver, now:
         rows = last_openings(conn)
         pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
         planner = Planner(engine, config, receiver)
-        return [address for page in pages for address in _resend(conn, planner, page, now)]
+        return _joined(_resend_page(conn, planner, page, now) for page in pages)
+
+
+def _resend_page(conn: Connection, planner: Planner, rows: list[Outgoing], now: datetime) -> Again:
+    name = planner.receiver.name
+    try:
+        with deciding(conn):
+            return Again([(name, address) for address in _resend(conn, planner, rows, now)], [])
+    except Undecidable as problem:
+        if len(rows) > 1:
+            return _joined(_resend_page(conn, planner, [row], now) for row in rows)
+        return Again([], [Refusal(name, "", f"the notice {rows[0].notice_id} cannot be decided on: {problem}")])
+
+
+def _joined(parts: Iterable[Again]) -> Again:
+    again = Again([], [])
+    for part in parts:
+        again.queued.extend(part.queued)
+        again.refused.extend(part.refused)
+    return again
 
 
 def _resend(conn: Connection, planner: Planner, rows: list[Outgoing], now: datetime) -> list[str]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
 from projections.alerts.alert import STANDING
 from projections.tables.delivery.again import (
-    CLEARINGS,
-    ENDS,
     Past,
     Queued,
     is_told_about_people_of,
@@ -20,14 +19,18 @@ from projections.tables.delivery.again import (
     send_again,
 )
 from projections.tables.delivery.by_hand import locked
+from projections.tables.delivery.messages import CLEARINGS, ENDS
 from projections.tables.delivery.tries import receiver_state
 from projections.tables.delivery.waiting import states_of
 from projections.tables.outbox import notices_at
 from projections.tables.schema import LIVE
 from services.delivery.config.model import DeliveryConfig, Receiver
+from services.delivery.planning import NOT_DECIDED, Planner
 from services.delivery.routing.decide import DIGEST, IN_DIGESTS, SILENCE
 from services.delivery.routing.silence import is_silenced
 from services.delivery.surroundings import Surroundings, addresses_of, next_digest, notices_of, surroundings
+
+from .deciding import Undecidable, deciding
 
 _OPENINGS = frozenset({"open", "change", "reminder"})
 
@@ -65,7 +68,8 @@ def resend_notice(engine: Engine, config: DeliveryConfig, notice_id: str, receiv
         with locked(engine, name) as conn:
             assert conn is not None, "a notifier has served a receiver with messages"
             own = [row for row in past_messages(conn, notice_id) if row.receiver == name]
-            _resend(conn, config.receivers[name], _chosen(own, may_have_it=receiver is not None), again, now)
+            planner = Planner(engine, config, config.receivers[name])
+            _resend(conn, planner, _chosen(own, may_have_it=receiver is not None), again, now)
     return again
 
 
@@ -77,8 +81,9 @@ def _chosen(rows: list[Past], *, may_have_it: bool) -> list[Past]:
     return [row for row in rows if row.state == "delivered"] or rows
 
 
-def _resend(conn: Connection, receiver: Receiver, rows: Iterable[Past], again: Again, now: datetime) -> None:
+def _resend(conn: Connection, planner: Planner, rows: Iterable[Past], again: Again, now: datetime) -> None:
     """Queue *rows* again, and add the results to *again*."""
+    receiver = planner.receiver
     if receiver_state(conn, receiver.name).state == "disabled":
         why = f"it is disabled (`casetrail delivery enable {receiver.name}`)"
         again.refused.append(Refusal(receiver.name, "", why))
@@ -86,7 +91,8 @@ def _resend(conn: Connection, receiver: Receiver, rows: Iterable[Past], again: A
     around = surroundings(conn)
     messages = []
     for row in rows:
-        why = next(_reasons(conn, receiver, row, around), "")
+        reasons = chain(_reasons(conn, receiver, row, around), _reasons_of_undecided(conn, planner, row, around, now))
+        why = next(reasons, "")
         if why:
             again.refused.append(Refusal(row.receiver, row.address, why))
         else:
@@ -126,8 +132,25 @@ def _reasons_of_opening(conn: Connection, receiver: Receiver, row: Past, around:
     if not is_told_of(conn, row.receiver, row.address, row.alert_id):
         if row.address not in addresses_of(receiver):
             yield "the address is not in delivery.yaml any more"
-        if row.address in around.muted:
+        if row.address.casefold() in around.muted:
             yield f"the address is muted (`casetrail delivery unmute {row.address}`)"
+
+
+def _reasons_of_undecided(
+    conn: Connection, planner: Planner, row: Past, around: Surroundings, now: datetime
+) -> Iterator[str]:
+    """Yield the reasons against a notice that was not decided on: it was for each address that it might concern."""
+    if row.partition is None or row.n is None or not (row.why or "").startswith(NOT_DECIDED):
+        return
+    try:
+        with deciding(conn):
+            (notice,) = notices_of(conn, [*notices_at(conn, [(row.partition, row.n)]).values()])
+            routes = planner.audience(notice, around, now).routes
+    except Undecidable as problem:
+        yield f"it cannot be decided on: {problem}"
+        return
+    if not routes and row.kind in _OPENINGS and not is_told_of(conn, row.receiver, row.address, row.alert_id):
+        yield "no route sends it there"
 
 
 def _queued(conn: Connection, receiver: Receiver, row: Past, around: Surroundings, now: datetime) -> Queued:

@@ -1,18 +1,23 @@
 """Reads a page of a feed: its entries in their latest state, worded by the facts known now."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
+import structlog
 from sqlalchemy import Connection
 
 from events.errors import BadInput
 from projections.alerts.alert import NAMESPACE
-from projections.tables.delivery.feed_rows import CLEARINGS, FeedRow, feed_began, feed_rows
+from projections.tables.database import UNAVAILABLE
+from projections.tables.delivery.feed_rows import FeedRow, feed_began, feed_rows
+from projections.tables.delivery.messages import CLEARINGS
 from projections.tables.delivery.tries import Due, last_place
 from services.delivery.composing import Composer
 from services.delivery.config.model import Feed, Receiver
 from services.delivery.message import Message
+from services.runtime.fault import fault_of
 
 from .page import Entry, Page
 
@@ -20,6 +25,8 @@ PLACES: Final = 50
 """The places of an archive. It has an entry for each one that no later message has replaced."""
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+logger = structlog.get_logger()
 
 
 def archive_count(conn: Connection, receiver: str) -> int:
@@ -53,8 +60,7 @@ def read_page(conn: Connection, receiver: Receiver, number: int | None) -> Page:
     last = first + (2 * PLACES if number is None else PLACES) - 1
     rows = feed_rows(conn, receiver.name, first, last)
     latest = [row for row in rows if row.is_latest]
-    messages = Composer(receiver).messages(conn, [row.due for row in latest])
-    entries = tuple(_entry(row, message) for row, message in zip(latest, messages, strict=True))
+    entries = tuple(_entry(row, message) for row, message in _worded(conn, Composer(receiver), latest))
     began = feed_began(conn, receiver.name) or _NEVER
     return Page(
         name=receiver.target.name,
@@ -66,6 +72,25 @@ def read_page(conn: Connection, receiver: Receiver, number: int | None) -> Page:
         updated=max((began, *(row.updated for row in rows))),
         entries=entries,
     )
+
+
+def _worded(conn: Connection, composer: Composer, rows: Sequence[FeedRow]) -> list[tuple[FeedRow, Message]]:
+    """Return *rows* with their messages. One that cannot be worded any more is left out, and breaks no page."""
+    try:
+        with conn.begin_nested():
+            messages = composer.messages(conn, [row.due for row in rows])
+        return [*zip(rows, messages, strict=True)]
+    except UNAVAILABLE:
+        raise
+    except Exception as problem:  # noqa: BLE001 - one bad row must not hide the others of its page
+        if len(rows) > 1:
+            return [worded for row in rows for worded in _worded(conn, composer, [row])]
+        _note_left_out(rows[0].due, fault_of(problem))
+        return []
+
+
+def _note_left_out(due: Due, fault: str) -> None:
+    logger.error("entry_not_worded", receiver=due.receiver, number=due.number, fault=fault)
 
 
 def _entry(row: FeedRow, message: Message) -> Entry:

@@ -33,7 +33,7 @@ class Audience(NamedTuple):
 
     Attributes:
         addresses: the present addresses.
-        muted: addresses that get no openings.
+        muted: addresses that get no openings, case-folded.
         routes: the routes to the receiver that the notice fits.
         is_silenced: whether a silence holds the notice.
         digest_at: the instant of the next digest; None: the receiver has none.
@@ -139,7 +139,7 @@ def _open(address: str, audience: Audience, own: Sequence[Earlier], now: datetim
         return Decision([_message(address, "change", audience)], [])
     replaced = [message for message in own if message.is_waiting]
     dropped = [(message.number, REPLACED) for message in replaced]
-    if not audience.routes or address not in audience.addresses or address in audience.muted:
+    if not audience.routes or address not in audience.addresses or address.casefold() in audience.muted:
         return Decision([], dropped)
     message = _message(address, "open", audience)
     wait = min(route.wait for route in audience.routes)
