@@ -1,14 +1,18 @@
 """`casetrail delivery preview`: the counts are those of what was sent, and nothing is written."""
 
+import json
 from collections import Counter
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from projections.correlator.chain_entries import NewSilence
 from projections.correlator.correlator import add_silence
+from projections.tables.database import write_transaction
+from projections.tables.schema import outbox
 from tests.support.alerted import ARRESTED, EVERYBODY
 from tests.support.builders import acquitted, charged, dismissed, instant, retracted
 from tests.support.noticed import at
@@ -98,6 +102,23 @@ def test_a_silence_holds_what_opened_while_it_held(tmp_path: Path) -> None:
     (tmp_path / "delivery.yaml").write_text(MAIL, "utf-8")
 
     assert {"desk": {"openings": 2}, "chat": {"openings": 1}} == counts(answer("delivery preview --days 365", tmp_path))
+
+
+def test_a_notice_that_is_damaged_is_named_and_the_others_are_counted(tmp_path: Path) -> None:
+    """The counts leave its alert out, and the exit code says so."""
+    engine = database_with(tmp_path, *EVERYBODY, passed="2022-10-01")
+    with write_transaction(engine) as conn:
+        row = conn.execute(select(outbox).where(outbox.c.alert_id.is_not(None)).limit(1)).one()
+        damaged = update(outbox).where(outbox.c.notice_id == row.notice_id)
+        conn.execute(damaged.values(notice=row.notice | {"subjects": 7}))
+    engine.dispose()
+    (tmp_path / "delivery.yaml").write_text(MAIL, "utf-8")
+    done = ask("delivery preview --days 365 --json", tmp_path)
+    found = json.loads(done.stdout)
+
+    assert (1, [row.alert_id]) == (done.returncode, found["undecided"])
+    assert 3 == found["notices"]
+    assert f"that cannot be decided on, and are not counted: 1, first {row.alert_id}" in done.stderr
 
 
 def test_an_empty_database_and_a_missing_file_say_the_next_step(tmp_path: Path) -> None:

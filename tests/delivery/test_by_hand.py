@@ -78,6 +78,16 @@ def test_an_opening_that_a_later_notice_replaces_is_refused(desk: Desk) -> None:
     assert [("desk", ANN)] == again(desk, second).queued
 
 
+def test_the_second_of_two_commands_at_once_queues_nothing_and_says_so(desk: Desk) -> None:
+    """Both saw that the message was given up. It is queued once."""
+    desk.inbox.answers = [NEVER]
+    own, config = tell(desk, "open"), DeliveryConfig({"desk": DESK}, EVERYTHING)
+    first, second = (resend_notice(desk.engine, config, own, None, desk.now) for _ in range(2))
+
+    assert [("desk", ANN)] == first.queued
+    assert ([], ["it is being sent again already"]) == (second.queued, [one.why for one in second.refused])
+
+
 def test_a_silence_holds_an_opening_that_is_sent_again(desk: Desk) -> None:
     """A person who sends it again does not end the silence of another person."""
     desk.inbox.answers = [NEVER]

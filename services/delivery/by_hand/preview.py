@@ -6,7 +6,7 @@ that each receiver was there from the first notice on, and accepted each message
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from events.edtf import parse_instant
 from projections.queries.previewed import alerts_about, changed_pages, clearings_between, notices_by_alert
 from projections.queries.silences import SilenceRow
+from projections.tables.outbox import Outgoing
 from services.delivery.config.model import DeliveryConfig, KafkaTopic, Receiver
 from services.delivery.message import MessageKind
 from services.delivery.planning import Planner
@@ -22,6 +23,8 @@ from services.delivery.routing.decide import DIGEST, SILENCE, WAIT, Decided, Ear
 from services.delivery.routing.notice import Notice
 from services.delivery.routing.silence import is_silenced
 from services.delivery.surroundings import Surroundings, next_digest, notices_of, surroundings
+
+from .deciding import Undecidable, deciding
 
 
 class Sent(NamedTuple):
@@ -53,6 +56,7 @@ class Preview:
         routes: the number of notices of openings that each route sends, by its place in the file.
         kinds: the number of messages, by receiver and kind.
         digests: the number of digests, by receiver.
+        undecided: the ids of alerts, and of notices of clearings, that cannot be decided on. They are not counted.
     """
 
     def __init__(self, start: datetime, end: datetime) -> None:
@@ -62,6 +66,7 @@ class Preview:
         self.routes: Counter[int] = Counter()
         self.kinds: Counter[tuple[str, str]] = Counter()
         self.digests: Counter[str] = Counter()
+        self.undecided: list[str] = []
         self._digests: set[tuple[str, str, datetime]] = set()
 
     def add(self, sent: Sequence[tuple[str, Sent]]) -> None:
@@ -93,15 +98,38 @@ def preview(
     """
     result, simulation = Preview(start, end), _Simulation(conn, config, end)
     for page in changed_pages(conn, start):
-        by_alert = notices_by_alert(conn, page)
-        notices = notices_of(conn, [row for own in by_alert.values() for row in own])
-        for alert_id in by_alert:
-            result.add(simulation.of_alert([notice for notice in notices if notice.alert_id == alert_id]))
+        _add_alerts(result, simulation, notices_by_alert(conn, page))
         advance(len(page))
     for clearing, at in clearings_between(conn, start, end):
-        (notice,) = notices_of(conn, [clearing])
-        result.add([*simulation.of_clearing(notice, at)])
+        try:
+            with deciding(conn):
+                (notice,) = notices_of(conn, [clearing])
+                sent = [*simulation.of_clearing(notice, at)]
+        except Undecidable:
+            result.undecided.append(clearing.notice_id)
+        else:
+            result.add(sent)
     return result
+
+
+def _add_alerts(result: Preview, simulation: "_Simulation", by_alert: Mapping[str, Sequence[Outgoing]]) -> None:
+    """Count the messages about some alerts; if one of these cannot be decided on, each is decided on by itself."""
+    try:
+        with deciding(simulation.conn):
+            notices = notices_of(simulation.conn, [row for own in by_alert.values() for row in own])
+            sent = [
+                simulation.of_alert([notice for notice in notices if notice.alert_id == alert_id])
+                for alert_id in by_alert
+            ]
+    except Undecidable:
+        if len(by_alert) == 1:
+            result.undecided += by_alert
+        else:
+            for alert_id, own in by_alert.items():
+                _add_alerts(result, simulation, {alert_id: own})
+    else:
+        for one in sent:
+            result.add(one)
 
 
 class _Simulation:

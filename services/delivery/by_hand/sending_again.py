@@ -70,6 +70,10 @@ def resend_notice(engine: Engine, config: DeliveryConfig, notice_id: str, receiv
             own = [row for row in past_messages(conn, notice_id) if row.receiver == name]
             planner = Planner(engine, config, config.receivers[name])
             _resend(conn, planner, _chosen(own, may_have_it=receiver is not None), again, now)
+    if not again.queued and not again.refused:
+        # Two commands at once: the caller saw it given up, and by now it is not.
+        receivers = sorted({row.receiver for row in rows})
+        again.refused.extend(Refusal(name, "", "it is being sent again already") for name in receivers)
     return again
 
 
