@@ -104,7 +104,8 @@ def resend(
         say(f"casetrail: {safe(_words(one))}: {safe(one['why'])}")
     if not is_open and not sent["queued"]:
         raise typer.Exit(FINDINGS)
-    say(f"{len(sent['queued'])} messages will be sent{f' to {own}' if is_open else ' again'}")
+    number = len(sent["queued"])
+    say(f"{number} message{'s' if number != 1 else ''} will be sent{f' to {own}' if is_open else ' again'}")
     if sent["refused"]:
         raise typer.Exit(FINDINGS)
 

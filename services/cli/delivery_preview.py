@@ -130,7 +130,8 @@ def _receiver(receiver: Receiver, kinds: Counter[tuple[str, str]], digests: int)
 
 
 def _print(value: PreviewJson, days: int) -> None:
-    print(f"This would have sent {value['notices']} notices in the last {days} days, until {value['until']}.\n")
+    notices = f"{value['notices']} notice{'s' if value['notices'] != 1 else ''}"
+    print(f"This would have sent {notices} in the last {days} days, until {value['until']}.\n")
     _table(("receiver", "kind", *_COUNTS, "digests"), value["receivers"])
     print()
     _table(("route", "to", "notices"), ({**route, "to": ", ".join(route["to"])} for route in value["routes"]))

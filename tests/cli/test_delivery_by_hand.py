@@ -54,7 +54,7 @@ def test_a_receiver_that_is_named_may_have_the_notice_already(tmp_path: Path) ->
 
     assert (1, 0, 1) == (refused.returncode, done.returncode, waiting.returncode)
     assert "was given up for nobody (--receiver sends it to one of chat, desk all the same)" in refused.stderr
-    assert "1 messages will be sent again\n" == done.stderr
+    assert "1 message will be sent again\n" == done.stderr
     assert "casetrail: chat: it waits already (queued)\n" == waiting.stderr
     first, again, end = served.inboxes["chat"].messages
     assert ("open", "open", "retracted") == (first.kind, again.kind, end.kind)
