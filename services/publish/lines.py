@@ -81,10 +81,13 @@ def read_lines(file: str, stop: Event, advance: Callable[[int], None]) -> Iterat
 def _pieces(file: str, stop: Event, advance: Callable[[int], None]) -> Iterator[bytes]:
     """Yield the content of *file* in pieces as they arrive; an empty piece whenever the input pauses."""
     source = os.dup(0) if file == STDIN else os.open(file, os.O_RDONLY)
+    # Not select.select, which refuses a descriptor over 1,023: a service that publishes can have more files open.
+    poller = select.poll()
+    poller.register(source, select.POLLIN)
     try:
         while not stop.is_set():
             # A file is always ready. A pipe is ready when it holds bytes or its other end is closed.
-            if not select.select([source], [], [], PAUSE_SECONDS)[0]:
+            if not poller.poll(PAUSE_SECONDS * 1000):
                 yield b""
             elif piece := os.read(source, PIECE_BYTES):
                 advance(len(piece))
