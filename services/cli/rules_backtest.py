@@ -75,8 +75,8 @@ def backtest_rules(
     on: Annotated[
         str,
         typer.Option(
-            metavar="FACTS|URL|database",
-            help=f"A file of NDJSON, the URL of a database, or `{DATABASE}`: the one in use.",
+            metavar="FACTS|DB|database",
+            help=f"A file of NDJSON, the file or URL of a database, or `{DATABASE}`: the one in use.",
         ),
     ],
     until: Annotated[str | None, typer.Option(help="The end of the clock: an instant or a day. Default: now.")] = None,
@@ -110,7 +110,7 @@ def backtest_rules(
 
 def _found(on: str, book: Rulebook, until: datetime) -> tuple[list[AlertJson], list[Line]]:
     """Return the alerts, and the bad lines of a file."""
-    if on == DATABASE or "://" in on:
+    if on == DATABASE or "://" in on or _is_sqlite(on):
         return [*_alerts(_engine(on), book, until)], []
     with input_file(on) as lines, bar("Replaying", None) as advance:
         result = backtest(lines, book, until, advance)
@@ -120,10 +120,20 @@ def _found(on: str, book: Rulebook, until: datetime) -> tuple[list[AlertJson], l
 def _engine(on: str) -> Engine:
     """Open the database to read."""
     try:
-        settings = load_settings() if on == DATABASE else load_settings(database_url=on)
+        url = f"sqlite:///{on}" if _is_sqlite(on) else on
+        settings = load_settings() if on == DATABASE else load_settings(database_url=url)
     except BadInput as problem:
         raise (problem if on == DATABASE else BadInput(problem.what, problem.wanted, "--on")) from None
     return closed_at_end(migrated(settings))
+
+
+def _is_sqlite(on: str) -> bool:
+    """Return whether *on* is a file of SQLite, which begins with these bytes (https://sqlite.org/fileformat2.html)."""
+    path = Path(on)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _alerts(engine: Engine, book: Rulebook, until: datetime) -> Iterator[AlertJson]:

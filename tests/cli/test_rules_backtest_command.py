@@ -42,11 +42,12 @@ def test_counts_come_first_and_then_the_people(folder: Path) -> None:
 
 
 def test_a_database_gives_the_same_as_the_file(folder: Path) -> None:
-    """The configured database, its URL, and the file have the same facts."""
+    """The configured database, its URL, its file, and the file of facts have the same facts."""
     from_file = answer(on("facts.ndjson"), folder)
 
     assert from_file == answer(on("database"), folder)
     assert from_file == answer(on(f"sqlite:///{folder / 'casetrail.db'}"), folder)
+    assert from_file == answer(on("casetrail.db"), folder)
     assert {"open": 2, "resolved": 0, "retracted": 0, "superseded": 0} == from_file["rules"][1]["states"]
 
 
