@@ -213,7 +213,7 @@ class Recorder:
     def _add(self, person: Person, rule: CountRule, last: Fact, touch: Touch) -> None:
         """Add the contributions of a fact at the end, after which all others stay as they are."""
         for one in added_by_last(rule, person.step._replace(last=last)):
-            counted = Counted(one, is_cleared_of(person.clearing, one.occurred))
+            counted = _counted(person, one)
             row = row_of(counted)
             touch.of(row).come.append(counted)
             person.rows[rule.id, one.fact_id] = self._moved[rule.id, one.fact_id] = row
@@ -230,10 +230,8 @@ class Recorder:
 
     def _compare(self, person: Person, rule: CountRule, touch: Touch, *, is_correction: bool) -> None:
         before = {key: row for key, row in person.rows.items() if key[0] == rule.id}
-        found = (
-            Counted(one, is_cleared_of(person.clearing, one.occurred)) for one in contributions_of(rule, person.step)
-        )
-        after = {(rule.id, one.held.fact_id): row_of(one) for one in found}
+        found = contributions_of(rule, person.step)
+        after = {(rule.id, one.fact_id): row_of(_counted(person, one)) for one in found}
         for key in before.keys() - after.keys():
             self._moved[key] = None
             old = person.rows.pop(key)
@@ -259,6 +257,10 @@ class Recorder:
         for rule in self._pairs:
             if rule.is_by:
                 yield from (one.by for one in contributions_of(rule, person.step) if one.by is not None)
+
+
+def _counted(person: Person, held: Contribution) -> Counted:
+    return Counted(held, is_cleared_of(person.clearing, held.occurred))
 
 
 # Built once: most transactions execute it.

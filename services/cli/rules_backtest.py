@@ -110,8 +110,9 @@ def backtest_rules(
 
 def _found(on: str, book: Rulebook, until: datetime) -> tuple[list[AlertJson], list[Line]]:
     """Return the alerts, and the bad lines of a file."""
-    if on == DATABASE or "://" in on or _is_sqlite(on):
-        return [*_alerts(_engine(on), book, until)], []
+    url = f"sqlite:///{on}" if _is_sqlite(on) else on
+    if url == DATABASE or "://" in url:
+        return [*_alerts(_engine(url), book, until)], []
     with input_file(on) as lines, bar("Replaying", None) as advance:
         result = backtest(lines, book, until, advance)
     return result.report["alerts"], result.bad
@@ -120,8 +121,7 @@ def _found(on: str, book: Rulebook, until: datetime) -> tuple[list[AlertJson], l
 def _engine(on: str) -> Engine:
     """Open the database to read."""
     try:
-        url = f"sqlite:///{on}" if _is_sqlite(on) else on
-        settings = load_settings() if on == DATABASE else load_settings(database_url=url)
+        settings = load_settings() if on == DATABASE else load_settings(database_url=on)
     except BadInput as problem:
         raise (problem if on == DATABASE else BadInput(problem.what, problem.wanted, "--on")) from None
     return closed_at_end(migrated(settings))

@@ -5,6 +5,7 @@ It moves the receiver's place in the outbox in the same transaction, so that eac
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -42,6 +43,27 @@ PAGE_ROWS = 200
 NOT_DECIDED = "not decided on"
 
 logger = structlog.get_logger()
+
+
+class Undecidable(Exception):
+    """A notice cannot be decided on; its text is the fault."""
+
+
+@contextmanager
+def deciding(conn: Connection) -> Iterator[None]:
+    """
+    Undo the writes inside, if a notice cannot be decided on: one must not keep people from being told of the others.
+
+    Raises:
+        Undecidable: in place of any error but those of a database that is away.
+    """
+    try:
+        with conn.begin_nested():
+            yield
+    except UNAVAILABLE:
+        raise
+    except Exception as problem:
+        raise Undecidable(fault_of(problem)) from problem
 
 
 class Planner:
@@ -95,17 +117,15 @@ class Planner:
     def _decide_all(self, conn: Connection, rows: Sequence[Outgoing], around: Surroundings, now: datetime) -> None:
         """Decide on the notices *rows*. One that cannot be decided on is given up, and the others go on."""
         try:
-            with conn.begin_nested():
+            with deciding(conn):
                 for run in runs(notices_of(conn, rows)):
                     self._decide(conn, run, around, now)
-        except UNAVAILABLE:
-            raise
-        except Exception as problem:  # noqa: BLE001 - one notice must not keep people from being told of the others
+        except Undecidable as problem:
             if len(rows) > 1:
                 for row in rows:
                     self._decide_all(conn, [row], around, now)
             else:
-                self._give_up(conn, rows[0], fault_of(problem), now)
+                self._give_up(conn, rows[0], str(problem), now)
 
     def _give_up(self, conn: Connection, row: Outgoing, fault: str, now: datetime) -> None:
         """

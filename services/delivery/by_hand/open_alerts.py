@@ -10,11 +10,10 @@ from projections.tables.delivery.by_hand import locked
 from projections.tables.delivery.messages import messages_of_alerts, write_down
 from projections.tables.outbox import Outgoing, last_openings
 from services.delivery.config.model import DeliveryConfig, Receiver
-from services.delivery.planning import Planner, new_messages
+from services.delivery.planning import Planner, Undecidable, deciding, new_messages
 from services.delivery.routing.decide import decide
 from services.delivery.surroundings import notices_of, surroundings
 
-from .deciding import Undecidable, deciding
 from .sending_again import Again, Refusal
 
 PAGE_ROWS = 200

@@ -18,13 +18,11 @@ from projections.queries.silences import SilenceRow
 from projections.tables.outbox import Outgoing
 from services.delivery.config.model import DeliveryConfig, KafkaTopic, Receiver
 from services.delivery.message import MessageKind
-from services.delivery.planning import Planner
+from services.delivery.planning import Planner, Undecidable, deciding
 from services.delivery.routing.decide import DIGEST, SILENCE, WAIT, Decided, Earlier, decide
 from services.delivery.routing.notice import Notice
 from services.delivery.routing.silence import is_silenced
 from services.delivery.surroundings import Surroundings, next_digest, notices_of, surroundings
-
-from .deciding import Undecidable, deciding
 
 
 class Sent(NamedTuple):

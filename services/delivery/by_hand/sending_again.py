@@ -25,12 +25,10 @@ from projections.tables.delivery.waiting import states_of
 from projections.tables.outbox import notices_at
 from projections.tables.schema import LIVE
 from services.delivery.config.model import DeliveryConfig, Receiver
-from services.delivery.planning import NOT_DECIDED, Planner
+from services.delivery.planning import NOT_DECIDED, Planner, Undecidable, deciding
 from services.delivery.routing.decide import DIGEST, IN_DIGESTS, SILENCE
 from services.delivery.routing.silence import is_silenced
 from services.delivery.surroundings import Surroundings, addresses_of, next_digest, notices_of, surroundings
-
-from .deciding import Undecidable, deciding
 
 _OPENINGS = frozenset({"open", "change", "reminder"})
 
@@ -52,10 +50,10 @@ class Again(NamedTuple):
 
 def resend_notice(engine: Engine, config: DeliveryConfig, notice_id: str, receiver: str | None, now: datetime) -> Again:
     """
-    Queue a notice again, for those to whom it was given up; *receiver*, if it is named, may also have it already.
+    Queue a notice again for each receiver that gave it up; *receiver*, if it is named, may also have it already.
 
-    A receiver that is named has messages of the notice. Nobody is told of an opening after the end, and nobody who was
-    not told of the opening is told of the end.
+    A receiver that is named has messages of the notice. No address is told of an opening after the end, or of an end
+    without the opening.
     """
     with engine.connect() as conn:
         rows = past_messages(conn, notice_id)
