@@ -89,9 +89,9 @@ def resend(
     """
     Send a notice again, or the alerts that are open.
 
-    A notice goes to those to whom it was given up, under the same id. Nobody is told of an opening after the end.
-    With --open, routes, silences and muted addresses count as for an alert that opens now. The running notifier sends
-    the messages.
+    A notice goes again to each address for which it was given up, under the same id. Nobody is told of an opening after
+    the end. With --open, routes, silences and muted addresses count as for an alert that opens now. The running
+    notifier sends the messages.
     """
     if is_open and receiver is not None:
         raise BadInput("--open does not go with --receiver", "`casetrail delivery resend --open RECEIVER`")

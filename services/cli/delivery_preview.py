@@ -58,7 +58,7 @@ class PreviewedReceiverJson(TypedDict):
 
 class PreviewJson(TypedDict):
     """
-    The notices that would have been sent from *since* to *until*, the end of what was read.
+    The notices that would have been sent from *since* to *until*, the end of the log as far as it is read.
 
     *undecided* has the ids of alerts, and of notices of clearings, that are damaged and not counted.
     """

@@ -1,4 +1,4 @@
-"""The messages about an alert or a notice, as a table: to whom, when, whether it arrived, and why not."""
+"""The messages about an alert or a notice, as a table: the address, the instant, the state and the reason."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""`casetrail delivery show` and the messages of `alerts show`: to whom, when, whether it arrived, and why not."""
+"""`casetrail delivery show` and the messages of `alerts show`: the address, the instant, the state and the reason."""
 
 from pathlib import Path
 

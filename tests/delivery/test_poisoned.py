@@ -216,7 +216,7 @@ def test_an_unexpected_error_of_a_turn_does_not_end_the_worker() -> None:
 
 @pytest.mark.parametrize("state", ["resolved", "retracted", "superseded"])
 def test_an_end_that_cannot_be_decided_on_drops_the_opening_that_waits(state: str) -> None:
-    """Nobody is accused of what has ended, though nobody knows for whom the end is."""
+    """Nobody is accused after the end, though the end could not be decided on."""
     desk = Desk(HOOK, (Route(1, TO, rule=frozenset({"r"}), wait=timedelta(minutes=5), remind=timedelta(days=1)),))
     desk.notice("a", "open")
     desk.settle()
