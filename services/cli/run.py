@@ -79,7 +79,8 @@ def run(
     Run the service until it is stopped. All parts, or the named parts, run in one process.
 
     Projectors compute statuses and alerts. The correlator judges the rules about several people, behind them. The
-    notifier sends notices and misplaced records to Kafka; with the local log there is none.
+    notifier sends messages to the receivers of delivery.yaml, and notices and misplaced records to Kafka. With the
+    local log and without that file there is none.
 
     SIGTERM or Ctrl-C ends the service cleanly; a second signal ends it at once. Logs go to stderr, by the settings
     CASETRAIL_LOG_LEVEL and CASETRAIL_LOG_FORMAT.
