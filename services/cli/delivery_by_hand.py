@@ -14,6 +14,7 @@ from projections.tables.delivery.again import past_messages
 from services.delivery.config.loading import load_delivery
 from services.delivery.config.model import DeliveryConfig
 from services.settings import load_settings
+from services.values import mail_address
 from services.words.terms import safe
 
 from .app import database
@@ -149,6 +150,10 @@ def enable(name: Name, as_json: JsonOption = False) -> None:
 
 def mute(address: Address, as_json: JsonOption = False) -> None:
     """Send an address no more openings. It still gets the end of each alert that it knows."""
+    try:
+        mail_address(address)
+    except BadInput as problem:
+        raise BadInput(problem.what, problem.wanted, "ADDRESS") from None
     with write_transaction(database(load_settings())) as conn:
         changed = by_hand.mute(conn, address, datetime.now(UTC))
     if as_json:

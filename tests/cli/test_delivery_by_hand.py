@@ -95,6 +95,7 @@ def test_nobody_is_accused_again_of_what_has_ended(tmp_path: Path) -> None:
         ("bounced 87ddf79b ann@desk.example", 1, "no notice 87ddf79b is known"),
         ("bounced NOTICE eve@desk.example", 1, "was not sent to eve@desk.example (sent to ann@desk.example, ben@"),
         ("enable other", 1, "no notifier has served other (`casetrail delivery list` lists the receivers)"),
+        ("mute eve", 2, 'ADDRESS: "eve" is not a mail address (want one address alone, such as desk@example.org)'),
         ("unmute eve@desk.example", 1, "eve@desk.example is not muted"),
     ],
 )
